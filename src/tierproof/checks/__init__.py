@@ -1,0 +1,1 @@
+"""The checks: one file each, one line each in the registry."""

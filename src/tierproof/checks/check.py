@@ -1,0 +1,72 @@
+"""What a check is: a code, a name and a pure-looking function from a context to an outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tierproof.core.finding import Finding
+from tierproof.core.json_value import JsonValue
+from tierproof.model.subject import Subject
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point in time after which no optional work is begun; `at_s` is None for no limit."""
+
+    at_s: float | None = None
+
+    @classmethod
+    def after(cls, budget_s: float | None) -> Deadline:
+        """A deadline `budget_s` seconds from now; no limit for None."""
+        return cls(None if budget_s is None else time.monotonic() + budget_s)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left; infinite without a limit."""
+        return float("inf") if self.at_s is None else self.at_s - time.monotonic()
+
+    @property
+    def expired(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining_s <= 0
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What a check is given.
+
+    The runner calls a check inside `preserve(model)` and restores the model after it, so a check may set
+    modes, seeds and gradients; parameter values it changes only on copies.
+    """
+
+    subject: Subject
+    seed: int = 0
+    deadline: Deadline = field(default_factory=Deadline)
+
+
+@dataclass(frozen=True)
+class CheckOutput:
+    """What a check gives back: findings and measurements, or why it does not apply."""
+
+    findings: tuple[Finding, ...] = ()
+    measurements: Mapping[str, JsonValue] = field(default_factory=dict)
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        code: `T1-GRAD`; its findings are `T1-GRAD-001` and so on.
+        name: in words, lower case.
+        tier: 1, 2 or 3.
+        run: raises nothing on purpose; a crash is reported as `errored`.
+    """
+
+    code: str
+    name: str
+    tier: int
+    run: Callable[[CheckContext], CheckOutput]

@@ -1,0 +1,1 @@
+"""Frozen data that flows one way: findings, results, reports. Imports nothing heavy."""

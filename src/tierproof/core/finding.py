@@ -1,0 +1,63 @@
+"""A finding: one thing a check has to say about a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tierproof.core.json_value import JsonValue, to_json_value
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an error breaks an exact invariant, a warning rests on statistics."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found, where, with which evidence, and what to do.
+
+    Attributes:
+        code: stable identifier such as `T1-GRAD-003`; never reused.
+        severity: error, warning or info.
+        message: one sentence a person understands.
+        where: module path as `named_modules()` gives it; empty for the whole model.
+        evidence: numbers with their units in the keys (`ratio`, `peak_bytes`, `latency_ms`).
+        hint: the next step.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    where: str = ""
+    evidence: Mapping[str, JsonValue] = field(default_factory=dict)
+    hint: str = ""
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the finding as in the contract's JSON."""
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "message": self.message,
+            "where": self.where,
+            "evidence": to_json_value(self.evidence),
+            "hint": self.hint,
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, JsonValue]) -> Finding:
+        """Read what `to_dict` wrote."""
+        evidence = document["evidence"]
+        assert isinstance(evidence, Mapping)
+        return cls(
+            code=str(document["code"]),
+            severity=Severity(str(document["severity"])),
+            message=str(document["message"]),
+            where=str(document["where"]),
+            evidence=dict(evidence),
+            hint=str(document["hint"]),
+        )

@@ -1,0 +1,28 @@
+"""The table of renderers by format. The api layer fills it; core knows none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tierproof.core.report import Report
+
+Renderer = Callable[["Report"], str]
+
+_renderers: dict[str, Renderer] = {}
+
+
+def register_renderer(suffix: str, renderer: Renderer) -> None:
+    """Let files that end in `suffix` (with its dot) be written by `renderer`."""
+    _renderers[suffix] = renderer
+
+
+def find_renderer(suffix: str) -> Renderer | None:
+    """Give the renderer for `suffix`, or None."""
+    return _renderers.get(suffix.lower())
+
+
+def known_suffixes() -> tuple[str, ...]:
+    """The suffixes a report can be saved under, sorted."""
+    return tuple(sorted(_renderers))

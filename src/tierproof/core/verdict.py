@@ -1,0 +1,32 @@
+"""The verdict: a pure function of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from tierproof.core.check_result import CheckResult, Outcome
+
+
+class Verdict(StrEnum):
+    """What the results say together, and the exit code that goes with it."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        """0 = sound, 1 = judged and found wanting, 2 = could not judge."""
+        return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 2}[self]
+
+
+def judge(results: Sequence[CheckResult]) -> Verdict:
+    """Judge: any error fails; else any errored check, or none that ran, is inconclusive; else pass."""
+    if any(result.errors for result in results):
+        return Verdict.FAIL
+    if any(result.outcome is Outcome.ERRORED for result in results):
+        return Verdict.INCONCLUSIVE
+    if not any(result.outcome is Outcome.PASSED for result in results):
+        return Verdict.INCONCLUSIVE
+    return Verdict.PASS

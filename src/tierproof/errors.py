@@ -1,0 +1,72 @@
+"""Errors a user may meet: each is one clear message with a next step."""
+
+from __future__ import annotations
+
+
+class TierproofError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what is wrong, in one sentence or a short paragraph.
+        hint: what to do next; empty only where the message already says it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class UsageError(TierproofError):
+    """An option, argument or config value cannot be used."""
+
+
+class TargetError(TierproofError):
+    """The target does not lead to one module."""
+
+
+class UntrustedCodeError(TargetError):
+    """Loading would run code that the user has not trusted."""
+
+
+class InputError(TierproofError):
+    """No inputs could be worked out, or the given ones do not fit."""
+
+
+class ForwardError(TierproofError):
+    """The forward pass raised on every input tried.
+
+    The message names the input shapes tried and the layers already executed.
+    """
+
+
+class DeviceError(TierproofError):
+    """The requested device is absent or unusable."""
+
+
+class OutputError(TierproofError):
+    """A report could not be written where it was asked for."""
+
+
+class MissingPackageError(TierproofError):
+    """An optional package is absent; `package`, `feature` and `command` say which, why and how."""
+
+    def __init__(self, message: str, *, package: str, feature: str, command: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.package = package
+        self.feature = feature
+        self.command = command
+
+
+class BrokenPackageError(TierproofError):
+    """An optional package is installed but does not import; the cause is kept in `__cause__`."""
+
+    def __init__(self, message: str, *, package: str, feature: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.package = package
+        self.feature = feature

@@ -1,0 +1,70 @@
+"""One concrete call of a model: positional and keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments for one forward pass.
+
+    `arguments` maps each argument's name to its value, in order. A `positional` call passes them in
+    that order, a `keyword` call by name, a `mapping` call as one dict.
+    """
+
+    arguments: Mapping[str, Any]
+    style: str = "keyword"
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, model: nn.Module) -> Any:
+        """Call the model; every tensor is passed as a clone, so that an in-place change stays inside."""
+        values = {
+            name: value.clone() if isinstance(value, Tensor) else value
+            for name, value in self.arguments.items()
+        }
+        return self.run_on(model, values)
+
+    def run_on(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
+        """Call the model with exactly these objects (no clones); a change in place shows on them."""
+        if self.style == "positional":
+            return model(*values.values(), **self.constants)
+        if self.style == "mapping":
+            return model(dict(values), **self.constants)
+        return model(**values, **self.constants)
+
+    def with_argument(self, name: str, value: Any) -> Call:
+        """The same call with one argument replaced."""
+        return Call({**self.arguments, name: value}, self.style, self.constants)
+
+    def map_tensors(self, change: Any) -> Call:
+        """The same call with `change(name, tensor)` applied to every tensor argument."""
+        return Call(
+            {
+                name: change(name, value) if isinstance(value, Tensor) else value
+                for name, value in self.arguments.items()
+            },
+            self.style,
+            self.constants,
+        )
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensor arguments by name."""
+        return {name: value for name, value in self.arguments.items() if isinstance(value, Tensor)}
+
+    def describe(self) -> str:
+        """Name, dtype and shape of each argument, for messages."""
+        parts = []
+        for name, value in self.arguments.items():
+            if isinstance(value, torch.Tensor):
+                dtype = str(value.dtype).removeprefix("torch.")
+                parts.append(f"{name}: {dtype}{list(value.shape)}")
+            else:
+                parts.append(f"{name}: {type(value).__name__}")
+        return ", ".join(parts)

@@ -1,0 +1,97 @@
+"""What a model returns: the tensors in any nesting, and which of them is the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MAIN_NAMES = ("logits", "prediction_logits", "last_hidden_state", "logits_per_image", "output", "out")
+
+
+def iterate_tensors(output: Any, path: str = "", _seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Tensor]]:
+    """Yield (path, tensor) for every tensor in tuples, lists, mappings, dataclasses and plain objects.
+
+    A plain object (a cache, for instance) is searched through its `__dict__`.
+    """
+    if isinstance(output, Tensor):
+        yield path, output
+        return
+    if output is None or isinstance(output, str | bytes | int | float | bool) or id(output) in _seen:
+        return
+    seen = _seen | {id(output)}
+    for key, value in _children(output):
+        yield from iterate_tensors(value, f"{path}.{key}" if path else str(key), seen)
+
+
+def _children(output: Any) -> list[tuple[object, Any]]:
+    if isinstance(output, Mapping):
+        return list(output.items())
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return list(zip(output._fields, output, strict=True))
+    if isinstance(output, list | tuple | set | frozenset):
+        return list(enumerate(output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        return [(f.name, getattr(output, f.name, None)) for f in dataclasses.fields(output)]
+    if isinstance(output, torch.nn.Module) or callable(output):
+        return []
+    return list(getattr(output, "__dict__", {}).items())
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """Which tensor of the output is the answer, and what its axes mean.
+
+    Attributes:
+        main: path of the answer as `iterate_tensors` gives it ("" for a bare tensor).
+        axes: one of "batch", "length", "target_length", "vocab" or a number, for each axis.
+        role: logits (last axis is the vocabulary or classes), hidden (per position) or pooled.
+        loss: path of a scalar loss, None where the model returns none.
+    """
+
+    main: str
+    axes: tuple[str | int, ...]
+    role: str
+    loss: str | None = None
+
+    @property
+    def per_position(self) -> bool:
+        """Whether the answer has a length axis."""
+        return "length" in self.axes or "target_length" in self.axes
+
+    @property
+    def length_axis(self) -> int:
+        """Axis of the answer that follows the (target) length."""
+        return self.axes.index("target_length" if "target_length" in self.axes else "length")
+
+    @property
+    def batch_axis(self) -> int | None:
+        """Axis of the answer that follows the batch; None where it has none."""
+        return self.axes.index("batch") if "batch" in self.axes else None
+
+    def select(self, output: Any) -> Tensor:
+        """The answer's tensor in `output`.
+
+        Raises:
+            KeyError: when the output no longer holds it.
+        """
+        for path, tensor in iterate_tensors(output):
+            if path == self.main:
+                return tensor
+        raise KeyError(f"the output no longer holds {self.main!r}")
+
+
+def choose_main_path(tensors: Mapping[str, Tensor]) -> str | None:
+    """The path of the most likely answer among floating tensors: by name, else the first that is no scalar."""
+    floating = {p: t for p, t in tensors.items() if (t.is_floating_point() or t.is_complex())}
+    for name in _MAIN_NAMES:
+        if name in floating and floating[name].dim() > 0:
+            return name
+    for path, tensor in floating.items():
+        if tensor.dim() > 0:
+            return path
+    return next(iter(floating), None)

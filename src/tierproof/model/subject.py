@@ -1,0 +1,42 @@
+"""The subject of the checks: a model with how it is called and what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.model.call import Call
+from tierproof.model.inputs import InputPlan
+from tierproof.model.outputs import OutputPlan
+from tierproof.model.spec import ModelSpec
+from tierproof.model.traits import Traits
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loaded model, ready to be checked. The model is on `device` and in the user's own modes."""
+
+    model: nn.Module
+    target: str
+    spec: ModelSpec
+    inputs: InputPlan
+    outputs: OutputPlan
+    traits: Traits
+    device: torch.device
+
+    def make_call(self, *, batch: int | None = None, length: int | None = None, seed: int = 0, target_length: int | None = None) -> Call:
+        """A concrete call on the model's device."""
+        return self.inputs.make(
+            batch=batch, length=length, target_length=target_length, seed=seed, device=self.device
+        )
+
+    def answer(self, call: Call) -> Tensor:
+        """Run the model (in whatever mode it is) and give the answer's tensor."""
+        return self.outputs.select(call.run(self.model))
+
+    def forward(self, call: Call) -> Any:
+        """Run the model and give everything it returns."""
+        return call.run(self.model)

@@ -1,0 +1,59 @@
+"""What a model is: each trait with what declares it and what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tierproof.core.report import TraitEvidence
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The traits that checks depend on. None means: neither declared nor measurable.
+
+    Attributes:
+        kind: as in the contract.
+        causal_declared: True/False where spec, config, class, arguments or buffers declare it.
+        causal_measured: True when no output depends on a later input; None when not measurable.
+        influence: influence[i][j] is True when input j moves output i (length × length); empty if unknown.
+        vocab_size: of the primary token input.
+        max_length: declared maximum.
+        positions: learned, sinusoidal, rotary, relative, none or unknown.
+        encoder_decoder, experts, recurrent, cache, tied, batch_norm: what they say.
+        pooled: the answer has no length axis.
+        initial: parameters look freshly initialised (not trained).
+    """
+
+    kind: str = "unknown"
+    causal_declared: bool | None = None
+    causal_measured: bool | None = None
+    influence: tuple[tuple[bool, ...], ...] = ()
+    vocab_size: int | None = None
+    max_length: int | None = None
+    positions: str = "unknown"
+    encoder_decoder: bool = False
+    experts: bool = False
+    recurrent: bool = False
+    cache: bool = False
+    tied: bool = False
+    batch_norm: bool = False
+    pooled: bool = False
+    evidence: tuple[TraitEvidence, ...] = field(default=())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names for the report."""
+        flags = {
+            "causal": self.causal_declared if self.causal_declared is not None else self.causal_measured,
+            "encoder-decoder": self.encoder_decoder,
+            "experts": self.experts,
+            "recurrent": self.recurrent,
+            "cache": self.cache,
+            "tied weights": self.tied,
+            "batch norm": self.batch_norm,
+            "pooled": self.pooled,
+        }
+        names = [name for name, value in flags.items() if value]
+        if self.positions not in ("unknown", "none"):
+            names.append(f"{self.positions} positions")
+        return tuple(names)
