@@ -49,7 +49,9 @@ def find_max_length(model: nn.Module, spec: ModelSpec, table_rows: list[int]) ->
     """
     if spec.max_length is not None:
         return spec.max_length, "ModelSpec.max_length"
-    for holder, name in ((getattr(model, "config", None), "config"), (model, type(model).__name__)):
+    config = getattr(model, "config", None)
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for holder, name in ((config, "config"), (text, "text config"), (model, type(model).__name__)):
         found = _read_attributes(holder)
         if found:
             return _subtract_position_offset(model, found[1], f"{name}.{found[0]}")

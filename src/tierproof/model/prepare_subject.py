@@ -104,7 +104,8 @@ def _prepare(
         plan, outputs = add_targets(
             model, signature, plan, outputs, lambda p: _read_outputs(model, p, device, seed)
         )
-        plan = add_padding_mask(model, signature, plan, outputs, device, seed)
+        if not is_transformers_model(model):
+            plan = add_padding_mask(model, signature, plan, outputs, device, seed)
     traits = measure_traits(
         model,
         spec,
@@ -203,8 +204,7 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
                 plan,
                 assumptions=(
                     *plan.assumptions,
-                    f"the vocabulary of {argument.name} is unknown: ids were drawn from {{0, 1}}; "
-                    "ModelSpec(vocab_size=…) says otherwise",
+                    f"the vocabulary of {argument.name} is unknown: ids were drawn from {{0, 1}}; declare vocab_size",
                 ),
             )
     return plan

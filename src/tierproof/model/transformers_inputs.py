@@ -32,16 +32,16 @@ def propose_transformers_inputs(
         if decoder and LENGTH not in arguments[0].shape:
             # The answer follows the decoder; the encoder's input has a fixed size here.
             follower = [_rename_length(argument) for argument in decoder]
-            yield _plan((*arguments, *follower), follower[0].name, constants, model, signature, spec)
-        yield _plan((*arguments, *decoder), primary, constants, model, signature, spec)
+            yield _plan((*arguments, *follower), follower[0].name, constants, model, spec)
+        yield _plan((*arguments, *decoder), primary, constants, model, spec)
         if main == "input_ids" and "pixel_values" in signature and hasattr(config, "vision_config"):
             image = _image_argument(config, spec)
-            yield _plan((*arguments, image, *decoder), primary, constants, model, signature, spec)
+            yield _plan((*arguments, image, *decoder), primary, constants, model, spec)
     if main != "input_ids" and "input_ids" in signature:
         tokens = _token_arguments("input_ids", "attention_mask", LENGTH, model, signature, spec)
-        yield _plan(tokens, "input_ids", constants, model, signature, spec)
+        yield _plan(tokens, "input_ids", constants, model, spec)
         image = _image_argument(config, spec)
-        yield _plan((*tokens, image), "input_ids", constants, model, signature, spec)
+        yield _plan((*tokens, image), "input_ids", constants, model, spec)
 
 
 def _plan(
@@ -49,7 +49,6 @@ def _plan(
     primary: str,
     constants: dict[str, Any],
     model: nn.Module,
-    signature: ForwardSignature,
     spec: ModelSpec,
 ) -> InputPlan:
     names = {argument.name for argument in arguments}
