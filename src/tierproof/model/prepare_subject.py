@@ -82,7 +82,7 @@ def _refuse_empty(model: nn.Module) -> None:
     if next(model.parameters(), None) is None:
         raise TargetError(
             f"{type(model).__name__} has no parameters: there is nothing to check",
-            hint="Were its layers created in __init__ and assigned to self? Layers in a plain list are not registered.",
+            hint="Layers must be assigned to self in __init__; those in a plain list are not registered.",
         )
 
 
@@ -101,9 +101,7 @@ def _prepare(
     outputs = _read_outputs(model, plan, device, seed)
 
     if inputs is None:
-        plan, outputs = add_targets(
-            model, signature, plan, outputs, lambda p: _read_outputs(model, p, device, seed)
-        )
+        plan, outputs = add_targets(signature, plan, outputs, lambda p: _read_outputs(model, p, device, seed))
         if not is_transformers_model(model):
             plan = add_padding_mask(model, signature, plan, outputs, device, seed)
     traits = measure_traits(
@@ -204,7 +202,7 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
                 plan,
                 assumptions=(
                     *plan.assumptions,
-                    f"the vocabulary of {argument.name} is unknown: ids were drawn from {{0, 1}}; declare vocab_size",
+                    f"{argument.name}: unknown vocabulary, ids drawn from {{0, 1}}; declare vocab_size",
                 ),
             )
     return plan

@@ -75,14 +75,7 @@ def _main_arguments(
             shape = (BATCH, frames, *image.shape[1:])
             yield (Argument("pixel_values", "image", shape, image.dtype),)
     elif main == "input_features":
-        bins = next(
-            (
-                value
-                for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel")
-                if isinstance(value := getattr(config, name, None), int)
-            ),
-            80,
-        )
+        bins = _read_mel_bins(config)
         frames = 2 * getattr(config, "max_source_positions", 64)
         yield (Argument(main, "audio", (BATCH, bins, frames), torch.float32),)
         yield (Argument(main, "audio", (BATCH, LENGTH, bins), torch.float32),)
@@ -96,6 +89,14 @@ def _main_arguments(
     else:
         width = getattr(config, "hidden_size", getattr(config, "d_model", 64))
         yield (Argument(main, "floats", (BATCH, LENGTH, width), torch.float32),)
+
+
+def _read_mel_bins(config: Any) -> int:
+    for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel"):
+        value = getattr(config, name, None)
+        if isinstance(value, int):
+            return value
+    return 80
 
 
 def _time_series_arguments(config: Any) -> Iterator[tuple[Argument, ...]]:
@@ -137,9 +138,9 @@ def _rename_length(argument: Argument) -> Argument:
 
 
 def _image_argument(config: Any, spec: ModelSpec) -> Argument:
-    vision = getattr(config, "vision_config", config)
-    channels = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
-    size = spec.image_size or getattr(vision, "image_size", getattr(vision, "input_size", 224))
+    vision: Any = getattr(config, "vision_config", config)
+    channels: int = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
+    size: Any = spec.image_size or getattr(vision, "image_size", getattr(vision, "input_size", 224))
     height, width = (size, size) if isinstance(size, int) else tuple(size)[-2:]
     return Argument("pixel_values", "image", (BATCH, channels, height, width), torch.float32)
 
