@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -136,7 +137,8 @@ def _find_working_call(
         for batch, length in _propose_sizes(plan, max_length):
             sized = replace(plan, default_batch=batch, default_length=length)
             call = sized.make(seed=seed, device=device)
-            with ExecutionTrace(model) as trace:
+            with warnings.catch_warnings(), ExecutionTrace(model) as trace:
+                warnings.simplefilter("ignore")  # a wrong guess may warn before it raises
                 try:
                     with LookupProbe(call.tensors) as probe:
                         output = call.run(model)
