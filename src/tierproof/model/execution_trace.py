@@ -1,85 +1,72 @@
-"""Which modules a forward pass ran through, and in which it raised."""
+"""Which modules a forward pass executed, and in which one it raised."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 
-@dataclass
 class ExecutionTrace:
-    """What hooks saw of one or more forward passes.
+    """Record the execution order of a model's modules while the context is open.
 
     Attributes:
-        executed: (path, class name) of every module entered, in order; a module called twice stands twice.
-        completed: paths of the modules that returned, in order.
-        failed_in: path of the innermost module that was entered and not left when the forward raised;
-            None when nothing raised. A module that lives under two names goes by its first.
+        executed: paths of the modules that completed, in order of completion ("" is the model itself).
+        entered: paths of the modules that were called, in order of their calls.
+        raised_in: path of the innermost module that was entered and not left; None when none was.
     """
 
-    executed: list[tuple[str, str]] = field(default_factory=list)
-    completed: list[str] = field(default_factory=list)
-    failed_in: str | None = None
-    _entered: list[str] = field(default_factory=list)
+    def __init__(self, model: nn.Module) -> None:
+        self.executed: list[str] = []
+        self.entered: list[str] = []
+        self.raised_in: str | None = None
+        self._model = model
+        self._open: list[str] = []
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> ExecutionTrace:
+        for path, module in self._model.named_modules():
+            if path and isinstance(module, torch.jit.ScriptModule):
+                continue  # what is scripted calls no hooks from inside
+            self._handles.append(module.register_forward_pre_hook(self._make_enter(path)))
+            self._handles.append(module.register_forward_hook(self._make_leave(path)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.note_open()
 
     @property
     def current(self) -> str:
-        """Path of the module that is running now; the root's own path is empty."""
-        return self._entered[-1] if self._entered else ""
+        """Path of the module that is running now; empty for the model itself and outside of it."""
+        return self._open[-1] if self._open else ""
 
-    @property
-    def paths(self) -> list[str]:
-        """Paths of the modules that were entered, each once, in the order of their first call."""
-        return list(dict.fromkeys(path for path, _ in self.executed))
+    def note_open(self) -> None:
+        """Take the innermost module that is still open as the one that raised."""
+        if self.raised_in is None and self._open:
+            self.raised_in = self._open[-1]
 
-    def _enter(self, path: str, kind: str) -> None:
-        self.executed.append((path, kind))
-        self._entered.append(path)
+    def _make_enter(self, path: str) -> Any:
+        def enter(module: nn.Module, args: Any) -> None:
+            self._open.append(path)
+            self.entered.append(path)
 
-    def _leave(self, path: str) -> None:
-        # A parent may have caught what a child raised: the child was never left, so unwind down to `path`.
-        while self._entered and self._entered.pop() != path:
-            pass
-        self.completed.append(path)
+        return enter
 
+    def _make_leave(self, path: str) -> Any:
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            while self._open and self._open.pop() != path:
+                pass
+            self.executed.append(path)
 
-@contextmanager
-def trace_execution(model: nn.Module) -> Iterator[ExecutionTrace]:
-    """Record what runs inside the block; an exception passes through after `failed_in` is set.
-
-    The hooks are removed on the way out. What runs inside a TorchScript module is not seen.
-    """
-    trace = ExecutionTrace()
-    handles: list[Any] = []
-    try:
-        for path, module in model.named_modules():
-            if isinstance(module, torch.jit.ScriptModule):
-                continue
-            handles.append(module.register_forward_pre_hook(_entering(trace, path, type(module).__name__)))
-            handles.append(module.register_forward_hook(_leaving(trace, path)))
-        yield trace
-    except BaseException:
-        trace.failed_in = trace.current
-        raise
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _entering(trace: ExecutionTrace, path: str, kind: str) -> Callable[[nn.Module, Any], None]:
-    def hook(_module: nn.Module, _arguments: Any) -> None:
-        trace._enter(path, kind)
-
-    return hook
-
-
-def _leaving(trace: ExecutionTrace, path: str) -> Callable[[nn.Module, Any, Any], None]:
-    def hook(_module: nn.Module, _arguments: Any, _output: Any) -> None:
-        trace._leave(path)
-
-    return hook
+        return leave

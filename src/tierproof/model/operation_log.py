@@ -70,7 +70,7 @@ class OperationRecorder(TorchFunctionMode):
         if name in _CHOICES:
             self.log.choices.add(self._trace.current)
         elif name in _CUTS and args and isinstance(args[0], Tensor) and args[0].requires_grad:
-            self.log.cuts.append(GradientCut(self._trace.current, name, len(self._trace.executed)))
+            self.log.cuts.append(GradientCut(self._trace.current, name, len(self._trace.entered)))
 
 
 def _tensors_among(values: Iterable[Any]) -> Iterable[Tensor]:

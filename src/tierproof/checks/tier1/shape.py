@@ -39,7 +39,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.shape_cases import ShapeCase, choose_cases, excuse_maximum
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.execution_trace import trace_execution
+from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.subject import Subject
 
 CODE = "T1-SHAPE"
@@ -128,13 +128,13 @@ def run_case(subject: Subject, case: ShapeCase, seed: int) -> CaseResult:
 def _locate(subject: Subject, case: ShapeCase, seed: int) -> str:
     """The innermost module that raises; empty when it raises only without hooks."""
     call = subject.make_call(batch=case.batch, length=case.length, seed=seed)
-    where: str | None = None
+    trace = ExecutionTrace(subject.model)
     try:
-        with torch.no_grad(), trace_execution(subject.model) as trace:
+        with torch.no_grad(), trace:
             subject.forward(call)
     except Exception:  # noqa: BLE001 - the same failure again, already reported by the caller
-        where = trace.failed_in
-    return where or ""
+        return trace.raised_in or ""
+    return ""
 
 
 def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
@@ -306,8 +306,8 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
         elif axis == "vocab":
             expected.append(subject.traits.vocab_size)
         elif isinstance(axis, int):
-            # Before the last axis a number may be a length that the model shortens (patches, frames).
-            shortened = varied and position < len(subject.outputs.axes) - 1
+            # Where no axis follows the length, a number may be a length that the model shortens (frames).
+            shortened = varied and not subject.outputs.per_position and position < len(subject.outputs.axes) - 1
             expected.append(None if shortened else axis)
         else:
             expected.append(None)
