@@ -11,10 +11,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from zoo.handwritten import CharGPT, DataclassEncoder, EncoderOutput, Seq2Seq
-from zoo.pretrained_configs import gpt2
 
 import tierproof
+from zoo.handwritten import CharGPT, DataclassEncoder, EncoderOutput, Seq2Seq
+from zoo.pretrained_configs import gpt2
 
 
 def char_gpt(seed=0) -> CharGPT:
