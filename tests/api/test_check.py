@@ -6,12 +6,12 @@ import json
 
 import pytest
 import torch
-from zoo.handwritten import HANDWRITTEN, build
-from zoo.pretrained_configs import TINY
 
 import tierproof
 from tierproof.core.verdict import Verdict
 from tierproof.errors import DeviceError, ForwardError, TargetError, UsageError
+from zoo.handwritten import HANDWRITTEN, build
+from zoo.pretrained_configs import TINY
 
 ACCEPTANCE = ["gpt2", "bert", "llama", "t5", "vit", "mamba", "mixtral", "whisper", "clip"]
 

@@ -63,7 +63,10 @@ def run(client, code):
 
 
 def text(found):
-    parts = [str(m["content"].get("text", "")) + str(m["content"].get("data", {}).get("text/plain", "")) for m in found]
+    parts = [
+        str(m["content"].get("text", "")) + str(m["content"].get("data", {}).get("text/plain", ""))
+        for m in found
+    ]
     return "".join(parts)
 
 
