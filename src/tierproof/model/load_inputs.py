@@ -7,32 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from tierproof.errors import InputError, TargetError, UsageError
+from tierproof.errors import InputError
 from tierproof.model.build_module import required_arguments
 from tierproof.model.choose_entry import choose_entry
 from tierproof.model.import_scope import ImportScope
 from tierproof.model.load_source import load_file
 from tierproof.model.seeding import seeded
-from tierproof.model.target import PathTarget, parse_target
+from tierproof.model.target import parse_inputs
 from tierproof.model.user_error import explain_user_error
-
-
-def parse_inputs(text: str) -> PathTarget:
-    """Parse `FILE.py:NAME`.
-
-    Raises:
-        UsageError: when it is something else.
-    """
-    try:
-        target = parse_target(text)
-    except TargetError:
-        target = None
-    if not isinstance(target, PathTarget) or not target.name:
-        raise UsageError(
-            f"--inputs {text!r} is not FILE.py:NAME",
-            hint="NAME is a tensor, a tuple, a dict, or a function that returns one of them.",
-        )
-    return target
 
 
 def load_inputs(text: str, *, seed: int = 0) -> tuple[Any, ImportScope]:

@@ -60,8 +60,8 @@ def load_transformers(
     auto_map = raw.get("auto_map")
     custom = auto_map if trust and isinstance(auto_map, Mapping) else {}
     if custom and model_id:
-        for module in {split_reference(value, str(path))[0] for value in _references(custom)}:
-            fetch_code(model_id, module, hub_url=hub_url, folder=folder)
+        for name in {split_reference(value, str(path))[0] for value in _references(custom)}:
+            fetch_code(model_id, name, hub_url=hub_url, folder=folder)
     with _quiet(transformers), ExitStack() as stack:
         scope = stack.enter_context(ImportScope(folder.resolve())) if custom else None
         config = _make_config(raw, custom, transformers, path, scope)

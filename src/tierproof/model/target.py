@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tierproof.errors import TargetError
+from tierproof.errors import TargetError, UsageError
 
 FORMS = "A target is PATH.py[:NAME], DIR/ with a model.py, package.module:NAME, hf:DIR_OR_ID or gist:ID[@REVISION]."
 
@@ -94,6 +94,24 @@ def parse_target(text: str) -> Target:
             )
         return ImportTarget(head, _require_name(text, name))
     return FolderTarget(text)
+
+
+def parse_inputs(text: str) -> PathTarget:
+    """Parse `FILE.py:NAME`.
+
+    Raises:
+        UsageError: when it is something else.
+    """
+    try:
+        target = parse_target(text)
+    except TargetError:
+        target = None
+    if not isinstance(target, PathTarget) or not target.name:
+        raise UsageError(
+            f"--inputs {text!r} is not FILE.py:NAME",
+            hint="NAME is a tensor, a tuple, a dict, or a function that returns one of them.",
+        )
+    return target
 
 
 def _parse_hub(text: str) -> HubTarget:
