@@ -29,7 +29,9 @@ def _apply_config(context: click.Context, _parameter: click.Parameter, value: st
     context.default_map = {name.replace("-", "_"): item for name, item in config.options.items()}
 
 
-def _require_seconds(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+def _require_seconds(
+    _context: click.Context, _parameter: click.Parameter, value: float | None
+) -> float | None:
     if value is not None and not 0 < value < float("inf"):
         raise click.BadParameter("give a positive number of seconds")
     return value
@@ -139,11 +141,11 @@ def check(context: click.Context, /, **options: Any) -> int:
 
     Exit codes: 0 = sound, 1 = found wanting, 2 = could not judge.
     """
-    from tierproof._optional import is_installed, require  # noqa: PLC0415 - --help needs none of these
-    from tierproof.cli.output_paths import require_writable  # noqa: PLC0415
-    from tierproof.cli.run_child import run_in_child  # noqa: PLC0415
-    from tierproof.cli.show_progress import open_display  # noqa: PLC0415
-    from tierproof.reporters.register import register_all  # noqa: PLC0415
+    from tierproof._optional import is_installed, require
+    from tierproof.cli.output_paths import require_writable
+    from tierproof.cli.run_child import run_in_child
+    from tierproof.cli.show_progress import open_display
+    from tierproof.reporters.register import register_all
 
     register_all()
     request = make_request(context.meta[_CONFIG_KEY], options)
@@ -168,9 +170,9 @@ def make_request(config: CheckConfig, options: dict[str, Any]) -> CheckRequest:
     Raises:
         TierproofError: for a target, tier, spec or inputs option that cannot be meant.
     """
-    from tierproof.cli.check_request import CheckRequest  # noqa: PLC0415
-    from tierproof.cli.spec_option import parse_spec  # noqa: PLC0415
-    from tierproof.model.target import parse_inputs, parse_target  # noqa: PLC0415
+    from tierproof.cli.check_request import CheckRequest
+    from tierproof.cli.spec_option import parse_spec
+    from tierproof.model.target import parse_inputs, parse_target
 
     parse_target(options["target"])
     if options["inputs"]:
@@ -200,8 +202,8 @@ def make_request(config: CheckConfig, options: dict[str, Any]) -> CheckRequest:
 
 def _refuse_unreadable(text: str) -> None:
     """Find a file that is absent or no Python at once, instead of after torch is imported."""
-    from tierproof.model.load_source import compile_file  # noqa: PLC0415
-    from tierproof.model.target import FolderTarget, PathTarget, parse_target  # noqa: PLC0415
+    from tierproof.model.load_source import compile_file
+    from tierproof.model.target import FolderTarget, PathTarget, parse_target
 
     match parse_target(text):
         case PathTarget(path):
@@ -218,12 +220,12 @@ def _split(codes: str) -> tuple[str, ...]:
 
 def _print_report(report: Report, *, as_json: bool) -> None:
     if as_json:
-        import json  # noqa: PLC0415
+        import json
 
         click.echo(json.dumps(report.to_dict(), indent=2, allow_nan=False))
         return
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    from tierproof.reporters.terminal import print_report  # noqa: PLC0415
+    from tierproof.reporters.terminal import print_report
 
     print_report(report, Console())

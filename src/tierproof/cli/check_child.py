@@ -39,7 +39,7 @@ def main() -> int:
 
     def send(event: str, **fields: JsonValue) -> None:
         line = json.dumps({"event": event, **fields}, allow_nan=False).encode() + b"\n"
-        with lock, open(channel, "wb", closefd=False) as stream:  # noqa: PTH123 - a descriptor
+        with lock, open(channel, "wb", closefd=False) as stream:
             stream.write(line)
 
     request = CheckRequest.from_line(_take_request())
@@ -61,13 +61,13 @@ def judge(request: CheckRequest, progress: Progress) -> Report:
         TierproofError: what could not be done, and what to do about it.
     """
     require("torch", feature="to check a model")
-    from tierproof.api.check import check  # noqa: PLC0415 - torch is known to be there only now
-    from tierproof.checks.registry import load_checks, select_checks  # noqa: PLC0415
-    from tierproof.model.load import LoadOptions, load_target  # noqa: PLC0415
-    from tierproof.model.load_gist import DEFAULT_GIST_URL  # noqa: PLC0415
-    from tierproof.model.load_hub import DEFAULT_HUB_URL  # noqa: PLC0415
-    from tierproof.model.load_inputs import load_inputs  # noqa: PLC0415
-    from tierproof.model.spec import ModelSpec  # noqa: PLC0415
+    from tierproof.api.check import check
+    from tierproof.checks.registry import load_checks, select_checks
+    from tierproof.model.load import LoadOptions, load_target
+    from tierproof.model.load_gist import DEFAULT_GIST_URL
+    from tierproof.model.load_hub import DEFAULT_HUB_URL
+    from tierproof.model.load_inputs import load_inputs
+    from tierproof.model.spec import ModelSpec
 
     select_checks(load_checks(), tier=request.tier, only=request.only, skip=request.skip)
     progress(0, 0, f"loading {request.target}")
@@ -129,7 +129,7 @@ def _prepare_process(*, debug: bool) -> None:
     if debug:
         faulthandler.enable()
     with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource  # noqa: PLC0415 - POSIX
+        import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no core file beside the user's
     for stream in (sys.stdout, sys.stderr):

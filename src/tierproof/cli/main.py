@@ -27,10 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    import click  # noqa: PLC0415 - after the signal handlers are in place
+    import click
 
-    from tierproof.cli.commands import tierproof  # noqa: PLC0415
-    from tierproof.cli.show_error import show_error  # noqa: PLC0415
+    from tierproof.cli.commands import tierproof
+    from tierproof.cli.show_error import show_error
 
     debug = "--debug" in arguments
     try:

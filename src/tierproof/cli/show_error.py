@@ -44,9 +44,9 @@ def _show_message(message: str, hint: str) -> None:
 
 
 def _show_box(error: MissingPackageError | BrokenPackageError) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only when it is needed
-    from rich.panel import Panel  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
 
     absent = isinstance(error, MissingPackageError)
     title = f"{error.package} is {'not installed' if absent else 'broken'}"

@@ -21,8 +21,8 @@ def open_display(*, quiet: bool) -> Iterator[Listener]:
     elif not sys.stderr.isatty():
         yield LineDisplay()
     else:
-        from rich.console import Console  # noqa: PLC0415 - only for a person
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (BarColumn(24), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

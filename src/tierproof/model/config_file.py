@@ -10,7 +10,7 @@ from typing import Any
 
 from tierproof.errors import TargetError
 
-# Names that hold a count or an extent. Indices that count from the end, as `vision_feature_layer`, are not among them.
+# Names of counts and extents, without indices that count from the end (`vision_feature_layer`: -2).
 _SIZE_NAME = re.compile(
     r"(^|.*_)(size|dims?|width|depth|height|channels|classes|features|embd|embed|layers|heads|experts|blocks"
     r"|positions|position_embeddings|vocab|hidden|length|len)$"

@@ -87,7 +87,7 @@ def _load(target: str, options: LoadOptions) -> LoadedModel:
     if options.weights and not isinstance(parsed, HubTarget | FolderTarget):
         raise UsageError(
             f"--weights cannot be used with {target}",
-            hint="It reads the checkpoint in the folder of an hf: or DIR/ target; other targets load their own.",
+            hint="It reads the checkpoint of an hf: or DIR/ target; other targets load their own.",
         )
     match parsed:
         case HubTarget(directory_or_id):

@@ -64,7 +64,7 @@ def _refuse_other_folders(folder: Path) -> None:
     if (folder / "config.json").is_file():
         raise TargetError(
             f"{folder} holds a config.json and no model.py",
-            hint=f"For a transformers config write hf:{folder}; otherwise add the model.py that it configures.",
+            hint=f"For a transformers config write hf:{folder}; otherwise add the model.py.",
         )
     sources = sorted(path.name for path in folder.glob("*.py"))
     found = f" (it holds {', '.join(sources[:5])})" if sources else ""

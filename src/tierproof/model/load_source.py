@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import tokenize
 from pathlib import Path
@@ -72,23 +73,31 @@ def compile_file(path: Path) -> CodeType:
         raise TargetError(
             f"cannot read {path}: {error.strerror or error}", hint="Name a file that you may read."
         ) from error
-    try:
-        with tokenize.open(path) as stream:
-            stream.read()
-    except UnicodeDecodeError as error:
-        line = source.count(b"\n", 0, error.start) + 1
-        raise TargetError(
-            f"{path}:{line}: the file is not {error.encoding.upper()} (byte 0x{source[error.start]:02x})",
-            hint="Save it as UTF-8, or declare its encoding in the first line.",
-        ) from error
-    except SyntaxError as error:  # an unknown or contradicting encoding declaration, or a stray byte
-        raise TargetError(f"{path} is not UTF-8 text: {error.msg}", hint="Save it as UTF-8.") from error
+    _refuse_undecodable(source, path)
     try:
         return compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise explain_user_error(error, path.parent, doing) from error
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes; nesting too deep
         raise TargetError(f"{path} is not Python: {error}", hint="Name a file of Python source.") from error
+
+
+def _refuse_undecodable(source: bytes, path: Path) -> None:
+    encoding, complaint = "utf-8", ""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    except SyntaxError as error:  # a stray byte in the first lines, or a declaration that cannot be
+        complaint = str(error.msg)
+    try:
+        source.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise TargetError(
+            f"{path}:{line}: the file is not {encoding.upper()} (byte 0x{source[error.start]:02x})",
+            hint="Save it as UTF-8, or declare its encoding in the first line.",
+        ) from error
+    if complaint:
+        raise TargetError(f"{path}: {complaint}", hint="Save it as UTF-8, without a declaration.")
 
 
 def _run(code: CodeType, path: Path, scope: ImportScope) -> ModuleType:

@@ -180,7 +180,7 @@ def _build(chosen: Any, config: Any, path: Path) -> nn.Module:
         module: nn.Module = chosen(config)
     except Exception as error:
         raise TargetError(
-            f"{path}: {chosen.__name__} cannot be built from it: {type(error).__name__}: {shorten(str(error))}",
+            f"{path} makes no {chosen.__name__}: {type(error).__name__}: {shorten(str(error))}",
             hint="Mend the values that the message names.",
         ) from error
     return module.float()

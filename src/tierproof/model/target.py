@@ -8,7 +8,10 @@ from typing import TypeAlias
 
 from tierproof.errors import TargetError, UsageError
 
-FORMS = "A target is PATH.py[:NAME], DIR/ with a model.py, package.module:NAME, hf:DIR_OR_ID or gist:ID[@REVISION]."
+FORMS = (
+    "A target is PATH.py[:NAME], DIR/ with a model.py, package.module:NAME, hf:DIR_OR_ID "
+    "or gist:ID[@REVISION]."
+)
 
 _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 _GIST = re.compile(r"(?P<id>[0-9A-Za-z]+)(@(?P<revision>[0-9A-Za-z]+))?\Z")

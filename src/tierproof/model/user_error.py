@@ -64,8 +64,8 @@ def _explain_syntax(error: SyntaxError, doing: str) -> TargetError:
 def _explain_import(error: ImportError, at: str, doing: str) -> TargetError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return TargetError(
-            f"{doing} failed: {at}it imports {error.name!r}, which is not installed",
-            hint=f"Install what provides {error.name.partition('.')[0]!r} into this environment, or mend the import.",
+            f"{doing} failed: {at}it imports {error.name!r}, and there is no such module",
+            hint="Install what provides it into this environment, or mend the import.",
         )
     return TargetError(
         f"{doing} failed: {at}an import fails: {type(error).__name__}: {shorten(str(error))}",
