@@ -28,6 +28,7 @@ def fetch_bytes(url: str, *, limit_bytes: int) -> bytes | None:
         with _open(url, {}) as response:
             body: bytes = response.read(limit_bytes + 1)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 404:
             return None
         raise _explain_status(url, error) from error
@@ -65,6 +66,7 @@ def download(url: str, destination: Path) -> bool:
             if tag := response.headers.get("ETag"):
                 tag_path.write_text(tag, encoding="utf-8")
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 304:
             return True
         if error.code == 404:
