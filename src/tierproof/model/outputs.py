@@ -13,7 +13,9 @@ from torch import Tensor
 _MAIN_NAMES = ("logits", "prediction_logits", "last_hidden_state", "logits_per_image", "output", "out")
 
 
-def iterate_tensors(output: Any, path: str = "", _seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Tensor]]:
+def iterate_tensors(
+    output: Any, path: str = "", _seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, Tensor]]:
     """Yield (path, tensor) for every tensor in tuples, lists, mappings, dataclasses and plain objects.
 
     A plain object (a cache, for instance) is searched through its `__dict__`.
@@ -48,7 +50,7 @@ class OutputPlan:
 
     Attributes:
         main: path of the answer as `iterate_tensors` gives it ("" for a bare tensor).
-        axes: one of "batch", "length", "target_length", "vocab" or a number, for each axis.
+        axes: for each axis "batch", "length", "target_length", a fixed size, or "?" (varies).
         role: logits (last axis is the vocabulary or classes), hidden (per position) or pooled.
         loss: path of a scalar loss, None where the model returns none.
     """
@@ -86,7 +88,7 @@ class OutputPlan:
 
 
 def choose_main_path(tensors: Mapping[str, Tensor]) -> str | None:
-    """The path of the most likely answer among floating tensors: by name, else the first that is no scalar."""
+    """The path of the most likely answer among floating tensors: by name, else the first non-scalar."""
     floating = {p: t for p, t in tensors.items() if (t.is_floating_point() or t.is_complex())}
     for name in _MAIN_NAMES:
         if name in floating and floating[name].dim() > 0:
