@@ -27,13 +27,15 @@ class Outcome:
     report: Path
 
     @property
-    def as_expected(self) -> bool:
-        """Whether the verdict is the one the example was written for, with a report beside it."""
-        return self.verdict == EXPECTED[self.example] and self.report.is_file()
+    def problem(self) -> str:
+        """What is not as it should be; empty when all is."""
+        if self.verdict != EXPECTED[self.example]:
+            return f"expected {EXPECTED[self.example]}"
+        return "" if self.report.is_file() else "no report was written"
 
     def describe(self) -> str:
         """One line: verdict, example, report."""
-        remark = "" if self.as_expected else f"   <- expected {EXPECTED[self.example]}"
+        remark = f"   <- {self.problem}" if self.problem else ""
         return f"{self.verdict:<13}{f'examples/{self.example}.py':<24}{self.report}{remark}"
 
 
@@ -60,7 +62,7 @@ def main() -> int:
     print("\nReports (open them in a browser; broken_gpt.py has a bug planted in it):")
     for outcome in outcomes:
         print(f"  {outcome.describe()}")
-    return 0 if all(outcome.as_expected for outcome in outcomes) else 1
+    return 1 if any(outcome.problem for outcome in outcomes) else 0
 
 
 if __name__ == "__main__":
