@@ -20,7 +20,7 @@ class Argument:
 
     Attributes:
         name: the forward parameter (or dict key) it is passed as.
-        role: tokens, mask, targets, floats, image, audio or ids (token types and the like).
+        role: tokens, mask (1 = keep), hide_mask (True = hidden), targets, floats, image, audio or ids.
         shape: sizes, where "batch", "length" and "target_length" stand for what a call asks for.
         dtype: of the tensor.
         high: for integers, values are drawn from [low, high).
@@ -45,6 +45,8 @@ class Argument:
             return self._draw_from_sample(self.sample, shape, generator)
         if self.role == "mask":
             return torch.ones(shape, dtype=self.dtype)
+        if self.role == "hide_mask":
+            return torch.zeros(shape, dtype=self.dtype)
         if self.dtype.is_floating_point:
             return torch.randn(shape, generator=generator).to(self.dtype)
         values = torch.randint(self.low, max(self.high, self.low + 1), shape, generator=generator)
@@ -88,7 +90,6 @@ class InputPlan:
         assumptions: what could not be known, in words.
         padding: name of the padding mask argument, empty where there is none.
         pad_token_id: None where unknown.
-        lengths: for models that accept only certain lengths; empty = any in [min, max].
     """
 
     arguments: tuple[Argument, ...]

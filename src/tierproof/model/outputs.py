@@ -13,7 +13,9 @@ from torch import Tensor
 _MAIN_NAMES = ("logits", "prediction_logits", "last_hidden_state", "logits_per_image", "output", "out")
 
 
-def iterate_tensors(output: Any, path: str = "", _seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Tensor]]:
+def iterate_tensors(
+    output: Any, path: str = "", _seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, Tensor]]:
     """Yield (path, tensor) for every tensor in tuples, lists, mappings, dataclasses and plain objects.
 
     A plain object (a cache, for instance) is searched through its `__dict__`.
@@ -48,7 +50,7 @@ class OutputPlan:
 
     Attributes:
         main: path of the answer as `iterate_tensors` gives it ("" for a bare tensor).
-        axes: one of "batch", "length", "target_length", "vocab" or a number, for each axis.
+        axes: for each axis "batch", "length", "target_length", a fixed size, or "?" where it varies otherwise.
         role: logits (last axis is the vocabulary or classes), hidden (per position) or pooled.
         loss: path of a scalar loss, None where the model returns none.
     """

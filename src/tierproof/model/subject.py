@@ -27,7 +27,14 @@ class Subject:
     traits: Traits
     device: torch.device
 
-    def make_call(self, *, batch: int | None = None, length: int | None = None, seed: int = 0, target_length: int | None = None) -> Call:
+    def make_call(
+        self,
+        *,
+        batch: int | None = None,
+        length: int | None = None,
+        seed: int = 0,
+        target_length: int | None = None,
+    ) -> Call:
         """A concrete call on the model's device."""
         return self.inputs.make(
             batch=batch, length=length, target_length=target_length, seed=seed, device=self.device

@@ -1,0 +1,115 @@
+"""Run the selected checks on a subject, each from the model's original state."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
+from tierproof.core.check_result import CheckResult, Outcome
+from tierproof.core.finding import Finding, Severity
+from tierproof.model.preserve import Snapshot
+from tierproof.model.subject import Subject
+
+Progress = Callable[[int, int, str], None]
+
+
+def run_checks(
+    subject: Subject,
+    checks: Sequence[Check],
+    snapshot: Snapshot,
+    *,
+    seed: int = 0,
+    deadline: Deadline | None = None,
+    progress: Progress | None = None,
+) -> tuple[CheckResult, ...]:
+    """Run the checks in order and give one result each.
+
+    A check that crashes is `errored` with the exception in its reason; one that no time is left for is
+    `skipped`. After each, the model is put back as `snapshot` has it. Ctrl-C passes through.
+
+    Args:
+        progress: called with (checks done, checks in all, name of the next one; empty at the end).
+    """
+    deadline = deadline or Deadline()
+    results = []
+    for index, check in enumerate(checks):
+        if progress is not None:
+            progress(index, len(checks), check.name)
+        if deadline.expired and index > 0:
+            results.append(_skip(check, "the time budget was used up before it; give a larger --budget"))
+            continue
+        try:
+            results.append(_run_one(subject, check, seed, deadline))
+        finally:
+            snapshot.restore(full=False)
+    if progress is not None:
+        progress(len(checks), len(checks), "")
+    return tuple(results)
+
+
+def _run_one(subject: Subject, check: Check, seed: int, deadline: Deadline) -> CheckResult:
+    _seed_everything(seed)
+    started = time.perf_counter()
+    try:
+        output = check.run(CheckContext(subject, seed, deadline))
+    except Exception as error:  # noqa: BLE001 - reported as an errored check, never as a pass
+        reason = f"the check crashed: {type(error).__name__}: {error}"[:2000]
+        return CheckResult(
+            check.code,
+            check.name,
+            check.tier,
+            Outcome.ERRORED,
+            reason=f"{reason} ({_locate(error)})",
+            duration_s=time.perf_counter() - started,
+        )
+    return _conclude(check, output, time.perf_counter() - started)
+
+
+def _conclude(check: Check, output: CheckOutput, duration_s: float) -> CheckResult:
+    order = list(Severity)
+    findings: tuple[Finding, ...] = tuple(
+        sorted(output.findings, key=lambda finding: order.index(finding.severity))
+    )
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        outcome = Outcome.FAILED
+    elif output.skipped:
+        outcome = Outcome.SKIPPED
+    else:
+        outcome = Outcome.PASSED
+    return CheckResult(
+        check.code,
+        check.name,
+        check.tier,
+        outcome,
+        reason=output.skipped,
+        duration_s=duration_s,
+        measurements=output.measurements,
+        findings=findings,
+    )
+
+
+def _skip(check: Check, reason: str) -> CheckResult:
+    return CheckResult(check.code, check.name, check.tier, Outcome.SKIPPED, reason=reason)
+
+
+def _locate(error: BaseException) -> str:
+    """File and line where the exception was raised, for a bug report."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "unknown place"
+    return f"{traceback.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{traceback.tb_lineno}"
+
+
+def _seed_everything(seed: int) -> None:
+    random.seed(seed)
+    torch.manual_seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)

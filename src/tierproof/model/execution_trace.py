@@ -1,0 +1,61 @@
+"""Which modules a forward pass executed, and in which one it raised."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+
+class ExecutionTrace:
+    """Record the execution order of a model's modules while the context is open.
+
+    Attributes:
+        executed: paths of the modules that completed, in order of completion ("" is the model itself).
+        raised_in: path of the innermost module that was entered and not left; None when none was.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.executed: list[str] = []
+        self.raised_in: str | None = None
+        self._model = model
+        self._open: list[str] = []
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> ExecutionTrace:
+        for path, module in self._model.named_modules():
+            self._handles.append(module.register_forward_pre_hook(self._make_enter(path)))
+            self._handles.append(module.register_forward_hook(self._make_leave(path)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.note_open()
+
+    def note_open(self) -> None:
+        """Take the innermost module that is still open as the one that raised."""
+        if self.raised_in is None and self._open:
+            self.raised_in = self._open[-1]
+
+    def _make_enter(self, path: str) -> Any:
+        def enter(module: nn.Module, args: Any) -> None:
+            self._open.append(path)
+
+        return enter
+
+    def _make_leave(self, path: str) -> Any:
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            while self._open and self._open.pop() != path:
+                pass
+            self.executed.append(path)
+
+        return leave

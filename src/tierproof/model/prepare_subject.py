@@ -1,0 +1,315 @@
+"""From a module to a subject: find a call that works, read off what it shows, measure the traits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.errors import ForwardError, TargetError
+from tierproof.model.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
+from tierproof.model.embedding_probe import LookupProbe, Lookups
+from tierproof.model.execution_trace import ExecutionTrace
+from tierproof.model.extra_arguments import add_padding_mask, add_targets
+from tierproof.model.forward_signature import ForwardSignature, read_signature
+from tierproof.model.given_inputs import plan_given_inputs
+from tierproof.model.guessed_inputs import propose_guessed_inputs
+from tierproof.model.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.max_length import find_max_length
+from tierproof.model.measure_traits import measure_traits
+from tierproof.model.output_axes import plan_outputs
+from tierproof.model.outputs import OutputPlan, iterate_tensors
+from tierproof.model.spec import ModelSpec
+from tierproof.model.subject import Subject
+from tierproof.model.transformers_inputs import is_transformers_model, propose_transformers_inputs
+
+_MOST_ATTEMPTS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A call that worked, with everything it returned."""
+
+    plan: InputPlan
+    outputs: dict[str, Tensor]
+    lookups: Lookups
+
+
+def prepare_subject(
+    model: nn.Module,
+    *,
+    target: str = "",
+    spec: ModelSpec | None = None,
+    inputs: Any = None,
+    device: torch.device | str | None = None,
+    seed: int = 0,
+) -> Subject:
+    """Work out how to call `model` and what it is.
+
+    Training flags are put back; everything else that a forward pass may change is the caller's to preserve.
+
+    Args:
+        target: how the user named the model; its class name by default.
+        inputs: sample inputs (see `plan_given_inputs`); worked out when None.
+        device: where the model lies; read off its parameters when None.
+
+    Raises:
+        TargetError: the module is empty or has no parameter.
+        ForwardError: the forward pass raised on every input tried.
+    """
+    spec = spec or ModelSpec()
+    _refuse_empty(model)
+    device = torch.device(device) if device is not None else next(model.parameters()).device
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.no_grad():
+            return _prepare(model, target or type(model).__name__, spec, inputs, device, seed)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _refuse_empty(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise TargetError(
+            f"cannot check a {type(model).__name__}: it is no torch.nn.Module",
+            hint="Give an instance of an nn.Module, not a class or a function.",
+        )
+    if next(model.parameters(), None) is None:
+        raise TargetError(
+            f"{type(model).__name__} has no parameters: there is nothing to check",
+            hint="Were its layers created in __init__ and assigned to self? Layers in a plain list are not registered.",
+        )
+
+
+def _prepare(
+    model: nn.Module, target: str, spec: ModelSpec, inputs: Any, device: torch.device, seed: int
+) -> Subject:
+    signature = read_signature(model)
+    length, source = find_max_length(model, spec, [])
+    trial = _find_working_call(model, _propose(model, signature, spec, inputs), length, device, seed)
+    plan = _read_vocabulary(trial.plan, trial.lookups, spec)
+    length, source = find_max_length(model, spec, trial.lookups.position_rows)
+    if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
+        plan = replace(plan, max_length=length, max_length_source=source)
+    plan = _orient(model, plan, trial, spec, device, seed)
+    plan = _fix_length(model, plan, device, seed)
+    outputs = _read_outputs(model, plan, device, seed)
+
+    if inputs is None:
+        plan, outputs = add_targets(
+            model, signature, plan, outputs, lambda p: _read_outputs(model, p, device, seed)
+        )
+        plan = add_padding_mask(model, signature, plan, outputs, device, seed)
+    traits = measure_traits(
+        model,
+        spec,
+        plan,
+        outputs,
+        trial.lookups,
+        lambda call: outputs.select(call.run(model)),
+        lambda size: plan.make(batch=1, length=size, seed=seed, device=device),
+    )
+    return Subject(model, target, spec, plan, outputs, traits, device)
+
+
+def _propose(
+    model: nn.Module, signature: ForwardSignature, spec: ModelSpec, inputs: Any
+) -> Iterator[InputPlan]:
+    if inputs is not None:
+        yield plan_given_inputs(inputs, signature, spec)
+        return
+    if is_transformers_model(model):
+        yield from propose_transformers_inputs(model, signature, spec)
+    yield from propose_guessed_inputs(model, signature, spec)
+
+
+def _find_working_call(
+    model: nn.Module, proposals: Iterator[InputPlan], max_length: int | None, device: torch.device, seed: int
+) -> _Trial:
+    attempts: dict[str, str] = {}
+    deepest: ExecutionTrace | None = None
+    for plan in proposals:
+        for batch, length in _propose_sizes(plan, max_length):
+            sized = replace(plan, default_batch=batch, default_length=length)
+            call = sized.make(seed=seed, device=device)
+            with ExecutionTrace(model) as trace:
+                try:
+                    with LookupProbe(call.tensors) as probe:
+                        output = call.run(model)
+                except Exception as error:  # noqa: BLE001 - every failed attempt is told in ForwardError
+                    attempts[call.describe()] = f"{type(error).__name__}: {error}".splitlines()[0]
+                    if deepest is None or len(trace.executed) > len(deepest.executed):
+                        deepest = trace
+                    continue
+            tensors = dict(iterate_tensors(output))
+            if any(t.is_floating_point() or t.is_complex() for t in tensors.values()):
+                return _Trial(sized, tensors, probe.lookups)
+            attempts[call.describe()] = "returned no floating-point tensor"
+    raise _explain_failure(model, attempts, deepest)
+
+
+def _propose_sizes(plan: InputPlan, max_length: int | None) -> list[tuple[int, int]]:
+    given = any(argument.sample is not None for argument in plan.arguments)
+    if given:
+        return [(plan.default_batch, plan.default_length)]
+    if not any(size in argument.shape for argument in plan.arguments for size in (LENGTH, TARGET_LENGTH)):
+        return [(2, 16), (1, 16)]
+    wanted = [16 if max_length is None else min(16, max_length), 8, 4]
+    if max_length is not None and max_length <= 8192:
+        wanted.append(max_length)
+    wanted += [32, 64, 128, 1]
+    sizes = [(2, length) for length in dict.fromkeys(wanted) if max_length is None or length <= max_length]
+    return [*sizes, (1, sizes[0][1])]
+
+
+def _explain_failure(
+    model: nn.Module, attempts: dict[str, str], deepest: ExecutionTrace | None
+) -> ForwardError:
+    shown = list(attempts.items())[:_MOST_ATTEMPTS_SHOWN]
+    lines = [f"  {call}\n      {error}" for call, error in shown]
+    if len(attempts) > len(shown):
+        lines.append(f"  … and {len(attempts) - len(shown)} more")
+    executed = deepest.executed if deepest is not None else ()
+    layers = ", ".join(path or type(model).__name__ for path in executed[-12:]) or "none"
+    return ForwardError(
+        f"the forward pass of {type(model).__name__} raised on every input tried:\n"
+        + "\n".join(lines)
+        + f"\nLayers executed before the error: {layers}",
+        hint=(
+            "If the inputs are wrong, give them: inputs=… in Python, --inputs FILE.py:NAME on the command line, "
+            "or declare the model with ModelSpec (vocab_size, max_length, image_size, features, …)."
+        ),
+    )
+
+
+def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> InputPlan:
+    """Set each token argument's range to the table it was looked up in."""
+    for argument in plan.arguments:
+        if argument.role != "tokens" or argument.sample is not None:
+            continue
+        rows = [size for size in lookups.rows.get(argument.name, []) if size > 1]
+        if spec.vocab_size is not None:
+            continue
+        if rows:
+            high = min(rows) if argument.high <= 2 else min(argument.high, *rows)
+            plan = plan.with_argument(replace(argument, high=high))
+        elif argument.high <= 2:
+            plan = replace(
+                plan,
+                assumptions=(
+                    *plan.assumptions,
+                    f"the vocabulary of {argument.name} is unknown: ids were drawn from {{0, 1}}; "
+                    "ModelSpec(vocab_size=…) says otherwise",
+                ),
+            )
+    return plan
+
+
+def _orient(
+    model: nn.Module, plan: InputPlan, trial: _Trial, spec: ModelSpec, device: torch.device, seed: int
+) -> InputPlan:
+    """Put the batch on axis 1 where the model is (length, batch)."""
+    primary = plan.primary_argument
+    if primary.shape[:2] != (BATCH, LENGTH) or primary.sample is not None:
+        return plan
+    swapped = _swap_axes(plan)
+    if spec.batch_first is not None:
+        return plan if spec.batch_first else swapped
+    if not declares_length_first(model):
+        return plan
+    call = plan.make(
+        batch=3, length=plan.clip_length(5), target_length=plan.clip_length(5), seed=seed, device=device
+    )
+    try:
+        with LookupProbe(call.tensors) as probe:
+            found = dict(iterate_tensors(call.run(model)))
+    except Exception:  # noqa: BLE001 - the same call fails as a finding in T1-SHAPE
+        return plan
+    main = next((path for path in found if path in trial.outputs and found[path].dim() > 1), None)
+    if main is None:
+        return plan
+    independent = find_independent_axes(
+        lambda changed: dict(iterate_tensors(changed.run(model)))[main], call, primary
+    )
+    axis = decide_batch_axis(independent, probe.lookups.position_lengths, plan.clip_length(5))
+    return plan if axis == 0 else swapped
+
+
+def _swap_axes(plan: InputPlan) -> InputPlan:
+    def swap(argument: Argument) -> Argument:
+        if argument.shape[0] != BATCH or len(argument.shape) < 2 or not isinstance(argument.shape[1], str):
+            return argument
+        return replace(argument, shape=(argument.shape[1], BATCH, *argument.shape[2:]))
+
+    return replace(plan, arguments=tuple(swap(argument) for argument in plan.arguments))
+
+
+def _fix_length(model: nn.Module, plan: InputPlan, device: torch.device, seed: int) -> InputPlan:
+    """A float model that runs at one length only has that length in its shape, and the report says so."""
+    if not plan.has_length or plan.primary_argument.role == "tokens":
+        return plan
+    length = plan.default_length
+    if any(
+        _runs(model, plan, other, device, seed) for other in (length - 1, length + 1, max(length // 2, 1))
+    ):
+        return plan
+    arguments = tuple(
+        replace(a, shape=tuple(length if size == LENGTH else size for size in a.shape))
+        for a in plan.arguments
+    )
+    note = f"it runs at length {length} only"
+    return replace(plan, arguments=arguments, max_length=None, assumptions=(*plan.assumptions, note))
+
+
+def _runs(model: nn.Module, plan: InputPlan, length: int, device: torch.device, seed: int) -> bool:
+    if length < 1:
+        return False
+    try:
+        plan.make(length=length, seed=seed, device=device).run(model)
+    except Exception:  # noqa: BLE001 - the answer to the question is no
+        return False
+    return True
+
+
+def _read_outputs(model: nn.Module, plan: InputPlan, device: torch.device, seed: int) -> OutputPlan:
+    batch, length = plan.default_batch, plan.default_length
+    other_length = length - 3 if length > 4 else length + 1
+    first_sizes = {"batch": batch, "length": length, "target_length": max(length - 1, 1)}
+    vocab = next((a.high for a in plan.arguments if a.role == "tokens"), None)
+
+    def run(sizes: dict[str, int]) -> dict[str, Tensor]:
+        call = plan.make(
+            batch=sizes["batch"],
+            length=sizes["length"],
+            target_length=sizes["target_length"],
+            seed=seed,
+            device=device,
+        )
+        return dict(iterate_tensors(call.run(model)))
+
+    try:
+        first = run(first_sizes)
+    except Exception:  # noqa: BLE001 - source and target may have to be of one length
+        first_sizes["target_length"] = length
+        first = run(first_sizes)
+    variants = [
+        {"batch": batch + 1, "length": other_length, "target_length": max(other_length - 2, 1)},
+        {"batch": batch + 1, "length": other_length, "target_length": other_length},
+        {"batch": batch, "length": other_length, "target_length": other_length},
+        {**first_sizes, "batch": batch + 1},
+        first_sizes,
+    ]
+    for second_sizes in variants:
+        try:
+            second = run(second_sizes)
+        except Exception:  # noqa: BLE001 - a size that fails is a finding of T1-SHAPE
+            continue
+        planned = plan_outputs(first, second, first_sizes, second_sizes, vocab)
+        if planned is not None:
+            return planned
+    raise ForwardError(f"{type(model).__name__} returned no floating-point tensor")

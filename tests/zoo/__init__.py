@@ -1,0 +1,1 @@
+"""Healthy models, hand-written and from transformers configs, for tests and benchmarks."""
