@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -124,8 +125,6 @@ class PreparedEnvironment:
 
 def has_module(name: str) -> bool:
     """Whether this interpreter has a module of that name."""
-    import importlib.util  # noqa: PLC0415 - only needed when an environment is made
-
     return importlib.util.find_spec(name) is not None
 
 
