@@ -25,12 +25,15 @@ sys.meta_path.insert(0, Blocker())
 
 JUDGE = """
 import json
-import torch
 import tierproof as tp
-from zoo.handwritten import HANDWRITTEN
-torch.manual_seed(0)
-report = tp.check(HANDWRITTEN[MODEL][0](), skip=["T1-SPEED"], progress=False)
-told = [[r.code, r.outcome.value, [[f.code, f.severity.value, f.where] for f in r.findings]] for r in report.results]
+from zoo.handwritten import build
+
+report = tp.check(build(MODEL), progress=False)
+told = [
+    [result.code, result.outcome.value, [[f.code, f.severity.value, f.where] for f in result.findings]]
+    for result in report.results
+    if result.code != "T1-SPEED"  # what it says may depend on the clock
+]
 leaked = sorted({name.partition(".")[0] for name in sys.modules} & set(BLOCKED))
 print("\\n" + json.dumps({"verdict": report.verdict.value, "results": told, "leaked": leaked}))
 """
@@ -52,7 +55,7 @@ def judge(model: str, blocked: tuple[str, ...]) -> dict[str, object]:
     return said
 
 
-@pytest.mark.parametrize("model", ["char_gpt", "seq2seq", "vit"])
+@pytest.mark.parametrize("model", ["char_gpt", "seq2seq", "tiny_vit"])
 def test_verdict_is_unchanged_without_optional_packages(model: str) -> None:
     with_them = judge(model, ())
     without = judge(model, ("pandas", "matplotlib", "scipy", "psutil"))
