@@ -57,7 +57,7 @@ def select_checks(
     selected = tuple(
         check
         for check in checks
-        if (tier == "all" or check.tier == tier)
+        if tier in ("all", check.tier)
         and (not only or any(check.code.startswith(code.upper()) for code in only))
         and not any(check.code.startswith(code.upper()) for code in skip)
     )
