@@ -11,19 +11,11 @@ from tierproof.errors import UsageError
 _MODULES = (
     "shape",
     "gradient_flow",
-    "stability",
-    "initialization",
     "causality",
     "batch_independence",
-    "padding",
-    "registration",
-    "input_influence",
     "cross_attention",
     "cache",
-    "attention",
     "live_tensors",
-    "memory",
-    "speed",
 )
 
 
