@@ -43,9 +43,10 @@ class SteadyAnswers:
                 return run_substituted(self.subject.model, self.stand_ins, call)
             return call.run(self.subject.model)
 
-    def tensors(self, call: Call) -> dict[str, Tensor]:
+    def tensors(self, call: Call, *, seed: int | None = None) -> dict[str, Tensor]:
         """All floating tensors of the output, as copies, by path."""
-        return {p: t.clone() for p, t in iterate_tensors(self.forward(call)) if t.is_floating_point()}
+        found = iterate_tensors(self.forward(call, seed=seed))
+        return {path: tensor.clone() for path, tensor in found if tensor.is_floating_point()}
 
     def attempt(self, call: Call) -> Tensor | None:
         """The answer, or None where the model refuses the call (T1-SHAPE speaks of that)."""
