@@ -13,6 +13,8 @@ _MODULES = (
     "gradient_flow",
     "causality",
     "batch_independence",
+    "padding",
+    "input_influence",
     "cross_attention",
     "cache",
     "live_tensors",
