@@ -1,4 +1,4 @@
-"""Every check, in the order they run: what is most telling for its cost comes first."""
+"""Every check, in the order they run: what explains other findings, and costs little, comes first."""
 
 from __future__ import annotations
 
