@@ -48,6 +48,7 @@ def compare_along_direction(
     gradients: Mapping[str, Tensor | None],
     names: Iterable[str],
     *,
+    still_rows: Mapping[str, int],
     seed: int,
     steps: tuple[float, ...],
     tolerance: float,
@@ -59,17 +60,22 @@ def compare_along_direction(
         parameters: the point, by name.
         gradients: what backward gave there; None counts as zero.
         names: the parameters that move.
+        still_rows: for some of them a row that must not move (it gets no gradient by request).
         seed: of the direction.
         steps: tried in order until one agrees with backward within `tolerance`.
         tolerance: relative mismatch that ends the search.
     """
     generator = torch.Generator().manual_seed(seed)
     direction = {name: draw_noise(parameters[name], generator) for name in names}
+    for name, row in still_rows.items():
+        if name in direction:
+            direction[name][row] = 0.0
     analytic, variance = 0.0, 0.0
     for name, step in direction.items():
         gradient = gradients.get(name)
         if gradient is not None:
-            product = gradient.double() * step.double()
+            dense = gradient.to_dense() if gradient.is_sparse else gradient
+            product = dense.double() * step.double()
             analytic += float(product.sum())
             variance += float(product.square().sum())
     quotients: list[float] = []
