@@ -35,7 +35,9 @@ def write_model(folder: Path, before: str = "pass", attributes: str = "pass", na
 
 
 def environment(home: Path, *, fake: bool, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "LD_", "COV", "LANG"))}
+    kept = {
+        name: value for name, value in os.environ.items() if name.startswith(("PATH", "LD_", "COV", "LANG"))
+    }
     return {
         **kept,
         "HOME": str(home),

@@ -39,7 +39,10 @@ def checkpoint_that_does_not_fit(folder: Path) -> None:
     save_file({"transformer.wte.weight": torch.ones(7, 16)}, folder / "hub" / "model.safetensors")
 
 
-MODEL_AND_CONFIG = {"d/model.py": HEAD + NET.format("Model", ", width: int"), "d/config.json": '{"width": "big"}'}
+MODEL_AND_CONFIG = {
+    "d/model.py": HEAD + NET.format("Model", ", width: int"),
+    "d/config.json": '{"width": "big"}',
+}
 NEGATIVE = {**MODEL_AND_CONFIG, "d/config.json": '{"width": -4}'}
 FOUND_AT_ONCE = {
     "a file that does not exist": Case("absent.py", ["no file absent.py"]),
@@ -64,36 +67,56 @@ FOUND_AT_ONCE = {
     "an unknown report format": Case("m.py -o r.pdf", [".pdf", ".html"]),
     "a report without a suffix": Case("m.py -o report", ["suffix"]),
     "an output folder that is absent": Case("m.py -o no/r.html", ["no/r.html"]),
-    "an output path that is a folder": Case("m.py -o d.html", ["folder"], prepare=lambda f: (f / "d.html").mkdir()),
+    "an output path that is a folder": Case(
+        "m.py -o d.html", ["folder"], prepare=lambda f: (f / "d.html").mkdir()
+    ),
     "an output folder that is a file": Case("m.py -o m.txt/r.html", ["m.txt"], {"m.txt": ""}),
     "an output folder that cannot be written": Case("m.py -o /proc/r.html", ["/proc"]),
     "a config that is absent": Case("m.py --config no.toml", ["no.toml"]),
     "a config that is no TOML": Case("m.py", ["tierproof.toml", "line 1"], {"tierproof.toml": "[check\n"}),
     "a config with an unknown key": Case("m.py", ["'colour'"], {"tierproof.toml": "[check]\ncolour = 1\n"}),
     "a config that vouches": Case("m.py", ["trust"], {"tierproof.toml": "[check]\ntrust = true\n"}),
-    "a config of a wrong type": Case("m.py", ["seed", "integer"], {"tierproof.toml": "[check]\nseed = 'x'\n"}),
+    "a config of a wrong type": Case(
+        "m.py", ["seed", "integer"], {"tierproof.toml": "[check]\nseed = 'x'\n"}
+    ),
     "a hub URL that is none": Case("hf:owner/x --hub-url nonsense", ["nonsense"]),
 }
 FOUND_WITH_TORCH = {
-    "an import error": Case("m.py", ["m.py:2", "'absent_package'"], {"m.py": "x = 1\nimport absent_package\n"}),
+    "an import error": Case(
+        "m.py", ["m.py:2", "'absent_package'"], {"m.py": "x = 1\nimport absent_package\n"}
+    ),
     "no module found": Case("m.py", ["build_model"], {"m.py": "x = 1\n"}),
-    "several candidates": Case("m.py", ["One", "Two"], {"m.py": HEAD + NET.format("One", "") + NET.format("Two", "")}),
-    "a constructor that needs arguments": Case("m.py", ["width"], {"m.py": HEAD + NET.format("Model", ", width")}),
+    "several candidates": Case(
+        "m.py", ["One", "Two"], {"m.py": HEAD + NET.format("One", "") + NET.format("Two", "")}
+    ),
+    "a constructor that needs arguments": Case(
+        "m.py", ["width"], {"m.py": HEAD + NET.format("Model", ", width")}
+    ),
     "a config value of a wrong type": Case("d/", ["d/config.json", "width", "'big'"], MODEL_AND_CONFIG),
     "a negative size": Case("d/", ["d/config.json", "width is -4"], NEGATIVE),
     "an hf: value of a wrong type": Case(
         "hf:hub", ["n_embd", "'big'"], {"hub/config.json": json.dumps({**GPT2, "n_embd": "big"})}
     ),
-    "an hf: negative size": Case("hf:hub", ["n_layer is -2"], {"hub/config.json": json.dumps({**GPT2, "n_layer": -2})}),
+    "an hf: negative size": Case(
+        "hf:hub", ["n_layer is -2"], {"hub/config.json": json.dumps({**GPT2, "n_layer": -2})}
+    ),
     "an empty module": Case("m.py:it", ["empty module"], {"m.py": HEAD + "it = nn.Identity()\n"}),
-    "a 0-parameter module": Case("m.py:it", ["no parameters"], {"m.py": HEAD + "it = nn.Sequential(nn.ReLU())\n"}),
+    "a 0-parameter module": Case(
+        "m.py:it", ["no parameters"], {"m.py": HEAD + "it = nn.Sequential(nn.ReLU())\n"}
+    ),
     "a checkpoint that does not fit": Case(
-        "hf:hub --weights", ["does not fit", "wte.weight"], {"hub/config.json": json.dumps(GPT2)}, checkpoint_that_does_not_fit
+        "hf:hub --weights",
+        ["does not fit", "wte.weight"],
+        {"hub/config.json": json.dumps(GPT2)},
+        checkpoint_that_does_not_fit,
     ),
     "a pickle that would run code": Case(
         "hf:hub --weights",
         ["refused", "run code"],
-        {"hub/config.json": json.dumps(GPT2), "hub/pytorch_model.bin": pickle.dumps({"a": Harmful()}, protocol=2)},
+        {
+            "hub/config.json": json.dumps(GPT2),
+            "hub/pytorch_model.bin": pickle.dumps({"a": Harmful()}, protocol=2),
+        },
     ),
     "inputs that are absent": Case("model.py --inputs i.py:x", ["i.py"]),
     "a hub that is out of reach": Case("hf:owner/x --hub-url http://127.0.0.1:9", ["cannot fetch"]),

@@ -32,9 +32,20 @@ def test_the_exit_code_is_the_verdict(tmp_path, verdict, code):
 
 def test_every_option_arrives(tmp_path):
     write_model(tmp_path)
-    (tmp_path / "inputs.py").write_text("import torch\ndef make():\n    return torch.zeros(3, 7, dtype=torch.long)\n")
+    (tmp_path / "inputs.py").write_text(
+        "import torch\ndef make():\n    return torch.zeros(3, 7, dtype=torch.long)\n"
+    )
     options = "--tier all --only T1-SHAPE,T1-GRAD --skip T1-MEM --inputs inputs.py:make --seed 7 --budget 2.5"
-    spec = ["--spec", "vocab_size=65", "--spec", "causal=True", "--spec", "image_size=8x9", "--spec", "kind=encoder"]
+    spec = [
+        "--spec",
+        "vocab_size=65",
+        "--spec",
+        "causal=True",
+        "--spec",
+        "image_size=8x9",
+        "--spec",
+        "kind=encoder",
+    ]
     process = run(tmp_path, "check", "model.py:Model", "--json", "--device", "cpu", *options.split(), *spec)
     assert process.returncode == 0
     values = seen(process)
@@ -54,7 +65,16 @@ def test_a_config_file_gives_defaults_that_options_override(tmp_path):
     config = "[check]\nseed = 3\nbudget = 9\nonly = ['T1-SHAPE', 'T1-MEM']\ninputs = 'inputs.py:x'\noutput = 'r.json'\nquiet = true\n[check.spec]\nvocab_size = 60\nmax_length = 32\n"
     (tmp_path / "sub" / "settings.toml").write_text(config)
     process = run(
-        tmp_path, "check", "model.py", "--json", "--config", "sub/settings.toml", "--seed", "4", "--spec", "vocab_size=65"
+        tmp_path,
+        "check",
+        "model.py",
+        "--json",
+        "--config",
+        "sub/settings.toml",
+        "--seed",
+        "4",
+        "--spec",
+        "vocab_size=65",
     )
     assert process.returncode == 0
     values = seen(process)
@@ -149,7 +169,11 @@ def test_help_and_version_are_light(tmp_path):
             "assert not {'torch', 'rich', 'jinja2', 'numpy'} & set(sys.modules)"
         )
         process = subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=False
+            [sys.executable, "-c", code],
+            env={"PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert process.returncode == 0, process.stderr
         assert "tierproof" in process.stdout

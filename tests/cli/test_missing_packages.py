@@ -17,7 +17,13 @@ def test_torch_is_absent(tmp_path):
     process = run(tmp_path, "check", "model.py", env={"HIDDEN_PACKAGE": "torch"})
     assert process.returncode == 2
     assert process.stdout == ""
-    for words in ("torch is not installed", "pip install torch", "╭", "to check a model", "restart the kernel"):
+    for words in (
+        "torch is not installed",
+        "pip install torch",
+        "╭",
+        "to check a model",
+        "restart the kernel",
+    ):
         assert words in " ".join(process.stderr.replace("│", " ").split())
     assert "Traceback" not in process.stderr
     assert listing(tmp_path) == before

@@ -37,6 +37,12 @@ def _require_seconds(
     return value
 
 
+def _require_seed(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
+    if not 0 <= value < 2**63:
+        raise click.BadParameter("give a number from 0 up to 2^63 - 1")
+    return value
+
+
 def _require_device(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and not _DEVICE.match(value):
         raise click.BadParameter(f"{value!r} is neither cpu nor cuda")
@@ -85,7 +91,8 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=int,
+    callback=_require_seed,
     default=0,
     show_default=True,
     metavar="N",

@@ -45,7 +45,9 @@ def check(model, **options):
     return Report(
         version="0",
         target=options["target"],
-        model=ModelSummary(type(model).__name__, 1, 1, 4, "causal-lm", assumptions=tuple(options["assumptions"])),
+        model=ModelSummary(
+            type(model).__name__, 1, 1, 4, "causal-lm", assumptions=tuple(options["assumptions"])
+        ),
         environment=Environment("3", torch.__version__, "cpu"),
         seed=options["seed"],
         duration_s=0.5,
@@ -63,14 +65,3 @@ install("tierproof.api.check", check=check)
 install("tierproof.checks.registry", load_checks=lambda: (), select_checks=lambda checks, **options: ())
 if os.environ.get("HIDDEN_PACKAGE"):
     hide(os.environ["HIDDEN_PACKAGE"])
-# TEMPORARY until reporters land
-import importlib.util
-if importlib.util.find_spec("tierproof.reporters") is None:
-    import json
-    from tierproof.core.renderers import register_renderer
-    def register_all():
-        for s in (".json", ".md", ".html", ".xml", ".txt", ".html-fragment"):
-            register_renderer(s, lambda r: json.dumps(r.to_dict()))
-    install("tierproof.reporters", __path__=[])
-    install("tierproof.reporters.register", register_all=register_all)
-    install("tierproof.reporters.terminal", print_report=lambda report, console: console.print(*[f.message for f in report.findings]))
