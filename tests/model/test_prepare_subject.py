@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from zoo.handwritten import HANDWRITTEN, CharGPT, build
-from zoo.pretrained_configs import TINY
 
 from tierproof.errors import ForwardError, InputError, TargetError
 from tierproof.model.prepare_subject import prepare_subject
 from tierproof.model.spec import ModelSpec
+from zoo.handwritten import HANDWRITTEN, CharGPT, build
+from zoo.pretrained_configs import TINY
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)

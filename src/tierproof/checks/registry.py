@@ -1,4 +1,4 @@
-"""Every check, in the order they run: what is most telling for its cost comes first."""
+"""Every check, in the order they run: what explains other findings, and costs little, comes first."""
 
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ from tierproof.errors import UsageError
 _MODULES = (
     "shape",
     "gradient_flow",
-    "stability",
-    "initialization",
     "causality",
     "batch_independence",
     "padding",
-    "registration",
     "input_influence",
     "cross_attention",
     "cache",
-    "attention",
     "live_tensors",
-    "memory",
-    "speed",
 )
 
 
