@@ -62,7 +62,7 @@ def prepare_subject(
         ForwardError: the forward pass raised on every input tried.
     """
     spec = spec or ModelSpec()
-    _refuse_empty(model)
+    refuse_empty(model)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -74,7 +74,12 @@ def prepare_subject(
             module.training = training
 
 
-def _refuse_empty(model: nn.Module) -> None:
+def refuse_empty(model: object) -> None:
+    """Refuse what is no module, and a module without parameters.
+
+    Raises:
+        TargetError: saying which of the two it is.
+    """
     if not isinstance(model, nn.Module):
         raise TargetError(
             f"cannot check a {type(model).__name__}: it is no torch.nn.Module",
