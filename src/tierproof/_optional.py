@@ -50,9 +50,13 @@ def is_installed(package: str) -> bool:
 
 
 def _broken(package: str, feature: str, error: Exception) -> BrokenPackageError:
+    cause = f"{type(error).__name__}: {error}"
     return BrokenPackageError(
-        f"{package} is needed {feature}; it is installed but its import fails: {type(error).__name__}: {error}",
+        f"{package} is needed {feature}; it is installed but its import fails: {cause}",
         package=package,
         feature=feature,
-        hint=f"Installing {package} again will not help while another package is the cause: mend what the error names.",
+        hint=(
+            f"Installing {package} again will not help while another package is the cause: "
+            "mend what the error names."
+        ),
     )

@@ -21,7 +21,7 @@ def open_progress(option: ProgressOption) -> Iterator[Progress]:
         yield option
         return
     if not option or not (sys.stderr.isatty() or _in_notebook()):
-        yield lambda done, total, name: None
+        yield _show_nothing
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -34,6 +34,10 @@ def open_progress(option: ProgressOption) -> Iterator[Progress]:
             bar.update(task, completed=done, total=total, description=name)
 
         yield show
+
+
+def _show_nothing(_done: int, _total: int, _name: str) -> None:
+    pass
 
 
 def _in_notebook() -> bool:

@@ -1,4 +1,4 @@
-"""Which of the first two axes is the batch: (batch, length), or (length, batch) as in a default nn.Transformer."""
+"""Which of the first two axes is the batch; a default nn.Transformer is (length, batch)."""
 
 from __future__ import annotations
 

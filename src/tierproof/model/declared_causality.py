@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-import torch
 from torch import nn
 
 from tierproof.model.embedding_probe import Lookups
-from tierproof.model.max_length import is_triangular
+from tierproof.model.max_length import is_triangular_mask
 from tierproof.model.spec import ModelSpec
 
 _CAUSAL_CLASS = re.compile(
@@ -29,34 +28,30 @@ def find_declared_causality(
         return spec.causal, "ModelSpec.causal"
     if spec.kind == "causal-lm":
         return True, "ModelSpec.kind"
-    if kind == "causal-lm":
-        return True, "its transformers class"
-    if kind in ("encoder", "vision"):
-        return False, "its transformers class"
+    if kind in ("causal-lm", "encoder", "vision"):
+        return kind == "causal-lm", "ModelSpec.kind" if spec.kind else "its transformers class"
     name = type(model).__name__
     if _BIDIRECTIONAL_CLASS.search(name):
         return False, f"the class name {name}"
+    causal_by = _find_causal_evidence(model, lookups)
+    return (True, causal_by) if causal_by else (None, "")
+
+
+def _find_causal_evidence(model: nn.Module, lookups: Lookups) -> str:
+    name = type(model).__name__
     if _CAUSAL_CLASS.search(name):
-        return True, f"the class name {name}"
-    for path, tensor in model.named_buffers():
-        if (
-            tensor.dim() >= 2
-            and tensor.shape[-1] == tensor.shape[-2] > 1
-            and tensor.numel() == tensor.shape[-1] ** 2
-            and not tensor.is_meta
-            and is_triangular(tensor.reshape(tensor.shape[-2:]))
-        ):
-            return True, f"the triangular mask {path}"
+        return f"the class name {name}"
+    mask = next((path for path, tensor in model.named_buffers() if is_triangular_mask(tensor)), None)
+    if mask is not None:
+        return f"the triangular mask {mask}"
     for path, module in model.named_modules():
         if getattr(module, "is_causal", None) is True or getattr(module, "causal", None) is True:
-            return True, f"{path or name}.is_causal"
+            return f"{path or name}.is_causal"
     if lookups.causal_attention:
-        return True, "attention called with is_causal=True"
+        return "attention called with is_causal=True"
     if lookups.triangular_masks:
-        return True, "a triangular mask built in the forward pass"
-    if callable(getattr(model, "generate", None)):
-        return True, "its generate method"
-    return None, ""
+        return "a triangular mask built in the forward pass"
+    return "its generate method" if callable(getattr(model, "generate", None)) else ""
 
 
 def has_norm_over_batch(model: nn.Module) -> bool:
@@ -65,11 +60,6 @@ def has_norm_over_batch(model: nn.Module) -> bool:
 
 
 def count_tied(model: nn.Module) -> int:
-    """How many parameter names share a parameter or storage with an earlier name."""
-    seen: set[tuple[int, torch.Size] | int] = set()
-    tied = 0
-    for _, parameter in model.named_parameters(remove_duplicate=False):
-        key = id(parameter)
-        tied += key in seen
-        seen.add(key)
-    return tied
+    """How many parameter names share a parameter with an earlier name."""
+    every = [id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False)]
+    return len(every) - len(set(every))

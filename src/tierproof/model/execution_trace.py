@@ -57,14 +57,14 @@ class ExecutionTrace:
             self.raised_in = self._open[-1]
 
     def _make_enter(self, path: str) -> Any:
-        def enter(module: nn.Module, args: Any) -> None:
+        def enter(_module: nn.Module, _args: Any) -> None:
             self._open.append(path)
             self.entered.append(path)
 
         return enter
 
     def _make_leave(self, path: str) -> Any:
-        def leave(module: nn.Module, args: Any, output: Any) -> None:
+        def leave(_module: nn.Module, _args: Any, _output: Any) -> None:
             while self._open and self._open.pop() != path:
                 pass
             self.executed.append(path)

@@ -18,7 +18,6 @@ _HIDE_NAMES = ("key_padding_mask", "src_key_padding_mask", "padding_mask", "pad_
 
 
 def add_targets(
-    model: nn.Module,
     signature: ForwardSignature,
     plan: InputPlan,
     outputs: OutputPlan,

@@ -29,7 +29,7 @@ def plan_given_inputs(given: Any, signature: ForwardSignature, spec: ModelSpec) 
     if not tensors:
         raise InputError(
             f"the given inputs hold no tensor: {type(given).__name__}",
-            hint="Give a tensor, a tuple of tensors, a dict of tensors, or a function that returns one of them.",
+            hint="Give a tensor, a tuple or dict of tensors, or a function that returns one of them.",
         )
     primary = next(iter(tensors))
     sizes = _name_sizes(tensors[primary])

@@ -49,7 +49,9 @@ def find_max_length(model: nn.Module, spec: ModelSpec, table_rows: list[int]) ->
     """
     if spec.max_length is not None:
         return spec.max_length, "ModelSpec.max_length"
-    for holder, name in ((getattr(model, "config", None), "config"), (model, type(model).__name__)):
+    config: Any = getattr(model, "config", None)
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for holder, name in ((config, "config"), (text, "text config"), (model, type(model).__name__)):
         found = _read_attributes(holder)
         if found:
             return _subtract_position_offset(model, found[1], f"{name}.{found[0]}")
@@ -61,7 +63,7 @@ def find_max_length(model: nn.Module, spec: ModelSpec, table_rows: list[int]) ->
     masks = [
         (tensor.shape[-1], f"mask buffer {path}")
         for path, tensor in model.named_buffers()
-        if _is_square_mask(tensor)
+        if is_triangular_mask(tensor)
     ]
     tables = [(rows, "position table") for rows in table_rows] + _named_tables(model)
     declared = nested + masks
@@ -96,17 +98,17 @@ def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tup
     return length, source
 
 
-def _is_square_mask(tensor: Tensor) -> bool:
+def is_triangular_mask(tensor: Tensor) -> bool:
+    """Whether a tensor is one square mask, of any leading ones, whose pattern is a triangle."""
     if tensor.dim() < 2 or tensor.shape[-1] != tensor.shape[-2] or tensor.shape[-1] < 2 or tensor.is_meta:
         return False
     if tensor.numel() != tensor.shape[-1] ** 2:
         return False
     square = tensor.reshape(tensor.shape[-2:])
-    return is_triangular(square)
+    return _is_triangular(square)
 
 
-def is_triangular(square: Tensor) -> bool:
-    """Whether a mask's pattern (of any polarity or offset of one) is a triangle."""
+def _is_triangular(square: Tensor) -> bool:
     corner = square[0, 0]
     pattern = square != corner
     size = square.shape[-1]

@@ -42,7 +42,6 @@ def measure_traits(
     influence = _measure(inputs, outputs, answer, make_call)
     positions_mix = any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j)
     measured = is_causal(influence) if positions_mix else None
-    names = {argument.name for argument in inputs.arguments}
     encoder_decoder = kind == "encoder-decoder" or _has_two_sequences(inputs)
     kind = kind or _guess_kind(inputs, outputs, encoder_decoder, declared, measured)
     config = getattr(model, "config", None)
@@ -65,7 +64,7 @@ def measure_traits(
         tied=count_tied(model) > 0,
         batch_norm=has_norm_over_batch(model),
         pooled=not outputs.per_position,
-        evidence=_collect_evidence(declared, declared_by, influence, inputs, names),
+        evidence=_collect_evidence(declared, declared_by, influence, inputs),
     )
 
 
@@ -142,7 +141,6 @@ def _collect_evidence(
     declared_by: str,
     influence: InfluenceMap,
     inputs: InputPlan,
-    names: set[str],
 ) -> tuple[TraitEvidence, ...]:
     evidence = []
     if declared is not None or influence:
@@ -152,11 +150,11 @@ def _collect_evidence(
         evidence.append(
             TraitEvidence("maximum length", f"{inputs.max_length}: {inputs.max_length_source}", "")
         )
-    for argument in inputs.arguments:
-        if argument.role == "tokens" and argument.high > 2:
-            evidence.append(
-                TraitEvidence(f"vocabulary of {argument.name}", "", f"{argument.high} rows are looked up")
-            )
+    evidence += [
+        TraitEvidence(f"vocabulary of {argument.name}", "", f"{argument.high} rows are looked up")
+        for argument in inputs.arguments
+        if argument.role == "tokens" and argument.high > 2
+    ]
     if inputs.has_batch and inputs.batch_axis:
         evidence.append(TraitEvidence("batch axis", "batch_first=False", f"axis {inputs.batch_axis}"))
     if inputs.padding:

@@ -50,7 +50,7 @@ class OutputPlan:
 
     Attributes:
         main: path of the answer as `iterate_tensors` gives it ("" for a bare tensor).
-        axes: for each axis "batch", "length", "target_length", a fixed size, or "?" where it varies otherwise.
+        axes: for each axis "batch", "length", "target_length", a fixed size, or "?" (varies).
         role: logits (last axis is the vocabulary or classes), hidden (per position) or pooled.
         loss: path of a scalar loss, None where the model returns none.
     """
@@ -88,7 +88,7 @@ class OutputPlan:
 
 
 def choose_main_path(tensors: Mapping[str, Tensor]) -> str | None:
-    """The path of the most likely answer among floating tensors: by name, else the first that is no scalar."""
+    """The path of the most likely answer among floating tensors: by name, else the first non-scalar."""
     floating = {p: t for p, t in tensors.items() if (t.is_floating_point() or t.is_complex())}
     for name in _MAIN_NAMES:
         if name in floating and floating[name].dim() > 0:

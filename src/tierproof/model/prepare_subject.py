@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,7 +62,7 @@ def prepare_subject(
         ForwardError: the forward pass raised on every input tried.
     """
     spec = spec or ModelSpec()
-    _refuse_empty(model)
+    refuse_empty(model)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -73,7 +74,12 @@ def prepare_subject(
             module.training = training
 
 
-def _refuse_empty(model: nn.Module) -> None:
+def refuse_empty(model: object) -> None:
+    """Refuse what is no module, and a module without parameters.
+
+    Raises:
+        TargetError: saying which of the two it is.
+    """
     if not isinstance(model, nn.Module):
         raise TargetError(
             f"cannot check a {type(model).__name__}: it is no torch.nn.Module",
@@ -82,7 +88,7 @@ def _refuse_empty(model: nn.Module) -> None:
     if next(model.parameters(), None) is None:
         raise TargetError(
             f"{type(model).__name__} has no parameters: there is nothing to check",
-            hint="Were its layers created in __init__ and assigned to self? Layers in a plain list are not registered.",
+            hint="Layers must be assigned to self in __init__; those in a plain list are not registered.",
         )
 
 
@@ -101,10 +107,9 @@ def _prepare(
     outputs = _read_outputs(model, plan, device, seed)
 
     if inputs is None:
-        plan, outputs = add_targets(
-            model, signature, plan, outputs, lambda p: _read_outputs(model, p, device, seed)
-        )
-        plan = add_padding_mask(model, signature, plan, outputs, device, seed)
+        plan, outputs = add_targets(signature, plan, outputs, lambda p: _read_outputs(model, p, device, seed))
+        if not is_transformers_model(model):
+            plan = add_padding_mask(model, signature, plan, outputs, device, seed)
     traits = measure_traits(
         model,
         spec,
@@ -137,7 +142,8 @@ def _find_working_call(
         for batch, length in _propose_sizes(plan, max_length):
             sized = replace(plan, default_batch=batch, default_length=length)
             call = sized.make(seed=seed, device=device)
-            with ExecutionTrace(model) as trace:
+            with warnings.catch_warnings(), ExecutionTrace(model) as trace:
+                warnings.simplefilter("ignore")  # a wrong guess may warn before it raises
                 try:
                     with LookupProbe(call.tensors) as probe:
                         output = call.run(model)
@@ -203,8 +209,7 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
                 plan,
                 assumptions=(
                     *plan.assumptions,
-                    f"the vocabulary of {argument.name} is unknown: ids were drawn from {{0, 1}}; "
-                    "ModelSpec(vocab_size=…) says otherwise",
+                    f"{argument.name}: unknown vocabulary, ids drawn from {{0, 1}}; declare vocab_size",
                 ),
             )
     return plan

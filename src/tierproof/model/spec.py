@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from tierproof.errors import UsageError
 
@@ -43,10 +44,11 @@ class ModelSpec:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise UsageError(f"ModelSpec.{name} must be a positive integer, not {value!r}")
-        if isinstance(self.image_size, int) and not isinstance(self.image_size, bool):
-            object.__setattr__(self, "image_size", (self.image_size, self.image_size))
-        if self.image_size is not None:
-            size = tuple(self.image_size)
+        given: Any = self.image_size
+        if isinstance(given, int) and not isinstance(given, bool):
+            given = (given, given)
+        if given is not None:
+            size = tuple(given) if isinstance(given, tuple | list) else ()
             if len(size) != 2 or any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in size):
                 raise UsageError(f"ModelSpec.image_size must be (height, width), not {self.image_size!r}")
             object.__setattr__(self, "image_size", size)

@@ -32,16 +32,16 @@ def propose_transformers_inputs(
         if decoder and LENGTH not in arguments[0].shape:
             # The answer follows the decoder; the encoder's input has a fixed size here.
             follower = [_rename_length(argument) for argument in decoder]
-            yield _plan((*arguments, *follower), follower[0].name, constants, model, signature, spec)
-        yield _plan((*arguments, *decoder), primary, constants, model, signature, spec)
+            yield _plan((*arguments, *follower), follower[0].name, constants, model, spec)
+        yield _plan((*arguments, *decoder), primary, constants, model, spec)
         if main == "input_ids" and "pixel_values" in signature and hasattr(config, "vision_config"):
             image = _image_argument(config, spec)
-            yield _plan((*arguments, image, *decoder), primary, constants, model, signature, spec)
+            yield _plan((*arguments, image, *decoder), primary, constants, model, spec)
     if main != "input_ids" and "input_ids" in signature:
         tokens = _token_arguments("input_ids", "attention_mask", LENGTH, model, signature, spec)
-        yield _plan(tokens, "input_ids", constants, model, signature, spec)
+        yield _plan(tokens, "input_ids", constants, model, spec)
         image = _image_argument(config, spec)
-        yield _plan((*tokens, image), "input_ids", constants, model, signature, spec)
+        yield _plan((*tokens, image), "input_ids", constants, model, spec)
 
 
 def _plan(
@@ -49,7 +49,6 @@ def _plan(
     primary: str,
     constants: dict[str, Any],
     model: nn.Module,
-    signature: ForwardSignature,
     spec: ModelSpec,
 ) -> InputPlan:
     names = {argument.name for argument in arguments}
@@ -76,27 +75,28 @@ def _main_arguments(
             shape = (BATCH, frames, *image.shape[1:])
             yield (Argument("pixel_values", "image", shape, image.dtype),)
     elif main == "input_features":
-        bins = next(
-            (
-                value
-                for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel")
-                if isinstance(value := getattr(config, name, None), int)
-            ),
-            80,
-        )
+        bins = _read_mel_bins(config)
         frames = 2 * getattr(config, "max_source_positions", 64)
         yield (Argument(main, "audio", (BATCH, bins, frames), torch.float32),)
         yield (Argument(main, "audio", (BATCH, LENGTH, bins), torch.float32),)
     elif main == "input_values":
-        bins, frames = getattr(config, "num_mel_bins", None), getattr(config, "max_length", None)
-        if isinstance(bins, int) and isinstance(frames, int):
-            yield (Argument(main, "audio", (BATCH, frames, bins), torch.float32),)
+        wide, long = getattr(config, "num_mel_bins", None), getattr(config, "max_length", None)
+        if isinstance(wide, int) and isinstance(long, int):
+            yield (Argument(main, "audio", (BATCH, long, wide), torch.float32),)
         yield (Argument(main, "audio", (BATCH, 4000), torch.float32),)
     elif main == "past_values":
         yield from _time_series_arguments(config)
     else:
         width = getattr(config, "hidden_size", getattr(config, "d_model", 64))
         yield (Argument(main, "floats", (BATCH, LENGTH, width), torch.float32),)
+
+
+def _read_mel_bins(config: Any) -> int:
+    for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel"):
+        value = getattr(config, name, None)
+        if isinstance(value, int):
+            return value
+    return 80
 
 
 def _time_series_arguments(config: Any) -> Iterator[tuple[Argument, ...]]:
@@ -138,9 +138,9 @@ def _rename_length(argument: Argument) -> Argument:
 
 
 def _image_argument(config: Any, spec: ModelSpec) -> Argument:
-    vision = getattr(config, "vision_config", config)
-    channels = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
-    size = spec.image_size or getattr(vision, "image_size", getattr(vision, "input_size", 224))
+    vision: Any = getattr(config, "vision_config", config)
+    channels: Any = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
+    size: Any = spec.image_size or getattr(vision, "image_size", getattr(vision, "input_size", 224))
     height, width = (size, size) if isinstance(size, int) else tuple(size)[-2:]
     return Argument("pixel_values", "image", (BATCH, channels, height, width), torch.float32)
 

@@ -8,30 +8,31 @@ from torch import nn
 
 
 def find_transformers_kind(model: nn.Module) -> str:
-    """Name the kind: the class first (`…ForCausalLM`), then which auto classes its model type has.
+    """Name the kind: by the main input, then the class (`…ForCausalLM`), then the model type's auto classes.
 
     A model type that has a causal head and no masked one (gpt2, llama, mamba) is causal also without a head.
     """
     config: Any = model.config
-    name = type(model).__name__
+    main = getattr(model, "main_input_name", "")
     if getattr(config, "is_encoder_decoder", False):
         return "encoder-decoder"
-    if getattr(model, "main_input_name", "") == "pixel_values" or _is_image_text_pair(config):
+    if main == "pixel_values" or _is_image_text_pair(config):
         return "vision"
-    if name.endswith(("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")):
+    if type(model).__name__.endswith(("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")):
         return "causal-lm"
-    if getattr(model, "main_input_name", "") != "input_ids":
+    if main != "input_ids":
         return "sequence"
-    if getattr(config, "is_decoder", False) is True:
-        return "causal-lm"
+    return "causal-lm" if _is_decoder(model, config) else "encoder"
+
+
+def _is_decoder(model: nn.Module, config: Any) -> bool:
+    name = type(model).__name__
+    if getattr(config, "is_decoder", False) is True or "ForConditionalGeneration" in name:
+        return True
     if name.endswith(("ForMaskedLM", "ForPreTraining")):
-        return "encoder"
+        return False
     causal, masked = _auto_types()
-    if config.model_type in causal and config.model_type not in masked:
-        return "causal-lm"
-    if "ForConditionalGeneration" in name:
-        return "causal-lm"
-    return "encoder"
+    return config.model_type in causal and config.model_type not in masked
 
 
 def _is_image_text_pair(config: Any) -> bool:

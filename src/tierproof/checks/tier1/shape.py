@@ -82,7 +82,9 @@ def check_shapes(context: CheckContext) -> CheckOutput:
     """Sweep batch sizes and lengths; see the module's docstring."""
     subject = context.subject
     subject.model.eval()
-    results = [run_case(subject, ShapeCase(subject.inputs.default_batch, _default_length(subject)), context.seed)]
+    results = [
+        run_case(subject, ShapeCase(subject.inputs.default_batch, _default_length(subject)), context.seed)
+    ]
     began = time.perf_counter()
     results[0] = run_case(subject, results[0].case, context.seed)
     forward_s = time.perf_counter() - began
@@ -159,9 +161,7 @@ def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
     return findings
 
 
-def _judge_raises(
-    context: CheckContext, raised: list[CaseResult], passed: list[CaseResult]
-) -> list[Finding]:
+def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[CaseResult]) -> list[Finding]:
     subject = context.subject
     default = ShapeCase(subject.inputs.default_batch, _default_length(subject))
     batches = [r for r in raised if r.case.length == default.length]
@@ -222,7 +222,11 @@ def _describe_length(
 
 
 def _describe_raise(
-    result: CaseResult, number: str, message: str, failed: list[CaseResult] | None = None, **evidence: JsonValue
+    result: CaseResult,
+    number: str,
+    message: str,
+    failed: list[CaseResult] | None = None,
+    **evidence: JsonValue,
 ) -> Finding:
     place = f"`{result.where}`" if result.where else "the forward of the model itself"
     return Finding(
@@ -307,7 +311,9 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
             expected.append(subject.traits.vocab_size)
         elif isinstance(axis, int):
             # Where no axis follows the length, a number may be a length that the model shortens (frames).
-            shortened = varied and not subject.outputs.per_position and position < len(subject.outputs.axes) - 1
+            shortened = (
+                varied and not subject.outputs.per_position and position < len(subject.outputs.axes) - 1
+            )
             expected.append(None if shortened else axis)
         else:
             expected.append(None)

@@ -1,0 +1,116 @@
+"""What a report says and in which order; every reporter for people tells it the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tierproof.core.check_result import CheckResult, Outcome
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.report import Report
+from tierproof.core.verdict import Verdict
+from tierproof.reporters.clean_text import clean_line
+
+VERDICT_WORDS = {Verdict.PASS: "Passed", Verdict.FAIL: "Failed", Verdict.INCONCLUSIVE: "Inconclusive"}
+VERDICT_MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "!"}
+OUTCOME_MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "–", Outcome.ERRORED: "!"}
+SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
+SEVERITY_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """Findings of one code and one next step: the same thing seen in several modules is told once."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def first(self) -> Finding:
+        """The one that is told in full."""
+        return self.findings[0]
+
+    @property
+    def others(self) -> tuple[Finding, ...]:
+        """The same elsewhere."""
+        return self.findings[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The order in which a report is told.
+
+    Attributes:
+        headline: the verdict in one sentence, with counts; claims no more than was checked.
+        lead: the worst error; None where there is no error.
+        rest: the other findings, errors first.
+        unjudged: checks that crashed, and, when nothing ran, those that were skipped.
+    """
+
+    headline: str
+    lead: FindingGroup | None
+    rest: tuple[FindingGroup, ...]
+    unjudged: tuple[CheckResult, ...]
+
+
+def tell(report: Report) -> Story:
+    """Put what `report` holds in the order in which a reader needs it."""
+    groups = _group(_rank(report.findings))
+    lead = groups[0] if groups and groups[0].first.severity is Severity.ERROR else None
+    unjudged = [result for result in report.results if result.outcome is Outcome.ERRORED]
+    if report.verdict is Verdict.INCONCLUSIVE and not unjudged:
+        unjudged = list(report.results)
+    return Story(_write_headline(report), lead, groups[1:] if lead else groups, tuple(unjudged))
+
+
+def _rank(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors that name a module come before errors of the whole model: they are where to start."""
+    return sorted(findings, key=lambda finding: (list(Severity).index(finding.severity), not finding.where))
+
+
+def _group(findings: Sequence[Finding]) -> tuple[FindingGroup, ...]:
+    groups: dict[tuple[str, Severity, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.severity, finding.hint), []).append(finding)
+    return tuple(FindingGroup(tuple(members)) for members in groups.values())
+
+
+def _write_headline(report: Report) -> str:
+    counts = {outcome: sum(result.outcome is outcome for result in report.results) for outcome in Outcome}
+    ran = counts[Outcome.PASSED] + counts[Outcome.FAILED]
+    errors = sum(finding.severity is Severity.ERROR for finding in report.findings)
+    warnings = sum(finding.severity is Severity.WARNING for finding in report.findings)
+    tail = _write_tail(counts, report.verdict)
+    if report.verdict is Verdict.FAIL:
+        found = count_of(errors, "error") + (f" and {count_of(warnings, 'warning')}" if warnings else "")
+        return f"{found} in {count_of(ran, 'check')}{tail}."
+    if report.verdict is Verdict.PASS:
+        found = f"no error, {count_of(warnings, 'warning')}" if warnings else "no error, no warning"
+        return f"{count_of(ran, 'check')} ran: {found}{tail}. {_name_checked(report)}"
+    if not report.results:
+        return "No check ran, so nothing is known about the model."
+    if counts[Outcome.ERRORED]:
+        crashed = (
+            f"{counts[Outcome.ERRORED]} of {count_of(len(report.results), 'check')} could not be carried out"
+        )
+        found = f"the {count_of(ran, 'check')} that ran found no error" if ran else "no other check ran"
+        return f"{crashed}; {found}{tail}."
+    return f"All {count_of(len(report.results), 'check')} were skipped, so nothing is known about the model."
+
+
+def _write_tail(counts: dict[Outcome, int], verdict: Verdict) -> str:
+    parts = []
+    if counts[Outcome.ERRORED] and verdict is Verdict.FAIL:
+        parts.append(f"{counts[Outcome.ERRORED]} could not be carried out")
+    if counts[Outcome.SKIPPED]:
+        parts.append(f"{counts[Outcome.SKIPPED]} skipped")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _name_checked(report: Report) -> str:
+    names = [clean_line(result.name) for result in report.results if result.outcome is Outcome.PASSED]
+    return f"Checked: {', '.join(names)}."
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 check`, `2 checks`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
