@@ -269,7 +269,9 @@ def _judge_variety(context: CheckContext, measurements: dict[str, JsonValue]) ->
     rows = answer.unbind(subject.outputs.batch_axis)
     if any(torch.equal(given[0], other) for other in given[1:]) or len(rows) != _ROWS:
         return []
-    measurements["answer_spread_over_inputs"] = float((answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max())
+    measurements["answer_spread_over_inputs"] = float(
+        (answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max()
+    )
     if all(torch.equal(rows[0], row) for row in rows[1:]):
         return [_report_collapse(context, call)]
     return _judge_positions(subject, call, answer)
