@@ -181,12 +181,12 @@ def failing_report() -> Report:
             Finding(
                 "T1-CAUSAL-001",
                 Severity.ERROR,
-                "Changing token 9 moves output 3: the model sees the future, so its training loss will look far "
-                "too good and its samples will be noise.",
+                "Changing token 9 moves output 3: the model sees the future, so its training loss "
+                "will look far too good and its samples will be noise.",
                 "transformer.h.0.attn",
                 {"relative_change": 0.83, "threshold": 1e-4, "first_output": 3, "input_position": 9},
-                "Give this attention a causal mask: is_causal=True in scaled_dot_product_attention, or fill scores "
-                "above the diagonal with -inf before the softmax.",
+                "Give this attention a causal mask: is_causal=True in scaled_dot_product_attention, "
+                "or fill scores above the diagonal with -inf before the softmax.",
             ),
         ),
     )
@@ -270,7 +270,10 @@ def skipped_report() -> Report:
     return Report(report.version, report.target, report.model, report.environment, 0, 0.1, (skipped,))
 
 
-NASTY = "<script>alert('x')</script> | `a` *b* _c_ [d](http://e.example/f) <!-- ]]> & \"q\" \x1b[31mred\x1b[0m \x00\x08 \u202egnirts \ud800 $x$ #1"
+NASTY = (
+    "<script>alert('x')</script> | `a` *b* _c_ [d](http://e.example/f) <!-- ]]> & \"q\" "
+    "\x1b[31mred\x1b[0m \x00\x08 \u202egnirts \ud800 $x$ #1"
+)
 
 
 def nasty_report(text: str = NASTY) -> Report:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
+from reporters import fake_reports
 from tierproof.core.report import Report
 from tierproof.reporters.junit import render_junit
 from tierproof.reporters.markdown import render_markdown
 from tierproof.reporters.terminal import render_text
-
-from reporters import fake_reports
 
 RENDERERS = {"txt": render_text, "md": render_markdown, "xml": render_junit}
 

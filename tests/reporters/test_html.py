@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,10 +11,6 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tierproof.core.check_result import CheckResult, Outcome
-from tierproof.reporters.clean_text import clean_text
-from tierproof.reporters.html import render_html, render_html_fragment
-from tierproof.reporters.html_figures import draw_report_figures
 
 from reporters.fake_reports import (
     NASTY,
@@ -24,6 +21,10 @@ from reporters.fake_reports import (
     passing_report,
     skipped_report,
 )
+from tierproof.core.check_result import CheckResult, Outcome
+from tierproof.reporters.clean_text import clean_text
+from tierproof.reporters.html import render_html, render_html_fragment
+from tierproof.reporters.html_figures import draw_report_figures
 
 _VOID = {"meta", "br", "wbr", "hr", "img", "link", "input"}
 
@@ -86,7 +87,7 @@ def test_headings_go_down_one_by_one(make):
     levels = [int(tag[1]) for tag, _ in Outline(render_html(make())).tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_failing_leads_with_error_module_and_next_step():

@@ -10,16 +10,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tierproof.reporters.html import render_html, render_html_fragment
 
 from reporters.fake_reports import failing_report, nasty_report, passing_report
+from tierproof.reporters.html import render_html, render_html_fragment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 QUIET = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--virtual-time-budget=4000", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
 # A frame of 390 px holds the page as a file of its own, with its own Content-Security-Policy.
@@ -43,7 +43,7 @@ def _measure(page: str, folder: Path) -> dict:
     file = folder / "wrapper.html"
     file.write_text(WRAPPER.format(page=html.escape(page)), encoding="utf-8")
     done = subprocess.run(
-        [CHROMIUM, *QUIET, f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", "--dump-dom", file.as_uri()],
+        [CHROMIUM, *QUIET, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     return json.loads(html.unescape(re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1]))

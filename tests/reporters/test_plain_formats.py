@@ -11,16 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from rich.console import Console
-from tierproof.core.renderers import find_renderer, known_suffixes
-from tierproof.core.report import Report
-from tierproof.reporters.clean_text import clean_line, clean_text
-from tierproof.reporters.json_document import render_json
-from tierproof.reporters.junit import render_junit
-from tierproof.reporters.markdown import render_markdown
-from tierproof.reporters.markdown_syntax import escape_markdown, format_code, format_table
-from tierproof.reporters.register import register_all
-from tierproof.reporters.terminal import print_report, render_text
+from rich.console import Console  # noqa: TID253 - a test may
 
 from reporters.fake_reports import (
     NASTY,
@@ -30,6 +21,15 @@ from reporters.fake_reports import (
     passing_report,
     skipped_report,
 )
+from tierproof.core.renderers import find_renderer, known_suffixes
+from tierproof.core.report import Report
+from tierproof.reporters.clean_text import clean_line, clean_text
+from tierproof.reporters.json_document import render_json
+from tierproof.reporters.junit import render_junit
+from tierproof.reporters.markdown import render_markdown
+from tierproof.reporters.markdown_syntax import escape_markdown, format_code, format_table
+from tierproof.reporters.register import register_all
+from tierproof.reporters.terminal import print_report, render_text
 
 hostile = st.text(max_size=40) | st.text(
     alphabet="\\`*_{}[]<>()#+-.!|~$&@=:/ 1a\n\r\t\x1b\x00\u202e\ud800", max_size=25

@@ -8,16 +8,16 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
-import matplotlib
+import matplotlib as mpl  # noqa: TID253 - a test may
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from reporters.fake_reports import CASES, MEMORY, SPEED, gradient_modules, influence, layers
 from tierproof.plots.palette import THEME_COLOURS
 from tierproof.plots.read_measurements import read_label, read_number
 from tierproof.plots.registry import FIGURES, draw_figure
 from tierproof.plots.svg import render_inline_svg
-
-from reporters.fake_reports import CASES, MEMORY, SPEED, gradient_modules, influence, layers
 
 FULL = {
     "T1-SHAPE": {"cases": [*CASES, {"batch": 4, "length": 1, "outcome": "failed"}]},
@@ -27,6 +27,10 @@ FULL = {
     "T1-SPEED": SPEED,
     "T1-CAUSAL": {"influence": influence(leak=True)},
 }
+
+
+def _norms(*norms):
+    return [{"path": f"m{place}", "gradient_norm": norm} for place, norm in enumerate(norms)]
 
 
 @pytest.mark.parametrize("code", FIGURES)
@@ -54,7 +58,7 @@ def test_svg_is_reproducible(code):
 
 @pytest.mark.parametrize("code", [*FIGURES, "T1-NONE"])
 def test_missing_measurements_draw_nothing(code):
-    for empty in ({}, {key: [] for key in FULL.get(code, {})}, {key: "text" for key in FULL.get(code, {})}):
+    for empty in ({}, {key: [] for key in FULL.get(code, {})}, dict.fromkeys(FULL.get(code, {}), "text")):
         assert draw_figure(code, empty) is None
 
 
@@ -62,9 +66,9 @@ def test_missing_measurements_draw_nothing(code):
     ("code", "measurements", "said"),
     [
         ("T1-GRAD", {"modules": gradient_modules()[:8]}, "8 modules in forward order, from"),
-        ("T1-GRAD", {"modules": [{"path": "a", "gradient_norm": n} for n in (0, "NaN", math.inf, 1e-320, 2)]}, "3 zero"),
-        ("T1-GRAD", {"modules": [{"path": f"m{n}", "gradient_norm": n} for n in range(30)]}, "1 zero or non-finite"),
-        ("T1-GRAD", {"modules": [{"path": f"m{n}", "gradient_norm": 0} for n in range(30)]}, "30 zero"),
+        ("T1-GRAD", {"modules": _norms(0, "NaN", math.inf, 1e-320, 2)}, "3 zero"),
+        ("T1-GRAD", {"modules": _norms(*range(30))}, "1 zero or non-finite"),
+        ("T1-GRAD", {"modules": _norms(*[0] * 30)}, "30 zero"),
         ("T1-INIT", {"layers": [{"path": "a", "std": 0.1, "expected_std": 0.1}]}, "none off"),
         ("T1-MEM", {"breakdown_bytes": {"parameters": 10, "buffers": 0}}, "takes 10 B"),
         ("T1-MEM", {"forecast": MEMORY["forecast"][:2] + MEMORY["forecast"][-1:]}, "Forecast"),
@@ -146,19 +150,20 @@ def test_hostile_names_are_labels(recwarn):
 
 
 def test_style_of_the_user_is_left_alone():
-    matplotlib.rcParams["font.size"] = 31.0
-    before = dict(matplotlib.rcParams)
+    mpl.rcParams["font.size"] = 31.0
+    before = dict(mpl.rcParams)
     try:
         first = render_inline_svg(draw_figure("T1-GRAD", FULL["T1-GRAD"]))
-        assert dict(matplotlib.rcParams) == before
+        assert dict(mpl.rcParams) == before
     finally:
-        matplotlib.rcdefaults()
+        mpl.rcdefaults()
     assert first == render_inline_svg(draw_figure("T1-GRAD", FULL["T1-GRAD"]))
 
 
 def test_pyplot_is_never_imported():
     program = (
-        "import sys; from tierproof.plots.registry import draw_figure; from tierproof.plots.svg import render_inline_svg\n"
+        "import sys; from tierproof.plots.registry import draw_figure\n"
+        "from tierproof.plots.svg import render_inline_svg\n"
         "assert 'matplotlib' not in sys.modules\n"
         "render_inline_svg(draw_figure('T1-SPEED', {'latencies_ms': [1.0, 2.0]}))\n"
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tierproof.reporters.measurement_view import lay_out_evidence, lay_out_measurements, list_single_values
 from tierproof.reporters.quantity import format_bytes, format_count, format_seconds, format_value, name_of
 

@@ -2,10 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tierproof.core.check_result import CheckResult, Outcome
-from tierproof.core.finding import Finding, Severity
-from tierproof.reporters.story import tell
-
 from reporters.fake_reports import (
     empty_report,
     failing_report,
@@ -13,6 +9,9 @@ from reporters.fake_reports import (
     passing_report,
     skipped_report,
 )
+from tierproof.core.check_result import CheckResult, Outcome
+from tierproof.core.finding import Finding, Severity
+from tierproof.reporters.story import tell
 
 
 def _error(code, where, hint="do"):
