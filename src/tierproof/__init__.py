@@ -28,7 +28,7 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'tierproof' has no attribute {name!r}")
-    import importlib  # noqa: PLC0415 - keeps `import tierproof` light
+    import importlib
 
     return getattr(importlib.import_module(_HOMES[name]), name)
 

@@ -63,7 +63,7 @@ def check(
     from tierproof.checks.check import Deadline
     from tierproof.checks.registry import load_checks, select_checks
     from tierproof.checks.runner import run_checks
-    from tierproof.model.prepare_subject import prepare_subject
+    from tierproof.model.prepare_subject import prepare_subject, refuse_empty
     from tierproof.model.preserve import preserve
 
     started = time.perf_counter()
@@ -71,6 +71,7 @@ def check(
     checks = select_checks(load_checks(), tier=tier, only=_as_codes(only), skip=_as_codes(skip))
     if isinstance(model, str):
         model, target, assumptions = _load(model, seed, assumptions)
+    refuse_empty(model)
     place = _find_device(model, device)
     deadline = Deadline.after(budget_s)
     with open_progress(progress) as show:

@@ -1,4 +1,4 @@
-"""Every check, in the order they run: what is most telling for its cost comes first."""
+"""Every check, in the order they run: what explains other findings, and costs little, comes first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tierproof.checks.check import Check
 from tierproof.errors import UsageError
 
 _MODULES = (
+    "registration",
     "shape",
     "gradient_flow",
     "stability",
@@ -16,14 +17,10 @@ _MODULES = (
     "causality",
     "batch_independence",
     "padding",
-    "registration",
     "input_influence",
     "cross_attention",
     "cache",
-    "attention",
     "live_tensors",
-    "memory",
-    "speed",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
@@ -14,11 +15,13 @@ class ExecutionTrace:
 
     Attributes:
         executed: paths of the modules that completed, in order of completion ("" is the model itself).
+        entered: paths of the modules that were called, in order of their calls.
         raised_in: path of the innermost module that was entered and not left; None when none was.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.executed: list[str] = []
+        self.entered: list[str] = []
         self.raised_in: str | None = None
         self._model = model
         self._open: list[str] = []
@@ -26,6 +29,8 @@ class ExecutionTrace:
 
     def __enter__(self) -> ExecutionTrace:
         for path, module in self._model.named_modules():
+            if path and isinstance(module, torch.jit.ScriptModule):
+                continue  # what is scripted calls no hooks from inside
             self._handles.append(module.register_forward_pre_hook(self._make_enter(path)))
             self._handles.append(module.register_forward_hook(self._make_leave(path)))
         return self
@@ -41,6 +46,11 @@ class ExecutionTrace:
         self._handles.clear()
         self.note_open()
 
+    @property
+    def current(self) -> str:
+        """Path of the module that is running now; empty for the model itself and outside of it."""
+        return self._open[-1] if self._open else ""
+
     def note_open(self) -> None:
         """Take the innermost module that is still open as the one that raised."""
         if self.raised_in is None and self._open:
@@ -49,6 +59,7 @@ class ExecutionTrace:
     def _make_enter(self, path: str) -> Any:
         def enter(_module: nn.Module, _args: Any) -> None:
             self._open.append(path)
+            self.entered.append(path)
 
         return enter
 

@@ -17,8 +17,6 @@ from tierproof.model.spec import ModelSpec
 
 _TOKEN_NAME = re.compile(r"(^|_)(ids?|idx|tokens?|indices|input_ids)$|token", re.IGNORECASE)
 _IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame", re.IGNORECASE)
-_SOURCE_NAMES = ("src", "source", "encoder_input", "encoder_input_ids", "enc_input", "inputs", "input_ids")
-_TARGET_NAMES = ("tgt", "target", "decoder_input", "decoder_input_ids", "dec_input", "trg", "y")
 _ASSUMED_IMAGE_SIZES = (32, 28, 64, 224, 96, 128, 256, 384)
 
 
@@ -34,33 +32,22 @@ def propose_guessed_inputs(
         names = ("x",)
     style = "positional" if signature.variadic or not signature.required else "keyword"
     dtype = _floating_dtype(model)
-    for role in _order_roles(model, names[0]):
-        for shape, assumption in _propose_shapes(role, model, spec):
-            arguments = tuple(
-                _make_argument(name, index, role, shape, spec, dtype) for index, name in enumerate(names)
-            )
-            yield InputPlan(
-                arguments=arguments,
-                primary=names[0],
-                style=style,
-                assumptions=(assumption,) if assumption else (),
-                pad_token_id=spec.pad_token_id,
-            )
-            if len(names) == 1 and role != "image":
-                yield InputPlan(
-                    arguments=(
-                        _make_argument("input_ids" if role == "tokens" else "x", 0, role, shape, spec, dtype),
-                    ),
-                    primary="input_ids" if role == "tokens" else "x",
-                    style="mapping",
-                    assumptions=(assumption,) if assumption else (),
-                    pad_token_id=spec.pad_token_id,
-                )
-
-
-def is_source_and_target(names: tuple[str, ...]) -> bool:
-    """Whether two arguments read as an encoder's and a decoder's input."""
-    return len(names) >= 2 and names[1].lower() in _TARGET_NAMES
+    shapes = [
+        (role, shape, (assumption,) if assumption else ())
+        for role in _order_roles(model, names[0])
+        for shape, assumption in _propose_shapes(role, model, spec)
+    ]
+    for role, shape, assumptions in shapes:
+        arguments = tuple(
+            _make_argument(name, index, role, shape, spec, dtype) for index, name in enumerate(names)
+        )
+        yield InputPlan(arguments, names[0], style, assumptions=assumptions, pad_token_id=spec.pad_token_id)
+    if len(names) > 1:
+        return
+    for role, shape, assumptions in shapes:
+        key = {"tokens": "input_ids", "image": "pixel_values"}.get(role, "x")
+        argument = _make_argument(key, 0, role, shape, spec, dtype)
+        yield InputPlan((argument,), key, "mapping", assumptions=assumptions, pad_token_id=spec.pad_token_id)
 
 
 def _make_argument(
@@ -133,6 +120,9 @@ def _propose_float_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[t
 
 
 def _iterate_widths(model: nn.Module) -> Iterator[int]:
+    for path, parameter in model.named_parameters(recurse=False):
+        if "pos" in path.lower() and parameter.dim() in (2, 3):
+            yield parameter.shape[-1]
     for module in model.modules():
         if isinstance(module, nn.Linear):
             yield module.in_features

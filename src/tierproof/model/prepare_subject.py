@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,7 +62,7 @@ def prepare_subject(
         ForwardError: the forward pass raised on every input tried.
     """
     spec = spec or ModelSpec()
-    _refuse_empty(model)
+    refuse_empty(model)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -73,7 +74,12 @@ def prepare_subject(
             module.training = training
 
 
-def _refuse_empty(model: nn.Module) -> None:
+def refuse_empty(model: object) -> None:
+    """Refuse what is no module, and a module without parameters.
+
+    Raises:
+        TargetError: saying which of the two it is.
+    """
     if not isinstance(model, nn.Module):
         raise TargetError(
             f"cannot check a {type(model).__name__}: it is no torch.nn.Module",
@@ -136,7 +142,8 @@ def _find_working_call(
         for batch, length in _propose_sizes(plan, max_length):
             sized = replace(plan, default_batch=batch, default_length=length)
             call = sized.make(seed=seed, device=device)
-            with ExecutionTrace(model) as trace:
+            with warnings.catch_warnings(), ExecutionTrace(model) as trace:
+                warnings.simplefilter("ignore")  # a wrong guess may warn before it raises
                 try:
                     with LookupProbe(call.tensors) as probe:
                         output = call.run(model)

@@ -80,9 +80,9 @@ def _main_arguments(
         yield (Argument(main, "audio", (BATCH, bins, frames), torch.float32),)
         yield (Argument(main, "audio", (BATCH, LENGTH, bins), torch.float32),)
     elif main == "input_values":
-        bins, frames = getattr(config, "num_mel_bins", None), getattr(config, "max_length", None)
-        if isinstance(bins, int) and isinstance(frames, int):
-            yield (Argument(main, "audio", (BATCH, frames, bins), torch.float32),)
+        wide, long = getattr(config, "num_mel_bins", None), getattr(config, "max_length", None)
+        if isinstance(wide, int) and isinstance(long, int):
+            yield (Argument(main, "audio", (BATCH, long, wide), torch.float32),)
         yield (Argument(main, "audio", (BATCH, 4000), torch.float32),)
     elif main == "past_values":
         yield from _time_series_arguments(config)
@@ -139,7 +139,7 @@ def _rename_length(argument: Argument) -> Argument:
 
 def _image_argument(config: Any, spec: ModelSpec) -> Argument:
     vision: Any = getattr(config, "vision_config", config)
-    channels: int = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
+    channels: Any = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
     size: Any = spec.image_size or getattr(vision, "image_size", getattr(vision, "input_size", 224))
     height, width = (size, size) if isinstance(size, int) else tuple(size)[-2:]
     return Argument("pixel_values", "image", (BATCH, channels, height, width), torch.float32)

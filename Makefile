@@ -1,0 +1,53 @@
+# Needs CPython >= 3.11, pip and network to a package index; everything else is put into $(VENV).
+# Every target prepares what it uses, so each works first, alone, and again.
+
+VENV ?= .venv
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# Relative, so that a folder name with spaces does no harm.
+PYTHON_IN = $(VENV)/bin/python
+prepare = python=$$(PYTHON='$(PYTHON)' sh scripts/choose_python.sh) && "$$python" scripts/prepare_environment.py '$(VENV)'
+# The tests' models are tiny: more threads than one a worker only get in each other's way.
+pytest = OMP_NUM_THREADS=1 $(PYTHON_IN) -m pytest
+spread = -n $(WORKERS) --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all test-browser lint bench clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):  *## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+demo:  ## Check the example models and write an HTML report for each
+	@$(prepare)
+	@$(PYTHON_IN) scripts/run_demo.py
+
+test:  ## Run the tests, with branch coverage
+	@$(prepare) test
+	$(pytest) $(spread) -m "not slow and not browser and not gpu" --cov --cov-report= $(PYTEST_ARGS)
+	$(PYTHON_IN) -m coverage report --fail-under=90
+	$(PYTHON_IN) -m coverage report --include='*/tierproof/core/*' --fail-under=100
+
+test-all:  ## Run every test: also those that are slow, or need a browser or a GPU
+	@$(prepare) test package lint
+	$(pytest) $(spread) $(PYTEST_ARGS)
+
+test-browser:  ## Run the tests that need a headless Chromium
+	@$(prepare) test
+	$(pytest) -m "browser and not gpu" $(PYTEST_ARGS)
+
+lint:  ## Check style, types and layers
+	@$(prepare) lint
+	$(PYTHON_IN) -m ruff check .
+	$(PYTHON_IN) -m ruff format --check .
+	$(PYTHON_IN) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench:  ## Run the benchmarks and print their tables
+	@$(prepare) bench
+	$(PYTHON_IN) benchmarks/run.py
+
+clean:  ## Remove the environment, reports, caches and builds
+	rm -rf '$(VENV)' reports build dist htmlcov .coverage .coverage.*
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests examples scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,203 @@
+"""T1-CACHE: decoding step by step with a cache gives the answers of one full pass.
+
+What it does: runs the first tokens with `use_cache=True`, then two further tokens one at a time on the
+returned cache, and compares each answer with that of the full sequence.
+
+Why it matters: generation uses the cache and training does not. A position that starts again at zero, or a
+mask of the wrong length, shows only as bad text.
+
+Evidence: the largest change of the step's answer relative to the spread of the full answer.
+
+Exemptions: models without the cache interface of transformers; models that are not causal (T1-CAUSAL speaks
+of that). Experts may choose otherwise by rounding, so they are allowed ten times the tolerance.
+
+Codes: T1-CACHE-001 cached decoding differs.
+
+Source: the property is exact for causal attention and for recurrent states; transformers tests it for its
+own models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.model.call import Call
+from tierproof.model.comparison import measure_change, measure_spread
+from tierproof.model.forward_signature import read_signature
+from tierproof.model.inputs import Argument
+from tierproof.model.locate import locate_first_divergence
+from tierproof.model.perturb import find_followed_argument
+from tierproof.model.steady_answer import Baseline, find_baseline
+from tierproof.model.subject import Subject
+
+_STEPS = 2
+_EXPERT_FACTOR = 10.0
+# At a module, what one step computes differs from the full pass by rounding alone.
+_LOCAL_TOLERANCE = 1e-3
+_CACHE_NAMES = ("past_key_values", "cache_params", "state")
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """How the model is decoded: the followed argument, its axis, and the name of its cache."""
+
+    base: Baseline
+    followed: Argument
+    axis: int
+    cache_name: str
+
+    @property
+    def length(self) -> int:
+        return self.base.call.tensors[self.followed.name].shape[self.axis]
+
+    def cut(self, start: int, stop: int, cache: Any = None) -> Call:
+        """The call of positions [start, stop) on a cache; a mask keeps all positions up to `stop`."""
+        call = self.base.call
+        tokens = call.tensors[self.followed.name].narrow(self.axis, start, stop - start)
+        changed = call.with_argument(self.followed.name, tokens)
+        padding = self.base.answers.subject.inputs.padding
+        if cache is not None and self.cache_name != "past_key_values":
+            # A recurrent state has no positions for a mask to cover; transformers drops it here too.
+            rest = {name: value for name, value in changed.arguments.items() if name != padding}
+            changed = replace(changed, arguments=rest)
+        elif padding and self._follows(padding):
+            changed = changed.with_argument(padding, call.tensors[padding].narrow(self.axis, 0, stop))
+        constants: dict[str, Any] = {**call.constants, "use_cache": True}
+        if cache is not None:
+            constants[self.cache_name] = cache
+        return replace(changed, constants=constants)
+
+    def _follows(self, name: str) -> bool:
+        size = self.followed.shape[self.axis]
+        return size in self.base.answers.subject.inputs.argument(name).shape
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    decoding = _prepare(subject, context.seed)
+    if isinstance(decoding, str):
+        return CheckOutput(skipped=decoding)
+    start = decoding.length - _STEPS
+    try:
+        changes = _measure_steps(decoding, start)
+    except _NoCacheError as error:
+        return CheckOutput(skipped=str(error))
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        IndexError,
+        KeyError,
+        AttributeError,
+        AssertionError,
+    ) as error:
+        return CheckOutput(skipped=f"cached decoding raised {type(error).__name__}: {error}")
+    tolerance = decoding.base.tolerance * (_EXPERT_FACTOR if subject.traits.experts else 1.0)
+    measured = {"change_per_step": list(changes), "tolerance": tolerance}
+    if max(changes) <= tolerance:
+        return CheckOutput(measurements=measured)
+    where = _locate(decoding, start)
+    return CheckOutput(
+        (
+            Finding(
+                "T1-CACHE-001",
+                Severity.ERROR,
+                "Decoding with a cache differs from the full forward pass: generated text will not follow "
+                f"what was trained{_place(where)}.",
+                where,
+                {"largest_change": max(changes), "tolerance": tolerance, "cached_positions": start},
+                "Count positions from the cache's length, and let the mask cover cached and new positions.",
+            ),
+        ),
+        measured,
+    )
+
+
+class _NoCacheError(Exception):
+    """The model returned no cache."""
+
+
+def _prepare(subject: Subject, seed: int) -> _Decoding | str:
+    signature = read_signature(subject.model)
+    cache_name = next((name for name in _CACHE_NAMES if name in signature), "")
+    if not cache_name or "use_cache" not in signature:
+        return "the model takes no cache"
+    if subject.traits.causal_measured is False:
+        return "outputs depend on later inputs, so no cache can hold (see T1-CAUSAL)"
+    followed = find_followed_argument(subject.inputs.arguments, subject.outputs)
+    if followed is None or followed.role != "tokens":
+        return "no tokens correspond to the answer's positions"
+    base = find_baseline(subject, seed, batch=1)
+    if isinstance(base, str):
+        return base
+    axis = followed.shape.index(subject.outputs.axes[subject.outputs.length_axis])
+    decoding = _Decoding(base, followed, axis, cache_name)
+    if decoding.length < _STEPS + 2:
+        return "the sequences it takes are too short"
+    return decoding
+
+
+def _measure_steps(decoding: _Decoding, start: int) -> list[float]:
+    """The relative change of each decoded step's answer."""
+    answers, axis = decoding.base.answers, decoding.base.answers.subject.outputs.length_axis
+    full = decoding.base.answer
+    spread = measure_spread(full)
+    cache = _fill_cache(decoding, start)
+    changes = []
+    for position in range(start, start + _STEPS):
+        output = answers.forward(decoding.cut(position, position + 1, cache))
+        step = answers.subject.outputs.select(output).select(axis, -1)
+        changes.append(measure_change(full.select(axis, position), step, spread=spread))
+        cache = _take_cache(output, decoding.cache_name)
+    return changes
+
+
+def _fill_cache(decoding: _Decoding, stop: int) -> Any:
+    return _take_cache(decoding.base.answers.forward(decoding.cut(0, stop)), decoding.cache_name)
+
+
+def _take_cache(output: Any, name: str) -> Any:
+    cache = getattr(output, name, None)
+    if cache is None:
+        raise _NoCacheError("the model returned no cache")
+    return cache
+
+
+def _locate(decoding: _Decoding, start: int) -> str:
+    """The innermost module whose newest position was given the same and answered otherwise."""
+    full = decoding.cut(0, start + 1)
+    cached = decoding.cut(start, start + 1, _fill_cache(decoding, start))
+
+    def violates(a: Tensor, b: Tensor) -> bool:
+        newest = _align_newest(a, b, start + 1)
+        return newest is not None and measure_change(*newest) > _LOCAL_TOLERANCE
+
+    return locate_first_divergence(
+        decoding.base.answers.subject.model, full, cached, violates, seed=decoding.base.answers.seed
+    )
+
+
+def _align_newest(full: Tensor, step: Tensor, length: int) -> tuple[Tensor, Tensor] | None:
+    """The last of `length` positions of the full pass beside the single one of the step."""
+    if full.dim() != step.dim():
+        return None
+    for axis, (size, other) in enumerate(zip(full.shape, step.shape, strict=True)):
+        if size == length and other == 1:
+            newest = full.narrow(axis, length - 1, 1)
+            return (newest, step) if newest.shape == step.shape else None
+    same = full.shape == step.shape and full.dtype != torch.bool
+    return (full, step) if same else None
+
+
+def _place(where: str) -> str:
+    return f"; the first difference is in {where}" if where else ""
+
+
+CHECK = Check("T1-CACHE", "cached decoding", 1, run)

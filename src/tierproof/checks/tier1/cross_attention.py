@@ -1,0 +1,113 @@
+"""T1-CROSS: in an encoder-decoder, the encoder's input and the decoder's input both move the answer.
+
+What it does: draws the whole source anew, then the whole target, and looks whether the answer moves at all.
+
+Why it matters: a cross-attention that reads the decoder's own states trains without an error, as a language
+model that never saw its source.
+
+Evidence: the largest change of the answer relative to its spread; exactly zero is the fault.
+
+Exemptions: gates and heads that are zero throughout are filled with random values before judging.
+
+Codes: T1-CROSS-001 the source has no effect; T1-CROSS-002 the target has no effect.
+
+Source: the second attention of each decoder layer reads the encoder's output (Vaswani et al. 2017, section
+3.2.3).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.model.call import Call
+from tierproof.model.comparison import measure_change
+from tierproof.model.inputs import Argument
+from tierproof.model.locate import TensorPairs, locate
+from tierproof.model.perturb import can_perturb, find_followed_argument
+from tierproof.model.steady_answer import Baseline, find_baseline
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    if not subject.traits.encoder_decoder:
+        return CheckOutput(skipped="the model is no encoder-decoder")
+    target = find_followed_argument(subject.inputs.arguments, subject.outputs)
+    sources = [a for a in subject.inputs.arguments if can_perturb(a) and a is not target]
+    if target is None or not sources:
+        return CheckOutput(skipped="source and target cannot be told apart")
+    base = find_baseline(subject, context.seed, batch=1)
+    if isinstance(base, str):
+        return CheckOutput(skipped=base)
+    from_source = _measure_effect(base, sources, context.seed)
+    from_target = _measure_effect(base, [target], context.seed)
+    findings = []
+    if from_source == 0.0:
+        findings.append(_accuse_source(base, sources, context.seed))
+    if from_target == 0.0:
+        findings.append(_accuse_target(target))
+    return CheckOutput(
+        tuple(findings), {"change_from_source": from_source, "change_from_target": from_target}
+    )
+
+
+def _measure_effect(base: Baseline, arguments: list[Argument], seed: int) -> float:
+    """The change of the answer when the arguments are drawn anew; with closed gates opened if it is zero."""
+    changed = _redraw(base, arguments, seed)
+    change = measure_change(base.answer, base.answers(changed))
+    if change == 0.0:
+        opened = base.answers.with_zeros_filled()
+        change = measure_change(opened(base.call), opened(changed))
+    return change
+
+
+def _redraw(base: Baseline, arguments: list[Argument], seed: int) -> Call:
+    other = base.answers.subject.make_call(
+        batch=base.batch, length=base.length, target_length=base.target_length, seed=seed + 1
+    )
+    call = base.call
+    for argument in arguments:
+        call = call.with_argument(argument.name, other.arguments[argument.name])
+    return call
+
+
+def _accuse_source(base: Baseline, sources: list[Argument], seed: int) -> Finding:
+    def moved(pair: tuple[Tensor, Tensor]) -> bool:
+        return measure_change(*pair) > 0.0
+
+    def swallows(inputs: TensorPairs, outputs: TensorPairs) -> bool:
+        return any(map(moved, inputs)) and bool(outputs) and not any(map(moved, outputs))
+
+    where = locate(
+        base.answers.subject.model, base.call, _redraw(base, sources, seed), swallows, seed=base.answers.seed
+    )
+    names = ", ".join(argument.name for argument in sources)
+    cause = (
+        f"{where} receives the encoder's states and gives the same output whatever they are"
+        if where
+        else "the decoder is never given what the encoder computed"
+    )
+    return Finding(
+        "T1-CROSS-001",
+        Severity.ERROR,
+        f"The encoder's input ({names}) has no effect on the answer: {cause}.",
+        where,
+        {"change_from_source": 0.0},
+        "Let the cross-attention take keys and values from the encoder's output, queries from the decoder.",
+    )
+
+
+def _accuse_target(target: Argument) -> Finding:
+    return Finding(
+        "T1-CROSS-002",
+        Severity.ERROR,
+        f"The decoder's input ({target.name}) has no effect on the answer.",
+        "",
+        {"change_from_target": 0.0},
+        "Let the decoder embed its own input, and give its states, not the encoder's, to the head.",
+    )
+
+
+CHECK = Check("T1-CROSS", "encoder influence on the decoder", 1, run)

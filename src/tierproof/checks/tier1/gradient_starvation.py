@@ -1,0 +1,331 @@
+"""Parameters that get no gradient: which of them should, where the gradient is cut, and why the rest is sound.
+
+The exact invariant: when the answers move in proportion to a parameter, backward must reach it. So every
+parameter that took part in the forward and got no gradient (or exactly zero, over several inputs) is moved,
+and the answers are watched. They move smoothly: the gradient is cut. They never move: the branch is
+multiplied by zero, or its result is not used. They jump: a hard choice lies between, which is sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from tierproof.checks.check import CheckContext
+from tierproof.core.finding import Finding, Severity
+from tierproof.model.call import Call
+from tierproof.model.dependence import DependenceProbe
+from tierproof.model.gradient_pass import GradientPass
+from tierproof.model.operation_log import OperationLog
+from tierproof.model.substitution import fill_zeros
+
+CODE = "T1-GRAD"
+# Each costs four forwards, so a model with more starved modules is judged on these, the last executed first:
+# the cut lies behind the last of them.
+_MOST_PROBED = 12
+_NAMES_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class StarvedModule:
+    """A module that owns trainable parameters without gradient."""
+
+    path: str
+    names: tuple[str, ...]
+    connected: bool
+    whole: bool
+    tick: int | None
+
+
+def find_starved(model: nn.Module, passes: Sequence[GradientPass]) -> list[StarvedModule]:
+    """Group the parameters that got nothing in any pass by owner, in order of first use.
+
+    A module is `connected` when zeros arrived rather than nothing, and `whole` when all its trainable
+    parameters are starved and one of them is a matrix.
+    """
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    owners: dict[str, list[str]] = {}
+    for name in parameters:
+        owners.setdefault(name.rpartition(".")[0], []).append(name)
+    log = passes[0].log
+    found = []
+    for path, names in owners.items():
+        starved = [n for n in names if all(p.norms.get(n) in (None, 0.0) for p in passes)]
+        if not starved:
+            continue
+        ticks = [
+            p.log.used[id(parameters[n])] for p in passes for n in starved if id(parameters[n]) in p.log.used
+        ]
+        found.append(
+            StarvedModule(
+                path=path,
+                names=tuple(starved),
+                connected=any(p.norms.get(n) is not None for p in passes for n in starved),
+                whole=len(starved) == len(names) and any(parameters[n].dim() >= 2 for n in starved),
+                tick=min(ticks) if ticks and log is not None else None,
+            )
+        )
+    return sorted(found, key=lambda item: (item.tick is None, item.tick or 0))
+
+
+def judge_starved(
+    context: CheckContext, call: Call, passes: Sequence[GradientPass], starved: Sequence[StarvedModule]
+) -> list[Finding]:
+    """Turn starved modules into findings."""
+    unused = [item for item in starved if item.tick is None]
+    used = [item for item in starved if item.tick is not None]
+    findings = _judge_unused(context.subject.model, passes[0], unused)
+    if not used:
+        return findings
+    probe = DependenceProbe(context.subject, call, context.seed, passes[0].differentiable, {})
+    if not probe.repeatable:
+        return [*findings, _note_unjudged(used, "the forward is not repeatable from a fixed seed")]
+    verdicts = _probe_all(context, call, passes, used, probe)
+    findings += _report_cuts(context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"])
+    findings += _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
+    findings += [_report_dead(item) for item in used if verdicts[item] == "dead"]
+    notes = {
+        "unused": "take part in the forward, but no answer depends on them",
+        "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
+        "chosen": "feed only hard choices (top-k, argmax, rounding) or were not chosen by one",
+        "not probed": "get no gradient and were not probed: others in the same model were judged first",
+    }
+    for verdict, reason in notes.items():
+        items = [item for item in used if verdicts[item] == verdict]
+        if items:
+            findings.append(_note(items, reason))
+    return findings
+
+
+def _probe_all(
+    context: CheckContext,
+    call: Call,
+    passes: Sequence[GradientPass],
+    used: Sequence[StarvedModule],
+    probe: DependenceProbe,
+) -> dict[StarvedModule, str]:
+    verdicts = dict.fromkeys(used, "not probed")
+    refilled: DependenceProbe | None = None
+    together = probe.measure([name for item in used for name in item.names])
+    for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
+        movement = probe.measure(item.names) if not together.none else together
+        if movement.smooth:
+            verdicts[item] = "cut"
+        elif passes[0].log.is_near_choice(item.path) or "expert" in item.path.lower():
+            verdicts[item] = "chosen"
+        elif not movement.none:
+            verdicts[item] = "dead" if item.connected and item.whole else "chosen"
+        elif not item.connected:
+            verdicts[item] = "unused"
+        else:
+            if refilled is None:
+                stand_ins = fill_zeros(context.subject.model, context.seed)
+                refilled = DependenceProbe(
+                    context.subject, call, context.seed, passes[0].differentiable, stand_ins
+                )
+            if not refilled.measure(item.names).none:
+                verdicts[item] = "explained"
+            else:
+                verdicts[item] = "zeroed" if item.whole else "unused"
+    return verdicts
+
+
+def _report_cuts(
+    model: nn.Module, first: GradientPass, used: Sequence[StarvedModule], cut: Sequence[StarvedModule]
+) -> list[Finding]:
+    """One finding per run of cut modules that follow each other: one cut starves all that lies before it."""
+    order = _order_owners(model, first.log)
+    positions = {path: index for index, path in enumerate(order)}
+    runs: list[list[StarvedModule]] = []
+    for item in sorted(cut, key=lambda i: positions[i.path]):
+        follows = runs and _only_starved_between(order, positions[runs[-1][-1].path], positions[item.path], used)
+        if follows:
+            runs[-1].append(item)
+        else:
+            runs.append([item])
+    return [_report_cut(model, first.log, order, positions, run, used) for run in runs]
+
+
+def _order_owners(model: nn.Module, log: OperationLog) -> list[str]:
+    ticks: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and id(parameter) in log.used:
+            path = name.rpartition(".")[0]
+            ticks[path] = min(ticks.get(path, log.used[id(parameter)]), log.used[id(parameter)])
+    return sorted(ticks, key=lambda path: ticks[path])
+
+
+def _only_starved_between(order: list[str], start: int, end: int, used: Sequence[StarvedModule]) -> bool:
+    starved = {item.path for item in used}
+    return all(path in starved for path in order[start + 1 : end])
+
+
+def _report_cut(
+    model: nn.Module,
+    log: OperationLog,
+    order: list[str],
+    positions: dict[str, int],
+    run: list[StarvedModule],
+    used: Sequence[StarvedModule],
+) -> Finding:
+    last = run[-1]
+    starved = {name for item in used for name in item.names}
+    where = _find_largest_starved(model, last.path, starved)
+    following = order[positions[last.path] + 1 :]
+    end = _first_tick(model, log, following[0]) if following else None
+    cut = next((c for c in log.cuts if c.tick > (last.tick or 0) and (end is None or c.tick <= end)), None)
+    parameters = dict(model.named_parameters())
+    silent = any(id(parameters[name]) in log.used_without_gradient for name in last.names)
+    if cut is not None and not _is_within(where, cut.path):
+        where = cut.path
+    elif cut is not None and _is_within(cut.path, where) and cut.path:
+        where = cut.path
+    cause = f"{cut.operation}()" if cut is not None else "torch.no_grad()" if silent else "a cut in the graph"
+    names = [name for item in run for name in item.names]
+    shown = last.path or last.names[-1]
+    return Finding(
+        f"{CODE}-003",
+        Severity.ERROR,
+        f"The answers depend on `{shown}` ({_count(len(names), 'parameter')}), but no gradient reaches it: {cause}.",
+        where=where,
+        evidence={
+            "parameters": names[:_NAMES_SHOWN],
+            "starved_parameters": len(names),
+            "cause": cause,
+            "cut_in": cut.path if cut is not None else "",
+        },
+        hint="Remove .detach(), .data, .item(), torch.no_grad() or a tensor rebuilt from numbers after this module.",
+    )
+
+
+def _first_tick(model: nn.Module, log: OperationLog, path: str) -> int:
+    ticks = [
+        log.used[id(p)] for n, p in model.named_parameters() if n.rpartition(".")[0] == path and id(p) in log.used
+    ]
+    return min(ticks)
+
+
+def _find_largest_starved(model: nn.Module, path: str, starved: set[str]) -> str:
+    """The outermost module around `path`, the root excepted, all of whose trainable parameters are starved."""
+    trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    best, parts = path, path.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        ancestor = ".".join(parts[:length])
+        inside = [name for name in trainable if name.startswith(ancestor + ".")]
+        if any(name not in starved for name in inside):
+            break
+        # A list of blocks is no place: the block is.
+        if not isinstance(model.get_submodule(ancestor), nn.ModuleList | nn.ModuleDict):
+            best = ancestor
+    return best
+
+
+def _is_within(path: str, ancestor: str) -> bool:
+    return not ancestor or path == ancestor or path.startswith(ancestor + ".")
+
+
+def _report_zeroed(
+    model: nn.Module, used: Sequence[StarvedModule], zeroed: Sequence[StarvedModule]
+) -> list[Finding]:
+    """One finding for each outermost module that is multiplied by zero."""
+    starved = {name for item in used for name in item.names}
+    places: dict[str, list[str]] = {}
+    for item in zeroed:
+        places.setdefault(_find_largest_starved(model, item.path, starved), []).extend(item.names)
+    return [
+        Finding(
+            f"{CODE}-004",
+            Severity.ERROR,
+            f"`{where}` has no effect: its gradient is exactly zero, and no value of its parameters moves an answer.",
+            where=where,
+            evidence={"parameters": names[:_NAMES_SHOWN], "movement": 0.0},
+            hint="Look for a branch multiplied by 0, a mask that hides everything, or a constant scale of zero.",
+        )
+        for where, names in places.items()
+    ]
+
+
+def _report_dead(item: StarvedModule) -> Finding:
+    return Finding(
+        f"{CODE}-005",
+        Severity.WARNING,
+        f"`{item.path}` is dead at present: its gradient is exactly zero on every input tried.",
+        where=item.path,
+        evidence={"parameters": list(item.names)},
+        hint="A saturated activation or an all-negative ReLU stands behind it: check its scale and bias.",
+    )
+
+
+def _judge_unused(model: nn.Module, first: GradientPass, unused: Sequence[StarvedModule]) -> list[Finding]:
+    if not unused:
+        return []
+    skipped = _find_skipped_layers(model, first.log, [item.path for item in unused])
+    findings = [
+        Finding(
+            f"{CODE}-006",
+            Severity.WARNING,
+            f"Layer `{path}` is never used, although its neighbours of the same class are.",
+            where=path,
+            evidence={"neighbours_used": neighbours},
+            hint="Is the loop over the layers one short, or a layer skipped? Otherwise remove it.",
+        )
+        for path, neighbours in skipped.items()
+    ]
+    rest = [item for item in unused if not any(_is_within(item.path, path) for path in skipped)]
+    if rest:
+        findings.append(_note(rest, "are not used by this forward"))
+    return findings
+
+
+def _find_skipped_layers(model: nn.Module, log: OperationLog, unused: Iterable[str]) -> dict[str, int]:
+    """Unused members of lists of equal modules of which others are used; experts are skipped by design."""
+    skipped: dict[str, int] = {}
+    for path in unused:
+        parts = path.split(".")
+        for length in range(1, len(parts) + 1):
+            member = ".".join(parts[:length])
+            if not parts[length - 1].isdigit() or "expert" in member.lower() or _is_used(model, member, log):
+                continue
+            parent = ".".join(parts[: length - 1])
+            siblings = model.get_submodule(parent)
+            if not isinstance(siblings, nn.ModuleList | nn.Sequential):
+                continue
+            kind, count = type(model.get_submodule(member)), _count_used(model, parent, member, log)
+            if count and kind is not nn.Dropout:
+                skipped[member] = count
+            break
+    return skipped
+
+
+def _count_used(model: nn.Module, parent: str, member: str, log: OperationLog) -> int:
+    kind = type(model.get_submodule(member))
+    prefix = f"{parent}." if parent else ""
+    paths = [f"{prefix}{name}" for name, child in model.get_submodule(parent).named_children() if type(child) is kind]
+    return sum(_is_used(model, path, log) for path in paths if path != member)
+
+
+def _is_used(model: nn.Module, path: str, log: OperationLog) -> bool:
+    return any(id(parameter) in log.used for parameter in model.get_submodule(path).parameters())
+
+
+def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
+    names = [name for item in items for name in item.names]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return Finding(
+        f"{CODE}-007",
+        Severity.INFO,
+        f"{', '.join(names[:3])}{more} {reason}.",
+        where=items[0].path if len(items) == 1 else "",
+        evidence={"parameters": names[:_NAMES_SHOWN], "count": len(names)},
+        hint="Nothing to do if that is meant.",
+    )
+
+
+def _note_unjudged(items: Sequence[StarvedModule], why: str) -> Finding:
+    return _note(items, f"get no gradient; why could not be judged, because {why}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

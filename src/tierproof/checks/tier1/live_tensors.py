@@ -1,0 +1,144 @@
+"""T1-LIVE: repeated training steps keep no more tensors alive, and no graph.
+
+What it does: runs several training steps (forward, backward, no update) of one shape and counts the tensors
+that can be reached from the model after each.
+
+Why it matters: a history, a running loss or a cache that keeps tensors also keeps their graphs; memory grows
+with every step until the run is killed, hours later.
+
+Evidence: tensors and bytes reachable after each step, and the attribute that grows.
+
+Exemptions: caches that fill once: growth counts only where every later step adds as much again.
+
+Codes: T1-LIVE-001 tensors pile up; T1-LIVE-002 the second backward pass needs the first one's graph.
+
+Source: the PyTorch FAQ on running out of memory ("don't accumulate history across your training loop").
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.model.object_graph import collect_objects
+from tierproof.model.objective import compute_objective
+from tierproof.model.steady_answer import SHORT_LENGTH
+from tierproof.model.subject import Subject
+
+_STEPS = 5
+# The first steps may fill caches; the growth of the last three must be steady.
+_STEADY_STEPS = 3
+_SECOND_BACKWARD = "backward through the graph a second time"
+
+
+@dataclass(frozen=True)
+class _Census:
+    """Tensors reachable from the model: bytes by path, parameters and their gradients aside."""
+
+    bytes_by_path: dict[str, int]
+
+    @property
+    def count(self) -> int:
+        return len(self.bytes_by_path)
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.bytes_by_path.values())
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    if not any(parameter.requires_grad for parameter in subject.model.parameters()):
+        return CheckOutput(skipped="no parameter requires a gradient")
+    subject.model.train()
+    try:
+        census = [_step(subject, context.seed + turn) for turn in range(_STEPS)]
+    except RuntimeError as error:
+        if _SECOND_BACKWARD not in str(error):
+            return CheckOutput(skipped=f"a training step raised: {error} (see T1-GRAD)")
+        return CheckOutput((_accuse_graph(subject.model),))
+    counts = [item.count for item in census]
+    measured = {"reachable_tensors": counts, "reachable_bytes": [item.total_bytes for item in census]}
+    growth = [after - before for before, after in itertools.pairwise(counts)][-_STEADY_STEPS:]
+    if min(growth) <= 0:
+        return CheckOutput(measurements=measured)
+    return CheckOutput((_accuse_growth(subject.model, census, min(growth)),), measured)
+
+
+def _step(subject: Subject, seed: int) -> _Census:
+    """One training step at a short length, without an update; gives what is reachable after it."""
+    torch.manual_seed(seed)
+    length = subject.inputs.clip_length(SHORT_LENGTH)
+    call = subject.make_call(
+        batch=subject.inputs.default_batch, length=length, target_length=length, seed=seed
+    )
+    objective = compute_objective(subject.forward(call), subject, seed)
+    if objective.grad_fn is not None:
+        objective.backward()  # type: ignore[no-untyped-call]
+    del objective
+    subject.model.zero_grad(set_to_none=True)
+    known = {id(parameter) for parameter in subject.model.parameters()}
+    reachable = collect_objects(subject.model).tensors
+    return _Census({path: tensor.nbytes for path, tensor in reachable if id(tensor) not in known})
+
+
+def _accuse_growth(model: nn.Module, census: list[_Census], tensors_per_step: int) -> Finding:
+    before, after = census[-2].bytes_by_path, census[-1].bytes_by_path
+    grown = next(path for path in after if path not in before)
+    attribute = _strip_index(grown)
+    where, name = _split_owner(model, attribute)
+    return Finding(
+        "T1-LIVE-001",
+        Severity.ERROR,
+        f"Every training step leaves {tensors_per_step} more tensor(s) alive in {attribute}: memory grows "
+        "until the run is killed.",
+        where,
+        {
+            "attribute": name,
+            "tensors_per_step": tensors_per_step,
+            "bytes_per_step": census[-1].total_bytes - census[-2].total_bytes,
+            "steps": len(census),
+        },
+        f"Keep numbers instead of tensors in {attribute} (`value.item()`, or `.detach().cpu()` in a bounded "
+        "deque), or empty it after each step.",
+    )
+
+
+def _accuse_graph(model: nn.Module) -> Finding:
+    """Name a tensor the model keeps together with its graph."""
+    kept = [path for path, tensor in collect_objects(model).tensors if tensor.grad_fn is not None and path]
+    where, name = _split_owner(model, _strip_index(kept[0])) if kept else ("", "")
+    place = f" in {kept[0]}" if kept else ""
+    return Finding(
+        "T1-LIVE-002",
+        Severity.ERROR,
+        f"The second training step fails: a tensor kept from the first step{place} still holds its graph.",
+        where,
+        {"attribute": name},
+        "Detach what is carried from one step to the next: `self.state = state.detach()`.",
+    )
+
+
+def _strip_index(path: str) -> str:
+    """The container's path: `history` of `history.4`."""
+    return re.sub(r"(\.\d+)+$", "", path)
+
+
+def _split_owner(model: nn.Module, attribute: str) -> tuple[str, str]:
+    """Split a path into the module that owns it and the attribute's name."""
+    modules = {path for path, _ in model.named_modules()}
+    owner, _, name = attribute.rpartition(".")
+    while owner and owner not in modules:
+        owner, _, rest = owner.rpartition(".")
+        name = f"{rest}.{name}"
+    return owner, name
+
+
+CHECK = Check("T1-LIVE", "live tensors", 1, run)

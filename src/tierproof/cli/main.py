@@ -1,0 +1,50 @@
+"""The `tierproof` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from tierproof.cli.interruption import Interrupted, interruptible
+
+EXIT_COULD_NOT_JUDGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code: 0 yes, 1 found wanting, 2 could not judge.
+
+    Args:
+        arguments: without the program's name; those of the process by default.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        with interruptible():
+            return _run(arguments)
+    except (Interrupted, KeyboardInterrupt):
+        print("tierproof: interrupted; nothing was judged.", file=sys.stderr)  # noqa: T201
+        return EXIT_COULD_NOT_JUDGE
+
+
+def _run(arguments: Sequence[str]) -> int:
+    import click
+
+    from tierproof.cli.commands import tierproof
+    from tierproof.cli.show_error import show_error
+
+    debug = "--debug" in arguments
+    try:
+        code = tierproof.main(args=list(arguments), prog_name="tierproof", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return EXIT_COULD_NOT_JUDGE
+    except click.Abort:
+        return EXIT_COULD_NOT_JUDGE
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_COULD_NOT_JUDGE
+    except Exception as error:  # noqa: BLE001 - shown, with its traceback under --debug
+        show_error(error, debug=debug)
+        return EXIT_COULD_NOT_JUDGE
+    return code if isinstance(code, int) else 0

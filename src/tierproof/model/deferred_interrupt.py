@@ -1,0 +1,62 @@
+"""Ctrl-C that stops the work at once but never the putting back."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+
+class InterruptGate:
+    """A SIGINT handler that passes the signal on while open and keeps it while closed.
+
+    It is in place for the whole of the work, not only for the putting back: a signal that arrives on the
+    way into the protected code would otherwise be raised before that code could say it is protected.
+    Such a signal is recognised by the frame it interrupts.
+
+    Only in the main thread, and only over a handler written in Python; elsewhere it does nothing.
+    """
+
+    def __init__(self, protected: tuple[CodeType, ...]) -> None:
+        self._protected = protected
+        self._previous: Callable[[int, FrameType | None], Any] | None = None
+        self._closings = 0
+        self._pending = False
+
+    def install(self) -> None:
+        """Take the place of the present handler."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        previous = signal.getsignal(signal.SIGINT)
+        if callable(previous):
+            self._previous = previous
+            signal.signal(signal.SIGINT, self._handle)
+
+    def remove(self) -> None:
+        """Give the place back, unless somebody else has taken it since."""
+        if self._previous is not None and signal.getsignal(signal.SIGINT) == self._handle:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def close(self) -> None:
+        """Keep signals back until as many calls of `open`."""
+        self._closings += 1
+
+    def open(self) -> None:
+        """Undo one `close`."""
+        self._closings -= 1
+
+    def deliver(self, *, already_interrupted: bool = False) -> None:
+        """Pass on a signal that was kept back, unless the work is ending by an interrupt anyway."""
+        if self._closings:
+            return
+        pending, self._pending = self._pending, False
+        if pending and not already_interrupted and self._previous is not None:
+            self._previous(signal.SIGINT, None)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._closings or (frame is not None and frame.f_code in self._protected):
+            self._pending = True
+        elif self._previous is not None:
+            self._previous(number, frame)

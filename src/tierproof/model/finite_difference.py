@@ -1,0 +1,101 @@
+"""Compare backward with the forward it claims to differentiate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tierproof.model.substitution import draw_noise
+
+# Relative to each parameter's root mean square. In pure float64 the first step is exact to 1e-8; models that
+# compute a softmax, norm or rotary table in float32 inside need the larger ones to rise above its rounding.
+# A norm of a vector near zero bends within the root of its eps, and there only a finer step sees the slope.
+STEPS_FLOAT64 = (1e-4, 1e-6, 1e-7, 1e-3, 3e-3, 1e-2)
+STEPS_FLOAT32 = (1e-2, 2e-2, 5e-3)
+# Steps that must agree before a disagreement with backward is believed: the last ones, least rounded.
+_WITNESSES = 3
+
+Evaluate = Callable[[Mapping[str, Tensor]], float]
+
+
+@dataclass(frozen=True)
+class DirectionalDerivative:
+    """A derivative along one random direction, by backward and by central differences.
+
+    Attributes:
+        analytic: what backward says.
+        numeric: the difference quotient.
+        scale: the size a derivative along such a direction is expected to have; mismatches are relative
+            to it, because a single one may be close to zero by chance.
+        spread: relative disagreement between steps; large where the function has kinks or jumps, or where
+            rounding drowns the difference.
+    """
+
+    analytic: float
+    numeric: float
+    scale: float
+    spread: float
+
+    @property
+    def mismatch(self) -> float:
+        """Distance between the two, relative to `scale`."""
+        return abs(self.numeric - self.analytic) / self.scale if self.scale > 0 else 0.0
+
+
+def compare_along_direction(
+    evaluate: Evaluate,
+    parameters: Mapping[str, Tensor],
+    gradients: Mapping[str, Tensor | None],
+    names: Iterable[str],
+    *,
+    still_rows: Mapping[str, int],
+    seed: int,
+    steps: tuple[float, ...],
+    tolerance: float,
+) -> DirectionalDerivative:
+    """Differentiate the objective along one random direction in the named parameters.
+
+    Args:
+        evaluate: gives the objective for replaced parameters (those not replaced keep their values).
+        parameters: the point, by name.
+        gradients: what backward gave there; None counts as zero.
+        names: the parameters that move.
+        still_rows: for some of them a row that must not move (it gets no gradient by request).
+        seed: of the direction.
+        steps: tried in order until one agrees with backward within `tolerance`.
+        tolerance: relative mismatch that ends the search.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    direction = {name: draw_noise(parameters[name], generator) for name in names}
+    for name, row in still_rows.items():
+        if name in direction:
+            direction[name][row] = 0.0
+    analytic, variance = 0.0, 0.0
+    for name, step in direction.items():
+        gradient = gradients.get(name)
+        if gradient is not None:
+            dense = gradient.to_dense() if gradient.is_sparse else gradient
+            product = dense.double() * step.double()
+            analytic += float(product.sum())
+            variance += float(product.square().sum())
+    quotients: list[float] = []
+    for size in steps:
+        with torch.no_grad():
+            above = evaluate({n: parameters[n] + size * d for n, d in direction.items()})
+            below = evaluate({n: parameters[n] - size * d for n, d in direction.items()})
+        quotients.append((above - below) / (2 * size))
+        scale = max(variance**0.5, abs(analytic), abs(quotients[-1]))
+        if abs(quotients[-1] - analytic) <= tolerance * scale:
+            return DirectionalDerivative(analytic, quotients[-1], scale, 0.0)
+    return _settle(analytic, variance**0.5, quotients)
+
+
+def _settle(analytic: float, typical: float, quotients: list[float]) -> DirectionalDerivative:
+    """Summarise quotients of which none agrees with backward."""
+    witnesses = quotients[-_WITNESSES:]
+    gap, numeric = max(witnesses) - min(witnesses), sorted(witnesses)[len(witnesses) // 2]
+    scale = max(typical, abs(analytic), abs(numeric))
+    return DirectionalDerivative(analytic, numeric, scale, gap / scale if scale > 0 else 0.0)

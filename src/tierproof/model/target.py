@@ -1,0 +1,139 @@
+"""What a TARGET string names: parsed without touching files, network or torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tierproof.errors import TargetError, UsageError
+
+FORMS = (
+    "A target is PATH.py[:NAME], DIR/ with a model.py, package.module:NAME, hf:DIR_OR_ID "
+    "or gist:ID[@REVISION]."
+)
+
+_DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
+_GIST = re.compile(r"(?P<id>[0-9A-Za-z]+)(@(?P<revision>[0-9A-Za-z]+))?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PathTarget:
+    """`PATH.py[:NAME]`: a function, class or module in a file; `name` is empty when it is to be found."""
+
+    path: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.name}" if self.name else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTarget:
+    """`DIR/`: a folder with `model.py` and perhaps `config.json`."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTarget:
+    """`package.module:NAME`: something that can be imported."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubTarget:
+    """`hf:DIR_OR_ID`: a transformers folder, or the id of one on a hub."""
+
+    directory_or_id: str
+
+    def __str__(self) -> str:
+        return f"hf:{self.directory_or_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class GistTarget:
+    """`gist:ID[@REVISION]`: a gist that holds a model.py; `revision` is empty when unpinned."""
+
+    gist_id: str
+    revision: str = ""
+
+    def __str__(self) -> str:
+        return f"gist:{self.gist_id}@{self.revision}" if self.revision else f"gist:{self.gist_id}"
+
+
+Target: TypeAlias = PathTarget | FolderTarget | ImportTarget | HubTarget | GistTarget
+
+
+def parse_target(text: str) -> Target:
+    """Tell which form of target `text` is. Whether it exists is found out by loading it.
+
+    Raises:
+        TargetError: when it has none of the forms.
+    """
+    if not text.strip() or "\0" in text:
+        raise TargetError(f"{text!r} is no target", hint=FORMS)
+    if text.startswith("hf:"):
+        return _parse_hub(text)
+    if text.startswith("gist:"):
+        return _parse_gist(text)
+    if text.endswith(".py"):
+        return PathTarget(text)
+    head, colon, name = text.rpartition(":")
+    if colon and head.endswith(".py"):
+        return PathTarget(head, _require_name(text, name))
+    if colon and not text.endswith("/"):
+        if not _DOTTED_NAME.match(head):
+            raise TargetError(
+                f"{text!r} is no target: {head!r} is neither a .py file nor a module", hint=FORMS
+            )
+        return ImportTarget(head, _require_name(text, name))
+    return FolderTarget(text)
+
+
+def parse_inputs(text: str) -> PathTarget:
+    """Parse `FILE.py:NAME`.
+
+    Raises:
+        UsageError: when it is something else.
+    """
+    try:
+        target = parse_target(text)
+    except TargetError:
+        target = None
+    if not isinstance(target, PathTarget) or not target.name:
+        raise UsageError(
+            f"--inputs {text!r} is not FILE.py:NAME",
+            hint="NAME is a tensor, a tuple, a dict, or a function that returns one of them.",
+        )
+    return target
+
+
+def _parse_hub(text: str) -> HubTarget:
+    directory_or_id = text.removeprefix("hf:")
+    if not directory_or_id.strip():
+        raise TargetError("hf: names no folder and no id", hint="Write hf:DIR_OR_ID, for instance hf:gpt2.")
+    return HubTarget(directory_or_id)
+
+
+def _parse_gist(text: str) -> GistTarget:
+    match = _GIST.match(text.removeprefix("gist:"))
+    if match is None:
+        raise TargetError(
+            f"{text!r} is no gist", hint="Write gist:ID or gist:ID@REVISION, both of letters and digits."
+        )
+    return GistTarget(match["id"], match["revision"] or "")
+
+
+def _require_name(text: str, name: str) -> str:
+    if not _DOTTED_NAME.match(name):
+        raise TargetError(f"{text!r} is no target: {name!r} cannot be a name in Python", hint=FORMS)
+    return name

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from tierproof.checks.registry import load_checks, select_checks
+from tierproof.errors import UsageError
+
+CHECKS = load_checks()
+
+
+def codes(**options):
+    return [check.code for check in select_checks(CHECKS, **options)]
+
+
+def test_the_six_are_there_and_codes_are_unique():
+    every = codes()
+    assert {"T1-SHAPE", "T1-GRAD", "T1-STAB", "T1-INIT", "T1-MEM", "T1-SPEED"} <= set(every)
+    assert len(every) == len(set(every)) == len(CHECKS)
+
+
+def test_selection():
+    assert codes(only=["T1-MEM"]) == ["T1-MEM"]
+    assert codes(only=["t1-s"]) == ["T1-SHAPE", "T1-STAB", "T1-SPEED"]
+    assert "T1-MEM" not in codes(skip=["T1-MEM"])
+    assert codes(tier="all") == codes(tier=1)
+
+
+@pytest.mark.parametrize(
+    "options", [{"tier": 2}, {"only": ["T9"]}, {"skip": ["NOPE"]}, {"only": ["T1-MEM"], "skip": ["T1"]}]
+)
+def test_bad_selections(options):
+    with pytest.raises(UsageError):
+        codes(**options)

@@ -1,0 +1,74 @@
+"""The documents say what the code does: codes, options and links are read from both and compared."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import click
+import pytest
+from tierproof.cli.check import check
+
+import tierproof.checks.tier1
+from tierproof.checks.registry import load_checks
+from tierproof.model.spec import ModelSpec
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+FINDING = re.compile(r"\bT\d-[A-Z]+-\d{3}\b")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def find_codes_in_source() -> set[str]:
+    """Codes that a check can give: `CODE` of its module with every three-digit number that the file spells."""
+    codes = set()
+    for found in pkgutil.iter_modules(tierproof.checks.tier1.__path__):
+        module = importlib.import_module(f"tierproof.checks.tier1.{found.name}")
+        tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+        spelled = [
+            n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
+        codes |= {code for text in spelled for code in FINDING.findall(text)}
+        numbers = {text.removeprefix("-") for text in spelled if re.fullmatch(r"-?\d{3}", text)}
+        if numbers:
+            codes |= {f"{module.CODE}-{number}" for number in numbers}
+    return codes
+
+
+def test_checks_page_lists_every_finding_and_no_other() -> None:
+    documented = re.findall(r"^\| `(T\d-[A-Z]+-\d{3})`", read("docs/checks.md"), re.MULTILINE)
+    assert len(documented) == len(set(documented)), "a code is listed twice"
+    assert set(documented) == find_codes_in_source()
+
+
+@pytest.mark.parametrize("page", ["docs/checks.md", "README.md"])
+def test_every_check_is_named(page: str) -> None:
+    text = read(page)
+    assert [item.code for item in load_checks() if f"`{item.code}`" not in text] == []
+
+
+def test_readme_lists_the_options_of_the_command() -> None:
+    offered = {
+        option for p in check.params if isinstance(p, click.Option) for option in p.opts if option[:2] == "--"
+    }
+    table = read("README.md").partition("## Options")[2].partition("\n## ")[0]
+    described = set(re.findall(r"--[a-z][a-z-]*", table))
+    assert described == offered - {"--output"}  # the table calls it -o
+
+
+def test_inputs_page_lists_the_fields_of_a_spec() -> None:
+    assert [
+        name for name in ModelSpec.__dataclass_fields__ if f"`{name}`" not in read("docs/inputs.md")
+    ] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
