@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="
 
 QUIET = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+
     "--virtual-time-budget=4000", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 

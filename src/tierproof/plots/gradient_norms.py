@@ -67,9 +67,11 @@ def _draw_bars(gradients: Sequence[_Gradient]) -> Figure:
     figure, (axes,) = new_figure(0.75 + 0.19 * len(gradients))
     low, high = _floor(gradients)
     rows = list(range(len(gradients)))
-    lengths = [low if gradient.broken else gradient.norm - low for gradient in gradients]
+    lengths = [0.0 if gradient.broken else gradient.norm - low for gradient in gradients]
     use_log_ticks(axes, "x", decades=math.log10(high) - math.log10(low))
-    axes.barh(rows, lengths, left=low, height=0.66, color=[BAD if g.broken else ACCENT for g in gradients])
+    axes.barh(rows, lengths, left=low, height=0.66, color=ACCENT)
+    broken = [row for row in rows if gradients[row].broken]
+    axes.plot([low * 1.15] * len(broken), broken, "x", color=BAD, markersize=5, markeredgewidth=1.6)
     for row, gradient in zip(rows, gradients, strict=True):
         at = low * 1.15 if gradient.broken else gradient.norm
         axes.annotate(
