@@ -29,6 +29,10 @@ FULL = {
 }
 
 
+def _cases(*outcomes):
+    return [{"batch": 1, "length": n, "outcome": outcome} for n, outcome in enumerate(outcomes)]
+
+
 def _norms(*norms):
     return [{"path": f"m{place}", "gradient_norm": norm} for place, norm in enumerate(norms)]
 
@@ -65,6 +69,11 @@ def test_missing_measurements_draw_nothing(code):
 @pytest.mark.parametrize(
     ("code", "measurements", "said"),
     [
+        ("T1-SHAPE", {"cases": _cases("passed", "ok")}, "combinations of batch size and length: 2 accepted (dot)."),
+        ("T1-SHAPE", {"cases": _cases("ok", "raised", "failed")}, "1 accepted (dot), 2 failed (cross)."),
+        ("T1-SHAPE", {"cases": _cases("ok", "not tried: no time left", None)}, "2 not tried or not judged (dash)."),
+        ("T1-SHAPE", {"cases": _cases(*["ok"] * 20)}, "20 combinations"),
+        ("T1-INIT", {"layers": [{"std": 9.0, "expected_std": x / 100} for x in (1, 2, 4, 8, 16, 32)]}, "6 off"),
         ("T1-GRAD", {"modules": gradient_modules()[:8]}, "8 modules in forward order, from"),
         ("T1-GRAD", {"modules": _norms(0, "NaN", math.inf, 1e-320, 2)}, "3 zero"),
         ("T1-GRAD", {"modules": _norms(*range(30))}, "1 zero or non-finite"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _MOST_PLACES = 6
-_MOST_VALUES = 4
+_MOST_VALUES = 3
 _NARROW = 70
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
