@@ -126,7 +126,14 @@ FOUND_WITH_TORCH = {
 FOUND_BY_THE_CHECK = {
     "a forward that raises": Case(
         "m.py",
-        ["raised on every input tried", "int64[2, 16]", "RuntimeError: no luck", "executed", "embed", "--inputs"],
+        [
+            "raised on every input tried",
+            "int64[2, 16]",
+            "RuntimeError: no luck",
+            "executed",
+            "embed",
+            "--inputs",
+        ],
         {
             "m.py": HEAD
             + NET.format("Model", "")
