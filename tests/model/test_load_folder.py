@@ -49,7 +49,9 @@ def folder(tmp_path):
         if source is not None:
             (tmp_path / "model.py").write_text(source)
         if config is not None or config_text is not None:
-            (tmp_path / "config.json").write_text(config_text if config_text is not None else json.dumps(config))
+            (tmp_path / "config.json").write_text(
+                config_text if config_text is not None else json.dumps(config)
+            )
         return f"{tmp_path}/"
 
     return folder
@@ -63,7 +65,15 @@ def refusal(target: str, **options) -> TargetError:
 
 
 def test_arguments_by_name(folder):
-    config = {"width": 4, "dropout": 0.1, "sizes": [1, 2], "extra": {"a": 1}, "bias": 1, "rate": 1, "heads": None}
+    config = {
+        "width": 4,
+        "dropout": 0.1,
+        "sizes": [1, 2],
+        "extra": {"a": 1},
+        "bias": 1,
+        "rate": 1,
+        "heads": None,
+    }
     model = load_target(folder(BY_NAME, config)).model
     assert model.values == {"width": 4, "depth": 1, "dropout": 0.1, "sizes": (1, 2), "extra": {"a": 1}}
 
@@ -118,7 +128,9 @@ def test_without_the_config_it_needs(folder):
     assert "config.json" in refusal(folder(BY_NAME)).hint
 
 
-@pytest.mark.parametrize("width", ["config.width", 'config["width"]', 'config.get("width")', "dict(**config)['width']"])
+@pytest.mark.parametrize(
+    "width", ["config.width", 'config["width"]', 'config.get("width")', "dict(**config)['width']"]
+)
 @pytest.mark.parametrize("name", ["config", "cfg", "args"])
 def test_the_whole_config_as_an_object(folder, width, name):
     source = WHOLE.format(annotation="", width=width).replace("config", name)
@@ -173,11 +185,15 @@ def test_a_config_class_of_ones_own(folder):
     error = refusal(folder(raising + WHOLE.format(annotation=": Config", width=4), {"width": 10}))
     assert "too wide" in error.message
     from_dict = "class Config:\n    @classmethod\n    def from_dict(cls, values):\n        made = cls()\n        made.__dict__ = values\n        return made\n"
-    assert load_target(folder(from_dict + WHOLE.format(annotation=": Config", width="config.width"), {"width": 4}))
+    assert load_target(
+        folder(from_dict + WHOLE.format(annotation=": Config", width="config.width"), {"width": 4})
+    )
 
 
 def test_a_builder_gets_the_config_too(folder):
-    source = "from torch import nn\ndef build_model(width: int, **rest):\n    return nn.Linear(width, len(rest))\n"
+    source = (
+        "from torch import nn\ndef build_model(width: int, **rest):\n    return nn.Linear(width, len(rest))\n"
+    )
     model = load_target(folder(source, {"width": 3, "a": 1, "b": 2})).model
     assert (model.in_features, model.out_features) == (3, 2)
 

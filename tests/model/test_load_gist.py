@@ -17,7 +17,11 @@ MODEL = "from torch import nn\nclass Model(nn.Module):\n    def __init__(self, w
 def gist(**files: object) -> bytes:
     named = {name.replace("__", "."): text for name, text in files.items()}
     return json.dumps(
-        {"files": {name: text if isinstance(text, dict) else {"content": text} for name, text in named.items()}}
+        {
+            "files": {
+                name: text if isinstance(text, dict) else {"content": text} for name, text in named.items()
+            }
+        }
     ).encode()
 
 
@@ -26,7 +30,9 @@ def load(site, tmp_path):  # noqa: F811
     def load(target: str, **options):
         return load_target(
             target,
-            LoadOptions(gist_url=site.url, cache_dir=tmp_path / "cache", data_dir=tmp_path / "data", **options),
+            LoadOptions(
+                gist_url=site.url, cache_dir=tmp_path / "cache", data_dir=tmp_path / "data", **options
+            ),
         )
 
     return load

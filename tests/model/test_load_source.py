@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from tierproof.errors import TargetError, UsageError
 from tierproof.model.load import LoadOptions, load_target
@@ -196,7 +195,9 @@ def test_a_package_member_imports_relatively(write, tmp_path):
     before = set(sys.modules)
     assert type(load_target(target).model).__module__ == "my_package.model"
     assert set(sys.modules) == before
-    assert "other.py:2" in refusal(write("import sys\nfrom .absent import x\n", "my_package/other.py")).message
+    assert (
+        "other.py:2" in refusal(write("import sys\nfrom .absent import x\n", "my_package/other.py")).message
+    )
 
 
 def test_a_package_name_that_is_taken(write):
@@ -223,7 +224,9 @@ def test_dataclasses_and_lines_work_in_a_loaded_file(write):
 
 def test_parameters_follow_the_seed(write):
     target = write(HEAD + net("Model"))
-    first, again, other = (load_target(target, LoadOptions(seed=seed)).model.layer.weight for seed in (1, 1, 2))
+    first, again, other = (
+        load_target(target, LoadOptions(seed=seed)).model.layer.weight for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 

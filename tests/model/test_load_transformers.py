@@ -16,16 +16,35 @@ from tierproof.model.load import LoadOptions, load_target
 
 transformers = pytest.importorskip("transformers")
 
-TINY = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+TINY = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+}
 GPT2 = {"model_type": "gpt2", "vocab_size": 40, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32}
-T5 = {"model_type": "t5", "vocab_size": 40, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2}
+T5 = {
+    "model_type": "t5",
+    "vocab_size": 40,
+    "d_model": 16,
+    "d_kv": 8,
+    "d_ff": 24,
+    "num_layers": 1,
+    "num_heads": 2,
+}
 WHISPER = {
     "model_type": "whisper", "vocab_size": 60, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
     "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24,
     "max_source_positions": 30, "max_target_positions": 20, "pad_token_id": 0, "bos_token_id": 1,
     "eos_token_id": 2, "decoder_start_token_id": 1,
 }  # fmt: skip
-VIT = {"model_type": "vit", **{k: v for k, v in TINY.items() if k != "vocab_size"}, "image_size": 32, "patch_size": 8}
+VIT = {
+    "model_type": "vit",
+    **{k: v for k, v in TINY.items() if k != "vocab_size"},
+    "image_size": 32,
+    "patch_size": 8,
+}
 CLIP = {
     "model_type": "clip", "projection_dim": 8,
     "text_config": {**TINY, "max_position_embeddings": 16},
@@ -60,7 +79,10 @@ def refusal(target: str, **options) -> TargetError:
         ({"model_type": "bert", **TINY}, "BertForMaskedLM"),
         ({"model_type": "bert", **TINY, "is_decoder": True}, "BertLMHeadModel"),
         ({"model_type": "llama", **TINY, "num_key_value_heads": 1}, "LlamaForCausalLM"),
-        ({"model_type": "mixtral", **TINY, "num_key_value_heads": 1, "num_local_experts": 2}, "MixtralForCausalLM"),
+        (
+            {"model_type": "mixtral", **TINY, "num_key_value_heads": 1, "num_local_experts": 2},
+            "MixtralForCausalLM",
+        ),
         (MAMBA, "MambaForCausalLM"),
         (T5, "T5ForConditionalGeneration"),
         (WHISPER, "WhisperForConditionalGeneration"),
@@ -90,7 +112,9 @@ def test_an_unknown_or_foreign_architecture_is_noted(folder):
 
 
 def test_an_architecture_alone_names_the_type(folder):
-    config = {key: value for key, value in GPT2.items() if key != "model_type"} | {"architectures": ["GPT2Model"]}
+    config = {key: value for key, value in GPT2.items() if key != "model_type"} | {
+        "architectures": ["GPT2Model"]
+    }
     assert type(load_target(f"hf:{folder(config)}").model).__name__ == "GPT2Model"
 
 
@@ -169,8 +193,14 @@ def test_weights_of_the_bare_model_fit_one_with_a_head(folder):
     ("change", "words"),
     [
         (lambda state: state.pop("transformer.ln_f.bias"), ["lacks transformer.ln_f.bias"]),
-        (lambda state: state.update({"transformer.wpe.weight": torch.ones(8, 16)}), ["wpe.weight ([8, 16] there"]),
-        (lambda state: state.update({"transformer.h.2.ln_1.bias": torch.ones(16)}), ["no transformer.h.2.ln_1.bias"]),
+        (
+            lambda state: state.update({"transformer.wpe.weight": torch.ones(8, 16)}),
+            ["wpe.weight ([8, 16] there"],
+        ),
+        (
+            lambda state: state.update({"transformer.h.2.ln_1.bias": torch.ones(16)}),
+            ["no transformer.h.2.ln_1.bias"],
+        ),
     ],
 )
 def test_weights_that_do_not_fit(folder, change, words):
@@ -206,7 +236,11 @@ CODE = {
 OWN = {
     "model_type": "own-type",
     "width": 5,
-    "auto_map": {"AutoConfig": "configuration_own.OwnConfig", "AutoModel": "modeling_own.OwnModel", "AutoTokenizer": ["x", None]},
+    "auto_map": {
+        "AutoConfig": "configuration_own.OwnConfig",
+        "AutoModel": "modeling_own.OwnModel",
+        "AutoTokenizer": ["x", None],
+    },
 }
 
 
@@ -238,7 +272,11 @@ def test_code_of_the_folder_is_left_alone_where_transformers_has_its_own(folder)
         ({"AutoConfig": "nonsense"}, CODE, "not module.Class"),
         ({"AutoConfig": "configuration_own.Absent"}, CODE, "no Absent"),
         ({"AutoConfig": "absent.OwnConfig"}, CODE, "no file"),
-        ({"AutoConfig": "configuration_own.OwnConfig"}, {"configuration_own.py": "1 / 0\n"}, "configuration_own.py:1"),
+        (
+            {"AutoConfig": "configuration_own.OwnConfig"},
+            {"configuration_own.py": "1 / 0\n"},
+            "configuration_own.py:1",
+        ),
     ],
 )
 def test_code_that_does_not_load(folder, auto_map, files, word):
@@ -260,7 +298,10 @@ def test_an_id_is_fetched_from_the_hub(site, tmp_path, folder):  # noqa: F811
     site.pages[f"{at}/config.json"] = (source / "config.json").read_bytes()
     options = LoadOptions(hub_url=site.url, cache_dir=tmp_path / "cache")
     assert type(load_target("hf:owner/tiny", options).model).__name__ == "GPT2LMHeadModel"
-    assert "no weights" in refusal("hf:owner/tiny", hub_url=site.url, cache_dir=tmp_path / "cache", weights=True).message
+    assert (
+        "no weights"
+        in refusal("hf:owner/tiny", hub_url=site.url, cache_dir=tmp_path / "cache", weights=True).message
+    )
     site.pages[f"{at}/model.safetensors"] = (source / "model.safetensors").read_bytes()
     options = LoadOptions(hub_url=site.url, cache_dir=tmp_path / "cache", weights=True)
     wanted = load_target(f"hf:{source}", LoadOptions(weights=True)).model.transformer.wte.weight

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +19,15 @@ if TYPE_CHECKING:
 
 _DEVICE = re.compile(r"(cpu|cuda(:\d+)?)\Z")
 _CONFIG_KEY = "tierproof.check-config"
+_FOUND_KEY = "tierproof.check-config-found"
 
 
 def _apply_config(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     """Make the config file's values the defaults of the options that follow."""
-    if value is None and not Path(FILE_NAME).is_file():
-        config = CheckConfig()
-    else:
-        config = read_check_config(Path(value or FILE_NAME))
+    found = value is None and Path(FILE_NAME).is_file()
+    config = read_check_config(Path(value or FILE_NAME)) if value or found else CheckConfig()
     context.meta[_CONFIG_KEY] = config
+    context.meta[_FOUND_KEY] = found
     context.default_map = {name.replace("-", "_"): item for name, item in config.options.items()}
 
 
@@ -34,6 +36,12 @@ def _require_seconds(
 ) -> float | None:
     if value is not None and not 0 < value < float("inf"):
         raise click.BadParameter("give a positive number of seconds")
+    return value
+
+
+def _require_seed(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
+    if not 0 <= value < 2**63:
+        raise click.BadParameter("give a number from 0 up to 2^63 - 1")
     return value
 
 
@@ -85,7 +93,8 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=int,
+    callback=_require_seed,
     default=0,
     show_default=True,
     metavar="N",
@@ -147,6 +156,8 @@ def check(context: click.Context, /, **options: Any) -> int:
     from tierproof.cli.show_progress import open_display
     from tierproof.reporters.register import register_all
 
+    if context.meta[_FOUND_KEY] and not options["quiet"]:
+        click.echo(f"defaults from {FILE_NAME}", err=True)
     register_all()
     request = make_request(context.meta[_CONFIG_KEY], options)
     outputs = list(dict.fromkeys(options["output"]))
@@ -160,7 +171,11 @@ def check(context: click.Context, /, **options: Any) -> int:
         report.save(path)
         if not options["quiet"]:
             click.echo(f"wrote {path}", err=True)
-    _print_report(report, as_json=options["as_json"])
+    try:
+        _print_report(report, as_json=options["as_json"])
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader left, as `head` does; rich makes it a SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.verdict.exit_code
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 
+from tierproof.cli.error_message import ChildError
 from tierproof.errors import BrokenPackageError, MissingPackageError, TierproofError
 
 
@@ -23,9 +24,9 @@ def show_error(error: Exception, *, debug: bool = False) -> None:
     elif isinstance(error, TierproofError):
         _show_message(error.message, error.hint)
     else:
-        first_line = f"{type(error).__name__}: {error}".splitlines()[0]
+        told = str(error) if isinstance(error, ChildError) else f"{type(error).__name__}: {error}"
         hint = "" if debug else "Run with --debug for the traceback."
-        _show_message(f"internal error: {first_line}", hint)
+        _show_message(f"internal error: {told.splitlines()[0]}", hint)
 
 
 def _describe_traceback(error: Exception) -> str:

@@ -1,0 +1,1 @@
+raise ImportError("libtorch_cpu.so: cannot open shared object file")

@@ -1,0 +1,133 @@
+"""Ctrl-C, a kill and a crash: nothing survives, nothing is half written, one line says what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.command import listing, run, start, write_model
+from loopback import serve
+
+HANG = """
+import os, subprocess, time
+sleeper = subprocess.Popen(['sleep', '600'])
+print('PIDS', os.getpid(), sleeper.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def wait_for_pids(process: subprocess.Popen[str]) -> list[int]:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("PIDS"):
+            return [int(word) for word in line.split()[1:]]
+    raise AssertionError("the model never ran")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while any(map(is_alive, pids)):
+        assert time.monotonic() < deadline, "a process was left behind"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_at_once(tmp_path, number):
+    write_model(tmp_path, before=HANG)
+    before = listing(tmp_path)
+    process = start(tmp_path, "check", "model.py", "-o", "report.html", "-o", "report.json")
+    pids = wait_for_pids(process)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert stdout == ""
+    assert stderr == "tierproof: interrupted; nothing was judged.\n"
+    assert not any(map(is_alive, pids))
+    assert listing(tmp_path) == before
+
+
+def test_the_death_of_the_command_leaves_no_orphan(tmp_path):
+    write_model(tmp_path, before=HANG)
+    process = start(tmp_path, "check", "model.py")
+    pids = wait_for_pids(process)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_until_gone(pids)
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", ["SIGSEGV", "--debug"]),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", ["SIGKILL", "memory"]),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGABRT)", ["SIGABRT"]),
+        ("import os\nos._exit(3)", ["exit status 3", "os._exit"]),
+        ("import sys\nsys.exit(0)", ["sys.exit(0)"]),
+        ("raise KeyError('odd one')", ["internal error", "KeyError", "--debug"]),
+    ],
+)
+def test_a_child_that_dies_is_told(tmp_path, before, words):
+    write_model(tmp_path, before=before)
+    files = listing(tmp_path)
+    process = run(tmp_path, "check", "model.py", "--json", "-o", "r.json", "--quiet")
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert "Traceback" not in process.stderr
+    for word in words:
+        assert word in process.stderr
+    assert listing(tmp_path) == files
+
+
+def test_debug_shows_the_traceback_of_the_child(tmp_path):
+    write_model(tmp_path, before="raise KeyError('odd one')")
+    process = run(tmp_path, "check", "model.py", "--debug")
+    assert process.returncode == 2
+    assert "Traceback" in process.stderr
+    assert "model.py" in process.stderr
+    assert process.stderr.rstrip().splitlines()[-1].startswith("error: internal error: KeyError")
+
+
+def test_a_process_that_outlives_the_check_is_ended(tmp_path):
+    write_model(tmp_path, before=HANG.replace("time.sleep(600)", "pass"))
+    process = start(tmp_path, "check", "model.py", "--json")
+    pids = wait_for_pids(process)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert stdout.startswith("{")
+    wait_until_gone(pids)
+    assert os.getpid() not in pids
+
+
+def test_an_interrupted_download_leaves_no_part(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with serve() as site:
+        at = "/owner/tiny/resolve/main"
+        site.pages[f"{at}/config.json"] = b'{"model_type": "gpt2", "n_layer": 1}'
+        site.pages[f"{at}/model.safetensors"] = b"\0" * (1 << 21)
+        site.stall_paths.add(f"{at}/model.safetensors")
+        process = start(folder, "check", "hf:owner/tiny", "--weights", "--hub-url", site.url, "--quiet")
+        home = tmp_path / "work-home"
+        deadline = time.monotonic() + 100
+        while not list(home.rglob("*.part")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert stderr.endswith("nothing was judged.\n")
+    assert not list(home.rglob("*.part"))
+    assert not list(home.rglob("*.safetensors"))
