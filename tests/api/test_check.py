@@ -70,6 +70,19 @@ def test_equal_seeds_give_equal_findings():
     )
 
 
+def test_a_target_is_loaded_and_may_import_beside_itself_while_it_runs(tmp_path):
+    (tmp_path / "beside.py").write_text("SCALE = 2.0\n")
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\n"
+        "class Model(nn.Linear):\n"
+        "    def __init__(self):\n        super().__init__(3, 3)\n"
+        "    def forward(self, x):\n        import beside\n        return super().forward(x) * beside.SCALE\n"
+    )
+    report = tierproof.check(str(tmp_path / "model.py"), only=["T1-SHAPE"], progress=False)
+    assert report.ok
+    assert report.target.endswith("model.py")
+
+
 def test_progress_goes_to_a_function():
     told = []
     tierproof.check(build("mlp"), only=["T1-INIT"], progress=lambda *step: told.append(step))
