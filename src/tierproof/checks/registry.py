@@ -9,8 +9,11 @@ from tierproof.checks.check import Check
 from tierproof.errors import UsageError
 
 _MODULES = (
+    "registration",
     "shape",
     "gradient_flow",
+    "stability",
+    "initialization",
     "causality",
     "batch_independence",
     "padding",

@@ -27,6 +27,7 @@ Findings:
     T1-GRAD-010 info: parameters are frozen.
     T1-GRAD-011 warning: one layer among equals is frozen.
     T1-GRAD-012 info: the forward raises in training mode without targets.
+    T1-GRAD-013 info: a recurrence is differentiated in part (truncated backpropagation).
 
 Source: transformers' model tester and PyTorch's gradcheck do parts of this per class or per function.
 """

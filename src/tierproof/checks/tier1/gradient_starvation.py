@@ -8,7 +8,6 @@ multiplied by zero, or its result is not used. They jump: a hard choice lies bet
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ CODE = "T1-GRAD"
 # the cut lies behind the last of them.
 _MOST_PROBED = 12
 _NAMES_SHOWN = 8
-_INDEX = re.compile(r"^(.*?)\.?(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -288,13 +286,13 @@ def _find_skipped_layers(model: nn.Module, log: OperationLog, unused: Iterable[s
         parts = path.split(".")
         for length in range(1, len(parts) + 1):
             member = ".".join(parts[:length])
-            match = _INDEX.match(member)
-            if match is None or "expert" in member.lower() or _is_used(model, member, log):
+            if not parts[length - 1].isdigit() or "expert" in member.lower() or _is_used(model, member, log):
                 continue
-            siblings = model.get_submodule(match.group(1))
+            parent = ".".join(parts[: length - 1])
+            siblings = model.get_submodule(parent)
             if not isinstance(siblings, nn.ModuleList | nn.Sequential):
                 continue
-            kind, count = type(model.get_submodule(member)), _count_used(model, match.group(1), member, log)
+            kind, count = type(model.get_submodule(member)), _count_used(model, parent, member, log)
             if count and kind is not nn.Dropout:
                 skipped[member] = count
             break
