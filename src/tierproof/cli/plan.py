@@ -26,11 +26,10 @@ def plan(requirements: tuple[str, ...], *, as_json: bool, debug: bool) -> int:  
     Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not judge.
     """
     from tierproof.guard.base import capture_base
-    from tierproof.guard.installed import capture_installed
     from tierproof.guard.judge_plan import make_plan
     from tierproof.guard.loaded_distributions import find_loaded_by_live_processes
 
-    result = make_plan(requirements, capture_base(find_loaded_by_live_processes(capture_installed())))
+    result = make_plan(requirements, capture_base(find_loaded_by_live_processes))
     if as_json:
         import json
 

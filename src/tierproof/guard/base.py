@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
@@ -48,11 +48,11 @@ class Base:
         return None if item is None else Version(item.version)
 
 
-def capture_base(loaded: Loaded | None = None) -> Base:
+def capture_base(find_loaded: Callable[[Sequence[InstalledDistribution]], Loaded] = find_loaded_here) -> Base:
     """Capture this interpreter.
 
     Args:
-        loaded: what is in use; what this process has imported by default.
+        find_loaded: finds what is in use among the installed.
     """
     installed = capture_installed()
     return Base(
@@ -62,7 +62,7 @@ def capture_base(loaded: Loaded | None = None) -> Base:
         markers=cast("dict[str, str]", default_environment()),
         paths=tuple(sys.path),
         installed=installed,
-        loaded=find_loaded_here(installed) if loaded is None else loaded,
+        loaded=find_loaded(installed),
     )
 
 

@@ -36,6 +36,7 @@ class IndexSettings:
     Attributes:
         index_urls: simple indexes, to be asked in this order; empty with `--no-index`.
         find_links: folders or pages with wheels.
+        no_index: only `find_links` may be asked.
         options: for uv's command line.
         environment: for uv's process.
     """
@@ -44,6 +45,7 @@ class IndexSettings:
     find_links: tuple[str, ...]
     options: tuple[str, ...]
     environment: Mapping[str, str]
+    no_index: bool = False
 
 
 def read_index_settings(environment: Mapping[str, str] | None = None) -> IndexSettings:
@@ -68,10 +70,13 @@ def _read_uv(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSett
     named = (environment.get("UV_INDEX", "") + " " + environment.get("UV_EXTRA_INDEX_URL", "")).split()
     default = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or DEFAULT_INDEX
     urls = [re.sub(r"\A[\w.-]+=", "", item) for item in (*named, default)]
-    if environment.get("UV_NO_INDEX", "").lower() in ("1", "true"):
+    no_index = environment.get("UV_NO_INDEX", "").lower() in ("1", "true")
+    if no_index:
         urls = []
+        for name in (*_UV_INDEX[:4], "UV_NO_INDEX"):  # the stub index must still be asked
+            clean.pop(name, None)
     links = tuple(item for item in environment.get("UV_FIND_LINKS", "").split(",") if item)
-    return IndexSettings(tuple(urls), links, (), clean)
+    return IndexSettings(tuple(urls), links, (), clean, no_index)
 
 
 def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSettings:
@@ -80,9 +85,9 @@ def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSet
     default = values.get("index-url") or DEFAULT_INDEX
     options: list[str] = []
     urls = (*extra, default)
-    if values.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        urls, extra = (), []
-        options.append("--no-index")
+    no_index = values.get("no-index", "").lower() in ("1", "true", "yes", "on")
+    if no_index:
+        urls = ()
     else:
         options += ["--default-index", default]
         for url in extra:
@@ -97,7 +102,7 @@ def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSet
         clean["SSL_CERT_FILE"] = certificate
     if (proxy := values.get("proxy")) and "HTTPS_PROXY" not in clean and "https_proxy" not in clean:
         clean |= {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy}
-    return IndexSettings(urls, tuple(links), tuple(options), clean)
+    return IndexSettings(urls, tuple(links), tuple(options), clean, no_index)
 
 
 def _read_pip_values(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -159,7 +160,7 @@ def _parse_path(text: str, folder: Path) -> RequestedPackage:
     if path.is_file() and not path.name.endswith(_ARCHIVES):
         raise UsageError(f"{path} is neither a wheel nor a source archive")
     source = Source.WHEEL if path.is_file() and path.suffix == ".whl" else Source.BUILD
-    name = _name_of_wheel(path.name) if source is Source.WHEEL else ""
+    name = _name_of_wheel(path.name) if source is Source.WHEEL else _name_of_project(path)
     chosen = bracket + extras
     line = f"{name}{chosen} @ {path.as_uri()}" if name else f"{path}{chosen}"
     named = tuple(
@@ -180,6 +181,16 @@ def _name_of_wheel(path: str) -> str:
         return parse_wheel_filename(file)[0]
     except InvalidWheelFilename as error:
         raise UsageError(f"{file!r} is not the name of a wheel: {error}") from error
+
+
+def _name_of_project(path: Path) -> str:
+    """Give the name that pyproject.toml declares, or nothing where only a build can tell."""
+    try:
+        project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
+    name = project.get("name") if isinstance(project, dict) else None
+    return canonicalize_name(name) if isinstance(name, str) else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -112,6 +112,8 @@ class Resolver:
             arguments += ["--index", self._view("freeze", freedom.frozen).as_uri()]
         if freedom.preferred:
             arguments += ["--find-links", str(self._view("offer", freedom.preferred))]
+        if self.settings.no_index:  # --no-index would shut out the stubs as well
+            arguments += ["--default-index", self._view("freeze", frozenset()).as_uri()]
         return [*arguments, *self.settings.options]
 
     def _view(self, kind: str, names: frozenset[str]) -> Path:
