@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -150,8 +151,12 @@ def _parse_url(text: str) -> RequestedPackage:
 
 def _parse_path(text: str, folder: Path) -> RequestedPackage:
     base, bracket, extras = text.partition("[")
-    path = (folder / Path(base).expanduser()).resolve()
-    if not path.exists():
+    try:
+        path = (folder / os.path.expanduser(base)).resolve()  # noqa: PTH111 - Path's own raises for an unknown user
+        present = path.exists()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the path {base!r}: {error}") from error
+    if not present:
         raise UsageError(
             f"there is no {path}", hint="A local requirement is a wheel, an archive or a project folder."
         )
