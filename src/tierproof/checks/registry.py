@@ -20,7 +20,10 @@ _MODULES = (
     "input_influence",
     "cross_attention",
     "cache",
+    "attention",
     "live_tensors",
+    "memory",
+    "speed",
 )
 
 

@@ -80,7 +80,9 @@ def _cross_entropy(logits: Tensor, generator: torch.Generator) -> Tensor:
 def _mean_square(values: Tensor, generator: torch.Generator) -> Tensor:
     values = torch.view_as_real(values) if values.is_complex() else values
     values = _at_least_float32(values)
-    values = torch.where(values.detach().isinf(), torch.zeros((), dtype=values.dtype, device=values.device), values)
+    values = torch.where(
+        values.detach().isinf(), torch.zeros((), dtype=values.dtype, device=values.device), values
+    )
     targets = torch.randn(values.shape, generator=generator).to(values)
     return F.mse_loss(values, targets)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tierproof.model.module_watch import watch_modules
+from tierproof.model.module_watch import Observation, watch_modules
 
 Digest = tuple[str, ...]
 
@@ -35,12 +35,12 @@ def find_divergence(model: nn.Module, first: Callable[[], Any], second: Callable
     Returns:
         Its path, or None when the runs do not differ.
     """
-    records = []
+    records: list[list[Observation[Digest]]] = []
     for run in (first, second):
         with watch_modules(model, digest_tensors) as observations:
             run()
         records.append(observations)
-    for one, other in zip(*records, strict=False):
+    for one, other in zip(records[0], records[1], strict=False):
         if one.path != other.path:
             return one.path
         if one.before == other.before and one.after != other.after:

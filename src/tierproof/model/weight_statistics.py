@@ -63,7 +63,7 @@ def measure_weight(module: nn.Module, path: str, name: str, weight: Tensor) -> W
     mean = float(sample.mean()) if sample.numel() else 0.0
     std = float(sample.std()) if sample.numel() > 1 else 0.0
     peak = float((sample - mean).abs().max()) / std if std > 0 else 0.0
-    fan_in, fan_out = _find_fans(module, name, weight)
+    fan_in, fan_out = _find_fans(module, weight)
     return WeightStatistics(
         path=path,
         name=name,
@@ -96,7 +96,7 @@ def classify_layer(module: nn.Module, name: str, weight: Tensor) -> str:
     return "other"
 
 
-def _find_fans(module: nn.Module, name: str, weight: Tensor) -> tuple[int, int]:
+def _find_fans(module: nn.Module, weight: Tensor) -> tuple[int, int]:
     if weight.dim() < 2:
         return 0, 0
     if isinstance(module, nn.modules.conv._ConvNd):
@@ -133,9 +133,10 @@ def list_schemes(weight: WeightStatistics, config: Any, layers: int) -> dict[str
         schemes = {}
     if weight.kind == "recurrent" and weight.shape:
         schemes["uniform ±1/√hidden, PyTorch's recurrent"] = 1 / math.sqrt(3 * weight.shape[-1])
-    declared = getattr(config, "initializer_range", None)
-    if isinstance(declared, float) and declared > 0 and schemes:
-        schemes[f"N(0, {declared:g}), the config's initializer_range"] = declared
+    for name in ("initializer_range", "init_std"):
+        declared = getattr(config, name, None)
+        if isinstance(declared, float) and declared > 0 and schemes:
+            schemes[f"N(0, {declared:g}), the config's {name}"] = declared
     return schemes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.report import ModelSummary, Report
 from tierproof.core.verdict import Verdict
 from tierproof.reporters.clean_text import clean_line, clean_text
-from tierproof.reporters.measurement_view import lay_out_evidence, lay_out_measurements
+from tierproof.reporters.measurement_view import lay_out_evidence, list_single_values
 from tierproof.reporters.quantity import format_bytes, format_count, format_seconds
 from tierproof.reporters.story import (
     OUTCOME_MARKS,
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _MOST_PLACES = 6
-_MOST_VALUES = 4
+_MOST_VALUES = 3
 _NARROW = 70
+# Below this, a column of measurements would be a ribbon of single words: only reasons are told, line by line.
+_WIDE = 100
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _OUTCOME_COLOURS = {
@@ -87,12 +90,11 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _print_parts(report: Report, console: Console) -> None:
-    narrow = console.width < _NARROW
-    for part in _lay_out(report, narrow=narrow):
+    for part in _lay_out(report, width=console.width):
         console.print(part, markup=False, highlight=False, emoji=False)
 
 
-def _lay_out(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
+def _lay_out(report: Report, *, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
     story = tell(report)
@@ -107,16 +109,13 @@ def _lay_out(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
     if story.lead:
         yield ""
         yield from _lay_out_lead(story.lead)
-    if story.unjudged:
-        yield _head("What could not be checked")
-        for result in story.unjudged:
-            yield _lay_out_unjudged(result)
-    yield from _lay_out_rest(story)
+    rest, unjudged = _lay_out_rest(story), _lay_out_unjudged(story)
+    yield from itertools.chain(rest, unjudged) if story.lead else itertools.chain(unjudged, rest)
     yield _head("Model")
     yield _lay_out_model(report.model)
     yield from _lay_out_evidence(report.model)
     yield _head("Checks")
-    yield from _lay_out_checks(report, narrow=narrow)
+    yield from _lay_out_checks(report, width=width)
     yield Text(f"\n{_write_footer(report)}", style="bright_black")
 
 
@@ -186,12 +185,16 @@ def _write_evidence(finding: Finding) -> str:
     return "; ".join(f"{name} {text}" for name, text in lay_out_evidence(finding.evidence))
 
 
-def _lay_out_unjudged(result: CheckResult) -> RenderableType:
+def _lay_out_unjudged(story: Story) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    title = f"{OUTCOME_MARKS[result.outcome]} {clean_line(result.code)} {clean_line(result.name)}: "
-    colour = _OUTCOME_COLOURS[result.outcome]
-    return _indent(Text.assemble((title, colour), clean_text(result.reason) or "no reason was given"), 2)
+    if not story.unjudged:
+        return
+    yield _head("What could not be checked")
+    for result in story.unjudged:
+        title = f"{OUTCOME_MARKS[result.outcome]} {clean_line(result.code)} {clean_line(result.name)}: "
+        reason = clean_text(result.reason) or "no reason was given"
+        yield _indent(Text.assemble((title, _OUTCOME_COLOURS[result.outcome]), reason), 2)
 
 
 def _lay_out_rest(story: Story) -> Iterator[RenderableType]:
@@ -252,27 +255,27 @@ def _lay_out_evidence(model: ModelSummary) -> Iterator[RenderableType]:
     yield _indent(table, 2)
 
 
-def _lay_out_checks(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
+def _lay_out_checks(report: Report, *, width: int) -> Iterator[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
     if not report.results:
         yield Text("  none ran")
         return
+    columns = 3 if width < _NARROW else 4 if width < _WIDE else 5
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    columns = 3 if narrow else 5
     for column in range(columns):
-        table.add_column(
-            no_wrap=column < columns - 1, overflow="fold", justify="right" if column == 3 else "left"
-        )
+        table.add_column(no_wrap=column < 4, overflow="fold", justify="right" if column == 3 else "left")
     for result in report.results:
         colour = _OUTCOME_COLOURS[result.outcome]
         mark = Text(f"{OUTCOME_MARKS[result.outcome]} {result.outcome.value}", style=colour)
         cells = [mark, Text(clean_line(result.code)), Text(clean_line(result.name))]
-        if not narrow:
-            cells += [Text(format_seconds(result.duration_s)), Text(_write_notes(result))]
-        table.add_row(*cells)
+        cells += [Text(format_seconds(result.duration_s)), Text(_write_notes(result))]
+        table.add_row(*cells[:columns])
     yield _indent(table, 2)
+    if columns < 5:
+        reasons = [result for result in report.results if result.reason]
+        yield from (_indent(Text(f"{clean_line(r.code)}: {clean_line(r.reason)}"), 2) for r in reasons)
 
 
 def _write_notes(result: CheckResult) -> str:
@@ -281,8 +284,8 @@ def _write_notes(result: CheckResult) -> str:
         return clean_line(result.reason)
     parts = [count_of(len(result.errors), "error")] if result.errors else []
     parts += [count_of(len(result.warnings), "warning")] if result.warnings else []
-    values = lay_out_measurements(result.measurements, most_rows=0).values
-    return "; ".join([*parts, *(f"{name} {text}" for name, text in values[:_MOST_VALUES])])
+    values = list_single_values(result.measurements)[:_MOST_VALUES]
+    return "; ".join([*parts, *(f"{name} {text}" for name, text in values)])
 
 
 def _write_footer(report: Report) -> str:

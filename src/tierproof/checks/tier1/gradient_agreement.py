@@ -158,9 +158,7 @@ def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Aren
     trainable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
     torch.manual_seed(context.seed)
     with torch.enable_grad():
-        objective = compute_objective(
-            run_substituted(subject.model, tensors, call), subject, context.seed
-        )
+        objective = compute_objective(run_substituted(subject.model, tensors, call), subject, context.seed)
     if not objective.requires_grad:
         raise ValueError("the objective has no gradient")
     found = torch.autograd.grad(objective, list(trainable.values()), allow_unused=True)

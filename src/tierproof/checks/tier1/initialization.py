@@ -95,7 +95,8 @@ def check_initialization(context: CheckContext) -> CheckOutput:
 
 def _measure_all(model: nn.Module) -> tuple[list[WeightStatistics], dict[tuple[str, str], Tensor]]:
     """Every floating parameter once, by owner and name."""
-    weights, tensors = [], {}
+    weights: list[WeightStatistics] = []
+    tensors: dict[tuple[str, str], Tensor] = {}
     modules = dict(model.named_modules())
     for full_name, parameter in model.named_parameters():
         if not parameter.is_floating_point() or parameter.numel() == 0:
@@ -149,9 +150,16 @@ def _judge_constant(
     findings = []
     for weight in weights:
         matrix = weight.kind in ("linear", "convolution", "embedding", "recurrent") and weight.fan_in > 1
-        if not matrix or weight.zero or weight.fan_out < 2 or weight.kind == "embedding" and weight.constant:
+        if (
+            not matrix
+            or weight.zero
+            or weight.fan_out < 2
+            or (weight.kind == "embedding" and weight.constant)
+        ):
             continue
-        if weight.name.endswith(("weight", "weight_ih_l0", "weight_hh_l0")) and is_rank_one(tensors[weight.path, weight.name]):
+        if weight.name.endswith(("weight", "weight_ih_l0", "weight_hh_l0")) and is_rank_one(
+            tensors[weight.path, weight.name]
+        ):
             findings.append(
                 Finding(
                     f"{CODE}-005",
@@ -175,7 +183,11 @@ def _judge_copies(
     groups: dict[tuple[object, ...], list[WeightStatistics]] = {}
     for weight in weights:
         # Tables such as sinusoids or decay rates are equal by formula; a random matrix is not.
-        if weight.random and weight.kind in ("linear", "convolution", "recurrent") and min(weight.shape[:2]) > 1:
+        if (
+            weight.random
+            and weight.kind in ("linear", "convolution", "recurrent")
+            and min(weight.shape[:2]) > 1
+        ):
             groups.setdefault(fingerprint(tensors[weight.path, weight.name]), []).append(weight)
     copies: list[list[WeightStatistics]] = []
     for group in groups.values():
@@ -188,7 +200,9 @@ def _judge_copies(
     own = [g for g in copies if g not in cloned]
     findings = []
     if cloned:
-        findings.append(_report_copies(cloned, Severity.INFO, "006", "as torch.nn.TransformerEncoder copies its layer"))
+        findings.append(
+            _report_copies(cloned, Severity.INFO, "006", "as torch.nn.TransformerEncoder copies its layer")
+        )
     if own and not trained:
         findings.append(_report_copies(own, Severity.WARNING, "002", "although they are not tied"))
     return findings
@@ -197,7 +211,7 @@ def _judge_copies(
 def _is_formula(weight: Tensor) -> bool:
     """Few distinct values: identity, one-hot or mask matrices rather than random ones."""
     sample = weight.detach().reshape(-1)[:4096]
-    return sample.unique().numel() < max(3, sample.numel() // 4)
+    return int(torch.unique(sample).numel()) < max(3, sample.numel() // 4)
 
 
 def _is_cloned_by_torch(model: nn.Module, path: str) -> bool:
@@ -208,7 +222,9 @@ def _is_cloned_by_torch(model: nn.Module, path: str) -> bool:
     )
 
 
-def _report_copies(groups: list[list[WeightStatistics]], severity: Severity, number: str, why: str) -> Finding:
+def _report_copies(
+    groups: list[list[WeightStatistics]], severity: Severity, number: str, why: str
+) -> Finding:
     most = max(groups, key=len)
     return Finding(
         f"{CODE}-{number}",
@@ -223,7 +239,11 @@ def _report_copies(groups: list[list[WeightStatistics]], severity: Severity, num
 
 def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> list[Finding]:
     """A zero matrix that a gradient reaches leaves zero with the first step; one without stays there."""
-    zeros = [w for w in weights if w.zero and w.fan_in > 1 and w.fan_out > 1 and w.kind in ("linear", "convolution")]
+    zeros = [
+        w
+        for w in weights
+        if w.zero and w.fan_in > 1 and w.fan_out > 1 and w.kind in ("linear", "convolution")
+    ]
     if not zeros:
         return []
     moved: set[str] = set()

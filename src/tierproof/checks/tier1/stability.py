@@ -176,16 +176,28 @@ def _judge_repeats(
     second = measure_difference(base, _collect(run(1)))
     measurements["repeat_difference"] = second
     if second > _tolerate(base):
-        return [_report_difference(context, call, second)]
-    other_length = subject.inputs.clip_length(max(1, subject.inputs.default_length // 2))
-    other = subject.make_call(length=other_length, seed=seed + 1) if subject.inputs.has_length else None
-    try:
-        subject.forward(other or subject.make_call(seed=seed + 1))
-    except Exception:  # noqa: BLE001 - a length that raises is T1-SHAPE's finding
-        subject.forward(subject.make_call(seed=seed + 1))
+        repeatable = measure_difference(_collect(run(0)), _collect(run(0))) <= _tolerate(base)
+        where = find_divergence(subject.model, lambda: run(0), lambda: run(int(repeatable)))
+        return [_report_difference(subject, second, where or "", random=repeatable)]
+    _run_another(context)
     third = measure_difference(base, _collect(run(0)))
     measurements["return_difference"] = third
-    return [_report_difference(context, call, third)] if third > _tolerate(base) else []
+    if third <= _tolerate(base):
+        return []
+    _run_another(context)
+    # The first of the two follows another input, the second follows itself.
+    where = find_divergence(subject.model, lambda: run(0), lambda: run(0))
+    return [_report_difference(subject, third, where or "", random=False)]
+
+
+def _run_another(context: CheckContext) -> None:
+    """Run an input of other values and, where that works, of another length."""
+    subject, seed = context.subject, context.seed
+    length = subject.inputs.clip_length(max(1, subject.inputs.default_length // 2))
+    try:
+        subject.forward(subject.make_call(length=length, seed=seed + 1))
+    except Exception:  # noqa: BLE001 - a length that raises is T1-SHAPE's finding
+        subject.forward(subject.make_call(seed=seed + 1))
 
 
 def _tolerate(base: dict[str, Tensor]) -> float:
@@ -215,17 +227,7 @@ def measure_difference(base: dict[str, Tensor], other: dict[str, Tensor]) -> flo
     return worst
 
 
-def _report_difference(context: CheckContext, call: Call, difference: float) -> Finding:
-    """Tell random numbers from kept state by running twice from one random state."""
-    subject, seed = context.subject, context.seed
-
-    def run(number: int) -> object:
-        torch.manual_seed(seed + number)
-        return subject.forward(call)
-
-    random = measure_difference(_collect(run(0)), _collect(run(0))) <= 1e-6
-    numbers = (0, 1) if random else (0, 0)
-    where = find_divergence(subject.model, lambda: run(numbers[0]), lambda: run(numbers[1])) or ""
+def _report_difference(subject: Subject, difference: float, where: str, *, random: bool) -> Finding:
     design = _RANDOM_BY_DESIGN.get(getattr(getattr(subject.model, "config", None), "model_type", ""))
     if random and design:
         return Finding(
@@ -267,7 +269,9 @@ def _judge_variety(context: CheckContext, measurements: dict[str, JsonValue]) ->
     rows = answer.unbind(subject.outputs.batch_axis)
     if any(torch.equal(given[0], other) for other in given[1:]) or len(rows) != _ROWS:
         return []
-    measurements["answer_spread_over_inputs"] = float((answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max())
+    measurements["answer_spread_over_inputs"] = float(
+        (answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max()
+    )
     if all(torch.equal(rows[0], row) for row in rows[1:]):
         return [_report_collapse(context, call)]
     return _judge_positions(subject, call, answer)

@@ -47,8 +47,7 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
     findings = []
     for words, token in tokens.items():
         changed = call.with_argument(name, torch.full_like(call.tensors[name], token))
-        error, where = _try(subject, changed)
-        values = ValueRange() if error else _measure(subject, changed)
+        values, error, where = _try(subject, changed)
         if not error and values.sound:
             continue
         what = f"raises {error}" if error else f"gives {values.nan} NaN and {values.positive_infinity} Inf"
@@ -68,10 +67,12 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
 def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
     name = subject.inputs.primary
     given = call.tensors[name]
-    for words, values in {"zeros": torch.zeros_like(given), f"{_LARGE:g} times larger": given * _LARGE}.items():
+    for words, values in {
+        "zeros": torch.zeros_like(given),
+        f"{_LARGE:g} times larger": given * _LARGE,
+    }.items():
         changed = call.with_argument(name, values)
-        error, where = _try(subject, changed)
-        found = ValueRange() if error else _measure(subject, changed)
+        found, error, where = _try(subject, changed)
         if error or not found.sound:
             what = f"raise {error}" if error else f"give {found.nan} NaN and {found.positive_infinity} Inf"
             return [
@@ -93,11 +94,8 @@ def judge_length_one(context: CheckContext) -> list[Finding]:
     if not subject.inputs.has_length or subject.inputs.min_length > 1:
         return []
     call = subject.make_call(length=1, seed=context.seed)
-    error, _ = _try(subject, call)
-    if error:
-        return []
-    found = _measure(subject, call)
-    if found.sound:
+    found, error, _ = _try(subject, call)
+    if error or found.sound:
         return []
     return [
         Finding(
@@ -121,16 +119,20 @@ def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue])
     mask = call.tensors.get(padding)
     if mask is None or mask.dim() < 2:
         return []
-    batch = subject.inputs.argument(padding).shape.index("batch") if "batch" in subject.inputs.argument(padding).shape else 0
+    batch = (
+        subject.inputs.argument(padding).shape.index("batch")
+        if "batch" in subject.inputs.argument(padding).shape
+        else 0
+    )
     hidden = mask.clone()
     row = hidden.select(batch, 0)
     row.copy_(_invert(row))
     changed = call.with_argument(padding, hidden)
-    error, _ = _try(subject, changed)
-    if error:
-        measurements["fully_masked_row"] = f"raises {error}"
+    try:
+        answer = subject.answer(changed)
+    except Exception as error:  # noqa: BLE001 - a row without any token is no valid input: measured only
+        measurements["fully_masked_row"] = f"raises {type(error).__name__}: {str(error)[:200]}"
         return []
-    answer = subject.answer(changed)
     own = measure_range([answer.select(axis, 0)])
     others = measure_range([answer.narrow(axis, 1, answer.shape[axis] - 1)])
     measurements["fully_masked_row"] = "finite" if own.sound and others.sound else "NaN"
@@ -161,19 +163,22 @@ def _invert(mask: Tensor) -> Tensor:
     return ~mask if mask.dtype == torch.bool else 1 - mask
 
 
-def _measure(subject: Subject, call: Call) -> ValueRange:
-    return measure_range([subject.answer(call)])
+def _try(subject: Subject, call: Call) -> tuple[ValueRange, str, str]:
+    """The range of the answer, what the forward raises, and the innermost module that raised."""
+    try:
+        return measure_range([subject.answer(call)]), "", ""
+    except Exception as error:  # noqa: BLE001 - becomes a finding or a measurement
+        return ValueRange(), f"{type(error).__name__}: {str(error)[:200]}", _locate_raise(subject, call)
 
 
-def _try(subject: Subject, call: Call) -> tuple[str, str]:
-    """What the forward raises and the innermost module that raised; empty texts when it does not."""
+def _locate_raise(subject: Subject, call: Call) -> str:
     trace = ExecutionTrace(subject.model)
     try:
         with trace:
             subject.forward(call)
-    except Exception as error:  # noqa: BLE001 - becomes a finding or a measurement
-        return f"{type(error).__name__}: {str(error)[:200]}", trace.raised_in or ""
-    return "", ""
+    except Exception:  # noqa: BLE001 - the same failure again, already reported by the caller
+        return trace.raised_in or ""
+    return ""
 
 
 def _locate(subject: Subject, call: Call) -> str:

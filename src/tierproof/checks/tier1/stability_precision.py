@@ -42,7 +42,10 @@ def _fits_float16(values: ValueRange) -> bool:
 def _judge_bfloat16(subject: Subject, call: Call, measurements: dict[str, JsonValue]) -> list[Finding]:
     kind = subject.device.type
     try:
-        with torch.autocast(kind, dtype=torch.bfloat16), watch_modules(subject.model, measure_range) as observations:
+        with (
+            torch.autocast(kind, dtype=torch.bfloat16),
+            watch_modules(subject.model, measure_range) as observations,
+        ):
             answers = collect_answers(subject.forward(call))
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         measurements["bfloat16_autocast"] = f"raises {type(error).__name__}: {str(error)[:120]}"
@@ -56,7 +59,7 @@ def _judge_bfloat16(subject: Subject, call: Call, measurements: dict[str, JsonVa
         Finding(
             f"{CODE}-011",
             Severity.WARNING,
-            f"In bfloat16 autocast the outputs hold {found.nan} NaN and {found.positive_infinity} Inf; float32 is finite.",
+            f"The outputs hold {found.nan} NaN and {found.positive_infinity} Inf in bfloat16; float32 is finite.",
             where=first.path if first is not None else "",
             evidence={"nan": found.nan, "infinite": found.positive_infinity},
             hint="Compute this module's softmax, norm or division in float32.",
