@@ -89,7 +89,7 @@ def test_uv_variables_stay_and_others_go() -> None:
 def test_what_this_process_imported_is_loaded() -> None:
     loaded = find_loaded_here(capture_installed()).names
     assert {"pytest", "packaging"} <= loaded
-    assert "import-linter" not in loaded
+    assert "pip" not in loaded
 
 
 def test_what_a_live_process_maps_is_loaded() -> None:
