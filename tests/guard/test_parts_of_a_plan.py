@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -132,11 +133,9 @@ def test_uv_is_killed_with_its_group_when_the_wait_is_interrupted(
     file = tmp_path / "pid"
 
     def interrupt() -> None:
-        import _thread
-
         while not (file.exists() and file.read_text().strip()):
             time.sleep(0.02)
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
