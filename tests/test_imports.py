@@ -49,6 +49,7 @@ def run_python(code: str, *, search_path: tuple[Path, ...] = (SOURCE,)) -> str:
         "tierproof.errors",
         "tierproof._optional",
         "tierproof.reporters",
+        "tierproof.guard",
         "tierproof._version",
     ],
 )

@@ -11,15 +11,19 @@ from tierproof._version import __version__
 
 if TYPE_CHECKING:
     from tierproof.api.check import check
+    from tierproof.api.plan import plan
     from tierproof.core.report import Report
     from tierproof.errors import TierproofError
+    from tierproof.guard.plan import Plan
     from tierproof.model.spec import ModelSpec
 
-__all__ = ["ModelSpec", "Report", "TierproofError", "__version__", "check"]
+__all__ = ["ModelSpec", "Plan", "Report", "TierproofError", "__version__", "check", "plan"]
 
 _HOMES = {
     "check": "tierproof.api.check",
+    "plan": "tierproof.api.plan",
     "ModelSpec": "tierproof.model.spec",
+    "Plan": "tierproof.guard.plan",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
 }

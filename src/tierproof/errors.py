@@ -70,3 +70,11 @@ class BrokenPackageError(TierproofError):
         super().__init__(message, hint=hint)
         self.package = package
         self.feature = feature
+
+
+class PlanError(TierproofError):
+    """No plan could be made: no network, an index that refuses, or too slow a search."""
+
+
+class UnknownPackageError(PlanError):
+    """No package index knows a requested name."""

@@ -1,0 +1,74 @@
+"""The base: what a plan rests on. Frozen, so that a plan can be made again and gives the same."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import cast
+
+from packaging.markers import default_environment
+from packaging.version import InvalidVersion, Version
+
+from tierproof.guard.installed import InstalledDistribution, capture_installed
+from tierproof.guard.loaded_distributions import Loaded, find_loaded_here
+
+
+@dataclass(frozen=True)
+class Base:
+    """An interpreter with what is installed and what is in use.
+
+    Attributes:
+        name: `here`, or an image.
+        executable: the interpreter that uv resolves for.
+        python: its full version, such as `3.11.7`.
+        markers: the values of its environment markers.
+        paths: its `sys.path`, in order.
+        installed: the first distribution of each name on `paths`.
+        loaded: what live processes use, or may.
+    """
+
+    name: str
+    executable: str
+    python: str
+    markers: Mapping[str, str]
+    paths: tuple[str, ...]
+    installed: tuple[InstalledDistribution, ...]
+    loaded: Loaded = field(default_factory=Loaded)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, InstalledDistribution]:
+        """The distributions whose version can be understood, by normalised name."""
+        return {item.name: item for item in self.installed if _is_version(item.version)}
+
+    def version(self, name: str) -> Version | None:
+        """The version of `name` (normalised), or None where it is not installed."""
+        item = self.by_name.get(name)
+        return None if item is None else Version(item.version)
+
+
+def capture_base(find_loaded: Callable[[Sequence[InstalledDistribution]], Loaded] = find_loaded_here) -> Base:
+    """Capture this interpreter.
+
+    Args:
+        find_loaded: finds what is in use among the installed.
+    """
+    installed = capture_installed()
+    return Base(
+        name="here",
+        executable=sys.executable,
+        python=".".join(str(part) for part in sys.version_info[:3]),
+        markers=cast("dict[str, str]", default_environment()),
+        paths=tuple(sys.path),
+        installed=installed,
+        loaded=find_loaded(installed),
+    )
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Which package index the user has configured: uv's own settings, else pip's, for uv's command line."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_INDEX = "https://pypi.org/simple"
+
+# What remains of UV_* in the child: where packages come from, and how they are reached. Everything else
+# (UV_SYSTEM_PYTHON, UV_PRERELEASE, UV_CONSTRAINT, UV_TARGET, ...) would change what is resolved.
+_KEPT = re.compile(
+    r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INDEX_STRATEGY|INDEX_.+_(USERNAME|PASSWORD)"
+    r"|KEYRING_PROVIDER|NATIVE_TLS|SYSTEM_CERTS|INSECURE_HOST|HTTP_TIMEOUT|REQUEST_TIMEOUT|HTTP_RETRIES|OFFLINE"
+    r"|CACHE_DIR|CONCURRENT_DOWNLOADS)\Z"
+)
+_UV_INDEX = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_NO_INDEX",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """Where packages come from.
+
+    Attributes:
+        index_urls: simple indexes, to be asked in this order; empty with `--no-index`.
+        find_links: folders or pages with wheels.
+        no_index: only `find_links` may be asked.
+        options: for uv's command line.
+        environment: for uv's process.
+    """
+
+    index_urls: tuple[str, ...]
+    find_links: tuple[str, ...]
+    options: tuple[str, ...]
+    environment: Mapping[str, str]
+    no_index: bool = False
+
+
+def read_index_settings(environment: Mapping[str, str] | None = None) -> IndexSettings:
+    """Read the settings: the UV_* variables about indexes where there are any, else what pip would use."""
+    environment = os.environ if environment is None else environment
+    clean = scrub_environment(environment)
+    if any(environment.get(name) for name in _UV_INDEX):
+        return _read_uv(environment, clean)
+    return _read_pip(environment, clean)
+
+
+def scrub_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out every UV_*, PIP_* and PYTHON* variable that could change what is resolved."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_")) or _KEPT.match(name)
+    }
+
+
+def _read_uv(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSettings:
+    named = (environment.get("UV_INDEX", "") + " " + environment.get("UV_EXTRA_INDEX_URL", "")).split()
+    default = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or DEFAULT_INDEX
+    urls = [re.sub(r"\A[\w.-]+=", "", item) for item in (*named, default)]
+    no_index = environment.get("UV_NO_INDEX", "").lower() in ("1", "true")
+    if no_index:
+        urls = []
+        for name in (*_UV_INDEX[:4], "UV_NO_INDEX"):  # the stub index must still be asked
+            clean.pop(name, None)
+    links = tuple(item for item in environment.get("UV_FIND_LINKS", "").split(",") if item)
+    return IndexSettings(tuple(urls), links, (), clean, no_index)
+
+
+def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSettings:
+    values = _read_pip_values(environment)
+    extra, links = values.get("extra-index-url", "").split(), values.get("find-links", "").split()
+    default = values.get("index-url") or DEFAULT_INDEX
+    options: list[str] = []
+    urls = (*extra, default)
+    no_index = values.get("no-index", "").lower() in ("1", "true", "yes", "on")
+    if no_index:
+        urls = ()
+    else:
+        options += ["--default-index", default]
+        for url in extra:
+            options += ["--extra-index-url", url]
+        if extra:  # pip asks them all and takes the best; uv would stop at the first that knows the name
+            options += ["--index-strategy", "unsafe-best-match"]
+    for link in links:
+        options += ["--find-links", link]
+    for host in values.get("trusted-host", "").split():
+        options += ["--allow-insecure-host", host]
+    if (certificate := values.get("cert")) and "SSL_CERT_FILE" not in clean:
+        clean["SSL_CERT_FILE"] = certificate
+    if (proxy := values.get("proxy")) and "HTTPS_PROXY" not in clean and "https_proxy" not in clean:
+        clean |= {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy}
+    return IndexSettings(urls, tuple(links), tuple(options), clean, no_index)
+
+
+def _read_pip_values(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give pip's settings by their long option's name; later files win, the environment over all."""
+    values: dict[str, str] = {}
+    for path in _list_pip_files(environment):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError, OSError):  # pip would refuse to start; uv can work
+            continue
+        for section in ("global", "install", "download"):
+            if parser.has_section(section):
+                values |= {key.replace("_", "-"): value for key, value in parser.items(section)}
+    for name, value in environment.items():
+        if name.startswith("PIP_") and value:
+            values[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+    return values
+
+
+def _list_pip_files(environment: Mapping[str, str]) -> list[Path]:
+    named = environment.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    home = Path(environment.get("HOME") or Path.home())
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    system = [
+        Path(folder) / "pip" / "pip.conf"
+        for folder in environment.get("XDG_CONFIG_DIRS", "").split(":")
+        if folder
+    ]
+    files = [*system, Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf")]
+    files += [home / ".pip" / "pip.conf", config / "pip" / "pip.conf", Path(sys.prefix) / "pip.conf"]
+    return [*files, Path(named)] if named else files

@@ -1,0 +1,65 @@
+"""What is installed: every distribution that an interpreter's path leads to, as importlib sees it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution as Metadata
+from importlib.metadata import DistributionFinder, MetadataPathFinder
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledDistribution:
+    """One installed distribution.
+
+    Attributes:
+        name: normalised (PEP 503).
+        version: as its metadata says; may carry a local part (`2.11.0+cu128`).
+        metadata_path: its `.dist-info` or `.egg-info`.
+        root: the path entry it was found on.
+        requires: Requires-Dist lines as they stand.
+        installer: contents of INSTALLER (`pip`, `uv`, `tierproof`), empty where absent.
+    """
+
+    name: str
+    version: str
+    metadata_path: Path
+    root: Path
+    requires: tuple[str, ...] = ()
+    installer: str = ""
+
+
+def capture_installed(paths: Sequence[str] | None = None) -> tuple[InstalledDistribution, ...]:
+    """List the distributions on `paths` (sys.path by default), the first of a name first and alone."""
+    found: dict[str, InstalledDistribution] = {}
+    for distribution in iterate_installed(paths):
+        found.setdefault(distribution.name, distribution)
+    return tuple(found.values())
+
+
+def iterate_installed(paths: Sequence[str] | None = None) -> Iterator[InstalledDistribution]:
+    """Yield every distribution, also those that another of the same name hides, in the order of the path."""
+    for entry in paths if paths is not None else sys.path:
+        for metadata in MetadataPathFinder.find_distributions(_context(entry)):
+            distribution = _read(metadata, Path(entry or "."))
+            if distribution is not None:
+                yield distribution
+
+
+def _context(entry: str) -> DistributionFinder.Context:
+    return DistributionFinder.Context(path=[entry])
+
+
+def _read(metadata: Metadata, root: Path) -> InstalledDistribution | None:
+    name, version = metadata.metadata["Name"], metadata.metadata["Version"]
+    if not name or not version:
+        return None
+    path = getattr(metadata, "_path", root)
+    installer = (metadata.read_text("INSTALLER") or "").strip()
+    return InstalledDistribution(
+        canonicalize_name(name), version, Path(str(path)), root, tuple(metadata.requires or ()), installer
+    )

@@ -1,0 +1,123 @@
+"""What uv resolved, read from its `pylock.toml` (PEP 751)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from packaging.tags import Tag, sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """One package of a resolution.
+
+    Attributes:
+        name: normalised.
+        version: empty for a project folder whose version only a build tells.
+        url: of the file that would be installed; empty for a folder or a repository.
+        bytes: of that file; 0 where the index does not tell.
+        uploaded: when the index received it, or None.
+        direct: it comes from a URL, a path or a repository rather than from an index.
+        built: it would have to be built from source.
+    """
+
+    name: str
+    version: str
+    url: str = ""
+    bytes: int = 0
+    uploaded: datetime | None = None
+    direct: bool = False
+    built: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The packages that uv chose, by name."""
+
+    packages: tuple[LockedPackage, ...]
+
+    def get(self, name: str) -> LockedPackage | None:
+        """The package called `name` (normalised), or None."""
+        return next((item for item in self.packages if item.name == name), None)
+
+
+def read_lock(text: str) -> Lock:
+    """Read a `pylock.toml`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    document = tomllib.loads(text)
+    if "lock-version" not in document:
+        raise ValueError("no lock-version: this is no pylock.toml")
+    return Lock(tuple(_read_package(entry) for entry in document.get("packages", [])))
+
+
+def _read_package(entry: Mapping[str, Any]) -> LockedPackage:
+    direct = any(key in entry for key in ("archive", "directory", "vcs"))
+    archive = entry.get("archive", {})
+    wheel = _choose_wheel(entry.get("wheels", ()))
+    chosen = wheel or archive or entry.get("sdist") or {}
+    url = _find_url(chosen)
+    is_wheel = urlsplit(url).path.endswith(".whl")
+    version = str(entry.get("version", ""))
+    if not version and is_wheel:
+        version = str(parse_wheel_filename(_file_name(url))[1])
+    uploaded = chosen.get("upload-time")
+    return LockedPackage(
+        canonicalize_name(entry["name"]),
+        str(Version(version)) if version else "",
+        url,
+        int(chosen.get("size") or _measure(url)),
+        uploaded if isinstance(uploaded, datetime) else None,
+        direct,
+        not is_wheel,
+    )
+
+
+def _choose_wheel(wheels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Give the wheel that this interpreter would install: the one whose best tag comes first."""
+    ranked: list[tuple[int, int, Mapping[str, Any]]] = []
+    for wheel in wheels:
+        try:
+            tags = parse_wheel_filename(_file_name(_find_url(wheel)))[3]
+        except InvalidWheelFilename:
+            continue
+        ranked.append(
+            (min((_rank_tags().get(tag, 1 << 30) for tag in tags), default=1 << 30), len(ranked), wheel)
+        )
+    return min(ranked)[2] if ranked else None
+
+
+@lru_cache(maxsize=1)
+def _rank_tags() -> Mapping[Tag, int]:
+    return {tag: rank for rank, tag in enumerate(sys_tags())}
+
+
+def _find_url(source: Mapping[str, Any]) -> str:
+    if url := source.get("url"):
+        return str(url)
+    path = source.get("path")
+    return Path(path).absolute().as_uri() if path else ""
+
+
+def _file_name(url: str) -> str:
+    return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
+def _measure(url: str) -> int:
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return 0
+    path = Path(url2pathname(parts.path))
+    return path.stat().st_size if path.is_file() else 0

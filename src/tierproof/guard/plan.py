@@ -1,0 +1,184 @@
+"""The plan: what an install would do, frozen. Made and judged before a byte is written."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tierproof.core.json_value import JsonValue
+
+FORMAT_VERSION = 1
+
+
+class PlanVerdict(StrEnum):
+    """The step of the ladder that a request reaches, from the safest."""
+
+    SATISFIED = "satisfied"
+    ADDITIVE = "additive"
+    SHADOW = "shadow"
+    WAIVER = "waiver"
+    ISOLATED = "isolated"
+    INFEASIBLE = "infeasible"
+
+
+@dataclass(frozen=True, slots=True)
+class AddedPackage:
+    """A package that the install would bring; `bytes` is its download, 0 where the index does not tell."""
+
+    name: str
+    version: str
+    bytes: int = 0
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the package as JSON."""
+        return {"name": self.name, "version": self.version, "bytes": self.bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class ReusedPackage:
+    """A package of the base that the request uses as it is."""
+
+    name: str
+    version: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the package as JSON."""
+        return {"name": self.name, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowedPackage:
+    """A package of the base, loaded by nobody, before which another version would stand.
+
+    Attributes:
+        name: normalised.
+        base: the version that is installed.
+        version: the version that later imports would take.
+        dependents: packages of the base that depend on it; their bounds were honoured.
+    """
+
+    name: str
+    base: str
+    version: str
+    dependents: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the package as JSON."""
+        return {
+            "name": self.name,
+            "base": self.base,
+            "version": self.version,
+            "dependents": list(self.dependents),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A bound that the base breaks: `required_by` needs `package` `required`, and `installed` is there."""
+
+    package: str
+    installed: str
+    required: str
+    required_by: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the conflict as JSON."""
+        return {
+            "package": self.package,
+            "installed": self.installed,
+            "required": self.required,
+            "required_by": self.required_by,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AgedPackage:
+    """A requested package that would come markedly older than its latest release."""
+
+    name: str
+    version: str
+    latest: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the package as JSON."""
+        return {"name": self.name, "version": self.version, "latest": self.latest}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an install would do.
+
+    Attributes:
+        requested: as typed.
+        base: `here`, or an image.
+        verdict: the step of the ladder.
+        add: packages that the base has not, or not in this version.
+        reuse: packages of the base that are used as they are.
+        shadows: packages of the base that another version would stand before.
+        conflicts: the fewest bounds that stand in the way.
+        aged: requested packages that would come markedly old.
+        touches_loaded: loaded packages that the request would have to change.
+        explanation: the verdict in words a person understands.
+        duration_s: wall time of the planning in seconds.
+    """
+
+    requested: tuple[str, ...]
+    base: str
+    verdict: PlanVerdict
+    add: tuple[AddedPackage, ...] = ()
+    reuse: tuple[ReusedPackage, ...] = ()
+    shadows: tuple[ShadowedPackage, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    aged: tuple[AgedPackage, ...] = ()
+    touches_loaded: tuple[str, ...] = ()
+    explanation: str = ""
+    duration_s: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """True where an install needs nobody's consent."""
+        return self.verdict in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE) and not self.aged
+
+    @property
+    def exit_code(self) -> int:
+        """0 = safe as it stands, 1 = needs consent, isolation, or cannot be."""
+        return 0 if self.ok else 1
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `plan --json` document of the contract."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "requested": list(self.requested),
+            "base": self.base,
+            "verdict": self.verdict.value,
+            "add": [item.to_dict() for item in self.add],
+            "reuse": [item.to_dict() for item in self.reuse],
+            "shadows": [item.to_dict() for item in self.shadows],
+            "conflicts": [item.to_dict() for item in self.conflicts],
+            "aged": [item.to_dict() for item in self.aged],
+            "touches_loaded": list(self.touches_loaded),
+            "explanation": self.explanation,
+            "duration_s": self.duration_s,
+        }
+
+    def describe(self) -> str:
+        """Give the plan as plain text of a few lines."""
+        lines = [f"{self.verdict.value}: {self.explanation}"]
+        lines += [f"  + {item.name} {item.version}{_describe_bytes(item.bytes)}" for item in self.add]
+        for item in self.shadows:
+            dependents = f"; {', '.join(item.dependents)} depend on it" if item.dependents else ""
+            lines.append(f"  ~ {item.name} {item.base} -> {item.version}{dependents}")
+        lines += [
+            f"  ! {item.required_by} needs {item.package} {item.required}; {item.installed} is installed"
+            for item in self.conflicts
+        ]
+        lines += [f"  ! {item.name} {item.version} is old: {item.latest} is the latest" for item in self.aged]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.describe())}</pre>"
+
+
+def _describe_bytes(count: int) -> str:
+    return f"  ({count / 1e6:.1f} MB)" if count else ""

@@ -1,0 +1,150 @@
+"""Resolve requirements with uv on a base of which some packages are frozen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierproof.errors import PlanError
+from tierproof.guard.base import Base
+from tierproof.guard.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.lock import Lock, read_lock
+from tierproof.guard.run_uv import run_uv
+from tierproof.guard.stub_index import StubIndex
+
+DEFAULT_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolvable:
+    """No choice of versions satisfies everything; `words` are uv's, for a person only."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """What a resolution may do with the base.
+
+    Attributes:
+        frozen: names that stay at the base's version.
+        preferred: names that stay at the base's version where nothing speaks against it.
+        overridden: names whose version is the base's, whatever anybody declares.
+        constraints: further bounds, as requirement lines.
+    """
+
+    frozen: frozenset[str] = frozenset()
+    preferred: frozenset[str] = frozenset()
+    overridden: frozenset[str] = frozenset()
+    constraints: tuple[str, ...] = ()
+
+
+class Resolver:
+    """Resolves on one base, in a folder of its own. Use `open_resolver`."""
+
+    def __init__(
+        self, base: Base, folder: Path, settings: IndexSettings, allow_build: Collection[str], limit_s: float
+    ) -> None:
+        self.base = base
+        self.settings = settings
+        self._allow_build = sorted(allow_build)
+        self._folder = folder
+        self._limit_s = limit_s
+        self._stubs = StubIndex(base, folder / "stubs")
+        self._views: dict[tuple[str, frozenset[str]], Path] = {}
+        self._calls = 0
+
+    def resolve(
+        self, lines: Sequence[str], freedom: Freedom, *, dependencies: bool = True
+    ) -> Lock | Unsolvable:
+        """Resolve requirement lines.
+
+        Args:
+            lines: requirements as uv reads them.
+            freedom: what may become of the base.
+            dependencies: whether those of the requirements are resolved as well.
+
+        Raises:
+            PlanError: uv could not work: no network, an index that refuses, no interpreter, too slow.
+        """
+        self._calls += 1
+        folder = self._folder / f"call-{self._calls}"
+        folder.mkdir(parents=True)
+        pins = {name: f"{name}=={self.base.version(name)}" for name in self.base.by_name}
+        frozen = [pins[name] for name in sorted(freedom.frozen)]
+        _write_lines(folder / "requirements.in", lines)
+        _write_lines(folder / "constraints.txt", [*frozen, *freedom.constraints])
+        _write_lines(folder / "overrides.txt", [pins[name] for name in sorted(freedom.overridden)])
+        lock = folder / "pylock.toml"
+        if freedom.preferred:
+            lock.write_text(_describe_preferences(self.base, freedom.preferred), encoding="utf-8")
+        arguments = [*self._arguments(freedom), *(() if dependencies else ("--no-deps",))]
+        answer = run_uv(
+            arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
+        )
+        if answer.status == 0:
+            return read_lock(lock.read_text(encoding="utf-8"))
+        if answer.status == 1:
+            return Unsolvable(answer.words)
+        raise PlanError(
+            f"the packages could not be resolved: {_first_line(answer.words)}",
+            hint=f"{answer.words}\nCheck the network, the proxy and the index that pip or uv is configured with.",
+        )
+
+    def _arguments(self, freedom: Freedom) -> list[str]:
+        arguments = ["pip", "compile", "requirements.in", "--quiet", "--no-config", "--no-python-downloads"]
+        arguments += [
+            "--python",
+            self.base.executable,
+            "--only-binary",
+            ":all:",
+            "--no-header",
+            "--no-annotate",
+        ]
+        arguments += ["--constraints", "constraints.txt", "--overrides", "overrides.txt"]
+        arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
+        for name in self._allow_build:
+            arguments += ["--no-binary", name]
+        if freedom.frozen:
+            arguments += ["--index", self._view("freeze", freedom.frozen).as_uri()]
+        if freedom.preferred:
+            arguments += ["--find-links", str(self._view("offer", freedom.preferred))]
+        if self.settings.no_index:  # --no-index would shut out the stubs as well
+            arguments += ["--default-index", self._view("freeze", frozenset()).as_uri()]
+        return [*arguments, *self.settings.options]
+
+    def _view(self, kind: str, names: frozenset[str]) -> Path:
+        key = (kind, names)
+        if key not in self._views:
+            self._views[key] = self._stubs.freeze(names) if kind == "freeze" else self._stubs.offer(names)
+        return self._views[key]
+
+
+@contextmanager
+def open_resolver(
+    base: Base,
+    *,
+    allow_build: Collection[str] = (),
+    limit_s: float = DEFAULT_LIMIT_S,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Resolver]:
+    """Give a resolver for `base`; what it writes lies in a temporary folder, removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tierproof-plan-", ignore_cleanup_errors=True) as folder:
+        yield Resolver(base, Path(folder), read_index_settings(environment), allow_build, limit_s)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _describe_preferences(base: Base, names: Collection[str]) -> str:
+    """A lock that exists already: uv keeps the versions it names where it can."""
+    entries = [f'[[packages]]\nname = "{name}"\nversion = "{base.version(name)}"\n' for name in sorted(names)]
+    return "\n".join(['lock-version = "1.0"\ncreated-by = "tierproof"\n', *entries])
+
+
+def _first_line(words: str) -> str:
+    return (words.splitlines() or ["uv said nothing"])[0].removeprefix("error: ")

@@ -1,0 +1,97 @@
+"""Run the uv binary: found, scrubbed, limited in time, and never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierproof._optional import require
+from tierproof.errors import MissingPackageError, PlanError
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class UvAnswer:
+    """What uv said: its exit status, its output, and its words, free of credentials."""
+
+    status: int
+    output: str
+    words: str
+
+
+def find_uv() -> str:
+    """Find the uv binary: the one of the uv package, else the one on PATH.
+
+    Raises:
+        MissingPackageError: there is none.
+    """
+    try:
+        package = require("uv", feature="to resolve packages")
+        return str(package.find_uv_bin())
+    except (MissingPackageError, FileNotFoundError) as error:
+        if found := shutil.which("uv"):
+            return found
+        raise MissingPackageError(
+            "the uv program is needed to resolve packages, and is not installed.",
+            package="uv",
+            feature="to resolve packages",
+            command="pip install uv",
+            hint="Install it with:  pip install uv\nIt is one program and changes no other package.",
+        ) from error
+
+
+def run_uv(
+    arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, limit_s: float
+) -> UvAnswer:
+    """Run uv in a process group of its own and wait for it.
+
+    Raises:
+        PlanError: it did not end within `limit_s` seconds.
+        BaseException: whatever interrupts the wait, after uv and all it started were killed.
+    """
+    process = subprocess.Popen(
+        [find_uv(), *arguments],
+        cwd=folder,
+        env={**environment, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, words = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired as error:
+        _end(process)
+        raise PlanError(
+            f"the packages were not resolved within {limit_s:.0f} seconds",
+            hint="Is the package index reachable? A version bound on each requirement shortens the search.",
+        ) from error
+    except BaseException:
+        _end(process)
+        raise
+    return UvAnswer(process.returncode, output, hide_credentials(words.strip()))
+
+
+def hide_credentials(text: str) -> str:
+    """Leave user names, passwords and tokens out of the URLs in `text`."""
+    return _CREDENTIALS.sub("****@", text)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.communicate()

@@ -1,0 +1,328 @@
+"""The ladder of a plan, on an index made here: no network, the same answer each time."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from guard.wheelhouse import Wheelhouse, make_base, write_wheel
+from tierproof.errors import PlanError, UnknownPackageError
+from tierproof.guard.plan import Conflict, Plan, PlanVerdict
+
+pytest.importorskip("uv")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Wheelhouse:
+    house = Wheelhouse(tmp_path / "house")
+    house.add("numb", "2.0.2")
+    house.add("numb", "2.3.4")
+    return house
+
+
+def names(items: tuple[object, ...]) -> list[str]:
+    return [f"{item.name} {item.version}" for item in items]  # type: ignore[attr-defined]
+
+
+def test_satisfied_changes_nothing(house: Wheelhouse) -> None:
+    plan = house.plan("numb>=2", base=make_base({"numb": "2.0.2"}))
+    assert plan.verdict is PlanVerdict.SATISFIED
+    assert (plan.add, names(plan.reuse), plan.exit_code) == ((), ["numb 2.0.2"], 0)
+
+
+def test_additive_keeps_the_base_where_a_newer_release_exists(house: Wheelhouse) -> None:
+    house.add("capt", "0.9", "numb>=2")
+    plan = house.plan("capt", base=make_base({"numb": "2.0.2"}, loaded=["numb"]))
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    assert names(plan.add) == ["capt 0.9"]
+    assert names(plan.reuse) == ["numb 2.0.2"]
+    assert plan.add[0].bytes > 0
+    assert plan.exit_code == 0
+
+
+def test_local_versions_of_the_base_are_frozen(house: Wheelhouse) -> None:
+    house.add("visor", "1.0", "torchy>=2")
+    house.add("torchy", "2.13.0")
+    plan = house.plan("visor", base=make_base({"torchy": "2.11.0+cu128", "numb": "2.0.2"}))
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    assert names(plan.reuse) == ["torchy 2.11.0+cu128"]
+
+
+def test_a_package_of_the_base_that_no_index_has_is_frozen(house: Wheelhouse) -> None:
+    house.add("tool", "1.0", "editable-project")
+    plan = house.plan("tool", base=make_base({"editable-project": "0.1.dev3+g12ab"}))
+    assert plan.verdict is PlanVerdict.ADDITIVE
+
+
+def test_extras_of_added_and_installed_packages(house: Wheelhouse) -> None:
+    house.add("ray", "2.0", "pillar; extra == 'tune'", extras=["tune"])
+    house.add("pillar", "1.0")
+    house.add("spark", "3.0")
+    base = make_base({"frame": "1.0"}, {"frame": ["spark>=3; extra == 'sql'"]})
+    plan = house.plan("ray[tune]", "frame[sql]", base=base)
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    assert names(plan.add) == ["pillar 1.0", "ray 2.0", "spark 3.0"]
+
+
+def test_a_marker_that_does_not_hold_leaves_its_requirement_out(house: Wheelhouse) -> None:
+    plan = house.plan("nowhere; python_version < '3'", base=make_base({"numb": "2.0.2"}))
+    assert plan.verdict is PlanVerdict.SATISFIED
+    assert "does not hold" in plan.explanation
+
+
+def test_waiver_names_the_one_bound_that_stands_in_the_way(house: Wheelhouse) -> None:
+    house.add("open3d", "0.20", "widgets>=8.0.4", "numb>=2", "dash")
+    house.add("dash", "4.0")
+    house.add("widgets", "8.1.9")
+    base = make_base({"widgets": "7.7.1", "numb": "2.0.2"}, loaded=["widgets", "numb"])
+    plan = house.plan("open3d", base=base)
+    assert plan.verdict is PlanVerdict.WAIVER
+    assert plan.conflicts == (Conflict("widgets", "7.7.1", ">=8.0.4", "open3d"),)
+    assert "open3d needs widgets ≥ 8.0.4; this kernel has 7.7.1, loaded" in plan.explanation
+    assert plan.touches_loaded == ("widgets",)
+    assert names(plan.add) == ["dash 4.0", "open3d 0.20"]
+    assert plan.exit_code == 1
+
+
+def test_waiver_leaves_out_a_bound_that_another_release_avoids(house: Wheelhouse) -> None:
+    house.add("app", "1.0", "widgets>=8", "lib")
+    house.add("lib", "1.0", "numb>=2")
+    house.add("lib", "2.0", "numb>=2.3")
+    base = make_base({"widgets": "7.7.1", "numb": "2.0.2"}, loaded=["widgets", "numb"])
+    plan = house.plan("app", base=base)
+    assert plan.verdict is PlanVerdict.WAIVER
+    assert [item.package for item in plan.conflicts] == ["widgets"]
+    assert "lib 1.0" in names(plan.add)
+
+
+def test_shadow_changes_only_what_nobody_has_loaded(house: Wheelhouse) -> None:
+    house.add("sets", "4.4", "arrow>=2")
+    house.add("arrow", "1.0")
+    house.add("arrow", "2.0")
+    base = make_base(
+        {"sets": "4.0", "arrow": "1.0", "numb": "2.0.2"}, {"sets": ["arrow>=1"]}, loaded=["numb"]
+    )
+    plan = house.plan("sets>=4.4", base=base)
+    assert plan.verdict is PlanVerdict.SHADOW
+    assert [(item.name, item.base, item.version) for item in plan.shadows] == [
+        ("arrow", "1.0", "2.0"),
+        ("sets", "4.0", "4.4"),
+    ]
+    assert plan.shadows[0].dependents == ("sets",)
+    assert (plan.exit_code, plan.touches_loaded, plan.add) == (1, (), ())
+
+
+def test_shadow_honours_what_the_base_declares(house: Wheelhouse) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        house.add("token", version)
+    house.add("chat", "1.0", "token>=2")
+    base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<3"]}, loaded=["former"])
+    plan = house.plan("chat", base=base)
+    assert plan.verdict is PlanVerdict.SHADOW
+    assert [(item.version, item.dependents) for item in plan.shadows] == [("2.0", ("former",))]
+
+
+def test_shadow_takes_along_a_dependent_that_nobody_has_loaded(house: Wheelhouse) -> None:
+    house.add("token", "2.0")
+    house.add("chat", "1.0", "token>=2")
+    house.add("former", "5.0", "token<2")
+    house.add("former", "6.0", "token>=2")
+    base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]})
+    plan = house.plan("chat", base=base)
+    assert plan.verdict is PlanVerdict.SHADOW
+    assert [f"{item.name} {item.version}" for item in plan.shadows] == ["former 6.0", "token 2.0"]
+
+
+def test_no_shadow_that_a_loaded_dependent_forbids(house: Wheelhouse) -> None:
+    house.add("token", "2.0")
+    house.add("chat", "1.0", "token>=2")
+    base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]}, loaded=["former"])
+    plan = house.plan("chat", base=base)
+    assert plan.verdict is PlanVerdict.WAIVER
+    assert plan.conflicts == (Conflict("token", "1.0", ">=2", "chat"),)
+
+
+def test_another_version_of_what_is_loaded_runs_isolated(house: Wheelhouse) -> None:
+    base = make_base({"numb": "2.0.2"}, loaded=["numb"])
+    plan = house.plan("numb==2.3.4", base=base)
+    assert plan.verdict is PlanVerdict.ISOLATED
+    assert plan.conflicts == (Conflict("numb", "2.0.2", "==2.3.4", "the request"),)
+    assert plan.touches_loaded == ("numb",)
+    assert names(plan.add) == ["numb 2.3.4"]
+    assert "asks for numb 2.3.4; this kernel has 2.0.2, loaded" in plan.explanation
+
+
+@pytest.mark.parametrize("name", ["torch", "jax", "triton", "nvidia-cublas-cu12", "ipykernel"])
+def test_accelerators_and_the_kernel_itself_are_never_shadowed(house: Wheelhouse, name: str) -> None:
+    house.add(name, "2.0")
+    plan = house.plan(f"{name}>=2", base=make_base({name: "1.0"}))
+    assert plan.verdict is PlanVerdict.ISOLATED
+    assert names(plan.add) == [f"{name} 2.0"]
+
+
+def test_an_addition_that_brings_torch_runs_isolated(house: Wheelhouse) -> None:
+    house.add("torch", "2.13.0")
+    house.add("capt", "0.9", "torch")
+    plan = house.plan("capt", base=make_base({"numb": "2.0.2"}))
+    assert plan.verdict is PlanVerdict.ISOLATED
+    assert "torch may not enter" in plan.explanation
+
+
+def test_infeasible_says_that_nothing_serves(house: Wheelhouse) -> None:
+    plan = house.plan("numb>=9", base=make_base({}))
+    assert plan.verdict is PlanVerdict.INFEASIBLE
+    assert plan.exit_code == 1
+    assert "numb>=9" in plan.explanation
+
+
+def test_unknown_package_is_an_error(house: Wheelhouse) -> None:
+    with pytest.raises(UnknownPackageError, match="nowhere-at-all"):
+        house.plan("Nowhere.at_all", base=make_base({"numb": "2.0.2"}))
+
+
+def test_unknown_beside_a_loaded_conflict_is_an_error(house: Wheelhouse) -> None:
+    with pytest.raises(UnknownPackageError, match="nowhere"):
+        house.plan("numb==2.3.4", "nowhere", base=make_base({"numb": "2.0.2"}, loaded=["numb"]))
+
+
+def test_no_network_is_an_error_without_credentials(house: Wheelhouse) -> None:
+    environment = {
+        **house.environment,
+        "UV_DEFAULT_INDEX": "http://me:secret@127.0.0.1:9/simple",
+        "UV_HTTP_RETRIES": "0",
+    }
+    with pytest.raises(PlanError) as raised:
+        house.plan("capt", base=make_base({"numb": "2.0.2"}), environment=environment)
+    assert "secret" not in str(raised.value)
+    assert "network" in str(raised.value)
+
+
+def test_aged_is_told_and_the_verdict_stays(house: Wheelhouse) -> None:
+    house.add("capt", "0.0.1")
+    house.add("capt", "2.0", "numb>=2.3")
+    plan = house.plan("capt", base=make_base({"numb": "2.0.2"}, loaded=["numb"]))
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    assert [(item.name, item.version, item.latest) for item in plan.aged] == [("capt", "0.0.1", "2.0")]
+    assert plan.exit_code == 1
+    assert "latest: 2.0" in plan.explanation
+
+
+def test_a_version_that_the_request_pins_is_not_aged(house: Wheelhouse) -> None:
+    house.add("capt", "0.0.1")
+    house.add("capt", "2.0")
+    for request in ("capt==0.0.1", "capt<1"):
+        plan = house.plan(request, base=make_base({}))
+        assert (plan.verdict, plan.aged) == (PlanVerdict.ADDITIVE, ())
+
+
+def test_a_bound_that_the_base_breaks_already_is_no_obstacle(house: Wheelhouse) -> None:
+    house.add("tool", "1.0", "shell")
+    base = make_base({"shell": "7.0", "numb": "2.0.2"}, {"shell": ["numb<2", "this is no requirement"]})
+    assert house.plan("tool", base=base).verdict is PlanVerdict.ADDITIVE
+
+
+def test_a_plan_never_builds(house: Wheelhouse, tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    house.add_source("oldish", "1.0", built)
+    plan = house.plan("oldish", base=make_base({}))
+    assert plan.verdict is PlanVerdict.INFEASIBLE
+    assert not built.exists()
+
+
+def test_git_and_folders_need_leave(house: Wheelhouse, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("[project]\nname = 'mine'\nversion = '1'\n")
+    plan = house.plan("git+https://localhost/owner/repo", str(project), base=make_base({}))
+    assert plan.verdict is PlanVerdict.INFEASIBLE
+    assert "--allow-build mine" in plan.explanation
+
+
+def test_a_project_folder_is_resolved_with_leave(house: Wheelhouse, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        "[project]\nname = 'mine'\nversion = '1'\ndependencies = ['numb']\n"
+    )
+    plan = house.plan(str(project), base=make_base({"numb": "2.0.2"}), allow_build=["mine"])
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    assert [item.name for item in plan.add] == ["mine"]
+
+
+def test_a_wheel_at_a_path_is_added(house: Wheelhouse, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "mine", "1.5", ["numb"])
+    plan = house.plan(str(wheel), base=make_base({"numb": "2.0.2"}))
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    assert names(plan.add) == ["mine 1.5"]
+
+
+def test_a_wheel_in_place_of_what_is_loaded_runs_isolated(house: Wheelhouse, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "numb", "2.0.2")
+    plan = house.plan(str(wheel), base=make_base({"numb": "2.0.2"}, loaded=["numb"]))
+    assert plan.verdict is PlanVerdict.ISOLATED
+    assert names(plan.add) == ["numb 2.0.2"]
+
+
+def test_credentials_of_a_url_are_not_shown(house: Wheelhouse) -> None:
+    plan = house.plan("git+https://me:token@localhost/owner/repo", base=make_base({}))
+    assert "token" not in str(plan.to_dict())
+
+
+def test_settings_that_would_change_the_resolution_are_scrubbed(house: Wheelhouse, tmp_path: Path) -> None:
+    house.add("capt", "0.9")
+    house.add("capt", "1.0")
+    pinned = tmp_path / "pinned.txt"
+    pinned.write_text("capt==0.9\n")
+    environment = {
+        **house.environment,
+        "UV_CONSTRAINT": str(pinned),
+        "PIP_CONSTRAINT": str(pinned),
+        "UV_RESOLUTION": "lowest",
+    }
+    plan = house.plan("capt", base=make_base({}), environment=environment)
+    assert names(plan.add) == ["capt 1.0"]
+
+
+def test_pip_settings_serve_where_uv_has_none(house: Wheelhouse, tmp_path: Path) -> None:
+    write_wheel(tmp_path / "links", "capt", "1.0", ["numb"])
+    environment = {
+        **{name: value for name, value in house.environment.items() if name != "UV_DEFAULT_INDEX"},
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path / "links"),
+    }
+    plan = house.plan("capt", base=make_base({"numb": "2.0.2"}), environment=environment)
+    assert plan.verdict is PlanVerdict.ADDITIVE
+    with pytest.raises(UnknownPackageError):
+        house.plan("numb", base=make_base({}), environment=environment)
+
+
+def test_a_stalled_index_ends_at_the_limit(house: Wheelhouse) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            **house.environment,
+            "UV_DEFAULT_INDEX": f"http://127.0.0.1:{silent.getsockname()[1]}/simple",
+        }
+        with pytest.raises(PlanError, match="within 1 seconds"):
+            house.plan("capt", base=make_base({}), environment=environment, limit_s=1.0)
+
+
+def test_a_plan_leaves_no_file(house: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    house.add("capt", "0.9")
+    house.plan("capt", base=make_base({"numb": "2.0.2"}))
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_same_plan_twice(house: Wheelhouse) -> None:
+    house.add("capt", "0.9", "numb>=2")
+    base = make_base({"numb": "2.0.2"})
+
+    def document(plan: Plan) -> dict[str, object]:
+        return {**plan.to_dict(), "duration_s": 0}
+
+    assert document(house.plan("capt", base=base)) == document(house.plan("capt", base=base))

@@ -1,0 +1,116 @@
+"""A package index made of tiny wheels, in a folder; and bases that exist only as metadata."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.markers import default_environment
+
+from tierproof.guard.base import Base
+from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.judge_plan import make_plan
+from tierproof.guard.loaded_distributions import Loaded
+from tierproof.guard.plan import Plan
+
+
+def write_wheel(
+    folder: Path, name: str, version: str, requires: Sequence[str] = (), extras: Sequence[str] = ()
+) -> Path:
+    """Write a wheel with one module; its Requires-Dist and Provides-Extra as given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{name.replace('-', '_')}-{version}"
+    path = folder / f"{stem}-py3-none-any.whl"
+    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    metadata += [f"Provides-Extra: {extra}" for extra in extras]
+    metadata += [f"Requires-Dist: {line}" for line in requires]
+    info = f"{stem}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name.replace('-', '_')}.py", f"__version__ = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@dataclass
+class Wheelhouse:
+    """A simple index in `folder`/simple, and a cache for uv."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return (self.folder / "simple").as_uri()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "UV_DEFAULT_INDEX": self.url,
+            "UV_CACHE_DIR": str(self.folder / "cache"),
+        }
+
+    def add(self, name: str, version: str, *requires: str, extras: Sequence[str] = ()) -> Path:
+        path = write_wheel(self.folder / "simple" / name, name, version, requires, extras)
+        self._index(name)
+        return path
+
+    def add_source(self, name: str, version: str, marker: Path) -> None:
+        """Add a source distribution that writes `marker` when it is built."""
+        folder = self.folder / "simple" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        setup = f"open({str(marker)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name={name!r}, version={version!r})\n"
+        with tarfile.open(folder / f"{name}-{version}.tar.gz", "w:gz") as archive:
+            for file, text in (
+                ("setup.py", setup),
+                ("PKG-INFO", f"Metadata-Version: 1.0\nName: {name}\nVersion: {version}\n"),
+            ):
+                entry = tarfile.TarInfo(f"{name}-{version}/{file}")
+                entry.size = len(text)
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        self._index(name)
+
+    def plan(self, *requirements: str, base: Base, **options: object) -> Plan:
+        options = {"environment": self.environment, **options}
+        return make_plan(requirements, base, **options)  # type: ignore[arg-type]
+
+    def _index(self, name: str) -> None:
+        folder = self.folder / "simple" / name
+        files = sorted(path.name for path in folder.iterdir() if path.name != "index.html")
+        links = "".join(f'<a href="{file}">{file}</a>\n' for file in files)
+        (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
+
+
+def make_base(
+    installed: Mapping[str, str],
+    requires: Mapping[str, Sequence[str]] | None = None,
+    loaded: Sequence[str] = (),
+) -> Base:
+    """A base in which `installed` maps names to versions and `requires` names to Requires-Dist lines."""
+    root = Path("/nowhere/site-packages")
+    distributions = tuple(
+        InstalledDistribution(
+            name, version, root / f"{name}.dist-info", root, tuple((requires or {}).get(name, ()))
+        )
+        for name, version in installed.items()
+    )
+    markers: dict[str, str] = dict(default_environment())  # type: ignore[arg-type]
+    return Base(
+        "here",
+        sys.executable,
+        ".".join(map(str, sys.version_info[:3])),
+        markers,
+        (str(root),),
+        distributions,
+        Loaded(frozenset(loaded), "Loaded is what the test says."),
+    )
