@@ -11,14 +11,18 @@ from tierproof._version import __version__
 
 if TYPE_CHECKING:
     from tierproof.api.check import check
+    from tierproof.api.doctor import doctor
     from tierproof.core.report import Report
     from tierproof.errors import TierproofError
+    from tierproof.guard.diagnosis import Diagnosis
     from tierproof.model.spec import ModelSpec
 
-__all__ = ["ModelSpec", "Report", "TierproofError", "__version__", "check"]
+__all__ = ["Diagnosis", "ModelSpec", "Report", "TierproofError", "__version__", "check", "doctor"]
 
 _HOMES = {
     "check": "tierproof.api.check",
+    "doctor": "tierproof.api.doctor",
+    "Diagnosis": "tierproof.guard.diagnosis",
     "ModelSpec": "tierproof.model.spec",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",

@@ -70,3 +70,13 @@ class BrokenPackageError(TierproofError):
         super().__init__(message, hint=hint)
         self.package = package
         self.feature = feature
+
+
+class ProcessError(TierproofError):
+    """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
+
+
+class HealRefused(TierproofError):  # noqa: N818 - a refusal, as `PlanRefused` of the contract
+    """Mending now would break something that works; nothing was changed."""
+
+    exit_code = 1

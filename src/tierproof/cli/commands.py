@@ -6,6 +6,7 @@ import click
 
 from tierproof._version import __version__
 from tierproof.cli.check import check
+from tierproof.cli.doctor import doctor
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,3 +19,4 @@ def tierproof() -> None:
 
 
 tierproof.add_command(check)
+tierproof.add_command(doctor)
