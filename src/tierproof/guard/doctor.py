@@ -63,7 +63,9 @@ def diagnose_process(pid: int) -> Diagnosis:
     if not site.roots:
         if not _is_python(pid, libraries):
             raise ProcessError(f"process {pid} is no Python, or has not started yet")
-        notes.append("no native library of a package is loaded; pure Python modules cannot be seen from outside")
+        notes.append(
+            "no native library of a package is loaded; pure Python modules cannot be seen from outside"
+        )
     torn = _diagnose_from_outside(site, pid, libraries)
     return Diagnosis(torn, len(site.distributions), time.perf_counter() - began, tuple(notes))
 
@@ -199,9 +201,7 @@ def _import_names(site: Site, name: str) -> tuple[str, ...]:
     return tuple(sorted(tops, key=len)) or (name.replace("-", "_"),)
 
 
-def _judge(
-    site: Site, loaded: Iterable[LoadedPackage], interpreter: str = ""
-) -> tuple[TornPackage, ...]:
+def _judge(site: Site, loaded: Iterable[LoadedPackage], interpreter: str = "") -> tuple[TornPackage, ...]:
     torn = []
     for package in loaded:
         disk = site.examine(package.name)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution as Metadata
-from importlib.metadata import MetadataPathFinder
+from importlib.metadata import DistributionFinder, MetadataPathFinder
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -50,9 +50,7 @@ def iterate_installed(paths: Sequence[str] | None = None) -> Iterator[InstalledD
                 yield distribution
 
 
-def _context(entry: str) -> object:
-    from importlib.metadata import DistributionFinder
-
+def _context(entry: str) -> DistributionFinder.Context:
     return DistributionFinder.Context(path=[entry])
 
 

@@ -31,7 +31,8 @@ def capture_loaded_modules() -> tuple[LoadedModule, ...]:
     Nothing is imported and no module's `__getattr__` runs: lazy modules stay as they are.
     """
     found = []
-    for name, module in list(sys.modules.items()):
+    registered: list[tuple[str, object]] = list(sys.modules.items())  # anything may stand in it
+    for name, module in registered:
         if not isinstance(module, ModuleType):
             continue
         namespace = vars(module)
@@ -108,5 +109,7 @@ def _code_of(value: object, module: str, file: str) -> Iterator[CodeType]:
 
 def choose_version(modules: Iterable[LoadedModule]) -> str:
     """The `__version__` of the module nearest the top; empty where none has one."""
-    known = sorted((module.name.count("."), module.name, module.version) for module in modules if module.version)
+    known = sorted(
+        (module.name.count("."), module.name, module.version) for module in modules if module.version
+    )
     return known[0][2] if known else ""

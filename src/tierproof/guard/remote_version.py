@@ -57,7 +57,7 @@ def _read_regions(pid: int, memory: BinaryIO) -> Iterator[_Region]:
     total = 0
     for line in (PROC / str(pid) / "maps").read_text(errors="replace").splitlines():
         match = _REGION.match(line)
-        if match is None or (match[3] and match[3] != "[heap]" and not match[3].startswith("[anon")):
+        if match is None or not _may_hold_objects(match[3]):
             continue
         start, end = int(match[1], 16), int(match[2], 16)
         total += end - start
@@ -70,17 +70,26 @@ def _read_regions(pid: int, memory: BinaryIO) -> Iterator[_Region]:
             continue
 
 
+def _may_hold_objects(name: str) -> bool:
+    # The interpreter's own data holds the interned texts that it was built with, "__name__" among them.
+    return not name or name.startswith(("[heap]", "[anon")) or "python" in name.rpartition("/")[2]
+
+
 def _find_versions(regions: tuple[_Region, ...], names: Collection[str], text_offset: int) -> dict[str, str]:
     found: dict[str, str] = {}
-    name_keys = _find_texts(regions, b"__name__", text_offset)
+    name_keys = set(_find_texts(regions, b"__name__", text_offset))
     version_keys = set(_find_texts(regions, b"__version__", text_offset))
+    if not name_keys or not version_keys:
+        return found
     for name in names:
         for value in _find_texts(regions, name.encode(), text_offset):
-            for key in name_keys:
-                for region, at in _find_all(regions, struct.pack("<QQ", key, value)):
-                    version = _read_version(regions, region, at, version_keys, text_offset)
-                    if version:
-                        found[name] = version
+            for region, at in _find_pointers(regions, value):
+                entry = at - 8
+                if entry < 0 or struct.unpack_from("<Q", region.content, entry)[0] not in name_keys:
+                    continue
+                version = _read_version(regions, region, entry, version_keys, text_offset)
+                if version:
+                    found[name] = version
     return found
 
 
@@ -101,7 +110,7 @@ def _read_version(
 def _find_texts(regions: tuple[_Region, ...], text: bytes, text_offset: int) -> list[int]:
     """Addresses of the str objects that hold `text`."""
     found = []
-    for region, at in _find_all(regions, text + b"\0"):
+    for region, at in _find_all(regions, text):
         start = at - text_offset
         if start >= 0 and _length_at(region, start) == len(text) and (region.start + start) % 8 == 0:
             found.append(region.start + start)
@@ -113,7 +122,8 @@ def _read_text(regions: tuple[_Region, ...], address: int, text_offset: int) -> 
         start = address - region.start
         if 0 <= start < len(region.content) - text_offset:
             length = _length_at(region, start)
-            return region.content[start + text_offset :][:length] if 0 < length <= 64 else b""
+            text = start + text_offset
+            return region.content[text : text + length] if 0 < length <= 64 else b""
     return b""
 
 
@@ -122,6 +132,13 @@ def _length_at(region: _Region, start: int) -> int:
         return -1
     (length,) = struct.unpack_from("<q", region.content, start + _LENGTH_OFFSET)
     return int(length)
+
+
+def _find_pointers(regions: tuple[_Region, ...], address: int) -> Iterator[tuple[_Region, int]]:
+    # Its upper two bytes are zero, and a search for what ends in a zero crawls through memory full of them.
+    for region, at in _find_all(regions, struct.pack("<Q", address)[:6]):
+        if (region.start + at) % 8 == 0 and region.content[at + 6 : at + 8] == b"\0\0":
+            yield region, at
 
 
 def _find_all(regions: tuple[_Region, ...], pattern: bytes) -> Iterator[tuple[_Region, int]]:

@@ -99,7 +99,9 @@ class Site:
         """Capture what the disk holds of `name`, less what was already amiss at first sight."""
         distribution = self.find(name)
         if distribution is None:
-            stashes = [stash for root in self.roots for stash in find_stashes(root, (name, name.replace("-", "_")))]
+            stashes = [
+                stash for root in self.roots for stash in find_stashes(root, (name, name.replace("-", "_")))
+            ]
             return DiskPackage(stashes=tuple(stashes))
         root = distribution.root
         baseline = self.baselines[root]

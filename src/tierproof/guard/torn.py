@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -166,15 +166,15 @@ def choose_remedy(loaded: LoadedPackage, evidence: tuple[Evidence, ...]) -> Reme
     return Remedy.REINSTALL
 
 
-def describe(
-    loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy
-) -> str:
+def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy) -> str:
     """Say in a few sentences what happened and what mends it."""
     process = f"process {loaded.pid}" if loaded.pid else "this process"
     name, sentences = loaded.name, []
     if Evidence.VERSION in evidence or Evidence.NATIVE_LIBRARY_REPLACED in evidence:
         held = f"the disk holds {disk.version}" if disk.version else "the disk holds it no longer"
-        sentences.append(f"{process} runs {name} {loaded.version or '(version unknown)'}; {held}{_who(disk)}.")
+        sentences.append(
+            f"{process} runs {name} {loaded.version or '(version unknown)'}; {held}{_who(disk)}."
+        )
     if loaded.replaced:
         sentences.append(f"Mapped, but no longer on disk: {_list(loaded.replaced)}.")
     if Evidence.IMPORTED_WHILE_TORN in evidence:
@@ -205,7 +205,7 @@ def _who(disk: DiskPackage) -> str:
     by = f" by {disk.installer}" if disk.installer else ""
     if not disk.changed_at:
         return f", put there{by}" if by else ""
-    when = datetime.datetime.fromtimestamp(disk.changed_at).astimezone()
+    when = dt.datetime.fromtimestamp(disk.changed_at).astimezone()
     return f", put there{by} on {when:%Y-%m-%d at %H:%M:%S}"
 
 
