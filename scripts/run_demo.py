@@ -50,9 +50,12 @@ def check_example(example: str) -> Outcome:
         "-o",
         str(report),
     ]
-    print(f"\n$ tierproof check examples/{example}.py -o reports/{report.name}", flush=True)
-    code = subprocess.run(command, check=False, cwd=ROOT).returncode
-    return Outcome(example, VERDICTS.get(code, f"exit code {code}"), report)
+    print(f"$ tierproof check examples/{example}.py -o reports/{report.name}", flush=True)
+    done = subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    outcome = Outcome(example, VERDICTS.get(done.returncode, f"exit code {done.returncode}"), report)
+    if outcome.verdict != "pass" or outcome.problem:  # a pass is told by its line at the end
+        print(f"\n{done.stdout}", flush=True)
+    return outcome
 
 
 def main() -> int:

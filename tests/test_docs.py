@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 import pytest
-from tierproof.cli.check import check
 
 import tierproof.checks.tier1
 from tierproof.checks.registry import load_checks
+from tierproof.cli.check import check
 from tierproof.model.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,7 +18,9 @@ GPT = ModelSummary(
     kind="causal-lm",
     traits=("causal", "tied weights", "learned positions"),
     evidence=(
-        TraitEvidence("causal", "class name GPT; a lower-triangular buffer `bias`", "output 0 moves with inputs 1 to 15"),
+        TraitEvidence(
+            "causal", "class name GPT; a lower-triangular buffer `bias`", "output 0 moves with inputs 1 to 15"
+        ),
         TraitEvidence("vocabulary", "transformer.wte: 50257 rows", "ids 0 to 50256 accepted"),
         TraitEvidence("maximum length", "transformer.wpe: 1024 rows", ""),
     ),
@@ -31,7 +33,10 @@ def gpt_paths(blocks: int = 12) -> list[str]:
     paths = ["transformer.wte", "transformer.wpe"]
     for block in range(blocks):
         stem = f"transformer.h.{block}"
-        paths += [f"{stem}.{leaf}" for leaf in ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")]
+        paths += [
+            f"{stem}.{leaf}"
+            for leaf in ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
+        ]
     return [*paths, "transformer.ln_f"]
 
 
@@ -50,8 +55,19 @@ def layers(wrong: tuple[str, ...] = ()) -> list[dict[str, object]]:
             continue
         kind = "Embedding" if path.endswith(("wte", "wpe")) else "Linear"
         expected = 0.02 if "c_proj" not in path else 0.00408
-        std = round(expected * (1 + 0.04 * math.sin(len(path) * 3.1 + len(rows))), 6) * (9 if path in wrong else 1)
-        rows.append({"path": path, "kind": kind, "std": std, "expected_std": expected, "scheme": "GPT-2", "mean": 1e-5})
+        std = round(expected * (1 + 0.04 * math.sin(len(path) * 3.1 + len(rows))), 6) * (
+            9 if path in wrong else 1
+        )
+        rows.append(
+            {
+                "path": path,
+                "kind": kind,
+                "std": std,
+                "expected_std": expected,
+                "scheme": "GPT-2",
+                "mean": 1e-5,
+            }
+        )
     return rows
 
 
@@ -66,7 +82,11 @@ MEMORY = {
     "training_peak_bytes": 2_890_419_888,
     "inference_peak_bytes": 612_000_000,
     "forecast": [
-        {"batch": batch, "length": length, "training_bytes": 2_003_619_888 + batch * length * 3_464_000 + batch * length**2 * 590}
+        {
+            "batch": batch,
+            "length": length,
+            "training_bytes": 2_003_619_888 + batch * length * 3_464_000 + batch * length**2 * 590,
+        }
         for batch in (1, 2, 4, 8)
         for length in (64, 128, 256, 512, 1024)
     ],
@@ -113,7 +133,9 @@ def passing_report() -> Report:
             _passed("T1-SHAPE", "shapes", 6.2, cases=CASES, output_dtype="float32", largest_length=1024),
             _passed("T1-GRAD", "gradient flow", 3.4, modules=gradient_modules(), directional_error=2.1e-7),
             _passed("T1-STAB", "output stability", 4.0, repeat_difference=0.0, fp16_finite=True),
-            _passed("T1-INIT", "parameter initialisation", 0.31, layers=layers(), loss=10.98, uniform_loss=10.825),
+            _passed(
+                "T1-INIT", "parameter initialisation", 0.31, layers=layers(), loss=10.98, uniform_loss=10.825
+            ),
             _passed("T1-CAUSAL", "causality", 1.1, influence=influence(), largest_leak=0.0),
             _passed("T1-MEM", "memory footprint", 7.7, **MEMORY),
             _passed("T1-SPEED", "inference speed", 5.9, **SPEED),
@@ -128,11 +150,19 @@ def failing_report() -> Report:
         "T1-SHAPE", "shapes", 1, Outcome.PASSED, "", 6.2, {"cases": CASES, "output_dtype": "float32"}
     )
     gradient = CheckResult(
-        "T1-GRAD", "gradient flow", 1, Outcome.FAILED, "", 3.4,
+        "T1-GRAD",
+        "gradient flow",
+        1,
+        Outcome.FAILED,
+        "",
+        3.4,
         {"modules": gradient_modules(dead), "directional_error": 2.1e-7},
         tuple(
             Finding(
-                "T1-GRAD-002", Severity.ERROR, f"No gradient reaches {path}: its weights will never change.", path,
+                "T1-GRAD-002",
+                Severity.ERROR,
+                f"No gradient reaches {path}: its weights will never change.",
+                path,
                 {"gradient_norm": 0.0, "median_gradient_norm": 0.612},
                 "Look for .detach(), torch.no_grad() or a branch multiplied by zero after this module.",
             )
@@ -140,27 +170,41 @@ def failing_report() -> Report:
         ),
     )
     causal = CheckResult(
-        "T1-CAUSAL", "causality", 1, Outcome.FAILED, "", 1.1,
+        "T1-CAUSAL",
+        "causality",
+        1,
+        Outcome.FAILED,
+        "",
+        1.1,
         {"influence": influence(leak=True), "largest_leak": 0.83},
         (
             Finding(
-                "T1-CAUSAL-001", Severity.ERROR,
-                "Changing token 9 moves output 3: the model sees the future, so its training loss will look far "
-                "too good and its samples will be noise.",
+                "T1-CAUSAL-001",
+                Severity.ERROR,
+                "Changing token 9 moves output 3: the model sees the future, so its training loss "
+                "will look far too good and its samples will be noise.",
                 "transformer.h.0.attn",
                 {"relative_change": 0.83, "threshold": 1e-4, "first_output": 3, "input_position": 9},
-                "Give this attention a causal mask: is_causal=True in scaled_dot_product_attention, or fill scores "
-                "above the diagonal with -inf before the softmax.",
+                "Give this attention a causal mask: is_causal=True in scaled_dot_product_attention, "
+                "or fill scores above the diagonal with -inf before the softmax.",
             ),
         ),
     )
     init = CheckResult(
-        "T1-INIT", "parameter initialisation", 1, Outcome.PASSED, "", 0.31,
+        "T1-INIT",
+        "parameter initialisation",
+        1,
+        Outcome.PASSED,
+        "",
+        0.31,
         {"layers": layers(("transformer.h.2.attn.c_attn",)), "loss": 11.6, "uniform_loss": 10.825},
         (
             Finding(
-                "T1-INIT-003", Severity.WARNING, "The weights are 9 times as spread as GPT-2's scheme gives.",
-                "transformer.h.2.attn.c_attn", {"std": 0.18, "expected_std": 0.02},
+                "T1-INIT-003",
+                Severity.WARNING,
+                "The weights are 9 times as spread as GPT-2's scheme gives.",
+                "transformer.h.2.attn.c_attn",
+                {"std": 0.18, "expected_std": 0.02},
                 "Draw them from N(0, 0.02²), or say in the spec that this is meant.",
             ),
         ),
@@ -173,10 +217,16 @@ def failing_report() -> Report:
         seed=0,
         duration_s=41.93,
         results=(
-            causal, shape, gradient,
+            causal,
+            shape,
+            gradient,
             CheckResult(
-                "T1-STAB", "output stability", 1, Outcome.ERRORED,
-                "RuntimeError: \"addmm_impl_cpu_\" not implemented for 'Half' (while trying fp16)", 0.8,
+                "T1-STAB",
+                "output stability",
+                1,
+                Outcome.ERRORED,
+                "RuntimeError: \"addmm_impl_cpu_\" not implemented for 'Half' (while trying fp16)",
+                0.8,
             ),
             init,
             _passed("T1-MEM", "memory footprint", 7.7, **MEMORY),
@@ -188,10 +238,22 @@ def failing_report() -> Report:
 
 def inconclusive_report() -> Report:
     return Report(
-        version="0.1.0", target="model.py", model=GPT, environment=ENVIRONMENT, seed=3, duration_s=2.5,
+        version="0.1.0",
+        target="model.py",
+        model=GPT,
+        environment=ENVIRONMENT,
+        seed=3,
+        duration_s=2.5,
         results=(
             _passed("T1-SHAPE", "shapes", 1.2, cases=CASES),
-            CheckResult("T1-GRAD", "gradient flow", 1, Outcome.ERRORED, "MemoryError: 12.4 GiB asked for, 3.1 GiB free", 0.9),
+            CheckResult(
+                "T1-GRAD",
+                "gradient flow",
+                1,
+                Outcome.ERRORED,
+                "MemoryError: 12.4 GiB asked for, 3.1 GiB free",
+                0.9,
+            ),
             _skipped("T1-CROSS", "cross-attention", "The model has no encoder."),
         ),
     )
@@ -208,24 +270,47 @@ def skipped_report() -> Report:
     return Report(report.version, report.target, report.model, report.environment, 0, 0.1, (skipped,))
 
 
-NASTY = "<script>alert('x')</script> | `a` *b* _c_ [d](http://e.example/f) <!-- ]]> & \"q\" \x1b[31mred\x1b[0m \x00\x08 \u202egnirts \ud800 $x$ #1"
+NASTY = (
+    "<script>alert('x')</script> | `a` *b* _c_ [d](http://e.example/f) <!-- ]]> & \"q\" "
+    "\x1b[31mred\x1b[0m \x00\x08 \u202egnirts \ud800 $x$ #1"
+)
 
 
 def nasty_report(text: str = NASTY) -> Report:
     """Every text of the report is `text`, and the numbers are the worst ones."""
-    finding = Finding(text, Severity.ERROR, text, text, {"ratio": math.nan, text: text, "peak_bytes": math.inf}, text)
-    warning = Finding(text, Severity.WARNING, text, "", {"values": [math.nan, -math.inf, 1, 2, 3, 4, 5, 6, 7]}, text)
+    finding = Finding(
+        text, Severity.ERROR, text, text, {"ratio": math.nan, text: text, "peak_bytes": math.inf}, text
+    )
+    warning = Finding(
+        text, Severity.WARNING, text, "", {"values": [math.nan, -math.inf, 1, 2, 3, 4, 5, 6, 7]}, text
+    )
     return Report(
-        version="0.1.0", target=text,
+        version="0.1.0",
+        target=text,
         model=ModelSummary(
             text, 1, 0, 1, text, (text,), (TraitEvidence(text, text, text),), (text,), (text,)
         ),
-        environment=Environment(text, text, text), seed=0, duration_s=1e6,
+        environment=Environment(text, text, text),
+        seed=0,
+        duration_s=1e6,
         results=(
-            CheckResult("T1-GRAD", text, 1, Outcome.FAILED, "", 1.0, {
-                "modules": [{"path": text, "gradient_norm": math.nan}, {"path": text, "gradient_norm": "Infinity"}, {"path": text, "gradient_norm": 1.0}],
-                text: {text: text, "b": None},
-            }, (finding, finding, warning)),
+            CheckResult(
+                "T1-GRAD",
+                text,
+                1,
+                Outcome.FAILED,
+                "",
+                1.0,
+                {
+                    "modules": [
+                        {"path": text, "gradient_norm": math.nan},
+                        {"path": text, "gradient_norm": "Infinity"},
+                        {"path": text, "gradient_norm": 1.0},
+                    ],
+                    text: {text: text, "b": None},
+                },
+                (finding, finding, warning),
+            ),
             CheckResult(text, text, 1, Outcome.ERRORED, text, 0.0),
             CheckResult(text, text, 1, Outcome.SKIPPED, text, 0.0),
         ),

@@ -9,15 +9,21 @@ from tierproof.checks.check import Check
 from tierproof.errors import UsageError
 
 _MODULES = (
+    "registration",
     "shape",
     "gradient_flow",
+    "stability",
+    "initialization",
     "causality",
     "batch_independence",
     "padding",
     "input_influence",
     "cross_attention",
     "cache",
+    "attention",
     "live_tensors",
+    "memory",
+    "speed",
 )
 
 

@@ -168,4 +168,4 @@ def _watch_traffic(path: str, module: nn.Module, traffic: dict[str, _Traffic]) -
 def _hook_gradients(values: Any, note: Callable[[bool], None]) -> None:
     for _, tensor in iterate_tensors(values):
         if tensor.requires_grad:
-            tensor.register_hook(lambda gradient: note(bool(gradient.isfinite().all())))
+            tensor.register_hook(lambda gradient: note(bool(gradient.isfinite().all())))  # type: ignore[no-untyped-call]

@@ -11,6 +11,8 @@ from torch import Tensor
 from tierproof.model.outputs import iterate_tensors
 from tierproof.model.subject import Subject
 
+# Inputs are drawn from the plain seed: targets from the same stream would equal the inputs.
+TARGET_STREAM = 7919
 # State that is returned for the next call, not an answer; by the names transformers and recurrent models use.
 _CACHES = frozenset(
     {"past_key_values", "past_key_value", "cache_params", "past_buckets_states", "mems", "present", "presents",
@@ -53,7 +55,7 @@ def compute_objective(output: Any, subject: Subject, seed: int) -> Tensor:
     if not answers:
         raise ValueError("the output holds no floating tensor")
     differentiable = {path: tensor for path, tensor in answers.items() if tensor.requires_grad}
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed + TARGET_STREAM)
     terms = []
     for path, tensor in (differentiable or answers).items():
         if path == subject.outputs.loss and tensor.numel() == 1:
@@ -78,7 +80,9 @@ def _cross_entropy(logits: Tensor, generator: torch.Generator) -> Tensor:
 def _mean_square(values: Tensor, generator: torch.Generator) -> Tensor:
     values = torch.view_as_real(values) if values.is_complex() else values
     values = _at_least_float32(values)
-    values = torch.where(values.detach().isinf(), torch.zeros((), dtype=values.dtype, device=values.device), values)
+    values = torch.where(
+        values.detach().isinf(), torch.zeros((), dtype=values.dtype, device=values.device), values
+    )
     targets = torch.randn(values.shape, generator=generator).to(values)
     return F.mse_loss(values, targets)
 

@@ -66,7 +66,11 @@ class OperationRecorder(TorchFunctionMode):
         self._ticks = 0
 
     def __torch_function__(
-        self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Note the operation and run it unchanged."""
         self._ticks += 1

@@ -19,10 +19,16 @@ def find_transformers_kind(model: nn.Module) -> str:
     if main == "pixel_values" or _is_image_text_pair(config):
         return "vision"
     if type(model).__name__.endswith(("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")):
-        return "causal-lm"
+        return "encoder" if _is_undecided(config) else "causal-lm"
     if main != "input_ids":
         return "sequence"
     return "causal-lm" if _is_decoder(model, config) else "encoder"
+
+
+def _is_undecided(config: Any) -> bool:
+    """A BERT-like model with a causal head attends both ways until its config says `is_decoder=True`."""
+    _, masked = _auto_types()
+    return config.model_type in masked and getattr(config, "is_decoder", None) is False
 
 
 def _is_decoder(model: nn.Module, config: Any) -> bool:

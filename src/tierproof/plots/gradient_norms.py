@@ -53,7 +53,7 @@ def _describe(gradients: Sequence[_Gradient]) -> str:
     sound = [gradient.norm for gradient in gradients if not gradient.broken]
     text = f"Gradient norm of {len(gradients)} modules in forward order"
     if sound:
-        text += f", from {min(sound):.1e} to {max(sound):.1e}"
+        text += f", from {min(sound):.2g} to {max(sound):.2g}"
     broken = len(gradients) - len(sound)
     return f"{text}; {broken} zero or non-finite (red)." if broken else f"{text}."
 
@@ -67,16 +67,18 @@ def _draw_bars(gradients: Sequence[_Gradient]) -> Figure:
     figure, (axes,) = new_figure(0.75 + 0.19 * len(gradients))
     low, high = _floor(gradients)
     rows = list(range(len(gradients)))
-    lengths = [low if gradient.broken else gradient.norm - low for gradient in gradients]
-    use_log_ticks(axes, "x")
-    axes.barh(rows, lengths, left=low, height=0.66, color=[BAD if g.broken else ACCENT for g in gradients])
+    lengths = [0.0 if gradient.broken else gradient.norm - low for gradient in gradients]
+    use_log_ticks(axes, "x", decades=math.log10(high) - math.log10(low))
+    axes.barh(rows, lengths, left=low, height=0.66, color=ACCENT)
+    broken = [row for row in rows if gradients[row].broken]
+    axes.plot([low * 1.15] * len(broken), broken, "x", color=BAD, markersize=5, markeredgewidth=1.6)
     for row, gradient in zip(rows, gradients, strict=True):
         at = low * 1.15 if gradient.broken else gradient.norm
         axes.annotate(
             f" {gradient.label}",
             (at, row),
             va="center",
-            fontsize=7.5,
+            fontsize=8.5,
             color=BAD if gradient.broken else None,
             xytext=(10 if gradient.broken else 1, 0),
             textcoords="offset points",
@@ -91,7 +93,7 @@ def _draw_bars(gradients: Sequence[_Gradient]) -> Figure:
 def _draw_line(gradients: Sequence[_Gradient]) -> Figure:
     figure, (axes,) = new_figure(2.7)
     low, high = _floor(gradients)
-    use_log_ticks(axes, "y")
+    use_log_ticks(axes, "y", decades=math.log10(high) - math.log10(low))
     norms = [math.nan if gradient.broken else gradient.norm for gradient in gradients]
     axes.plot(range(len(norms)), norms, color=ACCENT, linewidth=1.1, marker="o", markersize=2.4)
     broken = [index for index, gradient in enumerate(gradients) if gradient.broken]
@@ -104,7 +106,7 @@ def _draw_line(gradients: Sequence[_Gradient]) -> Figure:
             f"{names}{more}: {gradients[broken[0]].label}",
             (broken[0], low * 1.3),
             color=BAD,
-            fontsize=8,
+            fontsize=8.5,
             xytext=(6 if left else -6, 5),
             textcoords="offset points",
             ha="left" if left else "right",
@@ -135,4 +137,4 @@ def _mark_blocks(axes: Axes, paths: Sequence[str]) -> None:
     axes.set_xticks([index for index, _ in starts[::step]], labels=[number for _, number in starts[::step]])
     for index, _ in starts:
         axes.axvline(index - 0.5, color=LINE, linewidth=0.5, alpha=0.45)
-    axes.set_xlabel(f"modules in forward order; numbers: {read_label(stem)}")
+    axes.set_xlabel(f"modules in forward order; numbers: {read_label(stem)}.N")

@@ -44,14 +44,15 @@ def draw_influence(measurements: Measurements) -> Figure | None:
     axes.set_xlabel("input position")
     axes.set_ylabel("output position")
     hide_frame(axes)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=2,
-        handlelength=0.9,
-        handleheight=0.9,
-        borderaxespad=0.3,
-    )
+    if axes.patches:
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=2,
+            handlelength=0.9,
+            handleheight=0.9,
+            borderaxespad=0.3,
+        )
     seen = (
         f"{later} pairs where an output moves with a later input"
         if later

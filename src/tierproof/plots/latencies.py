@@ -54,14 +54,17 @@ def _draw_strip(axes: Axes, latencies: Sequence[float], measurements: Measuremen
         at = read_amount(measurements.get(key))
         if at is None:
             continue
+        left = at < (min(latencies) + max(latencies)) / 2
         axes.axvline(at, ymax=0.66, color=colour, linewidth=1.1)
         axes.annotate(
             f"{name} {at:.3g} ms",
             (at, 1.25 + 0.62 * level),
-            fontsize=7.5,
+            fontsize=8.5,
             color=INK,
             va="bottom",
-            ha="left" if at < (min(latencies) + max(latencies)) / 2 else "right",
+            xytext=(3 if left else -3, 0),
+            textcoords="offset points",
+            ha="left" if left else "right",
         )
     spread = (max(latencies) - min(latencies)) or max(latencies) or 1.0
     axes.set_xlim(min(latencies) - 0.08 * spread, max(latencies) + 0.08 * spread)

@@ -92,7 +92,7 @@ def _draw_forecast(axes: Axes, cells: Mapping[tuple[int, int], float], batches: 
                 bottom=row - 0.46,
                 width=0.96,
                 color=ACCENT,
-                alpha=0.06 + 0.44 * size / largest,
+                alpha=0.06 + 0.34 * size / largest,
             )
             axes.text(
                 column,
@@ -100,7 +100,7 @@ def _draw_forecast(axes: Axes, cells: Mapping[tuple[int, int], float], batches: 
                 _format_bytes(size),
                 ha="center",
                 va="center",
-                fontsize=7.5 if len(lengths) < 6 else 6.5,
+                fontsize=8.5 if len(lengths) < 6 else 7,
             )
     axes.set_xlim(-0.5, len(lengths) - 0.5)
     axes.set_ylim(len(batches) - 0.5, -0.5)

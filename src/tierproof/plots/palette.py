@@ -20,6 +20,6 @@ THEME_COLOURS = {
     LINE: "var(--tp-axis)",
     ACCENT: "var(--tp-accent)",
     GOOD: "var(--tp-good)",
-    WARN: "var(--tp-warn)",
+    WARN: "var(--tp-fig-warn)",
     BAD: "var(--tp-bad)",
 }

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from tierproof.core.json_value import JsonValue
 from tierproof.plots.chart import hide_frame, new_figure
-from tierproof.plots.palette import BAD, GOOD
+from tierproof.plots.palette import BAD, GOOD, LINE
 from tierproof.plots.read_measurements import Measurements, read_count, read_records
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST = 14
 
 
+class _State(IntEnum):
+    """How a case went; of several with one batch and length, the worst counts."""
+
+    ACCEPTED = 0
+    NOT_JUDGED = 1
+    FAILED = 2
+
+
+_STATES = {
+    "ok": _State.ACCEPTED,
+    "passed": _State.ACCEPTED,
+    "failed": _State.FAILED,
+    "raised": _State.FAILED,
+}
+_SIGNS = {_State.ACCEPTED: ("o", GOOD), _State.NOT_JUDGED: ("_", LINE), _State.FAILED: ("x", BAD)}
+
+
 def draw_shape_cases(measurements: Measurements) -> Figure | None:
     """Draw `cases`: a batch × length grid; a case is told by its sign, not by its colour alone."""
-    cases: dict[tuple[int, int], bool] = {}
+    cases: dict[tuple[int, int], _State] = {}
     for record in read_records(measurements.get("cases")):
         batch, length = read_count(record.get("batch")), read_count(record.get("length"))
         if batch is not None and length is not None:
-            cases[batch, length] = cases.get((batch, length), True) and record.get("outcome") == "ok"
+            state = _read_state(record.get("outcome"))
+            cases[batch, length] = max(cases.get((batch, length), _State.ACCEPTED), state)
     if len(cases) < 2:
         return None
     batches = sorted({batch for batch, _ in cases})[:_MOST]
     lengths = sorted({length for _, length in cases})[:_MOST]
     figure, (axes,) = new_figure(0.85 + 0.3 * len(batches))
-    for (batch, length), ok in cases.items():
-        if batch not in batches or length not in lengths:
-            continue
-        row, column, colour = batches.index(batch), lengths.index(length), GOOD if ok else BAD
-        axes.bar([column], [0.9], bottom=row - 0.45, width=0.94, color=colour, alpha=0.2)
-        sign, size = ("o", 5) if ok else ("x", 6)
-        axes.plot([column], [row], sign, color=colour, markersize=size, markeredgewidth=1.8)
+    for (batch, length), state in cases.items():
+        if batch in batches and length in lengths:
+            _draw_case(axes, batches.index(batch), lengths.index(length), state)
     axes.set_xlim(-0.5, len(lengths) - 0.5)
     axes.set_ylim(len(batches) - 0.5, -0.5)
     axes.set_xticks(range(len(lengths)), labels=[str(length) for length in lengths])
@@ -40,9 +58,25 @@ def draw_shape_cases(measurements: Measurements) -> Figure | None:
     axes.set_xlabel("length")
     axes.set_ylabel("batch")
     hide_frame(axes)
-    failed = sum(not ok for ok in cases.values())
-    figure.set_label(
-        f"{len(cases)} batch sizes and lengths tried (dot: accepted, cross: failed); "
-        f"{failed or 'none'} failed."
-    )
+    figure.set_label(_describe(Counter(cases.values())))
     return figure
+
+
+def _read_state(outcome: JsonValue) -> _State:
+    """An outcome such as "out of memory" or "not tried: …" is neither accepted nor failed."""
+    return _STATES.get(outcome, _State.NOT_JUDGED) if isinstance(outcome, str) else _State.NOT_JUDGED
+
+
+def _draw_case(axes: Axes, row: int, column: int, state: _State) -> None:
+    sign, colour = _SIGNS[state]
+    axes.bar([column], [0.9], bottom=row - 0.45, width=0.94, color=colour, alpha=0.2)
+    axes.plot([column], [row], sign, color=colour, markersize=5.5, markeredgewidth=1.8)
+
+
+def _describe(counts: Counter[_State]) -> str:
+    text = f"{counts.total()} combinations of batch size and length: {counts[_State.ACCEPTED]} accepted (dot)"
+    if counts[_State.FAILED]:
+        text += f", {counts[_State.FAILED]} failed (cross)"
+    if counts[_State.NOT_JUDGED]:
+        text += f", {counts[_State.NOT_JUDGED]} not tried or not judged (dash)"
+    return text + "."

@@ -14,6 +14,9 @@ from tierproof.plots.palette import THEME_COLOURS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LARGEST_SCALE = 1.15
+"""A figure grows with its column only so far: beyond, its text would outgrow the page's."""
+
 _COLOUR = re.compile("|".join(THEME_COLOURS), re.IGNORECASE)
 _FAMILY = re.compile(r"'DejaVu Sans'[^;]*")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -38,6 +41,7 @@ def render_inline_svg(figure: Figure) -> str:
                 parent.remove(child)
     for element in root.iter():
         _adapt(element, prefix)
+    root.set("style", f"max-width: {_LARGEST_SCALE * figure.get_figwidth():.1f}in")
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.set("role", "img")

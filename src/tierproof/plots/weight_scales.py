@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,10 +43,11 @@ def draw_weight_scales(measurements: Measurements) -> Figure | None:
     if not layers:
         return None
     figure, (axes,) = new_figure(3.0)
-    use_log_ticks(axes, "x")
-    use_log_ticks(axes, "y")
     low = max(min(min(layer.std, layer.expected) for layer in layers) / 3, 1e-305)
     high = max(max(layer.std, layer.expected) for layer in layers) * 3
+    decades = math.log10(high) - math.log10(low)
+    use_log_ticks(axes, "x", decades=decades)
+    use_log_ticks(axes, "y", decades=decades)
     axes.fill_between(
         [low, high],
         [low / _FACTOR, high / _FACTOR],
@@ -66,7 +68,7 @@ def draw_weight_scales(measurements: Measurements) -> Figure | None:
     axes.legend(loc="upper left", handletextpad=0.4, borderaxespad=0.2)
     figure.set_label(
         f"Standard deviation of the weights of {len(layers)} layers against the scheme each resembles; "
-        f"{len(outliers)} off by more than a factor of {_FACTOR:g}."
+        f"{len(outliers) or 'none'} off by more than a factor of {_FACTOR:g}."
     )
     return figure
 
@@ -102,7 +104,7 @@ def _name_outliers(axes: Axes, outliers: Sequence[_Layer], low: float, high: flo
         axes.annotate(
             read_label(layer.path, longest=24),
             (layer.expected, layer.std),
-            fontsize=7.5,
+            fontsize=8.5,
             color=INK,
             xytext=(6 if left else -6, -8),
             textcoords="offset points",

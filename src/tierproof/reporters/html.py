@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from tierproof.core.report import Report
 from tierproof.reporters.clean_text import clean_text
 from tierproof.reporters.html_figures import DrawnFigure, draw_report_figures
 from tierproof.reporters.json_document import render_json
-from tierproof.reporters.measurement_view import MeasurementView, lay_out_evidence, lay_out_measurements
+from tierproof.reporters.measurement_view import lay_out_evidence, lay_out_measurements, list_single_values
 from tierproof.reporters.quantity import format_bytes, format_count, format_seconds
 from tierproof.reporters.story import (
     OUTCOME_MARKS,
@@ -28,7 +29,9 @@ from tierproof.reporters.story import (
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
+_PATH_PARTS = re.compile(r"[^./:_\\]*[./:_\\]?", re.DOTALL)
 _MOST_ROWS = 200
 _MOST_FRAGMENT_ROWS = 40
 _MOST_NOTES = 3
@@ -86,7 +89,7 @@ def _view_check(
     return {
         "result": result,
         "mark": OUTCOME_MARKS[result.outcome],
-        "notes": _write_notes(result, view),
+        "notes": _write_notes(result),
         "figure": None if shown_above else figure,
         "figure_above": shown_above and figure is not None,
         "tables_open": figure is None,
@@ -95,12 +98,13 @@ def _view_check(
     }
 
 
-def _write_notes(result: CheckResult, view: MeasurementView) -> str:
+def _write_notes(result: CheckResult) -> str:
     if result.outcome in (Outcome.SKIPPED, Outcome.ERRORED):
         return result.reason
     parts = [count_of(len(result.errors), "error")] if result.errors else []
     parts += [count_of(len(result.warnings), "warning")] if result.warnings else []
-    return " · ".join([*parts, *(f"{name} {text}" for name, text in view.values[: _MOST_NOTES - len(parts)])])
+    values = list_single_values(result.measurements)[: _MOST_NOTES - len(parts)]
+    return " · ".join([*parts, *(f"{name} {text}" for name, text in values)])
 
 
 @cache
@@ -125,6 +129,7 @@ def _open_environment() -> Environment:
         "bytes": format_bytes,
         "seconds": format_seconds,
         "evidence": _list_evidence,
+        "breakable": _let_break,
         "own_markup": Markup,  # for SVG that plots/svg.py wrote and escaped
     }
     environment.filters.update(filters)
@@ -136,3 +141,10 @@ def _open_environment() -> Environment:
 
 def _list_evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
     return lay_out_evidence(finding.evidence)
+
+
+def _let_break(path: str) -> Markup:
+    """Let a path or module name break after its separators rather than inside a word."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in _PATH_PARTS.findall(clean_text(path)))

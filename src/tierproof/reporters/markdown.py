@@ -31,10 +31,8 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {verdict}: {escape_markdown(report.target)}", "", escape_markdown(story.headline), ""]
     if story.lead:
         lines += ["## The worst error", "", *_write_lead(story.lead)]
-    if story.unjudged:
-        lines += ["## What could not be checked", ""]
-        lines += [_write_unjudged(result) for result in story.unjudged] + [""]
-    lines += _write_rest(story)
+    rest, unjudged = _write_rest(story), _write_unjudged(story)
+    lines += [*rest, *unjudged] if story.lead else [*unjudged, *rest]
     lines += _write_model(report.model)
     lines += _write_checks(report)
     return "\n".join([*lines, "---", "", _write_footer(report)]) + "\n"
@@ -85,10 +83,15 @@ def _write_evidence(finding: Finding) -> str:
     )
 
 
-def _write_unjudged(result: CheckResult) -> str:
-    reason = escape_markdown(result.reason) or "no reason was given"
-    mark, code = OUTCOME_MARKS[result.outcome], format_code(result.code)
-    return f"- {mark} {code} {escape_markdown(result.name)}: {reason}"
+def _write_unjudged(story: Story) -> list[str]:
+    if not story.unjudged:
+        return []
+    lines = ["## What could not be checked", ""]
+    for result in story.unjudged:
+        mark, code = OUTCOME_MARKS[result.outcome], format_code(result.code)
+        reason = escape_markdown(result.reason) or "no reason was given"
+        lines.append(f"- {mark} {code} {escape_markdown(result.name)}: {reason}")
+    return [*lines, ""]
 
 
 def _write_model(model: ModelSummary) -> list[str]:
@@ -118,7 +121,7 @@ def _write_checks(report: Report) -> list[str]:
     rows = [
         [
             f"{OUTCOME_MARKS[result.outcome]} {result.outcome.value}",
-            format_code(result.code),
+            format_code(result.code, in_table=True),
             escape_markdown(result.name),
             format_seconds(result.duration_s),
             escape_markdown(result.reason) or _count_findings(result),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tierproof.reporters.clean_text import clean_line
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~$&@])")
-_BLOCK_START = re.compile(r"^([-+=]|\d+(?=[.)]))")
+_BLOCK_START = re.compile(r"^([-+](?=\s|$|[-+])|=|\d{1,9}(?=[.)](?:\s|$)))")
 _BARE_LINK = re.compile(r"(?i)\b(https?|ftp):(?=//)|\b(www)\.")
 _BACKTICKS = re.compile(r"`+")
 
@@ -22,20 +22,21 @@ def escape_markdown(text: str) -> str:
     return escaped
 
 
-def format_code(text: str) -> str:
-    """A code span that holds any text; in a table, pass it through `format_row`."""
+def format_code(text: str, *, in_table: bool = False) -> str:
+    """A code span that holds any text; a table needs its bars escaped, which it undoes itself."""
     text = clean_line(text)
     if not text:
         return ""
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * (longest + 1)
     padding = " " if longest and (text.startswith("`") or text.endswith("`")) else ""
-    return f"{fence}{padding}{text}{padding}{fence}"
+    code = f"{fence}{padding}{text}{padding}{fence}"
+    return code.replace("|", "\\|") if in_table else code
 
 
 def format_row(cells: Sequence[str]) -> str:
-    """A table row of finished Markdown; a bar inside a cell is escaped where it is not yet."""
-    return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |"
+    """A table row of finished Markdown cells, their bars escaped."""
+    return f"| {' | '.join(cells)} |"
 
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,15 @@ def lay_out_measurements(measurements: Mapping[str, JsonValue], *, most_rows: in
     return MeasurementView(tuple(values), tuple(tables))
 
 
+def list_single_values(measurements: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
+    """Only the measurements that are one value, as (name, text)."""
+    return tuple(
+        (name_of(name), format_value(name, value))
+        for name, value in measurements.items()
+        if value is None or isinstance(value, bool | int | float | str)
+    )
+
+
 def lay_out_evidence(evidence: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
     """The evidence of a finding as (name, text)."""
     return tuple((name_of(name), _format_short(name, value)) for name, value in evidence.items())
@@ -84,9 +94,17 @@ def _format_short(name: str, value: JsonValue) -> str:
         return _describe_matrix(value)
     numbers = [item for item in value if isinstance(item, int | float) and not isinstance(item, bool)]
     if len(numbers) == len(value):
-        low, high = format_value(name, min(numbers)), format_value(name, max(numbers))
-        return f"{len(numbers)} values, {low} to {high}"
+        return _describe_numbers(name, numbers)
     return format_value(name, value)
+
+
+def _describe_numbers(name: str, numbers: Sequence[int | float]) -> str:
+    finite = [number for number in numbers if isinstance(number, int) or math.isfinite(number)]
+    text = f"{len(numbers)} values"
+    if finite:
+        text += f", {format_value(name, min(finite))} to {format_value(name, max(finite))}"
+    others = len(numbers) - len(finite)
+    return f"{text}, {others} non-finite" if others else text
 
 
 def _is_matrix(value: Sequence[JsonValue]) -> bool:

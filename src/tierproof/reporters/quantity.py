@@ -81,7 +81,7 @@ def format_seconds(seconds: float) -> str:
     if size < 0.9995:
         return f"{seconds * 1e3:.3g} ms"
     if size < 99.95:
-        return f"{seconds:.1f} s" if size >= 10 else f"{seconds:.2g} s"
+        return f"{seconds:.1f} s"
     if size < 1e7:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     return f"{seconds:.3g} s"
@@ -91,7 +91,7 @@ def _format_number(number: float, unit: str) -> str:
     if isinstance(number, float) and not math.isfinite(number):
         return _SPELLED["NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"]
     if isinstance(number, int) and abs(number) >= 10**18:
-        number = float(number) if abs(number) < 10**300 else math.copysign(1e300, number)
+        number = float(number) if abs(number) < 10**300 else math.copysign(1e300, 1 if number > 0 else -1)
     return _FORMATS.get(unit, _format_plain)(number)
 
 
@@ -109,21 +109,27 @@ def _scale(number: float, step: int, units: Sequence[str]) -> str:
     value, place = float(number), 0
     while abs(value) >= step * 0.99995 and place < len(units) - 1:
         value, place = value / step, place + 1
-    digits = (
-        f"{value:.4g}" if abs(value) < 1 or abs(value) >= 1e6 else f"{value:.1f}" if place else f"{value:.4g}"
-    )
-    return f"{digits}{units[place]}"
+    if not place or abs(value) < 1 or abs(value) >= 1e6:
+        return f"{value:.4g}{units[place]}"
+    return f"{value:.2f}{units[place]}" if abs(value) < 9.995 else f"{value:.1f}{units[place]}"
 
 
 def _format_sequence(value: Sequence[JsonValue], unit: str) -> str:
     if any(isinstance(item, Mapping | list | tuple) for item in value) and len(value) > 2:
         return f"{len(value)} entries"
-    return _join([format_value("", item, unit=unit) for item in value], between=", ")
+    return _join([_format_item(item, unit) for item in value])
 
 
-def _join(parts: Sequence[str], *, between: str = ", ") -> str:
-    shown = between.join(parts[:_MOST_ITEMS])
-    return f"{shown}{between}… ({len(parts)} in all)" if len(parts) > _MOST_ITEMS else shown or "none"
+def _format_item(item: JsonValue, unit: str) -> str:
+    """One of several: without commas of its own, so that a shape reads as 2, 16, 50257."""
+    if isinstance(item, int) and not isinstance(item, bool) and not unit and abs(item) < 1_000_000:
+        return str(item)
+    return format_value("", item, unit=unit)
+
+
+def _join(parts: Sequence[str]) -> str:
+    shown = ", ".join(parts[:_MOST_ITEMS])
+    return f"{shown}, … ({len(parts)} in all)" if len(parts) > _MOST_ITEMS else shown or "none"
 
 
 _FORMATS: Mapping[str, Callable[[float], str]] = {

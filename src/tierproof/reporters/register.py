@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from tierproof.core.renderers import register_renderer
-from tierproof.reporters.html import render_html, render_html_fragment
-from tierproof.reporters.json_document import render_json
-from tierproof.reporters.junit import render_junit
-from tierproof.reporters.markdown import render_markdown
-from tierproof.reporters.terminal import render_text
+import importlib
+from typing import TYPE_CHECKING
+
+from tierproof.core.renderers import Renderer, register_renderer
+
+if TYPE_CHECKING:
+    from tierproof.core.report import Report
+
+_RENDERERS = {
+    ".html": ("html", "render_html"),
+    ".html-fragment": ("html", "render_html_fragment"),
+    ".json": ("json_document", "render_json"),
+    ".md": ("markdown", "render_markdown"),
+    ".txt": ("terminal", "render_text"),
+    ".xml": ("junit", "render_junit"),
+}
 
 
 def register_all() -> None:
-    """Let reports be saved in every format; nothing heavy is imported until one is written."""
-    register_renderer(".html", render_html)
-    register_renderer(".html-fragment", render_html_fragment)
-    register_renderer(".json", render_json)
-    register_renderer(".md", render_markdown)
-    register_renderer(".txt", render_text)
-    register_renderer(".xml", render_junit)
+    """Let reports be saved in every format; a reporter is imported when its first report is written."""
+    for suffix, (module, name) in _RENDERERS.items():
+        register_renderer(suffix, _defer(module, name))
+
+
+def _defer(module: str, name: str) -> Renderer:
+    def render(report: Report) -> str:
+        renderer: Renderer = getattr(importlib.import_module(f"tierproof.reporters.{module}"), name)
+        return renderer(report)
+
+    return render

@@ -92,9 +92,11 @@ def _write_headline(report: Report) -> str:
         crashed = (
             f"{counts[Outcome.ERRORED]} of {count_of(len(report.results), 'check')} could not be carried out"
         )
-        found = f"the {count_of(ran, 'check')} that ran found no error" if ran else "no other check ran"
+        that_ran = "the one check" if ran == 1 else f"the {ran} checks"
+        found = f"{that_ran} that ran found no error" if ran else "no other check ran"
         return f"{crashed}; {found}{tail}."
-    return f"All {count_of(len(report.results), 'check')} were skipped, so nothing is known about the model."
+    skipped = "The only check was" if len(report.results) == 1 else f"All {len(report.results)} checks were"
+    return f"{skipped} skipped, so nothing is known about the model."
 
 
 def _write_tail(counts: dict[Outcome, int], verdict: Verdict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.report import ModelSummary, Report
 from tierproof.core.verdict import Verdict
 from tierproof.reporters.clean_text import clean_line, clean_text
-from tierproof.reporters.measurement_view import lay_out_evidence, lay_out_measurements
+from tierproof.reporters.measurement_view import lay_out_evidence, list_single_values
 from tierproof.reporters.quantity import format_bytes, format_count, format_seconds
 from tierproof.reporters.story import (
     OUTCOME_MARKS,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _MOST_PLACES = 6
-_MOST_VALUES = 4
+_MOST_VALUES = 3
 _NARROW = 70
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -107,11 +108,8 @@ def _lay_out(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
     if story.lead:
         yield ""
         yield from _lay_out_lead(story.lead)
-    if story.unjudged:
-        yield _head("What could not be checked")
-        for result in story.unjudged:
-            yield _lay_out_unjudged(result)
-    yield from _lay_out_rest(story)
+    rest, unjudged = _lay_out_rest(story), _lay_out_unjudged(story)
+    yield from itertools.chain(rest, unjudged) if story.lead else itertools.chain(unjudged, rest)
     yield _head("Model")
     yield _lay_out_model(report.model)
     yield from _lay_out_evidence(report.model)
@@ -186,12 +184,16 @@ def _write_evidence(finding: Finding) -> str:
     return "; ".join(f"{name} {text}" for name, text in lay_out_evidence(finding.evidence))
 
 
-def _lay_out_unjudged(result: CheckResult) -> RenderableType:
+def _lay_out_unjudged(story: Story) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    title = f"{OUTCOME_MARKS[result.outcome]} {clean_line(result.code)} {clean_line(result.name)}: "
-    colour = _OUTCOME_COLOURS[result.outcome]
-    return _indent(Text.assemble((title, colour), clean_text(result.reason) or "no reason was given"), 2)
+    if not story.unjudged:
+        return
+    yield _head("What could not be checked")
+    for result in story.unjudged:
+        title = f"{OUTCOME_MARKS[result.outcome]} {clean_line(result.code)} {clean_line(result.name)}: "
+        reason = clean_text(result.reason) or "no reason was given"
+        yield _indent(Text.assemble((title, _OUTCOME_COLOURS[result.outcome]), reason), 2)
 
 
 def _lay_out_rest(story: Story) -> Iterator[RenderableType]:
@@ -281,8 +283,8 @@ def _write_notes(result: CheckResult) -> str:
         return clean_line(result.reason)
     parts = [count_of(len(result.errors), "error")] if result.errors else []
     parts += [count_of(len(result.warnings), "warning")] if result.warnings else []
-    values = lay_out_measurements(result.measurements, most_rows=0).values
-    return "; ".join([*parts, *(f"{name} {text}" for name, text in values[:_MOST_VALUES])])
+    values = list_single_values(result.measurements)[:_MOST_VALUES]
+    return "; ".join([*parts, *(f"{name} {text}" for name, text in values)])
 
 
 def _write_footer(report: Report) -> str:

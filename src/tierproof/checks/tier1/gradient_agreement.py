@@ -127,6 +127,8 @@ def compare_gradients(
     }
     if result is None:
         return [], measured
+    if _is_truncated(context.subject.model, groups[wrong], log):
+        return [_note_truncated(result, groups[wrong])], measured
     last = _find_last_wrong(arena, groups[wrong])
     return [_report(context, result, last, order, log)], measured
 
@@ -156,9 +158,7 @@ def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Aren
     trainable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
     torch.manual_seed(context.seed)
     with torch.enable_grad():
-        objective = compute_objective(
-            run_substituted(subject.model, tensors, call), subject, context.seed
-        )
+        objective = compute_objective(run_substituted(subject.model, tensors, call), subject, context.seed)
     if not objective.requires_grad:
         raise ValueError("the objective has no gradient")
     found = torch.autograd.grad(objective, list(trainable.values()), allow_unused=True)
@@ -192,6 +192,23 @@ def _find_altered_gradients(model: nn.Module) -> frozenset[str]:
     }
     names |= {name for name, parameter in model.named_parameters() if parameter._backward_hooks}
     return frozenset(names)
+
+
+def _is_truncated(model: nn.Module, names: list[str], log: OperationLog) -> bool:
+    """Whether the parameters were used with and without gradients: a recurrence cut on purpose."""
+    parameters = dict(model.named_parameters())
+    return any(id(parameters[name]) in log.used_without_gradient for name in names)
+
+
+def _note_truncated(result: DirectionalDerivative, names: list[str]) -> Finding:
+    return Finding(
+        f"{CODE}-013",
+        Severity.INFO,
+        "Some modules run several times and only the last times with gradients: backward is truncated.",
+        where=names[-1].rpartition(".")[0],
+        evidence={"relative_mismatch": result.mismatch},
+        hint="Nothing to do if truncated backpropagation is meant; otherwise remove torch.no_grad().",
+    )
 
 
 def _find_last_wrong(arena: _Arena, group: list[str]) -> str:

@@ -27,6 +27,7 @@ Findings:
     T1-GRAD-010 info: parameters are frozen.
     T1-GRAD-011 warning: one layer among equals is frozen.
     T1-GRAD-012 info: the forward raises in training mode without targets.
+    T1-GRAD-013 info: a recurrence is differentiated in part (truncated backpropagation).
 
 Source: transformers' model tester and PyTorch's gradcheck do parts of this per class or per function.
 """
@@ -35,7 +36,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -61,7 +62,9 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
     trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     findings = _judge_frozen(model)
     if not trainable:
-        return CheckOutput(tuple(findings), {}, skipped="every parameter is frozen: there is no gradient to audit")
+        return CheckOutput(
+            tuple(findings), {}, skipped="every parameter is frozen: there is no gradient to audit"
+        )
     model.eval()
     call = subject.make_call(seed=context.seed)
     passes = [run_gradient_pass(subject, call, context.seed)]
@@ -77,12 +80,14 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
         starved = find_starved(model, passes)
     if starved:
         findings += judge_starved(context, call, passes, starved)
-    findings += _judge_training(context, call, passes, {name for item in starved for name in item.names})
+    findings += _judge_training(context, call, {name for item in starved for name in item.names})
     model.eval()
-    findings += _judge_depth(model, passes[0])
+    findings += _judge_depth(passes[0])
     excluded = frozenset(name for item in starved for name in item.names)
     if not any(finding.severity is Severity.ERROR for finding in findings):
-        wrong, compared = compare_gradients(context, call, _order_names(model, passes[0]), passes[0].log, excluded)
+        wrong, compared = compare_gradients(
+            context, call, _order_names(model, passes[0]), passes[0].log, excluded
+        )
         findings += wrong
         measurements.update(compared)
     measurements["modules"] = _measure_modules(model, passes[0])
@@ -126,9 +131,7 @@ def _last_cut(result: GradientPass) -> str:
     return result.log.cuts[-1].path if result.log.cuts else ""
 
 
-def _judge_training(
-    context: CheckContext, call: Call, passes: Sequence[GradientPass], known: set[str]
-) -> list[Finding]:
+def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[Finding]:
     """Run once in training mode: gradients that are lost or break only there."""
     model = context.subject.model
     model.train()
@@ -150,7 +153,9 @@ def _judge_training(
     starved = [
         item
         for item in find_starved(model, [trained])
-        if item.tick is not None and not known & set(item.names) and any(trained.norms[n] is None for n in item.names)
+        if item.tick is not None
+        and not known & set(item.names)
+        and any(trained.norms[n] is None for n in item.names)
     ]
     if starved:
         lost = judge_starved(context, call, [trained], starved)
@@ -191,7 +196,9 @@ def _find_lonely_frozen(model: nn.Module) -> dict[str, int]:
     for name, parameter in model.named_parameters():
         match = _BLOCK.match(name)
         if match:
-            states.setdefault((match.group(1), name[match.end() :]), {})[int(match.group(2))] = parameter.requires_grad
+            states.setdefault((match.group(1), name[match.end() :]), {})[int(match.group(2))] = (
+                parameter.requires_grad
+            )
     lonely: dict[str, int] = {}
     for (prefix, rest), flags in states.items():
         for index, trains in flags.items():
@@ -214,7 +221,7 @@ def _merge_children(model: nn.Module, lonely: dict[str, int]) -> dict[str, int]:
     return merged
 
 
-def _judge_depth(model: nn.Module, result: GradientPass) -> list[Finding]:
+def _judge_depth(result: GradientPass) -> list[Finding]:
     blocks: dict[str, dict[int, float]] = {}
     for name, norm in result.norms.items():
         match = _BLOCK.match(name)
@@ -226,7 +233,7 @@ def _judge_depth(model: nn.Module, result: GradientPass) -> list[Finding]:
         values = [norms[index] for index in sorted(norms)]
         if len(values) < 3:
             continue
-        growth = [b / a for a, b in zip(values, values[1:], strict=False)]
+        growth = [b / a for a, b in pairwise(values)]
         ratio = max(values) / min(values)
         if ratio > _DEPTH_RATIO and (min(growth) >= 1 or max(growth) <= 1):
             findings.append(_report_depth(prefix, sorted(norms), values, ratio))

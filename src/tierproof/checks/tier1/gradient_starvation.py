@@ -8,7 +8,6 @@ multiplied by zero, or its result is not used. They jump: a hard choice lies bet
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ CODE = "T1-GRAD"
 # the cut lies behind the last of them.
 _MOST_PROBED = 12
 _NAMES_SHOWN = 8
-_INDEX = re.compile(r"^(.*?)\.?(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,9 @@ def judge_starved(
     if not probe.repeatable:
         return [*findings, _note_unjudged(used, "the forward is not repeatable from a fixed seed")]
     verdicts = _probe_all(context, call, passes, used, probe)
-    findings += _report_cuts(context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"])
+    findings += _report_cuts(
+        context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"]
+    )
     findings += _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
     findings += [_report_dead(item) for item in used if verdicts[item] == "dead"]
     notes = {
@@ -142,7 +142,9 @@ def _report_cuts(
     positions = {path: index for index, path in enumerate(order)}
     runs: list[list[StarvedModule]] = []
     for item in sorted(cut, key=lambda i: positions[i.path]):
-        follows = runs and _only_starved_between(order, positions[runs[-1][-1].path], positions[item.path], used)
+        follows = runs and _only_starved_between(
+            order, positions[runs[-1][-1].path], positions[item.path], used
+        )
         if follows:
             runs[-1].append(item)
         else:
@@ -180,9 +182,8 @@ def _report_cut(
     cut = next((c for c in log.cuts if c.tick > (last.tick or 0) and (end is None or c.tick <= end)), None)
     parameters = dict(model.named_parameters())
     silent = any(id(parameters[name]) in log.used_without_gradient for name in last.names)
-    if cut is not None and not _is_within(where, cut.path):
-        where = cut.path
-    elif cut is not None and _is_within(cut.path, where) and cut.path:
+    # A cut inside the starved module, or outside of everything around it, is the more exact place.
+    if cut is not None and cut.path and (_is_within(cut.path, where) or not _is_within(where, cut.path)):
         where = cut.path
     cause = f"{cut.operation}()" if cut is not None else "torch.no_grad()" if silent else "a cut in the graph"
     names = [name for item in run for name in item.names]
@@ -204,7 +205,9 @@ def _report_cut(
 
 def _first_tick(model: nn.Module, log: OperationLog, path: str) -> int:
     ticks = [
-        log.used[id(p)] for n, p in model.named_parameters() if n.rpartition(".")[0] == path and id(p) in log.used
+        log.used[id(p)]
+        for n, p in model.named_parameters()
+        if n.rpartition(".")[0] == path and id(p) in log.used
     ]
     return min(ticks)
 
@@ -288,13 +291,13 @@ def _find_skipped_layers(model: nn.Module, log: OperationLog, unused: Iterable[s
         parts = path.split(".")
         for length in range(1, len(parts) + 1):
             member = ".".join(parts[:length])
-            match = _INDEX.match(member)
-            if match is None or "expert" in member.lower() or _is_used(model, member, log):
+            if not parts[length - 1].isdigit() or "expert" in member.lower() or _is_used(model, member, log):
                 continue
-            siblings = model.get_submodule(match.group(1))
+            parent = ".".join(parts[: length - 1])
+            siblings = model.get_submodule(parent)
             if not isinstance(siblings, nn.ModuleList | nn.Sequential):
                 continue
-            kind, count = type(model.get_submodule(member)), _count_used(model, match.group(1), member, log)
+            kind, count = type(model.get_submodule(member)), _count_used(model, parent, member, log)
             if count and kind is not nn.Dropout:
                 skipped[member] = count
             break
@@ -304,7 +307,11 @@ def _find_skipped_layers(model: nn.Module, log: OperationLog, unused: Iterable[s
 def _count_used(model: nn.Module, parent: str, member: str, log: OperationLog) -> int:
     kind = type(model.get_submodule(member))
     prefix = f"{parent}." if parent else ""
-    paths = [f"{prefix}{name}" for name, child in model.get_submodule(parent).named_children() if type(child) is kind]
+    paths = [
+        f"{prefix}{name}"
+        for name, child in model.get_submodule(parent).named_children()
+        if type(child) is kind
+    ]
     return sum(_is_used(model, path, log) for path in paths if path != member)
 
 

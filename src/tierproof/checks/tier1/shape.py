@@ -291,7 +291,7 @@ def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
                         "output_shape": list(result.shape),
                         "expected_shape": wanted,
                     },
-                    hint="Look for squeeze(), view() or a reduction that treats an axis of size 1 or an odd size specially.",
+                    hint="Look for squeeze(), view() or a reduction that treats size 1 or odd sizes specially.",
                 )
             ]
     return []

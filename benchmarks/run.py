@@ -1,0 +1,80 @@
+"""Run the benchmarks and print their tables: `make bench`, or `python benchmarks/run.py [--only PART] [--write]`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import agreement
+import start_time
+import tier1_cost
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
+    "start": ("Start of the package and the command", start_time.run),
+    "agreement": ("Figures against equations", agreement.run),
+    "cost": ("Cost of Tier 1", tier1_cost.run),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {RESULTS.name}")
+    options = parser.parse_args()
+    facts = describe_machine()
+    print(facts)
+    missed = []
+    for name in options.only or PARTS:
+        title, run = PARTS[name]
+        print(f"\n== {title}", flush=True)
+        table, met = run()
+        print(table, flush=True)
+        if not met:
+            missed.append(name)
+        if options.write:
+            write_section(RESULTS, name, title, f"{facts}\n\n{table}")
+    return 1 if missed else 0
+
+
+def describe_machine() -> str:
+    """What the numbers were taken on."""
+    import torch
+
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return (
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {_find_cpu_name()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    )
+
+
+def _find_cpu_name() -> str:
+    try:
+        names = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def write_section(path: Path, name: str, title: str, text: str) -> None:
+    """Replace one part's section between its marks, or add it at the end."""
+    old = (
+        path.read_text(encoding="utf-8")
+        if path.exists()
+        else "# Benchmark results\n\nWritten by `make bench` parts run with `--write`.\n"
+    )
+    command = f"python benchmarks/run.py --only {name} --write"
+    section = f"<!-- {name} -->\n## {title}\n\n`{command}`\n\n```\n{text}\n```\n<!-- end {name} -->\n"
+    pattern = re.compile(rf"<!-- {name} -->\n.*?<!-- end {name} -->\n", re.DOTALL)
+    new = pattern.sub(lambda _: section, old) if pattern.search(old) else f"{old.rstrip()}\n\n{section}"
+    path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

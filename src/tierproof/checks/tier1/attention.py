@@ -1,0 +1,194 @@
+"""T1-ATTN: attention weights sum to one over the keys, and scores are scaled as published.
+
+What it does: follows queries, keys, scores and weights through one forward pass, and measures the factor
+between the product of queries and keys and the softmax, the sums of the weights where they mix values, and
+whether queries equal keys.
+
+Why it matters: a softmax over the wrong axis still trains, badly; a missing or doubled 1/√d saturates the
+softmax or makes it flat; one projection used for queries and keys makes attention symmetric.
+
+Evidence: scale · √width (1 is usual), the largest |sum − 1| over keys and over queries.
+
+Exemptions: modules of the transformers library choose their scale by design (T5, GPT-Neo: none; muP: 1/width;
+GPT-OSS: sinks) and only inform; learned factors, normalised queries and operations that are not followed are
+not judged. `nn.MultiheadAttention`, compiled code and external kernels are not seen inside.
+
+Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
+from tierproof.model.execution_trace import ExecutionTrace
+from tierproof.model.steady_answer import Baseline, find_baseline
+
+# A factor is a constant of the program: only its rounding separates it from the intended one.
+_SCALE_TOLERANCE = 0.01
+# Sums of up to a few hundred fp32 or bf16 weights.
+_SUM_TOLERANCE = 2e-2
+# At width 1 and 2 the factors in question are too near to each other to mean anything.
+_LEAST_WIDTH = 4
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    base = find_baseline(subject, context.seed, batch=2)
+    if isinstance(base, str):
+        return CheckOutput(skipped=base)
+    capture = _capture(base)
+    opaque = sum(isinstance(module, nn.MultiheadAttention) for module in subject.model.modules())
+    measured: dict[str, JsonValue] = {
+        "attention_calls": len(capture.scores),
+        "opaque_modules": opaque,
+        "attention": [
+            {"where": s.path, "width": s.width, "relative_scale": s.relative_scale, "fused": s.fused}
+            for s in capture.scores[:100]
+        ],
+    }
+    if not capture.scores:
+        what = "nn.MultiheadAttention scales and normalises itself" if opaque else "no attention was seen"
+        return CheckOutput(measurements=measured, skipped=f"{what}: there is nothing to judge")
+    findings = [
+        *_judge_mixings(subject.model, capture.mixings),
+        *_judge_scores(subject.model, capture.scores),
+    ]
+    return CheckOutput(tuple(findings), measured)
+
+
+def _capture(base: Baseline) -> AttentionCapture:
+    with ExecutionTrace(base.answers.subject.model) as trace, AttentionCapture(trace) as capture:
+        base.answers.forward(base.call)
+    return capture
+
+
+def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list[Finding]:
+    wrong = [m for m in mixings if m.key_sum_error > _SUM_TOLERANCE and m.keys > 1]
+    over_queries = [m for m in wrong if m.query_sum_error <= _SUM_TOLERANCE and m.queries > 1]
+    others = [m for m in wrong if m not in over_queries]
+    findings = []
+    if over_queries:
+        first = over_queries[0]
+        findings.append(
+            Finding(
+                "T1-ATTN-001",
+                Severity.ERROR,
+                "The softmax runs over the queries: the weights that mix the values sum to one over queries and not "
+                f"over keys{_count(over_queries)}.",
+                first.path,
+                _describe(first),
+                "Take the softmax over the last axis of scores = q @ k.transpose(-2, -1): softmax(dim=-1).",
+            )
+        )
+    if others:
+        first = others[0]
+        library = _is_from_library(model, first.path)
+        findings.append(
+            Finding(
+                "T1-ATTN-002",
+                Severity.INFO if library else Severity.WARNING,
+                f"The weights that mix the values do not sum to one over the keys{_count(others)}: something changes "
+                "them after the softmax.",
+                first.path,
+                _describe(first),
+                "Mask scores with −inf before the softmax, and do not multiply a mask onto the weights. Attention "
+                "sinks do this on purpose.",
+            )
+        )
+    return findings
+
+
+def _describe(mixing: AttentionMixing) -> dict[str, JsonValue]:
+    return {
+        "key_sum_error": mixing.key_sum_error,
+        "query_sum_error": mixing.query_sum_error,
+        "queries": mixing.queries,
+        "keys": mixing.keys,
+    }
+
+
+def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[Finding]:
+    wide = [s for s in scores if s.width >= _LEAST_WIDTH and s.relative_scale is not None]
+    findings = []
+    missing = [s for s in wide if _is_near(s, math.sqrt(s.width))]
+    if missing:
+        findings.append(
+            _report_scale(
+                model,
+                missing,
+                "T1-ATTN-003",
+                "Scores go into the softmax unscaled: the factor 1/√width is missing",
+                "Divide the scores by math.sqrt(width of a head). Without it the softmax saturates as heads get wider.",
+            )
+        )
+    squared = [s for s in wide if _is_near(s, 1 / math.sqrt(s.width))]
+    if squared:
+        findings.append(
+            _report_scale(
+                model,
+                squared,
+                "T1-ATTN-004",
+                "Scores are scaled by 1/width: the factor 1/√width is applied twice",
+                "Scale once: scaled_dot_product_attention does it itself. For muP, 1/width is meant.",
+            )
+        )
+    same = [s for s in scores if s.same]
+    if same:
+        first = same[0]
+        findings.append(
+            Finding(
+                "T1-ATTN-005",
+                Severity.INFO if _is_from_library(model, first.path) else Severity.WARNING,
+                f"Queries and keys are the same tensor{_count(same)}: attention is symmetric, and each position "
+                "attends most to itself.",
+                first.path,
+                {"width": first.width, "calls": len(same)},
+                "Give queries and keys projections of their own.",
+            )
+        )
+    return findings
+
+
+def _is_near(scores: AttentionScores, factor: float) -> bool:
+    relative = scores.relative_scale
+    return relative is not None and abs(relative / factor - 1) <= _SCALE_TOLERANCE
+
+
+def _report_scale(
+    model: nn.Module, scores: Sequence[AttentionScores], code: str, message: str, hint: str
+) -> Finding:
+    first = scores[0]
+    return Finding(
+        code,
+        Severity.INFO if _is_from_library(model, first.path) else Severity.WARNING,
+        f"{message}{_count(scores)}.",
+        first.path,
+        {
+            "scale": first.scale,
+            "usual_scale": 1 / math.sqrt(first.width),
+            "relative_scale": first.relative_scale,
+            "width": first.width,
+            "calls": len(scores),
+        },
+        hint,
+    )
+
+
+def _count(calls: Sequence[object]) -> str:
+    return f" (in {len(calls)} places)" if len(calls) > 1 else ""
+
+
+def _is_from_library(model: nn.Module, path: str) -> bool:
+    """Whether the module's class comes from transformers, whose choices of scale follow publications."""
+    return type(model.get_submodule(path)).__module__.startswith("transformers.")
+
+
+CHECK = Check("T1-ATTN", "attention", 1, run)

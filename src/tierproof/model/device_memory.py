@@ -1,0 +1,31 @@
+"""How much memory the device of a model has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def find_device_memory_bytes(device: torch.device) -> int | None:
+    """Memory of the GPU, or of this machine as far as a container lets it be used; None if unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    if device.type != "cpu":
+        return None
+    try:
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+    limits = [limit for path in _CGROUP_LIMITS if (limit := _read_limit(Path(path))) is not None]
+    return min(physical, *limits) if limits else physical
+
+
+def _read_limit(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # absent, or "max"
+        return None

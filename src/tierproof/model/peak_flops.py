@@ -1,0 +1,39 @@
+"""The rate at which this machine, in this process, multiplies matrices."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+LONGEST_S = 0.25
+
+
+def measure_peak_flops(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """Measure the best rate of a square matrix product, in floating-point operations per second.
+
+    A library product of large squares is the fastest a transformer's matrix products can hope for here,
+    with the present number of threads and precision settings. Takes about 0.25 s.
+    """
+    size = 4096 if device.type == "cuda" else 768
+    left = torch.ones(size, size, device=device, dtype=dtype)
+    right = torch.ones(size, size, device=device, dtype=dtype)
+    out = torch.empty(size, size, device=device, dtype=dtype)
+    best_s = float("inf")
+    with torch.no_grad():
+        torch.mm(left[:128], right, out=out[:128])  # wakes threads and libraries
+        _synchronize(device)
+        began = time.perf_counter()
+        while True:
+            started = time.perf_counter()
+            torch.mm(left, right, out=out)
+            _synchronize(device)
+            ended = time.perf_counter()
+            best_s = min(best_s, ended - started)
+            if ended - began + (ended - started) > LONGEST_S:
+                return 2.0 * size**3 / best_s
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

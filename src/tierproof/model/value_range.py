@@ -1,0 +1,57 @@
+"""How large the values in a set of tensors are, and whether they are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+FLOAT16_MAX = torch.finfo(torch.float16).max
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Counts over the floating tensors of one set.
+
+    Attributes:
+        nan: elements that are NaN.
+        positive_infinity: elements that are +inf.
+        negative_infinity: elements that are -inf (a common way to rule something out).
+        largest: largest absolute value among the finite ones below the fills that masks use.
+    """
+
+    nan: int = 0
+    positive_infinity: int = 0
+    negative_infinity: int = 0
+    largest: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """Neither NaN nor +inf."""
+        return self.nan == 0 and self.positive_infinity == 0
+
+
+# Masks are filled with -1e9, -1e30 or the smallest float; those are no activations.
+_FILL = 9e8
+
+
+def measure_range(tensors: Sequence[Tensor]) -> ValueRange:
+    """Measure all floating tensors together."""
+    nan = positive = negative = 0
+    largest = 0.0
+    for tensor in tensors:
+        if tensor.numel() == 0 or not (tensor.is_floating_point() or tensor.is_complex()):
+            continue
+        values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        size = float(values.detach().abs().max())
+        if size < _FILL:
+            largest = max(largest, size)
+            continue
+        nan += int(values.isnan().sum())
+        positive += int((values == float("inf")).sum())
+        negative += int((values == float("-inf")).sum())
+        kept = values[values.abs() < _FILL]
+        largest = max(largest, float(kept.abs().max()) if kept.numel() else 0.0)
+    return ValueRange(nan, positive, negative, largest)
