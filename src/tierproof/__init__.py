@@ -12,17 +12,21 @@ from tierproof._version import __version__
 if TYPE_CHECKING:
     from tierproof.api.check import check
     from tierproof.api.doctor import doctor
+    from tierproof.api.heal import heal
     from tierproof.core.report import Report
     from tierproof.errors import TierproofError
     from tierproof.guard.diagnosis import Diagnosis
+    from tierproof.guard.healing import Healing
     from tierproof.model.spec import ModelSpec
 
-__all__ = ["Diagnosis", "ModelSpec", "Report", "TierproofError", "__version__", "check", "doctor"]
+__all__ = ["Diagnosis", "Healing", "ModelSpec", "Report", "TierproofError", "__version__", "check", "doctor", "heal"]
 
 _HOMES = {
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.doctor",
     "Diagnosis": "tierproof.guard.diagnosis",
+    "heal": "tierproof.api.heal",
+    "Healing": "tierproof.guard.healing",
     "ModelSpec": "tierproof.model.spec",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",

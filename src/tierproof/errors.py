@@ -76,7 +76,5 @@ class ProcessError(TierproofError):
     """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
 
 
-class HealRefused(TierproofError):  # noqa: N818 - a refusal, as `PlanRefused` of the contract
-    """Mending now would break something that works; nothing was changed."""
-
-    exit_code = 1
+class HealError(TierproofError):
+    """What is torn could not be mended, and was left as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,14 @@ class Story:
     outside: Any = None
     outside_unprepared: Any = None
     environment: Any = None
-    imports: Any = None
+    refused: dict[str, Any] = field(default_factory=dict)
+    refused_pid: int = 0
+    healing: dict[str, Any] = field(default_factory=dict)
+    healed_error: str = ""
+    healed_sum: float = 0.0
+    after: dict[str, Any] = field(default_factory=dict)
+    left_behind: list[str] = field(default_factory=list)
+    fresh: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +57,35 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         told.error = kernel.run("import numpy.strings")[1]
         told.inside = kernel.ask("tp.doctor().to_dict()")
         told.page = kernel.ask("tp.doctor()._repr_html_()")
-        told.imports = kernel.ask("sorted({'torch', 'pandas'} & set(sys.modules))")
         told.outside = run_command(python, data, "doctor", "--pid", kernel.pid, "--json")
         told.outside_unprepared = run_command(
             Path(sys.executable), other_data, "doctor", "--pid", kernel.pid, "--json"
         )
         told.environment = run_command(python, data, "doctor", "--json")
+        # One module comes from the new version before the old one is back.
+        assert kernel.run("import numpy.f2py.symbolic")[1] == ""
+        with subprocess.Popen(
+            [python, "-c", "import numpy; print(numpy.__version__, flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"2.3.4\n"
+            told.refused, told.refused_pid = kernel.ask("tp.heal().to_dict()"), other.pid
+            other.communicate(b"\n")
+        told.healing = kernel.ask("tp.heal().to_dict()")
+        told.healed_error = kernel.run("import numpy.strings, numpy.ma")[1]
+        told.healed_sum = kernel.ask("float(numpy.ma.masked_equal([1, 2, 2], 2).sum())")
+        told.after = kernel.ask("tp.doctor().to_dict()")
+        told.left_behind = kernel.ask(
+            "[n for n in __import__('os').listdir(numpy.__path__[0] + '/..') if n.startswith(('.tier', '~'))]"
+        )
+    told.fresh = subprocess.run(
+        [python, "-c", "import numpy.strings, numpy.f2py; print(numpy.__version__)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
     return told
 
 
@@ -88,3 +119,34 @@ def test_doctor_outside_agrees(story: Story, asked: str) -> None:
     assert (torn["package"], torn["loaded_version"], torn["disk_version"]) == ("numpy", "2.0.2", "2.3.4")
     assert {"version", "native-library-replaced"} <= set(torn["evidence"])
     assert torn["pid"] > 0
+
+
+def test_heal_refuses_while_another_process_has_the_new_version_loaded(story: Story) -> None:
+    (failed,) = story.refused["failed"]
+    assert failed["package"] == "numpy"
+    assert str(story.refused_pid) in failed["reason"]
+    assert story.refused["ok"] is False
+    assert story.refused["healed"] == []
+    assert story.refused["diagnosis"]["healthy"] is False
+
+
+def test_heal_puts_the_loaded_version_back_without_a_restart(story: Story) -> None:
+    assert story.healing["failed"] == []
+    assert story.healing["healed"] == [{"package": "numpy", "version": "2.0.2", "replaced_version": "2.3.4"}]
+    assert story.healed_error == ""
+    assert story.healed_sum == 1.0
+    assert story.left_behind == []
+
+
+def test_what_was_imported_while_torn_is_named_after_the_heal(story: Story) -> None:
+    for diagnosis in (story.healing["diagnosis"], story.after):
+        (torn,) = diagnosis["torn"]
+        assert torn["evidence"] == ["imported-while-torn"]
+        assert torn["remedy"] == "restart"
+        assert "numpy.f2py.symbolic" in torn["modules"]
+        assert "numpy.strings" not in torn["modules"]
+        assert (torn["loaded_version"], torn["disk_version"]) == ("2.0.2", "2.0.2")
+
+
+def test_a_fresh_process_runs_the_healed_version(story: Story) -> None:
+    assert story.fresh == "2.0.2\n"

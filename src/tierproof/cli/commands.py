@@ -7,6 +7,7 @@ import click
 from tierproof._version import __version__
 from tierproof.cli.check import check
 from tierproof.cli.doctor import doctor
+from tierproof.cli.heal import heal
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,3 +21,4 @@ def tierproof() -> None:
 
 tierproof.add_command(check)
 tierproof.add_command(doctor)
+tierproof.add_command(heal)

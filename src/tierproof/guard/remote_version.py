@@ -17,6 +17,7 @@ from typing import BinaryIO
 from tierproof.guard.process import PROC
 
 _REGION = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.. \S+ \S+ \d+\s*(.*)\Z")
+_CHUNK_BYTES = 1 << 18
 _LARGEST_REGION_BYTES = 256 << 20
 _MOST_BYTES = 2 << 30
 _TEXT_OFFSETS = (40, 48)  # from 3.12 on; 3.11, whose header has one pointer more
@@ -46,11 +47,7 @@ def read_remote_versions(pid: int, names: Collection[str]) -> dict[str, str]:
             regions = tuple(_read_regions(pid, memory))
     except OSError:
         return {}
-    for text_offset in _TEXT_OFFSETS:
-        found = _find_versions(regions, names, text_offset)
-        if found:
-            return found
-    return {}
+    return _find_versions(regions, names)
 
 
 def _read_regions(pid: int, memory: BinaryIO) -> Iterator[_Region]:
@@ -63,11 +60,26 @@ def _read_regions(pid: int, memory: BinaryIO) -> Iterator[_Region]:
         total += end - start
         if end - start > _LARGEST_REGION_BYTES or total > _MOST_BYTES:
             continue
+        yield from _read_used(memory, start, end)
+
+
+def _read_used(memory: BinaryIO, start: int, end: int) -> Iterator[_Region]:
+    """Read from `start` to `end`, leaving out stretches of nothing but zeros: memory that was never used."""
+    first, parts = start, list[bytes]()
+    for at in range(start, end, _CHUNK_BYTES):
         try:
-            memory.seek(start)
-            yield _Region(start, memory.read(end - start))
-        except (OSError, ValueError):
+            memory.seek(at)
+            chunk = memory.read(min(_CHUNK_BYTES, end - at))
+        except (OSError, ValueError, OverflowError):
+            chunk = b""
+        if chunk.strip(b"\0"):
+            parts.append(chunk)
             continue
+        if parts:
+            yield _Region(first, b"".join(parts))
+        first, parts = at + _CHUNK_BYTES, []
+    if parts:
+        yield _Region(first, b"".join(parts))
 
 
 def _may_hold_objects(name: str) -> bool:
@@ -75,21 +87,19 @@ def _may_hold_objects(name: str) -> bool:
     return not name or name.startswith(("[heap]", "[anon")) or "python" in name.rpartition("/")[2]
 
 
-def _find_versions(regions: tuple[_Region, ...], names: Collection[str], text_offset: int) -> dict[str, str]:
+def _find_versions(regions: tuple[_Region, ...], names: Collection[str]) -> dict[str, str]:
+    name_keys = _find_texts(regions, b"__name__")
+    version_keys = set(_find_texts(regions, b"__version__"))
+    wanted = {value: name for name in names for value in _find_texts(regions, name.encode())}
     found: dict[str, str] = {}
-    name_keys = set(_find_texts(regions, b"__name__", text_offset))
-    version_keys = set(_find_texts(regions, b"__version__", text_offset))
-    if not name_keys or not version_keys:
-        return found
-    for name in names:
-        for value in _find_texts(regions, name.encode(), text_offset):
-            for region, at in _find_pointers(regions, value):
-                entry = at - 8
-                if entry < 0 or struct.unpack_from("<Q", region.content, entry)[0] not in name_keys:
-                    continue
-                version = _read_version(regions, region, entry, version_keys, text_offset)
-                if version:
-                    found[name] = version
+    for key, text_offset in name_keys.items() if version_keys and wanted else ():
+        for region, entry in _find_pointers(regions, key):
+            if entry + _ENTRY_BYTES > len(region.content):
+                continue
+            (value,) = struct.unpack_from("<Q", region.content, entry + 8)
+            version = value in wanted and _read_version(regions, region, entry, version_keys, text_offset)
+            if version:
+                found[wanted[value]] = version
     return found
 
 
@@ -107,13 +117,19 @@ def _read_version(
     return ""
 
 
-def _find_texts(regions: tuple[_Region, ...], text: bytes, text_offset: int) -> list[int]:
-    """Addresses of the str objects that hold `text`."""
-    found = []
+def _find_texts(regions: tuple[_Region, ...], text: bytes) -> dict[int, int]:
+    """Addresses of the str objects that hold `text`, each with the offset of its characters."""
+    found = {}
     for region, at in _find_all(regions, text):
-        start = at - text_offset
-        if start >= 0 and _length_at(region, start) == len(text) and (region.start + start) % 8 == 0:
-            found.append(region.start + start)
+        for text_offset in _TEXT_OFFSETS:
+            start = at - text_offset
+            if (
+                start >= 0
+                and (region.start + start) % 8 == 0
+                and _length_at(region, start) == len(text)
+                and region.content[at + len(text) : at + len(text) + 1] == b"\0"
+            ):
+                found[region.start + start] = text_offset
     return found
 
 
