@@ -13,7 +13,7 @@ import pytest
 from guard.notebook_kernel import make_environment, run_command, start_kernel
 
 pytest.importorskip("ipykernel", reason="comes with the test group")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")]
 
 
 @dataclass
