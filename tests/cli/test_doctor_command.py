@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from cli.command import run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

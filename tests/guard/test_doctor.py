@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guard.fake_site import install
 
+from guard.fake_site import install
 from tierproof.guard.baseline import Baseline, baseline_path, load_baseline, parse_baseline, save_baseline
 from tierproof.guard.owner import Owners, find_stashes, undo_stash
 from tierproof.guard.site import Site

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guard.fake_site import digest, install
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.fake_site import digest, install
 from tierproof.guard.record import (
     RecordEntry,
     find_mismatches,

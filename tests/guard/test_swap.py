@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from guard.fake_site import install
 
+from guard.fake_site import install
 from tierproof.errors import HealError
 from tierproof.guard.record import read_record
 from tierproof.guard.site import Site

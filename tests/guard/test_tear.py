@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from guard.notebook_kernel import make_environment, run_command, start_kernel
 
 pytest.importorskip("ipykernel", reason="comes with the test group")

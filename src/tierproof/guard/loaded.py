@@ -33,7 +33,7 @@ def capture_loaded_modules() -> tuple[LoadedModule, ...]:
     found = []
     registered: list[tuple[str, object]] = list(sys.modules.items())  # anything may stand in it
     for name, module in registered:
-        if not isinstance(module, ModuleType):
+        if not issubclass(type(module), ModuleType):
             continue
         namespace = vars(module)
         file, version = namespace.get("__file__"), namespace.get("__version__")
@@ -91,20 +91,22 @@ def iterate_loaded_code(module: ModuleType, file: str) -> Iterator[CodeType]:
     """Yield the code of the functions and methods that `module` itself defines, as compiled from `file`."""
     for value in list(vars(module).values()):
         yield from _code_of(value, module.__name__, file)
-        if isinstance(value, type) and value.__module__ == module.__name__:
+        if issubclass(type(value), type) and vars(value).get("__module__") == module.__name__:
             for member in list(vars(value).values()):
                 yield from _code_of(member, module.__name__, file)
 
 
 def _code_of(value: object, module: str, file: str) -> Iterator[CodeType]:
-    function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+    # By `type`, never `isinstance`: that asks the value itself, and a lazy or deprecated one then wakes up.
+    if issubclass(type(value), staticmethod | classmethod):
+        value = getattr(value, "__func__", None)
+    if type(value) is not FunctionType or value.__module__ != module:
+        return
+    code = value.__code__
     # What was made by exec (named tuples, data classes) has another file name and no counterpart on disk.
-    if (
-        isinstance(function, FunctionType)
-        and function.__module__ == module
-        and function.__code__.co_filename == file
-    ):
-        yield function.__code__
+    # Only what a decorator returned closes over variables here; some dress it up as what they decorated.
+    if code.co_filename == file and set(code.co_freevars) <= {"__class__"}:
+        yield code
 
 
 def choose_version(modules: Iterable[LoadedModule]) -> str:
