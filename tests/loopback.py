@@ -13,12 +13,16 @@ import pytest
 
 @dataclass
 class Site:
-    """`pages` maps a path to its bytes, or to a status code; `requests` lists what was asked."""
+    """`pages` maps a path to its bytes, or to a status code; `requests` lists what was asked.
+
+    A path in `stall_paths` gets all its bytes but the last, which comes when the server ends.
+    """
 
     url: str
     pages: dict[str, bytes | int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
-    stall: threading.Event | None = None
+    stall_paths: set[str] = field(default_factory=set)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 @contextlib.contextmanager
@@ -38,12 +42,15 @@ def serve() -> Iterator[Site]:
                 self.end_headers()
                 return
             self.send_response(200)
-            self.send_header("Content-Length", str(len(page) if site.stall is None else len(page) + 1))
+            self.send_header("Content-Length", str(len(page)))
             self.send_header("ETag", tag)
             self.end_headers()
-            self.wfile.write(page)
-            if site.stall is not None:
-                site.stall.wait(60)
+            if self.path in site.stall_paths:
+                self.wfile.write(page[:-1])
+                site.released.wait(60)
+                page = page[-1:]
+            with contextlib.suppress(BrokenPipeError):
+                self.wfile.write(page)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -55,8 +62,7 @@ def serve() -> Iterator[Site]:
     try:
         yield site
     finally:
-        if site.stall is not None:
-            site.stall.set()
+        site.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

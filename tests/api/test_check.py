@@ -15,6 +15,9 @@ from zoo.pretrained_configs import TINY
 
 ACCEPTANCE = ["gpt2", "bert", "llama", "t5", "vit", "mamba", "mixtral", "whisper", "clip"]
 
+# torch's encoder layer really turns a fully masked row into NaN (pytorch#41508).
+DUE_WARNINGS = {"dataclass_encoder": {"T1-STAB-010"}}
+
 
 def explain(report):
     return [(f.code, f.where, f.message) for f in report.findings if f.severity != "info"] + [
@@ -26,7 +29,7 @@ def explain(report):
 def test_healthy_handwritten_models_pass_without_a_word(name):
     report = tierproof.check(build(name), skip=["T1-SPEED"], progress=False)
     assert report.verdict is Verdict.PASS, explain(report)
-    assert explain(report) == []
+    assert {code for code, *_ in explain(report)} <= DUE_WARNINGS.get(name, set())
     assert report.model.kind == HANDWRITTEN[name][1]
 
 

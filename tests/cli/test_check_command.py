@@ -88,7 +88,9 @@ def test_a_config_file_gives_defaults_that_options_override(tmp_path):
 def test_the_config_file_here_is_found(tmp_path):
     write_model(tmp_path)
     (tmp_path / "tierproof.toml").write_text("[check]\nseed = 11\n")
-    assert seen(run(tmp_path, "check", "model.py", "--json"))["seed"] == "11"
+    process = run(tmp_path, "check", "model.py", "--json")
+    assert seen(process)["seed"] == "11"
+    assert process.stderr.startswith("defaults from tierproof.toml\n")
 
 
 def test_what_the_model_prints_is_kept_off_stdout(tmp_path):
@@ -198,12 +200,13 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     process = subprocess.run(
-        ["bash", "-c", f"{' '.join(arguments('check', 'model.py'))} | true"],
+        ["bash", "-c", f"{' '.join(arguments('check', 'model.py'))} | true; exit ${{PIPESTATUS[0]}}"],
         cwd=tmp_path,
         env=environment(home, fake=True),
         capture_output=True,
         text=True,
         check=False,
     )
+    assert process.returncode == 0
     assert "BrokenPipe" not in process.stderr
     assert "Traceback" not in process.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.command import listing, run, start, write_model
+from loopback import serve
 
 HANG = """
 import os, subprocess, time
@@ -107,3 +108,26 @@ def test_a_process_that_outlives_the_check_is_ended(tmp_path):
     assert stdout.startswith("{")
     wait_until_gone(pids)
     assert os.getpid() not in pids
+
+
+def test_an_interrupted_download_leaves_no_part(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with serve() as site:
+        at = "/owner/tiny/resolve/main"
+        site.pages[f"{at}/config.json"] = b'{"model_type": "gpt2", "n_layer": 1}'
+        site.pages[f"{at}/model.safetensors"] = b"\0" * (1 << 21)
+        site.stall_paths.add(f"{at}/model.safetensors")
+        process = start(folder, "check", "hf:owner/tiny", "--weights", "--hub-url", site.url, "--quiet")
+        home = tmp_path / "work-home"
+        deadline = time.monotonic() + 100
+        while not list(home.rglob("*.part")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert stderr.endswith("nothing was judged.\n")
+    assert not list(home.rglob("*.part"))
+    assert not list(home.rglob("*.safetensors"))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from tierproof.errors import TargetError, UsageError
 from tierproof.model.load import LoadOptions, load_target

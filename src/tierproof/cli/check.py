@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +19,15 @@ if TYPE_CHECKING:
 
 _DEVICE = re.compile(r"(cpu|cuda(:\d+)?)\Z")
 _CONFIG_KEY = "tierproof.check-config"
+_FOUND_KEY = "tierproof.check-config-found"
 
 
 def _apply_config(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     """Make the config file's values the defaults of the options that follow."""
-    if value is None and not Path(FILE_NAME).is_file():
-        config = CheckConfig()
-    else:
-        config = read_check_config(Path(value or FILE_NAME))
+    found = value is None and Path(FILE_NAME).is_file()
+    config = read_check_config(Path(value or FILE_NAME)) if value or found else CheckConfig()
     context.meta[_CONFIG_KEY] = config
+    context.meta[_FOUND_KEY] = found
     context.default_map = {name.replace("-", "_"): item for name, item in config.options.items()}
 
 
@@ -154,6 +156,8 @@ def check(context: click.Context, /, **options: Any) -> int:
     from tierproof.cli.show_progress import open_display
     from tierproof.reporters.register import register_all
 
+    if context.meta[_FOUND_KEY] and not options["quiet"]:
+        click.echo(f"defaults from {FILE_NAME}", err=True)
     register_all()
     request = make_request(context.meta[_CONFIG_KEY], options)
     outputs = list(dict.fromkeys(options["output"]))
@@ -167,7 +171,11 @@ def check(context: click.Context, /, **options: Any) -> int:
         report.save(path)
         if not options["quiet"]:
             click.echo(f"wrote {path}", err=True)
-    _print_report(report, as_json=options["as_json"])
+    try:
+        _print_report(report, as_json=options["as_json"])
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader left, as `head` does; rich makes it a SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.verdict.exit_code
 
 

@@ -94,6 +94,8 @@ def _read(name: str, value: object, path: Path) -> object:
         )
     if name in ("only", "skip") and isinstance(value, list):
         return ",".join(value)
+    if name == "tier":
+        return str(value)
     if name == "inputs":
         return str(path.parent / str(value))
     if name == "output":

@@ -145,8 +145,8 @@ def _split_axis(tensor: Tensor, size: int, *, blocks: bool = False) -> Tensor | 
     if tensor.dim() and tensor.shape[0] > size and tensor.shape[0] % size == 0:
         rows = tensor.shape[0] // size
         if blocks:
-            return tensor.unflatten(0, (size, rows))
-        return tensor.unflatten(0, (rows, size)).movedim(1, 0) if tensor.dim() == 2 else None
+            return tensor.reshape(size, rows, *tensor.shape[1:])
+        return tensor.reshape(rows, size, *tensor.shape[1:]).movedim(1, 0) if tensor.dim() == 2 else None
     return None
 
 

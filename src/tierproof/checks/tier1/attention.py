@@ -65,8 +65,10 @@ def run(context: CheckContext) -> CheckOutput:
 
 
 def _capture(base: Baseline) -> AttentionCapture:
-    with ExecutionTrace(base.answers.subject.model) as trace, AttentionCapture(trace) as capture:
-        base.answers.forward(base.call)
+    with ExecutionTrace(base.answers.subject.model) as trace:
+        capture = AttentionCapture(trace)
+        with capture:
+            base.answers.forward(base.call)
     return capture
 
 

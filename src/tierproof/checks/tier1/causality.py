@@ -10,9 +10,10 @@ Evidence: the influence map (which input moves which output), the largest change
 spread, and what moved at the guilty module.
 
 Exemptions: models declared bidirectional; answers without positions; families whose published design looks
-ahead (`_LOOK_AHEAD`); expert models drop tokens by capacity, so their prefix rule only warns; sequence models
-of floats may scale positions with the length, so theirs only warns too. Dynamic RoPE scaling acts beyond the
-original maximum length, and the lengths here are short.
+ahead (`_LOOK_AHEAD`). Encoders of transformers used as language models with `is_decoder=False` are only told
+so. Expert models drop tokens by capacity, so their prefix rule only warns; sequence models of floats may scale
+positions with the length, so theirs only warns too. Dynamic RoPE scaling acts beyond the original maximum
+length, and the lengths here are short.
 
 Source: the property is exact for any masked or recurrent model (Vaswani et al. 2017, section 3.2.3).
 """
@@ -32,6 +33,7 @@ from tierproof.model.locate import all_positions_before, locate_first_divergence
 from tierproof.model.perturb import find_followed_argument, replace_position
 from tierproof.model.steady_answer import Baseline, find_baseline
 from tierproof.model.subject import Subject
+from tierproof.model.transformers_inputs import is_transformers_model
 
 # At a module, equal shapes give equal bits on the CPU; a GPU may choose another kernel for the last digits.
 _LOCAL_TOLERANCE = 1e-6
@@ -58,6 +60,11 @@ class _Leak:
     @property
     def size(self) -> float:
         return max(self.changes[: self.position], default=0.0)
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether earlier outputs move far less than later ones do."""
+        return 0 < self.size < 1e-2 * max(self.changes[self.position + 1 :], default=0.0)
 
 
 def run(context: CheckContext) -> CheckOutput:
@@ -138,7 +145,10 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
         (leak for leak in leaks if leak.moved_before and leak.position < len(leak.changes) - 1), worst
     )
     shape = _classify(subject.traits.influence)
-    if subject.traits.causal_declared:
+    if _is_switched_to_encoder(subject):
+        severity, code = Severity.INFO, "T1-CAUSAL-005"
+        said = "The class is a language model, and its config says is_decoder=False, so it attends both ways"
+    elif subject.traits.causal_declared:
         severity, code = Severity.ERROR, "T1-CAUSAL-001"
         said = "The model is declared causal, and outputs depend on later inputs"
     elif shape in ("looks ahead", "transposed"):
@@ -164,8 +174,14 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
             "later_outputs_moved": telling.moved_after,
         },
         "Mask scores where key > query before the softmax (torch.tril, or is_causal=True), and let nothing else "
-        "mix positions. If looking ahead is meant, declare ModelSpec(causal=False).",
+        "mix positions. If looking ahead is meant, declare ModelSpec(causal=False). In a transformers config of "
+        "the BERT family, is_decoder=True switches the mask on.",
     )
+
+
+def _is_switched_to_encoder(subject: Subject) -> bool:
+    """Whether a transformers config says `is_decoder=False`, which the BERT family reads as "attend both ways"."""
+    return is_transformers_model(subject.model) and getattr(subject.model.config, "is_decoder", None) is False
 
 
 def _predicts_tokens(subject: Subject, followed: Argument) -> bool:
@@ -201,7 +217,7 @@ def _explain(leak: _Leak) -> str:
             changed
             + "only earlier outputs move: the mask is transposed, it shows the future and hides the past"
         )
-    if leak.size < 1e-2 and reach == position:
+    if leak.is_faint and reach == position:
         return changed + "every earlier output moves a little: the mask's additive value is too small to hide"
     if reach == 1:
         return changed + "the output one position before moves: attention sees the future by one position"

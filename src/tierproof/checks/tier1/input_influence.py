@@ -42,7 +42,9 @@ def run(context: CheckContext) -> CheckOutput:
     if isinstance(base, str):
         return CheckOutput(skipped=base)
     given = base.call.tensors
-    arguments = [a for a in subject.inputs.arguments if can_perturb(a) and a.name in given and a.sample is None]
+    arguments = [
+        a for a in subject.inputs.arguments if can_perturb(a) and a.name in given and a.sample is None
+    ]
     if not arguments:
         return CheckOutput(skipped="no input argument carries content that can be replaced")
     findings: list[Finding] = []
@@ -54,7 +56,7 @@ def run(context: CheckContext) -> CheckOutput:
             findings.append(_report_ignored(base, argument))
             continue
         if any(size in argument.shape for size in (LENGTH, TARGET_LENGTH)):
-            dead = _find_dead_positions(probe, argument)
+            dead: list[int] | list[list[int]] = _find_dead_positions(probe, argument)
         else:
             dead = _find_dead_regions(probe, argument)
         measured[f"{argument.name}_without_influence"] = dead

@@ -10,9 +10,10 @@ depend on padding, which no loss curve shows.
 Evidence: the largest change at visible positions relative to the answers' spread; the effect of the mask.
 
 Exemptions: models without a mask argument; layers that mix neighbours without a mask (recurrent, state space,
-convolutions along the sequence, Fourier mixing) and experts only warn; answers pooled by looking for the
-padding id in a causal model are left out. Left padding without position ids moves every model of absolute
-positions, so it is measured, and reported only for rotary and other relative positions.
+convolutions along the sequence) and experts only warn; families that mix padding in by design (`_BY_DESIGN`)
+and answers pooled by looking for the padding id in a causal model are left out. Left padding without position
+ids moves every model of absolute positions, so it is measured, and reported only for rotary and other relative
+positions.
 
 Source: exact for masked attention (Vaswani et al. 2017). Left padding moves 30 of 133 healthy transformers
 models, hence no error.
@@ -38,6 +39,14 @@ from tierproof.model.subject import Subject
 from tierproof.model.transformers_inputs import is_transformers_model
 
 _HIDDEN = 3
+# Families that read neighbours or hide by the ids themselves; their papers or their code say so.
+_BY_DESIGN = {
+    "cpmant": "hides by the ids 0 itself",
+    "mobilebert": "joins the embeddings of neighbours",
+    "yoso": "estimates attention by hashing, over all positions",
+    "nystromformer": "convolves the values along the sequence",
+    "convbert": "convolves along the sequence",
+}
 _POSITION_FREE = ("rotary", "relative", "none")
 
 
@@ -60,6 +69,11 @@ def run(context: CheckContext) -> CheckOutput:
     mask, content = _find_arguments(subject)
     if mask is None or content is None:
         return CheckOutput(skipped="the model takes no padding mask")
+    model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
+    if model_type in _BY_DESIGN:
+        return CheckOutput(
+            skipped=f"{model_type} {_BY_DESIGN[model_type]}, so padding has an influence by design"
+        )
     if subject.traits.pooled and subject.traits.kind == "causal-lm":
         return CheckOutput(skipped="the answer is read at the last visible token, which the ids tell")
     base = find_baseline(subject, context.seed, batch=2)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -111,11 +111,14 @@ def _find_called(base: Baseline | None, items: list[HiddenItem]) -> set[int]:
     if base is None or not modules:
         return {id(module) for module in modules}
     called: set[int] = set()
-    handles = []
+
+    def note(key: int) -> Callable[..., None]:
+        return lambda *_: called.add(key)
+
+    handles = [
+        part.register_forward_hook(note(id(module))) for module in modules for part in module.modules()
+    ]
     try:
-        for module in modules:
-            for part in module.modules():
-                handles.append(part.register_forward_hook(lambda *_, key=id(module): called.add(key)))
         base.answers(base.call)
     finally:
         for handle in handles:
@@ -259,7 +262,7 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
             "T1-REG-006",
             Severity.ERROR,
             f"Loading a state_dict breaks the tie between {' and '.join(sorted(group))}.",
-            sorted(group)[-1].rpartition(".")[0],
+            max(group).rpartition(".")[0],
             {"tied": sorted(group)},
             "Tie again after loading, and load into the parameter rather than replacing it.",
         )

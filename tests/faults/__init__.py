@@ -1,0 +1,1 @@
+"""Models with one planted bug each. FAULTS of each module maps a name to (builder, code, where, severity)."""
