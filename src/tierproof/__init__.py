@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from tierproof.guard.healing import Healing
     from tierproof.model.spec import ModelSpec
 
-__all__ = ["Diagnosis", "Healing", "ModelSpec", "Report", "TierproofError", "__version__", "check", "doctor", "heal"]
+__all__ = [
+    "Diagnosis",
+    "Healing",
+    "ModelSpec",
+    "Report",
+    "TierproofError",
+    "__version__",
+    "check",
+    "doctor",
+    "heal",
+]
 
 _HOMES = {
     "check": "tierproof.api.check",

@@ -162,7 +162,7 @@ def test_an_honest_upgrade_on_disk_is_healthy(site: Path) -> None:
 
 def test_baseline_round_trip_and_anything_else(site: Path, tmp_path: Path) -> None:
     baseline = Baseline(
-        str(site), 1.5, {"a": "1"}, {"a": ("x",)}, {"a": ("1", "2")}, {"1:2": ("a", "1")}, {"a": 1.0}, {}
+        str(site), 1.5, {"a": "1"}, {"a": ("x",)}, {"a": ("1", "2")}, {"1:2": ("a", "1")}, {"a": 1.0}
     )
     assert parse_baseline(baseline.to_json()) == baseline
     for text in (

@@ -33,7 +33,6 @@ class Baseline:
         duplicates: versions with metadata of their own, by distribution, where there was more than one.
         libraries: distribution and version of each native library seen on disk, by `device:inode`.
         stamps: when the metadata changed that `libraries` was read from, by distribution.
-        verified_at: until when a distribution installed later was hashed and found whole.
     """
 
     root: str
@@ -43,7 +42,6 @@ class Baseline:
     duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     libraries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     stamps: Mapping[str, float] = field(default_factory=dict)
-    verified_at: Mapping[str, float] = field(default_factory=dict)
 
     def find_library(self, device: int, inode: int) -> tuple[str, str] | None:
         """Distribution and version of a library that was on disk once."""
@@ -64,7 +62,7 @@ def parse_baseline(text: str) -> Baseline | None:
         tuples = ("dirty", "duplicates", "libraries")
         for name in tuples:
             document[name] = {key: tuple(map(str, value)) for key, value in document[name].items()}
-        for name in ("versions", "stamps", "verified_at"):
+        for name in ("versions", "stamps"):
             document[name] = dict(document[name])
         if any(len(value) != 2 for value in document["libraries"].values()):
             return None

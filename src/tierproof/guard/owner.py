@@ -47,13 +47,6 @@ class Owners:
                 return self._folders[str(folder)]
         return None
 
-    def find_top(self, name: str) -> InstalledDistribution | None:
-        """The owner of a file or folder of that name, in no folder but a site directory."""
-        for path, owner in (*self._files.items(), *self._folders.items()):
-            if path.rpartition("/")[2] == name:
-                return owner
-        return None
-
     def find_by_file_name(self, name: str) -> Path | None:
         """The one recorded file of that name; None when there is none or more than one."""
         found = [path for path in self._files if path.rpartition("/")[2] == name]

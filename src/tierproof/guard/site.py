@@ -106,8 +106,7 @@ class Site:
         root = distribution.root
         baseline = self.baselines[root]
         entries = read_record(distribution.metadata_path)
-        since = max(baseline.seen_at, baseline.verified_at.get(name, 0.0))
-        wrong = find_mismatches(root, entries, hash_changed_since=since)
+        wrong = find_mismatches(root, entries, hash_changed_since=baseline.seen_at)
         known = set(baseline.dirty.get(name, ()))
         duplicates = self._duplicates.get(name, ())
         tops = {entry.path.partition("/")[0] for entry in entries}
