@@ -108,7 +108,13 @@ def test_sdist_can_be_tested_from(distributions: Path) -> None:
 
 def test_metadata_requires_no_torch(metadata: Message) -> None:
     required = [item for item in metadata.get_all("Requires-Dist", []) if "extra ==" not in item]
-    assert sorted(item.partition(">")[0].strip() for item in required) == ["click", "jinja2", "packaging", "rich", "uv"]
+    assert sorted(item.partition(">")[0].strip() for item in required) == [
+        "click",
+        "jinja2",
+        "packaging",
+        "rich",
+        "uv",
+    ]
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
 

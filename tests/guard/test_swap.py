@@ -8,7 +8,7 @@ from guard.fake_site import install
 from tierproof.errors import HealError
 from tierproof.guard.record import read_record
 from tierproof.guard.site import Site
-from tierproof.guard.stage_version import adopt_scripts, verify_staged
+from tierproof.guard.stage_version import adopt_scripts, stage_version, verify_staged
 from tierproof.guard.swap import choose_units, keep_unowned, swap
 
 
@@ -93,3 +93,15 @@ def test_record_keeps_the_scripts_that_stay(tmp_path: Path) -> None:
     assert "../../bin/pack" in paths
     assert "bin/pack" not in paths
     assert "pack/__init__.py" in paths
+
+
+def test_what_cannot_be_fetched_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UV_FIND_LINKS", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    with pytest.raises(HealError, match=r"colorlog 6\.9\.0 could not be fetched"):
+        stage_version("colorlog", "6.9.0", folder)
+    assert list(folder.glob("*.dist-info")) == []
