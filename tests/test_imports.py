@@ -47,6 +47,7 @@ def run_python(code: str, *, search_path: tuple[Path, ...] = (SOURCE,)) -> str:
     [
         "tierproof.core",
         "tierproof.errors",
+        "tierproof.guard",
         "tierproof._optional",
         "tierproof.reporters",
         "tierproof.guard",

@@ -11,17 +11,37 @@ from tierproof._version import __version__
 
 if TYPE_CHECKING:
     from tierproof.api.check import check
+    from tierproof.api.doctor import doctor
+    from tierproof.api.heal import heal
     from tierproof.api.plan import plan
     from tierproof.core.report import Report
     from tierproof.errors import TierproofError
+    from tierproof.guard.diagnosis import Diagnosis
+    from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
     from tierproof.model.spec import ModelSpec
 
-__all__ = ["ModelSpec", "Plan", "Report", "TierproofError", "__version__", "check", "plan"]
+__all__ = [
+    "Diagnosis",
+    "Healing",
+    "ModelSpec",
+    "Plan",
+    "Report",
+    "TierproofError",
+    "__version__",
+    "check",
+    "doctor",
+    "heal",
+    "plan",
+]
 
 _HOMES = {
     "check": "tierproof.api.check",
+    "doctor": "tierproof.api.doctor",
+    "heal": "tierproof.api.heal",
     "plan": "tierproof.api.plan",
+    "Diagnosis": "tierproof.guard.diagnosis",
+    "Healing": "tierproof.guard.healing",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
     "Report": "tierproof.core.report",

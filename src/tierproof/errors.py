@@ -78,3 +78,11 @@ class PlanError(TierproofError):
 
 class UnknownPackageError(PlanError):
     """No package index knows a requested name."""
+
+
+class ProcessError(TierproofError):
+    """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
+
+
+class HealError(TierproofError):
+    """What is torn could not be mended, and was left as it was."""

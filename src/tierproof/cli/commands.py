@@ -6,6 +6,8 @@ import click
 
 from tierproof._version import __version__
 from tierproof.cli.check import check
+from tierproof.cli.doctor import doctor
+from tierproof.cli.heal import heal
 from tierproof.cli.plan import plan
 
 
@@ -20,3 +22,5 @@ def tierproof() -> None:
 
 tierproof.add_command(check)
 tierproof.add_command(plan)
+tierproof.add_command(doctor)
+tierproof.add_command(heal)

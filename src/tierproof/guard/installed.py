@@ -55,11 +55,14 @@ def _context(entry: str) -> DistributionFinder.Context:
 
 
 def _read(metadata: Metadata, root: Path) -> InstalledDistribution | None:
-    name, version = metadata.metadata["Name"], metadata.metadata["Version"]
+    parsed = metadata.metadata  # each access reads and parses the file anew
+    name, version = parsed["Name"], parsed["Version"]
     if not name or not version:
         return None
     path = getattr(metadata, "_path", root)
     installer = (metadata.read_text("INSTALLER") or "").strip()
+    # An egg-info keeps its requirements in a file of their own, which only `requires` reads.
+    requires = metadata.requires if str(path).endswith(".egg-info") else parsed.get_all("Requires-Dist")
     return InstalledDistribution(
-        canonicalize_name(name), version, Path(str(path)), root, tuple(metadata.requires or ()), installer
+        canonicalize_name(name), version, Path(str(path)), root, tuple(requires or ()), installer
     )

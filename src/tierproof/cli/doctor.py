@@ -1,0 +1,29 @@
+"""`tierproof doctor`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Tell whether a process or this environment is torn.")
+@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Look into process N.")
+@click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as one JSON document.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def doctor(pid: int | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
+    """Tell whether process N runs other packages than the disk holds, by what, and what mends it.
+
+    Without --pid: this environment's files against RECORD and the baseline, and your live Python processes
+    that run from it. An upgrade that nobody had loaded is no tear.
+
+    Exit codes: 0 = healthy, 1 = torn, 2 = could not judge.
+    """
+    from tierproof.guard.doctor import diagnose_environment, diagnose_process
+
+    diagnosis = diagnose_environment() if pid is None else diagnose_process(pid)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(diagnosis.to_dict(), indent=2, allow_nan=False))
+    else:
+        click.echo(diagnosis.to_text())
+    return diagnosis.exit_code

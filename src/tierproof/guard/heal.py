@@ -1,0 +1,187 @@
+"""Mend a torn process without a restart: put the version that it has loaded back on disk."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from tierproof.errors import HealError, ProcessError, TierproofError
+from tierproof.guard.diagnosis import Diagnosis
+from tierproof.guard.doctor import diagnose_process, find_replaced
+from tierproof.guard.healing import FailedHeal, HealedPackage, Healing
+from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.mapped import (
+    MappedLibrary,
+    holds,
+    read_beginning,
+    read_mapped_libraries,
+    site_roots,
+)
+from tierproof.guard.process import find_own_processes, has_maps
+from tierproof.guard.record import read_record
+from tierproof.guard.site import Site
+from tierproof.guard.stage_version import adopt_scripts, stage_version
+from tierproof.guard.swap import choose_units, keep_unowned, swap
+from tierproof.guard.torn import Remedy, TornPackage
+
+
+def heal_process(pid: int) -> Healing:
+    """Put back on disk what process `pid` has loaded and the disk no longer holds, then diagnose it anew.
+
+    Each package is fetched into a folder of its own, verified against RECORD and against the libraries that
+    the process has mapped, and then put in place by renames. One that cannot be mended is left as it was.
+
+    Raises:
+        ProcessError: the process cannot be looked into.
+    """
+    began = time.perf_counter()
+    healed, failed = [], []
+    for torn in diagnose_process(pid).torn:
+        if torn.remedy is not Remedy.HEAL:
+            continue
+        try:
+            healed.append(_heal_package(pid, torn))
+        except TierproofError as error:
+            failed.append(FailedHeal(torn.package, str(error)))
+    if pid == os.getpid():
+        importlib.invalidate_caches()
+    after = diagnose_process(pid)
+    return Healing(
+        tuple(healed), (*failed, *_find_still_torn(healed, after)), after, time.perf_counter() - began
+    )
+
+
+def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[FailedHeal, ...]:
+    """A package that was put back and runs another version all the same was not healed."""
+    names = {each.package for each in healed}
+    return tuple(
+        FailedHeal(each.package, "it is torn still: restart the process")
+        for each in after.torn
+        if each.package in names and each.remedy is Remedy.HEAL
+    )
+
+
+def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
+    site = _site_of(pid)
+    present = site.find(torn.package)
+    root = present.root if present is not None else _find_former_root(site, torn.package)
+    user = find_user_of_disk(site, torn.package, pid) if present is not None else None
+    if user is not None:
+        raise HealError(
+            f"process {user} has loaded {torn.package} {torn.disk_version} and would be torn in its turn",
+            hint=f"End process {user} and heal again, or restart this one.",
+        )
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".tierproof-heal-", dir=root))
+    except OSError as error:
+        raise HealError(
+            f"{root} cannot be written to: {error.strerror}", hint="Restart the process."
+        ) from error
+    try:
+        stage, aside = folder / "stage", folder / "aside"
+        stage.mkdir()
+        aside.mkdir()
+        staged = stage_version(torn.package, torn.loaded_version, stage)
+        _refuse_other_build(site, pid, torn, root, stage)
+        adopt_scripts(staged, present)
+        _put_in_place(site, root, stage, aside, staged, present)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return HealedPackage(torn.package, torn.loaded_version, torn.disk_version)
+
+
+def _site_of(pid: int) -> Site:
+    if pid == os.getpid():
+        return Site.of_this_interpreter()
+    return Site(site_roots(read_mapped_libraries(pid)))
+
+
+def _find_former_root(site: Site, name: str) -> Path:
+    for root, baseline in site.baselines.items():
+        if name in baseline.versions:
+            return root
+    raise HealError(f"nothing tells where {name} was installed", hint="Restart the process.")
+
+
+def find_user_of_disk(site: Site, name: str, pid: int) -> int | None:
+    """Another live process of this user that has a native library mapped which the disk now holds for `name`."""
+    distribution = site.find(name)
+    if distribution is None:
+        return None
+    present = set()
+    for entry in read_record(distribution.metadata_path):
+        if ".so" in entry.path:
+            try:
+                status = (distribution.root / entry.path).stat()
+            except OSError:
+                continue
+            present.add((status.st_dev, status.st_ino))
+    for other in find_own_processes():
+        if other == pid:
+            continue
+        try:
+            libraries = read_mapped_libraries(other)
+        except ProcessError:
+            continue
+        if any((library.device, library.inode) in present for library in libraries):
+            return other
+    return None
+
+
+def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, stage: Path) -> None:
+    """Refuse a wheel of the right version whose libraries are not the ones that are mapped."""
+    if not has_maps():
+        return
+    libraries: list[MappedLibrary] = find_replaced(
+        site, pid, read_mapped_libraries(pid), (torn.package,)
+    ).get(torn.package, [])
+    for library in libraries:
+        path = site.restore(library.path, (torn.package,))
+        mapped = read_beginning(pid, library)
+        if path is None or not mapped or not path.is_relative_to(root):
+            continue
+        if not holds(mapped, stage / path.relative_to(root), constant=library.constant):
+            raise HealError(
+                f"the {torn.package} {torn.loaded_version} that the index offers is another build than the one "
+                f"loaded: {path.name} differs",
+                hint="Restart the process.",
+            )
+
+
+def _put_in_place(
+    site: Site,
+    root: Path,
+    stage: Path,
+    aside: Path,
+    staged: InstalledDistribution,
+    present: InstalledDistribution | None,
+) -> None:
+    new = _files_inside(staged)
+    old = _files_inside(present) if present is not None else set()
+    shared = {
+        folder
+        for other in site.distributions
+        if other.root == root and other.name != staged.name
+        for path in _files_inside(other)
+        for folder in _folders_of(path)
+    }
+    swap_units = choose_units(sorted(new | old), shared)
+    try:
+        swap(root, stage, aside, swap_units)
+        keep_unowned(aside, root, old)
+    except OSError as error:
+        raise HealError(f"{staged.name} could not be put in place: {error}") from error
+
+
+def _files_inside(distribution: InstalledDistribution) -> set[str]:
+    entries = read_record(distribution.metadata_path)
+    return {entry.path for entry in entries if not entry.path.startswith(("..", "/"))}
+
+
+def _folders_of(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]

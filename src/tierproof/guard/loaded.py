@@ -1,0 +1,117 @@
+"""What the calling process has loaded: its modules, their files, and whether the disk still holds their code."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModule:
+    """One module of the calling process.
+
+    Attributes:
+        name: as in sys.modules.
+        file: what it was loaded from; a `.py`, or a native library.
+        version: its own `__version__`, empty where it has none that is text.
+    """
+
+    name: str
+    file: Path
+    version: str = ""
+
+
+def capture_loaded_modules() -> tuple[LoadedModule, ...]:
+    """List the modules of this process that come from a file, in the order of their import.
+
+    Nothing is imported and no module's `__getattr__` runs: lazy modules stay as they are.
+    """
+    found = []
+    registered: list[tuple[str, object]] = list(sys.modules.items())  # anything may stand in it
+    for name, module in registered:
+        if not issubclass(type(module), ModuleType):
+            continue
+        namespace = vars(module)
+        file, version = namespace.get("__file__"), namespace.get("__version__")
+        if isinstance(file, str) and file:
+            found.append(LoadedModule(name, Path(file), version if isinstance(version, str) else ""))
+    return tuple(found)
+
+
+def holds_other_code(module: LoadedModule) -> bool:
+    """Tell whether the loaded module differs from what its source file holds now.
+
+    Compared are the code objects of its functions and methods, and a `__version__` that is written out. A
+    file that is gone differs. What has no source (native libraries) or defines nothing is taken as the same.
+    """
+    if not module.file.exists():
+        return True
+    if module.file.suffix != ".py":
+        return False
+    try:
+        source = module.file.read_bytes()
+        tree = compile(source, str(module.file), "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+        code = compile(source, str(module.file), "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return True
+    literal = find_literal_version(tree)
+    if module.version and literal and literal != module.version:
+        return True
+    on_disk = set(iterate_code(code))
+    loaded = sys.modules.get(module.name)
+    return isinstance(loaded, ModuleType) and any(
+        each not in on_disk for each in iterate_loaded_code(loaded, str(module.file))
+    )
+
+
+def find_literal_version(tree: ast.AST) -> str:
+    """The text that a module's top level assigns to `__version__`; empty where it computes or imports it."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name("__version__")], value=ast.Constant(str(text))):
+                return text
+            case ast.AnnAssign(target=ast.Name("__version__"), value=ast.Constant(str(text))):
+                return text
+    return ""
+
+
+def iterate_code(code: CodeType) -> Iterator[CodeType]:
+    """Yield `code` and every code object inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from iterate_code(constant)
+
+
+def iterate_loaded_code(module: ModuleType, file: str) -> Iterator[CodeType]:
+    """Yield the code of the functions and methods that `module` itself defines, as compiled from `file`."""
+    for value in list(vars(module).values()):
+        yield from _code_of(value, module.__name__, file)
+        if issubclass(type(value), type) and vars(value).get("__module__") == module.__name__:
+            for member in list(vars(value).values()):
+                yield from _code_of(member, module.__name__, file)
+
+
+def _code_of(value: object, module: str, file: str) -> Iterator[CodeType]:
+    # By `type`, never `isinstance`: that asks the value itself, and a lazy or deprecated one then wakes up.
+    if issubclass(type(value), staticmethod | classmethod):
+        value = getattr(value, "__func__", None)
+    if type(value) is not FunctionType or value.__module__ != module:
+        return
+    code = value.__code__
+    # What was made by exec (named tuples, data classes) has another file name and no counterpart on disk.
+    # Only what a decorator returned closes over variables here; some dress it up as what they decorated.
+    if code.co_filename == file and set(code.co_freevars) <= {"__class__"}:
+        yield code
+
+
+def choose_version(modules: Iterable[LoadedModule]) -> str:
+    """The `__version__` of the module nearest the top; empty where none has one."""
+    known = sorted(
+        (module.name.count("."), module.name, module.version) for module in modules if module.version
+    )
+    return known[0][2] if known else ""

@@ -1,0 +1,98 @@
+"""Which distribution a file belongs to, also a file that an installer has moved away or deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.record import RecordEntry, read_record
+
+# What pip puts in place of a name's first letters when it moves a folder aside before it deletes it.
+_STASH = re.compile(r"~[-~.=%0-9]*")
+
+
+class Owners:
+    """The files and folders of distributions, by RECORD; each RECORD is read once.
+
+    Args:
+        distributions: those that may own anything.
+    """
+
+    def __init__(self, distributions: Iterable[InstalledDistribution]) -> None:
+        self.records: dict[Path, tuple[RecordEntry, ...]] = {}
+        self._files: dict[str, InstalledDistribution] = {}
+        self._folders: dict[str, InstalledDistribution] = {}
+        for distribution in distributions:
+            entries = read_record(distribution.metadata_path)
+            self.records[distribution.metadata_path] = entries
+            for entry in entries:
+                if entry.path.startswith(("..", "/")):
+                    continue
+                path = f"{distribution.root}/{entry.path}"
+                self._files.setdefault(path, distribution)
+                folder = path.rpartition("/")[0]
+                while folder != str(distribution.root) and folder not in self._folders:
+                    self._folders[folder] = distribution
+                    folder = folder.rpartition("/")[0]
+
+    def find(self, path: Path) -> InstalledDistribution | None:
+        """The owner of `path`; of a file in no RECORD, the owner of the nearest folder above it."""
+        found = self._files.get(str(path))
+        if found is not None:
+            return found
+        for folder in path.parents:
+            if str(folder) in self._folders:
+                return self._folders[str(folder)]
+        return None
+
+    def find_by_file_name(self, name: str) -> Path | None:
+        """The one recorded file of that name; None when there is none or more than one."""
+        found = [path for path in self._files if path.rpartition("/")[2] == name]
+        return Path(found[0]) if len(found) == 1 else None
+
+
+def undo_stash(path: Path, root: Path, names: Iterable[str]) -> Path:
+    """Give the path that a file had before pip moved its folder aside (`~umpy/core.so` was `numpy/core.so`).
+
+    Args:
+        path: as the kernel shows it now.
+        root: the site directory above it.
+        names: top-level names known on disk or in memory; the stash keeps the length and the end of one.
+    """
+    try:
+        relative = PurePosixPath(path.relative_to(root))
+    except ValueError:
+        return path
+    parts = list(relative.parts)
+    for at, part in enumerate(parts[:-1]):
+        stash = _STASH.match(part)
+        if stash is None:
+            continue
+        known = names if at == 0 else _names_in(root.joinpath(*parts[:at]))
+        for name in known:
+            if len(name) == len(part) and name.endswith(part[stash.end() :]) and not name.startswith("~"):
+                parts[at] = name
+                break
+    return root.joinpath(*parts)
+
+
+def find_stashes(root: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Folders that pip moved aside for `names` and never deleted: the trace of an install that was cut off."""
+    found = []
+    for entry in _names_in(root):
+        stash = _STASH.match(entry)
+        if stash is None or stash.end() == len(entry):
+            continue
+        rest = entry[stash.end() :]
+        if any(len(name) == len(entry) and name.endswith(rest) for name in names):
+            found.append(entry)
+    return tuple(sorted(found))
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []

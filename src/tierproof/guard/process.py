@@ -1,0 +1,56 @@
+"""Facts about a process that the system tells: when it started, whose it is, which Pythons run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def has_maps() -> bool:
+    """Tell whether this system shows what a process has mapped (Linux does)."""
+    return (PROC / "self" / "maps").exists()
+
+
+def process_started_at(pid: int) -> float | None:
+    """Seconds since the epoch at which `pid` started, to a hundredth; None where the system does not say."""
+    try:
+        ticks = parse_start_ticks((PROC / str(pid) / "stat").read_text(errors="replace"))
+        boot = parse_boot_time((PROC / "stat").read_text())
+    except (OSError, ValueError):
+        return None
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def parse_start_ticks(stat: str) -> int:
+    """Field 22 of /proc/PID/stat; the command in field 2 may hold spaces and brackets."""
+    fields = stat[stat.rindex(")") + 1 :].split()
+    if len(fields) < 20:
+        raise ValueError("a stat line without a start time")
+    return int(fields[19])
+
+
+def parse_boot_time(stat: str) -> int:
+    """Seconds since the epoch at which the system was booted, from /proc/stat."""
+    for line in stat.splitlines():
+        if line.startswith("btime "):
+            return int(line.split()[1])
+    raise ValueError("no btime in /proc/stat")
+
+
+def find_own_processes() -> tuple[int, ...]:
+    """Every other live process of this user, lowest number first; empty where there is no /proc."""
+    found = []
+    try:
+        entries = [entry for entry in os.listdir(PROC) if entry.isdigit()]  # noqa: PTH208 - names alone
+    except OSError:
+        return ()
+    for entry in entries:
+        try:
+            owner = (PROC / entry).stat().st_uid
+        except OSError:
+            continue
+        if owner == os.geteuid() and int(entry) != os.getpid():
+            found.append(int(entry))
+    return tuple(sorted(found))

@@ -1,0 +1,118 @@
+"""RECORD: the files that a distribution installed, and whether they are still what was installed."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_UNCHECKED_SUFFIXES = (".pyc", ".pyo")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEntry:
+    """One line of RECORD.
+
+    Attributes:
+        path: relative to the folder that holds the `.dist-info`, with forward slashes; may begin with `..`.
+        digest: `algorithm=urlsafe-base64`, empty where the line gives none (as for RECORD itself).
+        size: in bytes, None where the line gives none.
+    """
+
+    path: str
+    digest: str = ""
+    size: int | None = None
+
+    @property
+    def is_checkable(self) -> bool:
+        """False for bytecode, which Python rewrites, and for what carries no digest."""
+        return bool(self.digest) and not self.path.endswith(_UNCHECKED_SUFFIXES)
+
+
+def parse_record(text: str) -> tuple[RecordEntry, ...]:
+    """Read RECORD (three comma-separated fields, quoted as csv); broken lines keep what can be read of them."""
+    entries = []
+    for row in _rows(text):
+        if not row or not row[0]:
+            continue
+        digest = row[1] if len(row) > 1 and "=" in row[1] else ""
+        size = int(row[2]) if len(row) > 2 and row[2].isascii() and row[2].isdigit() else None
+        entries.append(RecordEntry(row[0].replace("\\", "/"), digest, size))
+    return tuple(entries)
+
+
+def format_record(entries: Iterable[RecordEntry]) -> str:
+    """Write what `parse_record` reads."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    for entry in entries:
+        writer.writerow([entry.path, entry.digest, "" if entry.size is None else entry.size])
+    return stream.getvalue()
+
+
+def read_record(metadata_path: Path) -> tuple[RecordEntry, ...]:
+    """Read the RECORD of a `.dist-info`; empty where there is none."""
+    try:
+        return parse_record((metadata_path / "RECORD").read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        return ()
+
+
+def find_mismatches(
+    root: Path, entries: Iterable[RecordEntry], *, hash_changed_since: float = 0.0
+) -> tuple[str, ...]:
+    """Give the paths whose file is absent, of another size, or of another hash.
+
+    Args:
+        root: the folder that holds the `.dist-info`.
+        entries: of its RECORD.
+        hash_changed_since: files whose inode changed at or after this time (seconds since the epoch) are
+            hashed; older ones are judged by presence and size. Infinity hashes none.
+    """
+    wrong = []
+    for entry in entries:
+        if not entry.is_checkable:
+            continue
+        path = (
+            f"{root}/{entry.path}"  # pathlib would cost more than the call itself, a hundred thousand times
+        )
+        try:
+            status = os.stat(path)  # noqa: PTH116
+        except OSError:
+            wrong.append(entry.path)
+            continue
+        has_other_size = entry.size is not None and status.st_size != entry.size
+        changed = status.st_ctime >= hash_changed_since
+        if has_other_size or (changed and not has_digest(Path(path), entry.digest)):
+            wrong.append(entry.path)
+    return tuple(wrong)
+
+
+def has_digest(path: Path, digest: str) -> bool:
+    """Tell whether the file's content has `digest` (`sha256=…`); an unknown algorithm proves nothing against it."""
+    algorithm, _, expected = digest.partition("=")
+    if algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
+        return True
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, algorithm).digest()
+    except OSError:
+        return False
+    return base64.urlsafe_b64encode(found).decode().rstrip("=") == expected.rstrip("=")
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    # `strict` is off: a stray quote costs its line, not the file.
+    for line in text.splitlines():
+        if '"' not in line:
+            yield line.rsplit(",", 2)
+            continue
+        try:
+            yield next(csv.reader([line]), [])
+        except csv.Error:
+            continue

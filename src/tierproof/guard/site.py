@@ -1,0 +1,120 @@
+"""The site directories under examination: their distributions, owners of files, and baselines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from tierproof.guard.baseline import Baseline, find_duplicates, metadata_changed_at, sight
+from tierproof.guard.installed import InstalledDistribution, iterate_installed
+from tierproof.guard.owner import Owners, find_stashes, undo_stash
+from tierproof.guard.record import find_mismatches, read_record
+from tierproof.guard.torn import DiskPackage
+
+
+class Site:
+    """Everything on disk that a judgement needs; read at once, RECORDs only when asked for.
+
+    Args:
+        folders: site directories; links are resolved, as the kernel does in its maps.
+    """
+
+    def __init__(self, folders: Iterable[str | Path]) -> None:
+        roots = dict.fromkeys(os.path.realpath(folder) for folder in folders)
+        existing = [root for root in roots if Path(root).is_dir()]
+        self.distributions = tuple(iterate_installed(existing))
+        self.roots = tuple(dict.fromkeys(each.root for each in self.distributions)) or tuple(
+            Path(root) for root in existing
+        )
+        self.baselines: dict[Path, Baseline] = {}
+        self.first_seen: list[Path] = []
+        for root in self.roots:
+            self.baselines[root], is_first = sight(root, self.distributions)
+            if is_first:
+                self.first_seen.append(root)
+        self._duplicates = find_duplicates(self.distributions)
+
+    @classmethod
+    def of_this_interpreter(cls) -> Site:
+        """The site directories on sys.path."""
+        return cls(entry or "." for entry in sys.path)
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Every file of every distribution."""
+        return Owners(self.distributions)
+
+    def find_root(self, path: str) -> Path | None:
+        """The site directory that `path` (resolved) lies in; the innermost where they nest."""
+        inside = [root for root in self.roots if path.startswith(f"{root}/")]
+        return max(inside, key=lambda root: len(str(root))) if inside else None
+
+    def find(self, name: str) -> InstalledDistribution | None:
+        """The distribution of that name that the path leads to first."""
+        return next((each for each in self.distributions if each.name == name), None)
+
+    def restore(self, path: str, known: Iterable[str] = ()) -> Path | None:
+        """Give the path that a mapped library had before pip moved it aside; None outside every site.
+
+        Args:
+            path: as the kernel shows it.
+            known: further top-level names, of what is loaded and perhaps gone from disk.
+        """
+        root = self.find_root(path)
+        if root is not None:
+            if "/~" not in path:
+                return Path(path)
+            names = [entry.name for entry in root.iterdir()]
+            return undo_stash(Path(path), root, [*names, *known])
+        # Single files pip moves into a temporary folder of this name.
+        if "/pip-uninstall-" in path:
+            return self.owners.find_by_file_name(path.rpartition("/")[2])
+        return None
+
+    def find_changed_since(self, moment: float | None) -> tuple[InstalledDistribution, ...]:
+        """Distributions put there at or after `moment`; since first sight where no moment is known."""
+        return tuple(
+            each
+            for each in self.distributions
+            if metadata_changed_at(each) >= (self.baselines[each.root].seen_at if moment is None else moment)
+        )
+
+    def find_seen_library(self, device: int, inode: int) -> tuple[str, str] | None:
+        """Distribution and version of a library that was seen on disk once."""
+        for baseline in self.baselines.values():
+            found = baseline.find_library(device, inode)
+            if found is not None:
+                return found
+        return None
+
+    def find_seen_version(self, name: str) -> str:
+        """The version at first sight; empty where it was not there."""
+        versions = [baseline.versions.get(name, "") for baseline in self.baselines.values()]
+        return next((version for version in versions if version), "")
+
+    def examine(self, name: str) -> DiskPackage:
+        """Capture what the disk holds of `name`, less what was already amiss at first sight."""
+        distribution = self.find(name)
+        if distribution is None:
+            stashes = [
+                stash for root in self.roots for stash in find_stashes(root, (name, name.replace("-", "_")))
+            ]
+            return DiskPackage(stashes=tuple(stashes))
+        root = distribution.root
+        baseline = self.baselines[root]
+        entries = read_record(distribution.metadata_path)
+        wrong = find_mismatches(root, entries, hash_changed_since=baseline.seen_at)
+        known = set(baseline.dirty.get(name, ()))
+        duplicates = self._duplicates.get(name, ())
+        tops = {entry.path.partition("/")[0] for entry in entries}
+        return DiskPackage(
+            distribution.version,
+            tuple(path for path in wrong if path not in known),
+            duplicates if duplicates != baseline.duplicates.get(name, ()) else (),
+            installer=distribution.installer,
+            changed_at=metadata_changed_at(distribution),
+            stashes=find_stashes(root, tops),
+        )

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.fake_site import digest, install
+from tierproof.guard.record import (
+    RecordEntry,
+    find_mismatches,
+    format_record,
+    has_digest,
+    parse_record,
+    read_record,
+)
+
+paths = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters="\\"), min_size=1
+).filter(lambda text: text.strip() == text)
+entries = st.builds(
+    RecordEntry,
+    paths,
+    st.one_of(st.just(""), st.from_regex(r"sha256=[A-Za-z0-9_-]{1,43}", fullmatch=True)),
+    st.one_of(st.none(), st.integers(0, 2**40)),
+)
+
+
+@given(st.lists(entries))
+def test_record_round_trip(written: list[RecordEntry]) -> None:
+    assert list(parse_record(format_record(written))) == written
+
+
+@given(st.text())
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    for entry in parse_record(text):
+        assert entry.path
+        assert entry.size is None or entry.size >= 0
+
+
+def test_what_differs_is_named(tmp_path: Path) -> None:
+    files = {f"pack/{name}.py": f"{name} = 1\n" for name in ("same", "gone", "longer", "other")}
+    metadata = install(tmp_path, "pack", "1.0", files)
+    recorded = read_record(metadata)
+    assert find_mismatches(tmp_path, recorded) == ()
+    (tmp_path / "pack/gone.py").unlink()
+    (tmp_path / "pack/longer.py").write_text("longer = 1000\n")
+    (tmp_path / "pack/other.py").write_text("other = 2\n")
+    assert find_mismatches(tmp_path, recorded) == ("pack/gone.py", "pack/longer.py", "pack/other.py")
+    by_size = find_mismatches(tmp_path, recorded, hash_changed_since=float("inf"))
+    assert by_size == ("pack/gone.py", "pack/longer.py")
+
+
+def test_bytecode_and_lines_without_a_digest_are_not_judged(tmp_path: Path) -> None:
+    record = parse_record("a.pyc,sha256=x,1\nb.py,,\n")
+    assert find_mismatches(tmp_path, record) == ()
+
+
+def test_digests(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    assert has_digest(file, digest(b"content"))
+    assert has_digest(file, digest(b"content") + "=")
+    assert not has_digest(file, digest(b"else"))
+    assert has_digest(file, "unheard-of=abc")
+    assert not has_digest(tmp_path / "absent", digest(b"content"))
+
+
+def test_absent_record_is_empty(tmp_path: Path) -> None:
+    assert read_record(tmp_path) == ()

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tierproof.guard.diagnosis import Diagnosis
+from tierproof.guard.healing import FailedHeal, HealedPackage, Healing
+from tierproof.guard.torn import DiskPackage, Evidence, LoadedPackage, Remedy, agree, judge_package
+
+HELD = DiskPackage("2.0", installer="pip", changed_at=1e9)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "disk", "evidence", "remedy"),
+    [
+        (LoadedPackage("p", "1.0", replaced=("x.so",)), HELD, ["version", "native-library-replaced"], "heal"),
+        (LoadedPackage("p", "1.0", differing=("p",)), HELD, ["version"], "heal"),
+        (LoadedPackage("p", "", replaced=("x.so",)), HELD, ["native-library-replaced"], "restart"),
+        (LoadedPackage("p", "2.0", replaced=("x.so",)), HELD, ["native-library-replaced"], "heal"),
+        (LoadedPackage("p", "2.0", differing=("p.a",)), HELD, ["imported-while-torn"], "restart"),
+        (LoadedPackage("p"), replace(HELD, mismatches=("p/a.py",)), ["record-mismatch"], "reinstall"),
+        (LoadedPackage("p"), replace(HELD, duplicates=("1.0", "2.0")), ["duplicate-metadata"], "reinstall"),
+        (LoadedPackage("p"), replace(HELD, import_error="ImportError: x"), ["import-fails"], "reinstall"),
+        (
+            LoadedPackage("p", "1.0", replaced=("x.so",)),
+            DiskPackage(),
+            ["version", "native-library-replaced"],
+            "heal",
+        ),
+    ],
+)
+def test_judgement(loaded: LoadedPackage, disk: DiskPackage, evidence: list[str], remedy: str) -> None:
+    torn = judge_package(loaded, disk)
+    assert torn is not None
+    document = torn.to_dict()
+    assert document["evidence"] == evidence
+    assert document["remedy"] == remedy
+    assert torn.detail.endswith((".", '"', "holds."))
+
+
+def test_another_version_alone_is_no_tear() -> None:
+    assert judge_package(LoadedPackage("p", "1.0"), HELD) is None
+    assert judge_package(LoadedPackage("p"), HELD) is None
+
+
+@pytest.mark.parametrize(
+    ("loaded", "disk", "same"),
+    [
+        ("4.10.0", "4.10.0.84", True),
+        ("2.11.0", "2.11.0+cu128", True),
+        ("1.0", "1.0.0", True),
+        ("2.0.2", "2.3.4", False),
+        ("2.0.2", "", False),
+        ("2.0rc1", "2.0", False),
+        ("odd", "odd", True),
+        ("odd", "even", False),
+    ],
+)
+def test_spellings_of_a_version(loaded: str, disk: str, same: bool) -> None:
+    assert agree(loaded, disk) is same
+
+
+def test_detail_says_who_when_and_what_helps() -> None:
+    disk = replace(HELD, stashes=("~p",), mismatches=tuple(f"p/{n}.py" for n in range(6)))
+    torn = judge_package(LoadedPackage("p", "1.0", replaced=("x.so",), pid=7), disk)
+    assert torn is not None
+    for part in ("Process 7 runs p 1.0", "put there by pip on", "x.so", "and 2 more", "~p", "tp.heal()"):
+        assert part in torn.detail
+
+
+def test_documents_and_pages() -> None:
+    torn = judge_package(LoadedPackage("<p>", "1.0", replaced=("x.so",)), HELD)
+    assert torn is not None
+    sick, well = Diagnosis((torn,), 3, 0.1, ("a note",)), Diagnosis((), 3, 0.1)
+    assert (sick.exit_code, well.exit_code) == (1, 0)
+    assert "note: a note" in str(sick)
+    assert "healthy" in str(well)
+    assert "&lt;p&gt;" in sick._repr_html_()
+    assert "<table>" not in well._repr_html_()
+    assert set(sick.to_dict()) >= {"format_version", "healthy", "torn", "checked", "duration_s"}
+    healed = HealedPackage("p", "1.0", "2.0")
+    done, undone = Healing((healed,), (), well, 0.1), Healing((), (FailedHeal("p", "why <not>"),), well, 0.1)
+    assert (done.ok, done.exit_code) == (True, 0)
+    assert (undone.ok, undone.exit_code) == (False, 1)
+    assert Healing((healed,), (), sick, 0.1).ok is False
+    assert "healed: p 1.0" in str(done)
+    assert "why &lt;not&gt;" in undone._repr_html_()
+    assert undone.to_dict()["failed"] == [{"package": "p", "reason": "why <not>"}]
+
+
+def test_codes_are_the_contracts() -> None:
+    assert {code.value for code in Evidence} == {
+        "version",
+        "native-library-replaced",
+        "record-mismatch",
+        "duplicate-metadata",
+        "import-fails",
+        "imported-while-torn",
+    }
+    assert {remedy.value for remedy in Remedy} == {"heal", "restart", "reinstall"}
