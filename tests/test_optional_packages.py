@@ -15,12 +15,9 @@ TESTS = Path(__file__).resolve().parent
 BLOCK = """
 import sys
 
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in BLOCKED:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Blocker())
+# None in sys.modules is how Python itself says "absent": imports fail, find_spec gives None.
+for name in BLOCKED:
+    sys.modules[name] = None
 """
 
 JUDGE = """
@@ -34,7 +31,7 @@ told = [
     for result in report.results
     if result.code != "T1-SPEED"  # what it says may depend on the clock
 ]
-leaked = sorted({name.partition(".")[0] for name in sys.modules} & set(BLOCKED))
+leaked = sorted(name for name in BLOCKED if sys.modules.get(name) is not None)
 print("\\n" + json.dumps({"verdict": report.verdict.value, "results": told, "leaked": leaked}))
 """
 

@@ -15,6 +15,9 @@ from zoo.pretrained_configs import TINY
 
 ACCEPTANCE = ["gpt2", "bert", "llama", "t5", "vit", "mamba", "mixtral", "whisper", "clip"]
 
+# torch's encoder layer really turns a fully masked row into NaN (pytorch#41508).
+DUE_WARNINGS = {"dataclass_encoder": {"T1-STAB-010"}}
+
 
 def explain(report):
     return [(f.code, f.where, f.message) for f in report.findings if f.severity != "info"] + [
@@ -26,7 +29,7 @@ def explain(report):
 def test_healthy_handwritten_models_pass_without_a_word(name):
     report = tierproof.check(build(name), skip=["T1-SPEED"], progress=False)
     assert report.verdict is Verdict.PASS, explain(report)
-    assert explain(report) == []
+    assert {code for code, *_ in explain(report)} <= DUE_WARNINGS.get(name, set())
     assert report.model.kind == HANDWRITTEN[name][1]
 
 
@@ -65,6 +68,19 @@ def test_equal_seeds_give_equal_findings():
     assert strip(tierproof.check(build("mha_decoder"), **options)) == strip(
         tierproof.check(build("mha_decoder"), **options)
     )
+
+
+def test_a_target_is_loaded_and_may_import_beside_itself_while_it_runs(tmp_path):
+    (tmp_path / "beside.py").write_text("SCALE = 2.0\n")
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\n"
+        "class Model(nn.Linear):\n"
+        "    def __init__(self):\n        super().__init__(3, 3)\n"
+        "    def forward(self, x):\n        import beside\n        return super().forward(x) * beside.SCALE\n"
+    )
+    report = tierproof.check(str(tmp_path / "model.py"), only=["T1-SHAPE"], progress=False)
+    assert report.ok
+    assert report.target.endswith("model.py")
 
 
 def test_progress_goes_to_a_function():

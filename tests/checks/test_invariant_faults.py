@@ -33,7 +33,9 @@ def run(model, check):
         return module.CHECK.run(CheckContext(prepare_subject(model)))
 
 
-@pytest.mark.parametrize(("check", "name"), [(check, name) for check, table in FAULTS.items() for name in table])
+@pytest.mark.parametrize(
+    ("check", "name"), [(check, name) for check, table in FAULTS.items() for name in table]
+)
 def test_a_planted_bug_is_found_in_its_module(check, name):
     make, code, places, severity = FAULTS[check][name]
     output = run(make(), check)
@@ -52,7 +54,9 @@ def test_a_healthy_model_has_no_finding(check, name):
 
 
 @pytest.mark.parametrize("check", FAULTS)
-@pytest.mark.parametrize("name", ["gpt2", "bert_model", "llama", "t5", "vit", "mamba", "clip", "mixtral", "whisper"])
+@pytest.mark.parametrize(
+    "name", ["gpt2", "bert_model", "llama", "t5", "vit", "mamba", "clip", "mixtral", "whisper"]
+)
 def test_a_healthy_transformers_model_has_neither_error_nor_warning(check, name):
     found = run(TINY[name][0](), check).findings
     assert [f for f in found if f.severity.value != "info"] == []

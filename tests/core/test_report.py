@@ -103,5 +103,5 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_html_in_a_notebook(report, renderers):
     assert report._repr_html_() == ""
-    register_renderer(".html-fragment", lambda r: "<b>r</b>")
+    register_renderer("html-fragment", lambda r: "<b>r</b>")
     assert report._repr_html_() == "<b>r</b>"

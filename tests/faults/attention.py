@@ -30,7 +30,9 @@ class FaultyAttention(nn.Module):
 
     def split(self, x):
         b, t, c = x.shape
-        return (y.view(b, t, self.heads, c // self.heads).transpose(1, 2) for y in self.qkv(x).split(c, dim=2))
+        return (
+            y.view(b, t, self.heads, c // self.heads).transpose(1, 2) for y in self.qkv(x).split(c, dim=2)
+        )
 
     def forward(self, x):
         q, k, v = self.split(x)

@@ -39,7 +39,8 @@ UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud80
 
 def test_register_fills_the_table():
     register_all()
-    assert set(known_suffixes()) >= {".html", ".html-fragment", ".json", ".md", ".txt", ".xml"}
+    assert known_suffixes() == (".html", ".json", ".md", ".txt", ".xml")
+    assert find_renderer("html-fragment") is not None
     for suffix in known_suffixes():
         assert find_renderer(suffix)(passing_report())
     assert find_renderer(".md")(passing_report()) == render_markdown(passing_report())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from tierproof.model.load import LoadedModel
     from tierproof.model.spec import ModelSpec
     from tierproof.model.subject import Subject
 
@@ -60,6 +61,23 @@ def check(
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
     require("torch", feature="to check a model")
+    if isinstance(model, str):
+        loaded = _load(model, seed)
+        with loaded.scope:
+            return check(
+                loaded.model,
+                tier=tier,
+                inputs=inputs,
+                spec=spec,
+                only=only,
+                skip=skip,
+                seed=seed,
+                budget_s=budget_s,
+                device=device,
+                progress=progress,
+                target=target or model,
+                assumptions=(*assumptions, *loaded.assumptions),
+            )
     from tierproof.checks.check import Deadline
     from tierproof.checks.registry import load_checks, select_checks
     from tierproof.checks.runner import run_checks
@@ -69,15 +87,13 @@ def check(
     started = time.perf_counter()
     _refuse_bad_options(seed, budget_s)
     checks = select_checks(load_checks(), tier=tier, only=_as_codes(only), skip=_as_codes(skip))
-    if isinstance(model, str):
-        model, target, assumptions = _load(model, seed, assumptions)
     refuse_empty(model)
     place = _find_device(model, device)
     deadline = Deadline.after(budget_s)
     with open_progress(progress) as show:
         try:
             with preserve(model) as snapshot:
-                show(0, len(checks), "working out the inputs")
+                show(0, 0, "working out the inputs")
                 if device is not None:
                     model.to(place)
                     snapshot.note_device_move()
@@ -128,11 +144,10 @@ def describe_environment(device: torch.device) -> Environment:
     return Environment(platform.python_version(), torch.__version__, name)
 
 
-def _load(target: str, seed: int, assumptions: Sequence[str]) -> tuple[nn.Module, str, Sequence[str]]:
+def _load(target: str, seed: int) -> LoadedModel:
     from tierproof.model.load import LoadOptions, load_target
 
-    loaded = load_target(target, LoadOptions(seed=seed))
-    return loaded.model, target, (*assumptions, *loaded.assumptions)
+    return load_target(target, LoadOptions(seed=seed))
 
 
 def _find_device(model: nn.Module, device: str | None) -> torch.device:

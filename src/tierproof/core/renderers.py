@@ -14,7 +14,10 @@ _renderers: dict[str, Renderer] = {}
 
 
 def register_renderer(suffix: str, renderer: Renderer) -> None:
-    """Let files that end in `suffix` (with its dot) be written by `renderer`."""
+    """Let files that end in `suffix` (with its dot) be written by `renderer`.
+
+    A name without a dot ("html-fragment") is a rendering that no file can ask for.
+    """
     _renderers[suffix] = renderer
 
 
@@ -25,4 +28,4 @@ def find_renderer(suffix: str) -> Renderer | None:
 
 def known_suffixes() -> tuple[str, ...]:
     """The suffixes a report can be saved under, sorted."""
-    return tuple(sorted(_renderers))
+    return tuple(sorted(name for name in _renderers if name.startswith(".")))

@@ -199,7 +199,7 @@ class Report:
         return path
 
     def _repr_html_(self) -> str:
-        renderer = find_renderer(".html-fragment")
+        renderer = find_renderer("html-fragment")
         return renderer(self) if renderer else ""
 
 

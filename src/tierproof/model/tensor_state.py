@@ -94,7 +94,12 @@ def _describe_layout(tensor: Tensor) -> tuple[Any, ...]:
 def _find_components(tensor: Tensor) -> object:
     """Identity of what a sparse tensor is made of: an operation in place may exchange it."""
     if tensor.layout is torch.sparse_coo:
-        return (tuple(tensor.size()), tensor._indices().data_ptr(), tensor._values().data_ptr(), tensor._nnz())
+        return (
+            tuple(tensor.size()),
+            tensor._indices().data_ptr(),
+            tensor._values().data_ptr(),
+            tensor._nnz(),
+        )
     if tensor.layout in (torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc):
         return (tuple(tensor.size()), tensor.values().data_ptr())
     return None

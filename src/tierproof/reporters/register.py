@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _RENDERERS = {
     ".html": ("html", "render_html"),
-    ".html-fragment": ("html", "render_html_fragment"),
+    "html-fragment": ("html", "render_html_fragment"),
     ".json": ("json_document", "render_json"),
     ".md": ("markdown", "render_markdown"),
     ".txt": ("terminal", "render_text"),

@@ -33,6 +33,8 @@ _WIDTH = 100
 _MOST_PLACES = 6
 _MOST_VALUES = 3
 _NARROW = 70
+# Below this, a column of measurements would be a ribbon of single words: only reasons are told, line by line.
+_WIDE = 100
 _COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "yellow"}
 _SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _OUTCOME_COLOURS = {
@@ -88,12 +90,11 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _print_parts(report: Report, console: Console) -> None:
-    narrow = console.width < _NARROW
-    for part in _lay_out(report, narrow=narrow):
+    for part in _lay_out(report, width=console.width):
         console.print(part, markup=False, highlight=False, emoji=False)
 
 
-def _lay_out(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
+def _lay_out(report: Report, *, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
     story = tell(report)
@@ -114,7 +115,7 @@ def _lay_out(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
     yield _lay_out_model(report.model)
     yield from _lay_out_evidence(report.model)
     yield _head("Checks")
-    yield from _lay_out_checks(report, narrow=narrow)
+    yield from _lay_out_checks(report, width=width)
     yield Text(f"\n{_write_footer(report)}", style="bright_black")
 
 
@@ -254,27 +255,27 @@ def _lay_out_evidence(model: ModelSummary) -> Iterator[RenderableType]:
     yield _indent(table, 2)
 
 
-def _lay_out_checks(report: Report, *, narrow: bool) -> Iterator[RenderableType]:
+def _lay_out_checks(report: Report, *, width: int) -> Iterator[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
     if not report.results:
         yield Text("  none ran")
         return
+    columns = 3 if width < _NARROW else 4 if width < _WIDE else 5
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    columns = 3 if narrow else 5
     for column in range(columns):
-        table.add_column(
-            no_wrap=column < columns - 1, overflow="fold", justify="right" if column == 3 else "left"
-        )
+        table.add_column(no_wrap=column < 4, overflow="fold", justify="right" if column == 3 else "left")
     for result in report.results:
         colour = _OUTCOME_COLOURS[result.outcome]
         mark = Text(f"{OUTCOME_MARKS[result.outcome]} {result.outcome.value}", style=colour)
         cells = [mark, Text(clean_line(result.code)), Text(clean_line(result.name))]
-        if not narrow:
-            cells += [Text(format_seconds(result.duration_s)), Text(_write_notes(result))]
-        table.add_row(*cells)
+        cells += [Text(format_seconds(result.duration_s)), Text(_write_notes(result))]
+        table.add_row(*cells[:columns])
     yield _indent(table, 2)
+    if columns < 5:
+        reasons = [result for result in report.results if result.reason]
+        yield from (_indent(Text(f"{clean_line(r.code)}: {clean_line(r.reason)}"), 2) for r in reasons)
 
 
 def _write_notes(result: CheckResult) -> str:

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
 from tierproof.model.comparison import measure_change, measure_spread
 from tierproof.model.forward_signature import read_signature
@@ -100,7 +101,7 @@ def run(context: CheckContext) -> CheckOutput:
     ) as error:
         return CheckOutput(skipped=f"cached decoding raised {type(error).__name__}: {error}")
     tolerance = decoding.base.tolerance * (_EXPERT_FACTOR if subject.traits.experts else 1.0)
-    measured = {"change_per_step": list(changes), "tolerance": tolerance}
+    measured: dict[str, JsonValue] = {"change_per_step": list(changes), "tolerance": tolerance}
     if max(changes) <= tolerance:
         return CheckOutput(measurements=measured)
     where = _locate(decoding, start)

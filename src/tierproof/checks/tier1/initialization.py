@@ -247,12 +247,15 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
     if not zeros:
         return []
     moved: set[str] = set()
+    used: set[int] = set()
     subject = context.subject
     for number in range(_GRADIENT_INPUTS):
         call = subject.make_call(seed=context.seed + number)
         result = run_gradient_pass(subject, call, context.seed)
         moved |= {name for name, norm in result.norms.items() if norm}
-    trainable = {name for name, p in subject.model.named_parameters() if p.requires_grad}
+        used |= set(result.log.used)
+    # What the forward does not use cannot be judged by its gradient.
+    trainable = {name for name, p in subject.model.named_parameters() if p.requires_grad and id(p) in used}
     stuck = [w for w in zeros if _full_name(w) in trainable - moved and "expert" not in w.path.lower()]
     rest = [w for w in zeros if w not in stuck]
     findings = [

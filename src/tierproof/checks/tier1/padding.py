@@ -46,6 +46,8 @@ _BY_DESIGN = {
     "yoso": "estimates attention by hashing, over all positions",
     "nystromformer": "convolves the values along the sequence",
     "convbert": "convolves along the sequence",
+    "rwkv": "carries its state through every position",
+    "recurrent_gemma": "carries its state through every position",
 }
 _POSITION_FREE = ("rotary", "relative", "none")
 

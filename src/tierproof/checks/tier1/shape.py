@@ -184,10 +184,13 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
         )
         return findings
     maximum = subject.inputs.max_length
+    excused = None if maximum is None else excuse_maximum(subject, maximum)
+    # Lengths between what suffices and the maximum fail with the maximum, for its reason.
+    last = [r for r in lengths if r.case.length == maximum or (excused and (r.case.length or 0) > excused)]
     groups = {
         "005": [r for r in lengths if r.case.length == 1],
-        "001": [r for r in lengths if r.case.length not in (1, maximum)],
-        "002": [r for r in lengths if r.case.length == maximum and maximum != 1],
+        "001": [r for r in lengths if r.case.length != 1 and r not in last],
+        "002": sorted(last, key=lambda r: -(r.case.length or 0)),
     }
     for number, group in groups.items():
         if group:

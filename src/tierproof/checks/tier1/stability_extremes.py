@@ -56,7 +56,7 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
                 f"{CODE}-007",
                 Severity.ERROR,
                 f"A sequence of only {words} ({token}) {what}.",
-                where=where or _locate(subject, changed),
+                where=where if error else _locate(subject, changed),
                 evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
                 hint="Every id below the vocabulary size must be a row of the embedding table.",
             )
@@ -80,7 +80,7 @@ def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
                     f"{CODE}-008",
                     Severity.WARNING,
                     f"Inputs that are {words} {what}.",
-                    where=where or _locate(subject, changed),
+                    where=where if error else _locate(subject, changed),
                     evidence={"nan": found.nan, "infinite": found.positive_infinity},
                     hint="Add an epsilon to the normalisation, or normalise the inputs.",
                 )
