@@ -89,7 +89,7 @@ def test_a_detached_residual():
 
 def scale_through_item(self, x):
     x = x + self.attn(self.ln1(x))
-    return x + self.mlp(self.ln2(x)) * torch.tensor(self.ln2.weight.mean().item())
+    return x + self.mlp(self.ln2(x)) * self.ln2.weight[0].item() ** 8
 
 
 def test_a_factor_taken_out_of_the_graph_by_item():

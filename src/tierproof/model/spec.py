@@ -22,7 +22,7 @@ class ModelSpec:
         image_size: height and width in pixels.
         channels: image or audio channels.
         features: width of one float step, for sequence models.
-        causal: whether output t may depend on inputs after t.
+        causal: True when output t must not depend on inputs after t.
         batch_first: False for (length, batch) models such as a default nn.Transformer.
         pad_token_id: the id whose positions a mask hides.
     """

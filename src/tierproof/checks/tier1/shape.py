@@ -165,7 +165,8 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
     subject = context.subject
     default = ShapeCase(subject.inputs.default_batch, _default_length(subject))
     batches = [r for r in raised if r.case.length == default.length]
-    lengths = [r for r in raised if r.case.length != default.length]
+    refused = {r.case.batch for r in batches}
+    lengths = [r for r in raised if r.case.length != default.length and r.case.batch not in refused]
     findings = [
         _describe_raise(r, "006", f"The model raises for batch {r.case.batch} and works for {passed[0].case}")
         for r in batches[:1]
