@@ -50,7 +50,6 @@ def run_python(code: str, *, search_path: tuple[Path, ...] = (SOURCE,)) -> str:
         "tierproof.guard",
         "tierproof._optional",
         "tierproof.reporters",
-        "tierproof.guard",
         "tierproof._version",
     ],
 )
