@@ -27,6 +27,9 @@ class Base:
         paths: its `sys.path`, in order.
         installed: the first distribution of each name on `paths`.
         loaded: what live processes use, or may.
+        added: names of those that the present generation holds.
+        replaceable: names among `added` that no live process may have loaded.
+        requests: what `added` came from, as typed.
     """
 
     name: str
@@ -36,6 +39,9 @@ class Base:
     paths: tuple[str, ...]
     installed: tuple[InstalledDistribution, ...]
     loaded: Loaded = field(default_factory=Loaded)
+    added: frozenset[str] = frozenset()
+    replaceable: frozenset[str] = frozenset()
+    requests: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, InstalledDistribution]:
