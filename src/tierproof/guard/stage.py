@@ -64,6 +64,7 @@ def stage_packages(
     (outside / "pylock.toml").write_text(format_pylock(item.entry for item in wanted), encoding="utf-8")
     _run_uv(site, outside, settings, interpreter, limit_s, allow_build)
     shutil.rmtree(outside)
+    (site / ".lock").unlink(missing_ok=True)  # uv's own
     found = {item.name: item for item in iterate_installed([str(site)])}
     for item in wanted:
         got = found.get(item.name)
