@@ -86,3 +86,7 @@ class ProcessError(TierproofError):
 
 class HealError(TierproofError):
     """What is torn could not be mended, and was left as it was."""
+
+
+class EnvironmentBusyError(TierproofError):
+    """Another process is changing this environment, and did not finish in time."""
