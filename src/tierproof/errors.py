@@ -89,7 +89,7 @@ class HealError(TierproofError):
 
 
 class EnvironmentBusyError(TierproofError):
-    """Another process is changing the environment, and did so for as long as one would wait."""
+    """Another process is changing this environment, and did not finish in time."""
 
 
 class InstallError(TierproofError):
