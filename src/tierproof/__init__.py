@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from tierproof.api.doctor import doctor
     from tierproof.api.heal import heal
     from tierproof.api.plan import plan
+    from tierproof.api.snapshot import snapshot
     from tierproof.core.report import Report
     from tierproof.errors import TierproofError
     from tierproof.guard.diagnosis import Diagnosis
     from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
+    from tierproof.guard.snapshot import Snapshot
     from tierproof.model.spec import ModelSpec
 
 __all__ = [
@@ -27,12 +29,14 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Report",
+    "Snapshot",
     "TierproofError",
     "__version__",
     "check",
     "doctor",
     "heal",
     "plan",
+    "snapshot",
 ]
 
 _HOMES = {
@@ -40,10 +44,12 @@ _HOMES = {
     "doctor": "tierproof.api.doctor",
     "heal": "tierproof.api.heal",
     "plan": "tierproof.api.plan",
+    "snapshot": "tierproof.api.snapshot",
     "Diagnosis": "tierproof.guard.diagnosis",
     "Healing": "tierproof.guard.healing",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
+    "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
 }
