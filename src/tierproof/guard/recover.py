@@ -97,6 +97,7 @@ def recover(request: RecoverRequest) -> Receipt:
         path_entry=str(store.site(generation.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,
+        in_process=request.in_process,
         launchers=activated.launchers,
         notes=activated.notes,
         parts_s=watch.parts_s,
