@@ -310,7 +310,9 @@ def test_a_package_that_does_not_import_is_refused_unless_asked_for_without_tria
 
 
 def test_a_package_that_kills_its_importer_is_refused_and_named(here: Throwaway) -> None:
-    here.index.add("killer", "1.0", files={"killer.py": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"})
+    here.index.add(
+        "killer", "1.0", files={"killer.py": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"}
+    )
     refused = here.command("install", "killer")
     assert refused.returncode == 2
     assert "SIGSEGV" in refused.stderr

@@ -65,8 +65,10 @@ class Throwaway:
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the environment's python."""
-        options = {"env": self.environment, "check": False, **options}
-        return subprocess.run([self.python, *arguments], capture_output=True, text=True, **options)
+        options = {"env": self.environment, **options}
+        return subprocess.run(
+            [self.python, *arguments], capture_output=True, text=True, check=False, **options
+        )
 
     def ask(self, code: str) -> Any:
         """Run code that prints one JSON document at its end, and give that."""
