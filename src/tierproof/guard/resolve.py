@@ -14,6 +14,7 @@ from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.lock import Lock, read_lock
 from tierproof.guard.run_uv import run_uv
 from tierproof.guard.stub_index import StubIndex
+from tierproof.guard.wheel_tags import rank_tags
 
 DEFAULT_LIMIT_S = 120.0
 
@@ -86,7 +87,8 @@ class Resolver:
             arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
         )
         if answer.status == 0:
-            return read_lock(lock.read_text(encoding="utf-8"), folder)
+            tags = rank_tags(self.base.python, self.base.platform)
+            return read_lock(lock.read_text(encoding="utf-8"), folder, tags)
         if answer.status == 1:
             return Unsolvable(answer.words)
         raise PlanError(
@@ -104,6 +106,8 @@ class Resolver:
             "--no-header",
             "--no-annotate",
         ]
+        if self.base.platform:
+            arguments += ["--python-version", self.base.python, "--python-platform", self.base.platform]
         arguments += ["--constraints", "constraints.txt", "--overrides", "overrides.txt"]
         arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
         for name in self._allow_build:
