@@ -135,7 +135,8 @@ def iterate_python_processes() -> Iterator[Path]:
             program = os.readlink(entry / "exe")  # noqa: PTH115
         except OSError:  # gone meanwhile, or not ours to look at
             continue
-        if "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
+        # One without a command is ending, or not yet the program that it will be.
+        if command and "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
             yield entry
 
 
