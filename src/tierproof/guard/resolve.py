@@ -10,8 +10,10 @@ from pathlib import Path
 
 from tierproof.errors import PlanError
 from tierproof.guard.base import Base
+from tierproof.guard.declared_bounds import Bound
 from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.lock import Lock, read_lock
+from tierproof.guard.protected import is_protected
 from tierproof.guard.run_uv import run_uv
 from tierproof.guard.stub_index import StubIndex
 from tierproof.guard.wheel_tags import rank_tags
@@ -55,8 +57,15 @@ class Resolver:
         self._folder = folder
         self._limit_s = limit_s
         self._stubs = StubIndex(base, folder / "stubs")
-        self._views: dict[tuple[str, frozenset[str]], Path] = {}
+        self._steady = frozenset(
+            name for name in base.by_name if name in base.loaded.names or is_protected(name)
+        )
         self._calls = 0
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """What the base's packages declare about each other, extras aside."""
+        return self._stubs.bounds
 
     def resolve(
         self, lines: Sequence[str], freedom: Freedom, *, dependencies: bool = True
@@ -112,19 +121,21 @@ class Resolver:
         arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
         for name in self._allow_build:
             arguments += ["--no-binary", name]
-        if freedom.frozen:
-            arguments += ["--index", self._view("freeze", freedom.frozen).as_uri()]
+        if freedom.frozen or freedom.preferred:
+            arguments += ["--index", self._stubs.freeze(self._choose_steady(freedom)).as_uri()]
         if freedom.preferred:
-            arguments += ["--find-links", str(self._view("offer", freedom.preferred))]
+            arguments += ["--find-links", str(self._stubs.flat)]
         if self.settings.no_index:  # --no-index would shut out the stubs as well
-            arguments += ["--default-index", self._view("freeze", frozenset()).as_uri()]
+            arguments += ["--default-index", self._stubs.freeze(frozenset()).as_uri()]
         return [*arguments, *self.settings.options]
 
-    def _view(self, kind: str, names: frozenset[str]) -> Path:
-        key = (kind, names)
-        if key not in self._views:
-            self._views[key] = self._stubs.freeze(names) if kind == "freeze" else self._stubs.offer(names)
-        return self._views[key]
+    def _choose_steady(self, freedom: Freedom) -> frozenset[str]:
+        """Choose which frozen names the first index holds; the others' pins alone hold them.
+
+        A search freezes now these, now those of the packages that nobody has loaded: one view serves all.
+        """
+        everything = len(freedom.frozen) == len(self.base.by_name)
+        return freedom.frozen if everything else freedom.frozen & self._steady
 
 
 @contextmanager
