@@ -147,7 +147,8 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
         ("with isolated", _SERVED, LEAST_WITH_ISOLATED),
     ):
         shares = [
-            (sum(count[each] for each in verdicts), total) for count, total in zip(counts, totals, strict=True)
+            (sum(count[each] for each in verdicts), total)
+            for count, total in zip(counts, totals, strict=True)
         ]
         met = met and (bar is None or all(hits >= bar * total for hits, total in shares))
         rows.append((name, f"bar {bar:.0%}" if bar else "", *(_format_share(*share) for share in shares)))
@@ -155,8 +156,9 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
     aged = [sum(each.aged for each in answers) for answers in kept]
     table = format_table(("verdict", "", "as written", "to the latest"), rows)
     notes = [
-        f"{len(kept[0])} lines; {totals[0]} resolve at all. Base: {base.name}, {len(base.by_name)} packages, "
-        f"{len(base.loaded.names)} loaded. Aged, and so with a consent: {aged[0]} and {aged[1]}.",
+        f"{len(kept[0])} lines; {totals[0]} resolve at all.",
+        f"Base: {base.name}, {len(base.by_name)} packages, {len(base.loaded.names)} loaded.",
+        f"Aged, and so with a consent: {aged[0]} and {aged[1]}.",
         f"Seconds for a plan: p50 {statistics.median(times):.2f}, p95 {times[int(0.95 * len(times))]:.2f}."
         if times
         else "",

@@ -93,7 +93,7 @@ def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
         state = ", loaded" if item.package in base.loaded.names else ""
         verb = "asks for" if item.required_by == "the request" else "needs"
         described.append(
-            f"{item.required_by} {verb} {item.package} {_spell(item.required)}; "
+            f"{item.required_by} {verb} {item.package} {spell_bounds(item.required)}; "
             f"this kernel has {item.installed}{state}"
         )
     return ", and ".join(described)
@@ -118,7 +118,8 @@ def _place(item: RequestedPackage) -> str:
     return item.line.partition(" @ ")[2].rpartition("/")[2] or "a path"
 
 
-def _spell(required: str) -> str:
+def spell_bounds(required: str) -> str:
+    """Put a specifier into words: `≥ 8.0.4, < 9`; an exact version by itself."""
     bounds = [bound.strip() for bound in required.split(",")]
     signs = {">=": "≥ ", "<=": "≤ ", "==": "", "!=": "other than ", "~=": "~= ", ">": "> ", "<": "< "}
     spelled = []

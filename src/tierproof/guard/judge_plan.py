@@ -14,6 +14,7 @@ from tierproof.guard.conflict import (
     describe_conflicts,
     find_direct_conflicts,
     find_waiver,
+    spell_bounds,
 )
 from tierproof.guard.explain import (
     explain_added,
@@ -29,7 +30,7 @@ from tierproof.guard.protected import is_accelerator, is_protected
 from tierproof.guard.requirement import RequestedPackage, Source, parse_requirements
 from tierproof.guard.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
 from tierproof.guard.run_uv import hide_credentials
-from tierproof.guard.shadow import Shadowing, collect_bounds, find_shadowing, list_changed
+from tierproof.guard.shadow import Shadowing, collect_bounds, find_loaded_bounds, find_shadowing, list_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,7 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
             if changed
             else "this does not fit the base"
         )
+    steady = [name for name in changed if name in base.loaded.names or is_protected(name)]
     touched = {*_list_loaded(conflicts, base), *(name for name in changed if name in base.loaded.names)}
     plan = Plan(
         (),
@@ -252,11 +254,33 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
         touches_loaded=tuple(sorted(touched)),
         explanation=join_sentences(
             f"{reason}.",
+            _explain_steady(steady, conflicts, lock, request),
             "It runs in a worker of its own, with its own versions in front: tierproof run --with, or tp.isolated.",
             base.loaded.how_known if conflicts or changed else "",
         ),
     )
     return Judgement(plan, lock)
+
+
+def _explain_steady(
+    steady: Sequence[str], conflicts: Sequence[Conflict], lock: Lock, request: Request
+) -> str:
+    """Name what stands in the way where the conflicts themselves are about packages that nobody has loaded."""
+    if not conflicts or {item.package for item in conflicts} & request.base.loaded.names:
+        return ""
+    bounds = [
+        f"{bound.owner}, loaded, needs {bound.name} {spell_bounds(bound.specifier)}"
+        for bound in find_loaded_bounds(lock, request.resolver)
+    ]
+    if bounds:
+        return f"In its way: {', and '.join(bounds)}."
+    versions = [f"{name} {found.version}" for name in steady if (found := lock.get(name)) is not None]
+    verb = "is" if len(versions) == 1 else "are"
+    return (
+        f"With it would come {name_packages(versions)}, which {verb} in use in another version."
+        if versions
+        else ""
+    )
 
 
 def _plan_infeasible(request: Request, conflicts: tuple[Conflict, ...], words: str) -> Judgement:

@@ -9,6 +9,9 @@ _ACCELERATOR = re.compile(
     r"(torch|torchvision|torchaudio|jax|jaxlib|jax-.*|triton|pytorch-triton.*|nvidia|nvidia-.*)\Z"
 )
 
+# Pure Python that only asks the driver: it holds no library that could be there twice.
+_ASKS_THE_DRIVER = frozenset({"nvidia-ml-py"})
+
 # What a kernel talks through: another version of one of these ends the session at its next start.
 _KERNEL = frozenset(
     {
@@ -32,9 +35,9 @@ _KERNEL = frozenset(
 
 def is_accelerator(name: str) -> bool:
     """Tell whether `name` (normalised) may only run isolated: torch, jax, triton and nvidia-*."""
-    return _ACCELERATOR.match(name) is not None
+    return _ACCELERATOR.match(name) is not None and name not in _ASKS_THE_DRIVER
 
 
 def is_protected(name: str) -> bool:
     """Tell whether another version of `name` (normalised) must never stand before the base's."""
-    return name in _KERNEL or is_accelerator(name)
+    return name in _KERNEL or _ACCELERATOR.match(name) is not None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tierproof.guard.base import Base
@@ -14,6 +18,7 @@ from tierproof.guard.lock import Lock
 from tierproof.guard.plan import ShadowedPackage
 from tierproof.guard.protected import is_accelerator, is_protected
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
+from tierproof.guard.wheel_metadata import read_requires
 
 _TRIALS = 6
 _ROUNDS = 8
@@ -92,7 +97,9 @@ class _Search:
         return None if isinstance(lock, Unsolvable) else lock
 
 
-def _find_solution(lines: Sequence[str], free: frozenset[str], resolver: Resolver) -> tuple[_Search, Lock] | None:
+def _find_solution(
+    lines: Sequence[str], free: frozenset[str], resolver: Resolver
+) -> tuple[_Search, Lock] | None:
     """First with every bound of the base as it is; failing that, ask also for what a change leaves unhappy."""
     base = resolver.base
     search = _Search(tuple(lines), free, collect_bounds(resolver, base.by_name, on=free), resolver)
@@ -115,10 +122,11 @@ def _find_solution(lines: Sequence[str], free: frozenset[str], resolver: Resolve
 
 
 def _reduce(search: _Search, lock: Lock, must: frozenset[str]) -> Lock:
-    """Freeze again what need not change: all but `must` together, then by halves, while trials are left."""
+    """Freeze again what need not change: all that nothing forces together, then by halves, a few times."""
     base, trials = search.resolver.base, _TRIALS
     needed = frozenset(list_changed(lock, base))
-    groups = [sorted(needed - must)] if needed != must else []
+    spare = sorted(needed - must - _list_forced(lock, search.resolver))
+    groups = [spare] if spare else []
     while groups and trials:
         group = groups.pop(0)
         if not needed.issuperset(group):  # frozen meanwhile
@@ -131,6 +139,44 @@ def _reduce(search: _Search, lock: Lock, must: frozenset[str]) -> Lock:
             half = len(group) // 2
             groups += [group[:half], group[half:]]
     return lock
+
+
+def _list_forced(lock: Lock, resolver: Resolver) -> frozenset[str]:
+    """Names that cannot go back to the base's version as long as the others stay as they are.
+
+    Their base version breaks a bound that an added or changed package declares (extras among them), or
+    declares one that a changed package breaks.
+    """
+    base = resolver.base
+    changed = frozenset(list_changed(lock, base))
+    own = {
+        bound.owner
+        for bound in resolver.bounds
+        if bound.owner in changed
+        and bound.name in changed
+        and (new := lock.get(bound.name)) is not None
+        and _holds(bound, base.version(bound.name))
+        and not _holds(bound, new.version)
+    }
+    found = [item for item in lock.packages if item.name not in base.by_name or item.name in changed]
+    environment = resolver.settings.environment
+    with ThreadPoolExecutor(8) as pool:
+        declared = pool.map(lambda item: read_requires(item.url, item.bytes, environment) or (), found)
+        return frozenset(own).union(
+            name
+            for requirements in declared
+            for requirement in requirements
+            if (name := canonicalize_name(requirement.name)) in changed
+            and not requirement.specifier.contains(str(base.version(name)), prereleases=True)
+            and _may_apply(requirement, base.markers)
+        )
+
+
+def _may_apply(requirement: Requirement, markers: Mapping[str, str]) -> bool:
+    if requirement.marker is None:
+        return True
+    extras = re.findall(r"""extra == ["']([^"']+)["']""", str(requirement.marker))
+    return any(requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
 
 
 def _list_unhappy(lock: Lock, resolver: Resolver) -> list[str]:
@@ -162,6 +208,21 @@ def collect_bounds(resolver: Resolver, owners: Collection[str], *, on: Collectio
         and _holds(bound, resolver.base.version(bound.name))
     }
     return tuple(sorted(found))
+
+
+def find_loaded_bounds(lock: Lock, resolver: Resolver) -> tuple[Bound, ...]:
+    """Give the bounds of loaded packages that hold now and that the changes of `lock` would break."""
+    base = resolver.base
+    changed = {name: new.version for name in list_changed(lock, base) if (new := lock.get(name)) is not None}
+    return tuple(
+        bound
+        for bound in resolver.bounds
+        if bound.owner in base.loaded.names
+        and bound.owner not in changed
+        and bound.name in changed
+        and _holds(bound, base.version(bound.name))
+        and not _holds(bound, changed[bound.name])
+    )
 
 
 def _holds(bound: Bound, version: Version | str | None) -> bool:

@@ -90,9 +90,7 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
             skipped.append(SkippedLine(number, line[:200], package))
         elif package.name in found:
             first = found[package.name]
-            skipped.append(
-                SkippedLine(number, line[:200], f"line {first.line} names {package.name} already")
-            )
+            skipped.append(SkippedLine(number, line[:200], f"line {first.line} names {package.name} already"))
         else:
             found[package.name] = package
     if not found:
@@ -135,10 +133,8 @@ def _parse_line(line: str, number: int, noted: tuple[str, str] | None) -> Frozen
     bounds = list(requirement.specifier)
     if len(bounds) != 1 or bounds[0].operator not in ("==", "===") or bounds[0].version.endswith(".*"):
         return "no exact version"
-    try:
-        return FrozenPackage(name, str(Version(bounds[0].version)), line=number)
-    except InvalidVersion:
-        return "the version cannot be understood"
+    pinned = _normalise(bounds[0].version)
+    return FrozenPackage(name, pinned, line=number) if pinned else "the version cannot be understood"
 
 
 def _parse_editable(target: str, number: int, noted: tuple[str, str] | None) -> FrozenPackage | str:
