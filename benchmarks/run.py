@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import agreement
+import reach
 import start_time
 import tier1_cost
 
@@ -20,6 +21,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "start": ("Start of the package and the command", start_time.run),
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
+    "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
 }
 
 
