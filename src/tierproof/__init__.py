@@ -46,6 +46,9 @@ _HOMES = {
     "Plan": "tierproof.guard.plan",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
+    # What `%load_ext tierproof` and `%unload_ext tierproof` look for.
+    "load_ipython_extension": "tierproof.watch.extension",
+    "unload_ipython_extension": "tierproof.watch.extension",
 }
 
 
