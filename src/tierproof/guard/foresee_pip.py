@@ -256,6 +256,8 @@ def _read_settings(
         told["UV_FIND_LINKS"] = ",".join([*links, *filter(None, [told.get("UV_FIND_LINKS", "")])])
         told = {name: value for name, value in told.items() if value or not _UV_INDEX.match(name)}
         settings = read_index_settings(told)
+        # On uv's command line the stubs' --find-links would take the variable's place.
+        settings = replace(settings, options=(*settings.options, *_spell((), settings.find_links)))
     else:
         if index:
             told["PIP_INDEX_URL"] = index

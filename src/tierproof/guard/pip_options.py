@@ -121,8 +121,5 @@ def _complete(name: str) -> str:
     name = _SAME.get(name, name)
     if name in _VALUED or name in _FLAGS or len(name) < 3:
         return name
-    candidates = {each for each in (*_VALUED, *_FLAGS, *_SAME) if each.startswith(name)}
-    if len(candidates) != 1:
-        return name
-    (found,) = candidates
-    return _SAME.get(found, found)
+    candidates = {_SAME.get(each, each) for each in (*_VALUED, *_FLAGS, *_SAME) if each.startswith(name)}
+    return candidates.pop() if len(candidates) == 1 else name

@@ -114,10 +114,9 @@ def _describe_way(plan: Plan, words: str, requests: Sequence[str]) -> list[str]:
             waived = dict.fromkeys(item.package for item in plan.conflicts)
             return [f"{line} {' '.join(f'--waive {name}' for name in waived)}", f"  {plan.explanation}"]
         case PlanVerdict.ISOLATED:
+            reason = plan.explanation.partition(". ")[0].rstrip(".")
             return [
-                f"It conflicts with this kernel ({plan.explanation})"
-                if plan.explanation
-                else "It conflicts.",
+                f"It does not fit this kernel: {reason}.",
                 "Instead, run what needs it in a worker with its own packages:",
                 f"  tp.isolated({list(requests)!r}, function, *arguments)",
                 f"  !tierproof run --with {' '.join(shlex.quote(each) for each in requests)} -- python script.py",
