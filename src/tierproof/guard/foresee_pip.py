@@ -31,7 +31,7 @@ from tierproof.guard.installed import InstalledDistribution
 from tierproof.guard.lock import Lock
 from tierproof.guard.pip_command import Action, PipCommand, Program
 from tierproof.guard.requirement import RequestedPackage, Source, parse_requirement
-from tierproof.guard.requirement_file import RequirementLines, read_requirement_file
+from tierproof.guard.requirement_lines import RequirementLines, read_requirement_lines
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
 from tierproof.guard.run_uv import hide_credentials
 from tierproof.guard.target_interpreter import changes_other_environment
@@ -158,7 +158,7 @@ def _read_wish(command: PipCommand) -> Wish:
         (file, True) for file in command.constraint_files
     ]:
         try:
-            read_requirement_file(folder / named, lines, constraint=constraint)
+            read_requirement_lines(folder / named, lines, constraint=constraint)
         except UsageError as error:
             unread.append(f"{named} ({error.message})")
     texts = [(text, folder) for text in command.requirements]

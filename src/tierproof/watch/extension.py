@@ -11,6 +11,17 @@ from tierproof.watch.shell_calls import ShellCalls
 from tierproof.watch.stopped import InstallStopped
 from tierproof.watch.watch import Watch
 
+# What a terminal shows of these, which have a page for a notebook.
+_PLAIN = (
+    ("tierproof.guard.plan", "Plan"),
+    ("tierproof.guard.receipt", "Receipt"),
+    ("tierproof.guard.diagnosis", "Diagnosis"),
+    ("tierproof.guard.healing", "Healing"),
+    ("tierproof.guard.history_listing", "History"),
+    ("tierproof.guard.history_listing", "Additions"),
+    ("tierproof.guard.save", "Saved"),
+    ("tierproof.guard.collect_garbage", "Collected"),
+)
 _ATTRIBUTE = "_tierproof_extension"
 
 
@@ -37,6 +48,8 @@ class Extension:
         self.shell.events.register("pre_run_cell", self._before_cell)
         self.shell.events.register("post_run_cell", self._after_cell)
         self.shell.register_magic_function(self._magic.run, magic_kind="line", magic_name="tierproof")
+        for module, name in _PLAIN:
+            self._plain.for_type_by_name(module, name, _print_plainly)
         set_watch(self.watch)
 
     def unload(self) -> None:
@@ -51,6 +64,12 @@ class Extension:
             except ValueError:  # somebody has taken it out already
                 continue
         self.shell.magics_manager.magics["line"].pop("tierproof", None)
+        for module, name in _PLAIN:
+            self._plain.pop(f"{module}.{name}", None)
+
+    @property
+    def _plain(self) -> Any:
+        return self.shell.display_formatter.formatters["text/plain"]
 
     def _before_cell(self, info: Any) -> None:
         self.watch.before_cell(str(getattr(info, "raw_cell", "") or ""))
@@ -73,6 +92,11 @@ def unload_ipython_extension(shell: Any) -> None:
     if extension is not None:
         setattr(shell, _ATTRIBUTE, None)
         extension.unload()
+
+
+def _print_plainly(value: Any, printer: Any, cycle: bool) -> None:  # noqa: ARG001 - as IPython calls it
+    tell = getattr(value, "describe", None) or value.to_text
+    printer.text(tell())
 
 
 def make_rejection(stop: InstallStopped) -> Exception:

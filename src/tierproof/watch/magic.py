@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tierproof.errors import TierproofError, UsageError
-from tierproof.guard.requirement_file import RequirementLines, read_requirement_file
+from tierproof.guard.collect_garbage import collect_garbage
+from tierproof.guard.history_listing import list_additions
+from tierproof.guard.requirements_file import read_requirements_file
 from tierproof.watch.stopped import render
 from tierproof.watch.watch import Watch
 
@@ -30,21 +32,18 @@ class TierproofMagic:
         self._words: dict[str, Callable[[Sequence[str]], object]] = {
             "install": _install,
             "plan": _plan,
-            "uninstall": lambda words: _call("uninstall", *_read_names("uninstall", words)),
+            "uninstall": _uninstall,
+            "list": lambda words: _without_words("list", words, list_additions),
+            "history": lambda words: _without_words("history", words, lambda: _call("history")),
             "rollback": _rollback,
+            "doctor": lambda words: _without_words("doctor", words, lambda: _call("doctor")),
+            "heal": lambda words: _without_words("heal", words, lambda: _call("heal")),
             "recover": _recover,
-            "save": lambda words: _call("save", *_read_names("save", words)),
+            "save": _save,
+            "gc": _collect_garbage,
             "check": _check,
             "watch": self._set_watch,
         }
-        for word, function in (
-            ("doctor", "doctor"),
-            ("heal", "heal"),
-            ("history", "history"),
-            ("gc", "gc"),
-            ("list", "list"),
-        ):
-            self._words[word] = _make_plain(word, function)
 
     def run(self, line: str) -> object:
         """Carry out one line; what comes back is shown by the notebook.
@@ -117,6 +116,7 @@ def _install(words: Sequence[str]) -> object:
         waive=tuple(options.waive),
         allow_build=tuple(options.allow_build),
         trial=options.trial,
+        on_step=_show_step,
     )
 
 
@@ -144,8 +144,7 @@ def _recover(words: Sequence[str]) -> object:
     parser.add_argument("--lock", metavar="FILE")
     parser.add_argument("--trust", action="store_true")
     options = parser.parse_intermixed_args(list(words))
-    given = {name: value for name, value in (("lock", options.lock), ("trust", options.trust)) if value}
-    return _call("recover", *([options.folder] if options.folder else []), **given)
+    return _call("recover", options.folder, lock=options.lock, trust=options.trust, on_step=_show_step)
 
 
 def _check(words: Sequence[str]) -> object:
@@ -154,26 +153,40 @@ def _check(words: Sequence[str]) -> object:
     return _call("check", parser.parse_args(list(words)).target)
 
 
-def _make_plain(word: str, function: str) -> Callable[[Sequence[str]], object]:
-    def run(words: Sequence[str]) -> object:
-        _Parser(word).parse_args(list(words))
-        return _call(function)
-
-    return run
+def _uninstall(words: Sequence[str]) -> object:
+    parser = _Parser("uninstall")
+    parser.add_argument("names", nargs="+", metavar="PKG")
+    return _call("uninstall", *parser.parse_args(list(words)).names)
 
 
-def _read_names(word: str, words: Sequence[str]) -> list[str]:
-    parser = _Parser(word)
-    parser.add_argument("names", nargs="+")
-    return [str(name) for name in parser.parse_args(list(words)).names]
+def _save(words: Sequence[str]) -> object:
+    parser = _Parser("save")
+    parser.add_argument("folder", metavar="DIR")
+    return _call("save", parser.parse_args(list(words)).folder)
+
+
+def _collect_garbage(words: Sequence[str]) -> object:
+    parser = _Parser("gc")
+    parser.add_argument("--keep", type=int, default=1, metavar="N")
+    return collect_garbage(keep=parser.parse_args(list(words)).keep)
+
+
+def _without_words(word: str, words: Sequence[str], act: Callable[[], object]) -> object:
+    _Parser(word).parse_args(list(words))
+    return act()
 
 
 def _gather(requirements: Sequence[str], files: Sequence[str]) -> list[str]:
-    """The requirements as typed and those of files; bounds of `-c` lines in files are not read."""
-    lines = RequirementLines()
-    for file in files:
-        read_requirement_file(Path(file), lines)
-    return [*requirements, *(text for text, _ in lines.requirements)]
+    found = [*requirements, *(line for file in files for line in read_requirements_file(Path(file)))]
+    if not found:
+        raise UsageError(
+            "no requirement was given", hint="For instance: %tierproof install captum 'optuna>=4'"
+        )
+    return found
+
+
+def _show_step(step: str) -> None:
+    print(f"{step} …", flush=True)  # noqa: T201 - a person waits
 
 
 def _read_seconds(text: str) -> float:
@@ -185,15 +198,5 @@ def _read_seconds(text: str) -> float:
 
 
 def _call(function: str, *arguments: Any, **options: Any) -> object:
-    """Call `tierproof.FUNCTION`.
-
-    Raises:
-        UsageError: this version has none.
-    """
-    tierproof = importlib.import_module("tierproof")
-    found = getattr(tierproof, function, None)
-    if not callable(found):
-        raise UsageError(
-            f"%tierproof {function} is not in this version", hint="Update tierproof to a version that has it."
-        )
-    return found(*arguments, **options)
+    """Call `tierproof.FUNCTION`, imported now: the magic itself must load while packages are broken."""
+    return getattr(importlib.import_module("tierproof"), function)(*arguments, **options)

@@ -40,9 +40,10 @@ class ShellCalls:
                 setattr(self._shell, name, wrapper)
         magics = self._shell.magics_manager.magics["cell"]
         for name in _SCRIPT_MAGICS:
-            if callable(magics.get(name)):
-                wrapper = self._wrap_magic(magics[name])
-                self._magics[name] = (magics[name], wrapper)
+            magic = self._shell.find_cell_magic(name)  # loads one that IPython has put off
+            if callable(magic):
+                wrapper = self._wrap_magic(magic)
+                self._magics[name] = (magic, wrapper)
                 magics[name] = wrapper
 
     def unwrap(self) -> None:

@@ -1,4 +1,4 @@
-"""A requirements file, flattened: what it asks for, its bounds, and where it says packages come from."""
+"""All that pip reads in requirements files, flattened: requests, bounds, and where packages come from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RequirementLines:
         return ReadOptions(tuple(self.options), ())
 
 
-def read_requirement_file(
+def read_requirement_lines(
     path: Path, into: RequirementLines, *, constraint: bool = False, depth: int = 0
 ) -> None:
     """Read a file and what it refers to.
@@ -80,7 +80,7 @@ def _read_option_line(
         words = line.split()
     for name, value in read_options(words).options:
         if name in ("requirement", "constraint") and depth < _DEPTH:
-            read_requirement_file(
+            read_requirement_lines(
                 path.parent / value, into, constraint=constraint or name == "constraint", depth=depth + 1
             )
         elif name == "editable":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tierproof.errors import UsageError
-from tierproof.guard.requirement_file import RequirementLines, read_requirement_file
+from tierproof.guard.requirement_lines import RequirementLines, read_requirement_lines
 
 
 def test_a_file_that_leads_to_others(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_file_that_leads_to_others(tmp_path: Path) -> None:
     (tmp_path / "sub" / "b.txt").write_text("./wheel.whl\n-f links\n")
     (tmp_path / "bounds.txt").write_text("scipy<1.13\n")
     found = RequirementLines()
-    read_requirement_file(tmp_path / "a.txt", found)
+    read_requirement_lines(tmp_path / "a.txt", found)
     assert [(text.replace(" ", ""), folder) for text, folder in found.requirements] == [
         ("numpy==2.3.4", tmp_path),
         ("./wheel.whl", tmp_path / "sub"),
@@ -35,14 +35,14 @@ def test_a_file_that_leads_to_others(tmp_path: Path) -> None:
 def test_a_file_that_names_itself_ends(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("-r a.txt\nnumpy\n")
     found = RequirementLines()
-    read_requirement_file(tmp_path / "a.txt", found)
+    read_requirement_lines(tmp_path / "a.txt", found)
     assert 0 < len(found.requirements) < 20
 
 
 def test_a_missing_file_and_unreadable_options(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        read_requirement_file(tmp_path / "none.txt", RequirementLines())
+        read_requirement_lines(tmp_path / "none.txt", RequirementLines())
     (tmp_path / "odd.txt").write_text("--find-links 'here\n")
     found = RequirementLines()
-    read_requirement_file(tmp_path / "odd.txt", found)
+    read_requirement_lines(tmp_path / "odd.txt", found)
     assert found.options == [("find-links", "'here")]
