@@ -178,7 +178,7 @@ def test_where_a_command_works_and_for_whom() -> None:
     first, second = parse_pip_commands(
         "cd a && cd b && pip install -e . ; FOO=1 /x/bin/python -m pip install y", {}
     )
-    assert first.folder == os.path.join("a", "b")
+    assert first.folder == str(Path("a") / "b")
     assert first.interpreter == "pip"
     assert second.interpreter == "/x/bin/python"
     assert second.environment == (("FOO", "1"),)

@@ -16,6 +16,19 @@ from watch.light_kernel import Notebook, make_light_environment, point_at
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="drives a kernel in a POSIX environment")
 
 STOPPED = "ERROR InstallStopped: "
+THREAD = """
+import threading
+caught = []
+def install():
+    try:
+        os.system('pip install tearable==2.0')
+    except Exception as error:
+        caught.append(error)
+thread = threading.Thread(target=install)
+thread.start()
+thread.join()
+raise caught[0]
+"""
 VERSION = "__import__('importlib.metadata').metadata.version('tearable')"
 
 
@@ -122,8 +135,7 @@ def test_nothing_of_the_cell_runs_where_the_command_is_named_outright(notebook: 
         "os.posix_spawn('/bin/sh', ['sh', '-c', 'pip install tearable==2.0'], os.environ)",
         "import asyncio\nawait (await asyncio.create_subprocess_exec('pip', 'install', 'tearable==2.0')).wait()",
         "get_ipython().system_raw('pip install tearable==2.0')",
-        "import threading\ndef g():\n    try:\n        os.system('pip install tearable==2.0')\n    except Exception as e:\n        caught.append(e)\n"
-        "caught = []; t = threading.Thread(target=g); t.start(); t.join(); raise caught[0]",
+        THREAD,
     ],
 )
 def test_a_command_that_takes_shape_while_the_cell_runs_is_stopped_there(

@@ -17,6 +17,7 @@ from tierproof.guard.run_uv import hide_credentials
 from tierproof.watch.stopped import InstallStopped
 
 _SHOWN = 12
+_SHARE = 3  # a plan takes several resolutions
 LET_THROUGH = (
     "To let it run all the same, write  # tierproof: allow  into the cell, and restart the kernel afterwards."
 )
@@ -35,7 +36,8 @@ def make_stop(foreseen: Sequence[Foreseen], limit_s: float) -> InstallStopped:
 
     Args:
         foreseen: the commands, of which at least one harms what is loaded.
-        limit_s: seconds that working out the alternative may take.
+        limit_s: seconds that foreseeing the command might have taken; a third of it goes to each resolution of
+            the alternative.
     """
     harmful = tuple(each for each in foreseen if each.harms)
     names = ", ".join(dict.fromkeys(change.name for each in harmful for change in each.harms))
@@ -62,9 +64,11 @@ def advise(foreseen: Foreseen, limit_s: float) -> Advice:
     try:
         from tierproof.api.plan import plan as make_plan
 
-        plan = make_plan(*requests, limit_s=limit_s)
+        plan = make_plan(*requests, limit_s=limit_s / _SHARE)
     except TierproofError as error:
         return Advice((f"Instead:  %tierproof plan {words}", f"  ({error.message})"))
+    except Exception as error:  # noqa: BLE001 - told; that the command does harm is known all the same
+        return Advice((f"Instead:  %tierproof plan {words}", f"  ({type(error).__name__}: {error})"))
     return Advice(tuple(_describe_way(plan, words, requests)), plan)
 
 

@@ -38,17 +38,29 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if os.getpid() != _state["pid"]:  # a fork of this process
         return
     watch = _active[0]
-    if event == "os.system":
-        watch.consider_text(_decode(arguments[0]))
+    try:
+        text, words, environment, folder = _read(event, arguments)
+    except Exception as error:  # noqa: BLE001 - reported; the process starts as if nobody listened
+        watch.report("reading what is to be started", error)
         return
-    words, folder, variables = arguments[1], "", arguments[-1]
+    if words is None:
+        watch.consider_text(text, environment, folder)
+    else:
+        watch.consider_arguments(words, environment, folder)
+
+
+def _read(event: str, arguments: tuple[Any, ...]) -> tuple[str, list[str] | None, dict[str, str] | None, str]:
+    """Give the command as text or as words, its variables (None: this process's) and its folder."""
+    if event == "os.system":
+        return _decode(arguments[0]), None, None, ""
+    words, variables = arguments[1], arguments[-1]
+    folder = ""
     if event == "subprocess.Popen" and arguments[2] is not None:
         folder = _decode(arguments[2])
     environment = _read_environment(variables)
-    if isinstance(words, (str, bytes, os.PathLike)):  # Windows: one text
-        watch.consider_text(_decode(words), environment, folder)
-    else:
-        watch.consider_arguments([_decode(word) for word in words], environment, folder)
+    if isinstance(words, str | bytes | os.PathLike):  # Windows: one text
+        return _decode(words), None, environment, folder
+    return "", [_decode(word) for word in words], environment, folder
 
 
 def _read_environment(variables: Any) -> dict[str, str] | None:

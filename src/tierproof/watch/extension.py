@@ -43,6 +43,13 @@ class Extension:
     def load(self) -> None:
         """Register everything; what the environment looks like is noted first."""
         self.watch.begin()
+        try:
+            self._register()
+        except BaseException:
+            self.unload()
+            raise
+
+    def _register(self) -> None:
         self._calls.wrap()
         self.shell.ast_transformers.append(self._judge)
         self.shell.events.register("pre_run_cell", self._before_cell)

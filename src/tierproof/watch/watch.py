@@ -183,9 +183,10 @@ class Watch:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - reported below; a cell must not fail by its watch
-            self._report(doing, error)
+            self.report(doing, error)
 
-    def _report(self, doing: str, error: Exception) -> None:
+    def report(self, doing: str, error: Exception) -> None:
+        """Show a failure of the watch itself, the first time that it occurs."""
         where = traceback.extract_tb(error.__traceback__)[-1:]
         cause = f"{type(error).__name__}: {hide_credentials(str(error))}"
         if cause in self._failures:
