@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tierproof.api.recover import recover
     from tierproof.api.rollback import rollback
     from tierproof.api.save import save
+    from tierproof.api.snapshot import snapshot
     from tierproof.api.uninstall import uninstall
     from tierproof.core.report import Report
     from tierproof.errors import PlanRefused, TierproofError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
     from tierproof.guard.receipt import Receipt
+    from tierproof.guard.snapshot import Snapshot
     from tierproof.model.spec import ModelSpec
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "PlanRefused",
     "Receipt",
     "Report",
+    "Snapshot",
     "TierproofError",
     "__version__",
     "check",
@@ -47,6 +50,7 @@ __all__ = [
     "recover",
     "rollback",
     "save",
+    "snapshot",
     "uninstall",
 ]
 
@@ -61,12 +65,14 @@ _HOMES = {
     "rollback": "tierproof.api.rollback",
     "save": "tierproof.api.save",
     "uninstall": "tierproof.api.uninstall",
+    "snapshot": "tierproof.api.snapshot",
     "Diagnosis": "tierproof.guard.diagnosis",
     "Healing": "tierproof.guard.healing",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
     "PlanRefused": "tierproof.errors",
     "Receipt": "tierproof.guard.receipt",
+    "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
     # What `%load_ext tierproof` and `%unload_ext tierproof` look for.

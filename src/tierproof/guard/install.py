@@ -128,6 +128,7 @@ def _install_locked(
         path_entry=str(store.site(generation.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,
+        in_process=request.in_process,
         launchers=activated.launchers,
         notes=(*activated.notes, *(_describe_failure(each) for each in failures)),
         plan=judgement.plan,

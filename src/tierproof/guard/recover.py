@@ -97,6 +97,7 @@ def recover(request: RecoverRequest) -> Receipt:
         path_entry=str(store.site(generation.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,
+        in_process=request.in_process,
         launchers=activated.launchers,
         notes=activated.notes,
         parts_s=watch.parts_s,
@@ -204,6 +205,7 @@ def _install_exactly(
 
 def _admit(store: GenerationStore, staging: Path, generation: Generation) -> Generation:
     base = capture_other_base(store)
+    _refuse_unfit(staging, generation, base)
     refuse_names(generation.inventory.packages)
     roots = list(dict.fromkeys(str(item.root) for item in base.installed))
     yielding = list_yielding(
@@ -212,7 +214,6 @@ def _admit(store: GenerationStore, staging: Path, generation: Generation) -> Gen
         if item.name in generation.shadows
     )
     refuse_collisions(staging / "site", generation.inventory.packages, roots, yielding)
-    _refuse_unfit(staging, generation, base)
     store.admit(staging, generation.id)
     return store.read(generation.id)
 

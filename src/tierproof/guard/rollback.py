@@ -56,6 +56,7 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
         path_entry="" if target is None else str(store.site(target.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,
+        in_process=in_process,
         launchers=activated.launchers,
         notes=activated.notes,
         parts_s=watch.parts_s,

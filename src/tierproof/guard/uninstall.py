@@ -63,6 +63,7 @@ def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
         removed=remainder.removed,
         path_entry="" if smaller is None else str(store.site(smaller.id)),
         restart_needed=activated.restart_needed,
+        in_process=in_process,
         launchers=activated.launchers,
         notes=activated.notes,
         parts_s=watch.parts_s,
