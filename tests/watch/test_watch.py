@@ -151,6 +151,15 @@ def test_processes_of_python_code_are_heard(watch: Watch, told: list[Notice], tm
         sys.audit("subprocess.Popen", None, "pip list", None, None)
         sys.audit("os.posix_spawn", "/bin/true", [b"true", 1], {b"A": b"B"})
         sys.audit("os.posix_spawn", "/bin/true", 5, None)
+        for event, arguments in (
+            ("subprocess.Popen", (None, ["pip", "install", "numb==2.0"], tmp_path, {b"A": "B"})),
+            ("subprocess.Popen", (None, HARMFUL, None, None)),
+            ("os.system", (HARMFUL.encode(),)),
+        ):
+            with pytest.raises(InstallStopped):
+                audit_hook._hear(event, arguments)
+        audit_hook._hear("os.posix_spawn", ("/bin/true", 5, None))
+        audit_hook._hear("open", ("pip",))
     finally:
         audit_hook.clear_watch()
     assert subprocess.run([sys.executable, "-c", "pass"], check=False).returncode == 0

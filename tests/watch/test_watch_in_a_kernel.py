@@ -150,11 +150,9 @@ def test_a_command_that_takes_shape_while_the_cell_runs_is_stopped_there(
 
 def test_an_addition_is_let_through_in_every_way(notebook: Notebook) -> None:
     assert STOPPED not in notebook.run("!pip install -q small")
-    assert STOPPED not in notebook.run("%pip install -q smaller")
+    assert STOPPED not in notebook.run("%uv pip install -q smaller")
     assert STOPPED not in notebook.run("%%bash\nuv pip install -q smallest")
-    assert STOPPED not in notebook.run(
-        "subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', 'tiny'])"
-    )
+    assert STOPPED not in notebook.run("subprocess.run(['uv', 'pip', 'install', '-q', 'tiny'])")
     assert notebook.run("import small, smaller, smallest, tiny; print(small.__version__)").strip() == "1.0"
 
 
@@ -199,7 +197,7 @@ def test_the_magic_plans_installs_and_lists(notebook: Notebook) -> None:
 
 
 def test_let_through_by_a_comment_and_the_tear_is_told_once_and_healed(notebook: Notebook) -> None:
-    seen = notebook.run("!pip install -q tearable==2.0  # tierproof: allow")
+    seen = notebook.run("!uv pip install -q tearable==2.0  # tierproof: allow")
     assert STOPPED not in seen
     assert "tierproof: tearable is torn." in seen
     assert "1.0 is loaded, 2.0 is on disk" in seen

@@ -62,6 +62,7 @@ class Extension:
     def unload(self) -> None:
         """Take everything back."""
         clear_watch()
+        self.watch.enabled = False  # somebody may have kept a wrapper
         self._calls.unwrap()
         if self._judge in self.shell.ast_transformers:
             self.shell.ast_transformers.remove(self._judge)
