@@ -132,6 +132,8 @@ def judge(old: str, new: str) -> dict[str, Any]:
         "imports": import_all() == describe(present),
         "healthy": diagnose_environment().healthy,
     }
+    if not result["whole"]:
+        recover(RecoverRequest())
     receipt = install("after")
     fresh = subprocess.run([sys.executable, "-c", "import after, helper"], capture_output=True, check=False)
     result["next"] = fresh.returncode == 0 and receipt.changed

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.json_value import JsonValue
-from tierproof.guard.activate import list_live_sites, settle_history
+from tierproof.guard.activate import list_live_sites
 from tierproof.guard.activation import read_present
 from tierproof.guard.activation_history import read_history
 from tierproof.guard.environment_folder import find_environment_folder
 from tierproof.guard.environment_lock import lock_environment
 from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.generation_users import find_live_processes, find_users
+from tierproof.guard.settle_environment import settle_environment
 
 _LOCK_LIMIT_S = 900.0
 FORMAT_VERSION = 1
@@ -69,8 +70,7 @@ def collect_garbage(*, keep: int = 1) -> Collected:
     """
     store = GenerationStore(find_environment_folder())
     with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        store.clear_staging()
-        settle_history(store)
+        settle_environment(store)
         reasons = _find_reasons(store, keep)
         removed, freed = [], 0
         for identifier in store.list():

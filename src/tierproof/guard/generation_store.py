@@ -129,7 +129,10 @@ class GenerationStore:
         return not find_damage(self.path(identifier), inventory, read=read)
 
     def clear_staging(self) -> None:
-        """Remove what installs left behind that were killed."""
+        """Remove what installs left behind that were killed. Call it with the environment locked."""
+        for folder, start in ((self.folder, ".launchers.json."), (self.folder / "history", ".")):
+            for stray in folder.glob(f"{start}*"):
+                stray.unlink(missing_ok=True)
         try:
             entries = list((self.folder / "staging").iterdir())
         except FileNotFoundError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tierproof.errors import InstallError, UsageError
-from tierproof.guard.activate import activate, settle_history
+from tierproof.guard.activate import activate
 from tierproof.guard.activation import read_present
 from tierproof.guard.activation_history import read_history
 from tierproof.guard.archive import (
@@ -35,6 +35,7 @@ from tierproof.guard.record import read_record
 from tierproof.guard.refuse_collisions import list_yielding, refuse_collisions, refuse_names
 from tierproof.guard.rollback import capture_other_base
 from tierproof.guard.saved_lock import SavedLock, name_python, read_saved_lock
+from tierproof.guard.settle_environment import settle_environment
 from tierproof.guard.stage import stage_packages
 from tierproof.guard.stopwatch import Stopwatch
 from tierproof.guard.unmet_bounds import find_unmet_bounds
@@ -77,8 +78,7 @@ def recover(request: RecoverRequest) -> Receipt:
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
     with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        store.clear_staging()
-        settle_history(store)
+        settle_environment(store)
         present = read_present(store)
         staging = store.make_staging()
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierproof.errors import InstallError, UsageError
-from tierproof.guard.activate import activate, settle_history
+from tierproof.guard.activate import activate
 from tierproof.guard.activation import read_present
 from tierproof.guard.activation_history import Activation, read_history
 from tierproof.guard.base import Base, capture_base
@@ -14,6 +14,7 @@ from tierproof.guard.generation import Generation
 from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.plan import AddedPackage
 from tierproof.guard.receipt import Receipt
+from tierproof.guard.settle_environment import settle_environment
 from tierproof.guard.stopwatch import Stopwatch
 from tierproof.guard.unmet_bounds import find_unmet_bounds
 
@@ -37,7 +38,7 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
     with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_history(store)
+        settle_environment(store)
         present = read_present(store)
         before = "" if present is None else present.id
         entry = _choose(read_history(store), number, before)

@@ -18,6 +18,7 @@ from tierproof.guard.environment_lock import lock_environment
 from tierproof.guard.generation import Generation
 from tierproof.guard.generation_store import GenerationStore, write_generation
 from tierproof.guard.receipt import Receipt
+from tierproof.guard.settle_environment import settle_environment
 from tierproof.guard.stopwatch import Stopwatch
 from tierproof.guard.unmet_bounds import list_required
 
@@ -46,7 +47,7 @@ def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
     with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        store.clear_staging()
+        settle_environment(store)
         present = read_present(store)
         if present is None:
             raise UsageError(
