@@ -75,6 +75,9 @@ _HOMES = {
     "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
+    # What `%load_ext tierproof` and `%unload_ext tierproof` look for.
+    "load_ipython_extension": "tierproof.watch.extension",
+    "unload_ipython_extension": "tierproof.watch.extension",
 }
 
 
