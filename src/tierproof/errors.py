@@ -88,6 +88,10 @@ class HealError(TierproofError):
     """What is torn could not be mended, and was left as it was."""
 
 
+class EnvironmentBusyError(TierproofError):
+    """Another process is changing this environment, and did not finish in time."""
+
+
 class InstallError(TierproofError):
     """Packages could not be fetched, verified or activated; what was there before is there still."""
 

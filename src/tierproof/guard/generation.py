@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from tierproof.core.json_value import JsonValue
-from tierproof.guard.inventory import Inventory, PackageFiles
+from tierproof.guard.inventory import Inventory
 
 FORMAT_VERSION = 1
 _ID_LENGTH = 20
@@ -26,26 +26,43 @@ class Position(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PastRequest:
+    """One requirement that led to a generation.
+
+    Attributes:
+        text: as typed, credentials left out.
+        name: normalised; empty where only a build could tell.
+        specifier: the versions allowed; empty for a URL or a path.
+    """
+
+    text: str
+    name: str
+    specifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """What one generation holds.
 
     Attributes:
         id: hash of the lock, the position and the interpreter's tag; the name of its folder.
         position: where it stands on sys.path.
-        requests: requirements as typed, oldest first, credentials left out.
+        requests: what was asked for, oldest first.
         shadows: normalised names of base packages that it stands in front of.
-        waived: `package: bound of whom` of bounds that were waived.
+        waived: normalised names of base packages on which bounds were waived.
+        tried: whether its imports were tried in a child process.
         entries: the `pylock.toml` table of each package, by name.
         inventory: every file, by package.
     """
 
     id: str
     position: Position
-    requests: tuple[str, ...]
+    requests: tuple[PastRequest, ...]
     shadows: tuple[str, ...]
     waived: tuple[str, ...]
     entries: Mapping[str, Mapping[str, Any]]
     inventory: Inventory
+    tried: bool = True
 
     @property
     def versions(self) -> dict[str, str]:
@@ -58,9 +75,12 @@ class Generation:
             "format_version": FORMAT_VERSION,
             "id": self.id,
             "position": self.position.value,
-            "requests": list(self.requests),
+            "requests": [
+                {"text": each.text, "name": each.name, "specifier": each.specifier} for each in self.requests
+            ],
             "shadows": list(self.shadows),
             "waived": list(self.waived),
+            "tried": self.tried,
             "packages": [
                 {"name": name, "version": version} for name, version in sorted(self.versions.items())
             ],
@@ -68,14 +88,11 @@ class Generation:
         return json.dumps(document, indent=1)
 
 
-def name_generation(
-    entries: Mapping[str, Mapping[str, Any]], packages: Mapping[str, PackageFiles], position: Position
-) -> str:
+def name_generation(locked: Mapping[str, tuple[str, Iterable[str]]], position: Position) -> str:
     """Give the id: the same lock on the same kind of interpreter has the same, whoever makes it.
 
     Args:
-        entries: `pylock.toml` tables; their hashes count, their URLs do not.
-        packages: what was installed; counts where an index gave no hash.
+        locked: version and file digests of each package, by normalised name.
         position: of the generation.
     """
     parts = [
@@ -83,17 +100,16 @@ def name_generation(
         sys.implementation.cache_tag or sys.implementation.name,
         sysconfig.get_platform(),
     ]
-    for name, files in sorted(packages.items()):
-        digests = sorted(find_digests(entries.get(name, {}))) or [files.digest()]
-        parts += [f"{name}=={files.version}", *digests]
+    for name, (version, digests) in sorted(locked.items()):
+        parts += [f"{name}=={version}", *sorted(digests)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_ID_LENGTH]
 
 
-def find_digests(entry: Mapping[str, Any]) -> Iterable[str]:
+def find_digests(entry: Mapping[str, Any]) -> frozenset[str]:
     """The `algorithm:hex` digests of every file that a package table names."""
     sources = [*entry.get("wheels", ()), entry.get("archive", {}), entry.get("sdist", {})]
-    return {
+    return frozenset(
         f"{algorithm}:{digest}"
         for source in sources
         for algorithm, digest in source.get("hashes", {}).items()
-    }
+    )

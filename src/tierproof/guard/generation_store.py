@@ -19,9 +19,11 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from tierproof.errors import InstallError
-from tierproof.guard.generation import Generation, Position
-from tierproof.guard.inventory import parse_inventory
+from tierproof.guard.generation import Generation, PastRequest, Position
+from tierproof.guard.inventory import find_damage, parse_inventory
 from tierproof.guard.process import process_started_at
 from tierproof.guard.pylock import format_pylock
 
@@ -86,15 +88,31 @@ class GenerationStore:
             ) from error
 
     def admit(self, staged: Path, identifier: str) -> Path:
-        """Give a staged generation its name by one rename; one that is there already wins."""
+        """Give a staged generation its name by one rename.
+
+        One that is there already wins if it is whole; else it is moved out of the way, and removed by whoever
+        installs next.
+        """
         target = self.path(identifier)
-        try:
-            staged.rename(target)
-        except OSError:
-            if not (target / "generation.json").is_file():
-                raise
-            shutil.rmtree(staged, ignore_errors=True)
+        if target.exists():
+            if self.is_whole(identifier):
+                return target
+            target.rename(Path(f"{staged}-damaged"))
+        staged.rename(target)
         return target
+
+    def is_whole(self, identifier: str, *, read: bool = True) -> bool:
+        """Tell whether a generation is there with every file.
+
+        Args:
+            identifier: of the generation.
+            read: compare hashes; otherwise presence and size alone.
+        """
+        try:
+            inventory = self.read(identifier).inventory
+        except InstallError:
+            return False
+        return not find_damage(self.path(identifier), inventory, read=read)
 
     def clear_staging(self) -> None:
         """Remove what installs left behind that were killed."""
@@ -136,11 +154,15 @@ def read_generation(folder: Path) -> Generation:
         return Generation(
             str(document["id"]),
             Position(document["position"]),
-            tuple(map(str, document["requests"])),
+            tuple(
+                PastRequest(str(each["text"]), str(each["name"]), str(each["specifier"]))
+                for each in document["requests"]
+            ),
             tuple(map(str, document["shadows"])),
             tuple(map(str, document["waived"])),
-            {str(entry["name"]): entry for entry in lock.get("packages", [])},
+            {canonicalize_name(str(entry["name"])): entry for entry in lock.get("packages", [])},
             inventory,
+            bool(document["tried"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InstallError(

@@ -139,14 +139,9 @@ def _hold_base(request: Request) -> Freedom:
     """Hold the base; of what tierproof itself added, let change what nobody has loaded, within known bounds."""
     base, everything = request.base, frozenset(request.base.by_name)
     named = {item.name for item in request.active}
-    kept = (
-        [item for item in parse_requirements(base.requests) if item.name not in named]
-        if base.requests
-        else []
-    )
     constraints = {
         *collect_bounds(base, everything, on=base.replaceable),
-        *(f"{item.name}{item.specifier}" for item in kept if item.source is Source.INDEX and item.specifier),
+        *(f"{name}{bounds}" for name, bounds in base.held.items() if bounds and name not in named),
     }
     return Freedom(
         frozen=everything - base.replaceable,

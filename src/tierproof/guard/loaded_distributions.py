@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.inventory import parse_inventory
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 
@@ -50,8 +51,8 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
         )
     mapped: set[str] = set()
     processes = 0
-    for process in _iterate_processes():
-        files = _read_mapped_files(process)
+    for process in iterate_python_processes():
+        files = read_mapped_files(process)
         if files is None:
             return Loaded(
                 everything, f"Process {process.name} cannot be looked into: all of the base counts as loaded."
@@ -87,10 +88,22 @@ def _list_files(item: InstalledDistribution) -> list[str] | None:
     try:
         text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return None
+        return _list_inventoried(item)
     root = os.path.abspath(item.root)  # noqa: PTH100 - as modules spell it: absolute, links unresolved
     lines = (line.rsplit(",", 2)[0].strip('"') for line in text.splitlines())
     return [os.path.join(root, line) for line in lines if line]  # noqa: PTH118
+
+
+def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
+    """Give the absolute paths that the inventory of a generation names, or None where there is none."""
+    if item.installer != "tierproof":
+        return None
+    try:
+        text = (item.root.parent / "inventory.json").read_text(encoding="utf-8", errors="surrogateescape")
+        files = parse_inventory(text).packages[item.name].files
+    except (OSError, ValueError, KeyError):
+        return None
+    return [os.path.join(item.root, path) for path in files]  # noqa: PTH118
 
 
 def _is_editable(item: InstalledDistribution) -> bool:
@@ -109,7 +122,7 @@ def _read_top_levels(item: InstalledDistribution) -> Iterator[str]:
         return
 
 
-def _iterate_processes() -> Iterator[Path]:
+def iterate_python_processes() -> Iterator[Path]:
     """Yield the /proc folders of this user's other Python processes that may use this environment."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -138,7 +151,7 @@ def _is_of_other_environment(command: str) -> bool:
     return own or os.path.exists(os.path.join(prefix, "pyvenv.cfg"))  # noqa: PTH110, PTH118
 
 
-def _read_mapped_files(process: Path) -> set[str] | None:
+def read_mapped_files(process: Path) -> set[str] | None:
     """Give the files that a process maps; None where that is refused, nothing where it has ended."""
     try:
         text = (process / "maps").read_text(encoding="utf-8", errors="surrogateescape")

@@ -1,0 +1,64 @@
+"""Where what belongs to one environment is kept: outside of it, in the user's data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+from tierproof.errors import OutputError
+
+_LONGEST_NAME = 24
+
+
+def find_environment_folder(prefix: str = sys.prefix) -> Path:
+    """Give the folder for what is kept about the environment at `prefix`; it is made where it is absent.
+
+    Only its owner may read it. Its name is readable and ends in a hash of the resolved prefix and the
+    interpreter's cache tag, so two Pythons in one prefix have a folder each.
+
+    Args:
+        prefix: of the environment, as sys.prefix names it.
+
+    Raises:
+        OutputError: the folder can be neither made nor written to.
+    """
+    folder = find_user_data_folder() / "environments" / name_environment(prefix)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error.strerror or str(error)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(folder, "permission denied")
+    return folder
+
+
+def name_environment(prefix: str = sys.prefix) -> str:
+    """Give the name of that folder, such as `venv-cp311-1a2b3c4d`."""
+    real, tag = os.path.realpath(prefix), sys.implementation.cache_tag or sys.implementation.name
+    key = hashlib.sha256(f"{real}\0{tag}".encode(errors="surrogateescape")).hexdigest()[:8]
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(real)).strip("-")  # noqa: PTH119
+    return f"{stem[:_LONGEST_NAME].lower() or 'root'}-{tag.replace('cpython-', 'cp')}-{key}"
+
+
+def find_user_data_folder() -> Path:
+    """Give tierproof's folder among the user's data; `$TIERPROOF_DATA` overrides it. Not made here."""
+    if override := os.environ.get("TIERPROOF_DATA"):
+        return Path(override)
+    base = os.environ.get("XDG_DATA_HOME", "")
+    if Path(base).is_absolute():  # the XDG specification has relative ones ignored
+        return Path(base) / "tierproof"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tierproof"
+    below_home = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    return Path.home() / below_home / "tierproof"
+
+
+def _unwritable(folder: Path, reason: str) -> OutputError:
+    return OutputError(
+        f"cannot write to {folder}: {reason}",
+        hint="tierproof keeps there what it adds to this environment. "
+        "Set XDG_DATA_HOME (or TIERPROOF_DATA) to a folder that you may write to.",
+    )
