@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tierproof.api.check import check
     from tierproof.api.doctor import doctor
     from tierproof.api.heal import heal
+    from tierproof.api.isolated import IsolatedWorker, isolated, isolated_workers
     from tierproof.api.plan import plan
     from tierproof.core.report import Report
     from tierproof.errors import TierproofError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnosis",
     "Healing",
+    "IsolatedWorker",
     "ModelSpec",
     "Plan",
     "Report",
@@ -32,6 +34,8 @@ __all__ = [
     "check",
     "doctor",
     "heal",
+    "isolated",
+    "isolated_workers",
     "plan",
 ]
 
@@ -39,9 +43,12 @@ _HOMES = {
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.doctor",
     "heal": "tierproof.api.heal",
+    "isolated": "tierproof.api.isolated",
+    "isolated_workers": "tierproof.api.isolated",
     "plan": "tierproof.api.plan",
     "Diagnosis": "tierproof.guard.diagnosis",
     "Healing": "tierproof.guard.healing",
+    "IsolatedWorker": "tierproof.api.isolated",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
     "Report": "tierproof.core.report",

@@ -9,6 +9,7 @@ from tierproof.cli.check import check
 from tierproof.cli.doctor import doctor
 from tierproof.cli.heal import heal
 from tierproof.cli.plan import plan
+from tierproof.cli.run import run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,3 +25,4 @@ tierproof.add_command(check)
 tierproof.add_command(plan)
 tierproof.add_command(doctor)
 tierproof.add_command(heal)
+tierproof.add_command(run)

@@ -9,17 +9,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierproof.errors import InstallError
+from tierproof.errors import EnvironmentBusyError, InstallError
 from tierproof.guard.environment_folder import find_environment_folder
 from tierproof.guard.environment_lock import lock_environment
 from tierproof.guard.generation import find_digests
@@ -33,6 +34,7 @@ from tierproof.guard.stage import stage_packages
 DEFAULT_FETCH_LIMIT_S = 1800.0
 _ID_LENGTH = 20
 _REFUSED = ("sitecustomize", "usercustomize")
+_STRAY = "test"  # many wheels leave their tests at the top by mistake; nobody imports those of Python
 
 Tell = Callable[[str], None]
 
@@ -57,7 +59,9 @@ class Layer:
     @property
     def programs(self) -> tuple[str, ...]:
         """Folders of console scripts, that stand in front of PATH."""
-        return () if self.folder is None or not (self.folder / "bin").is_dir() else (str(self.folder / "bin"),)
+        return (
+            () if self.folder is None or not (self.folder / "bin").is_dir() else (str(self.folder / "bin"),)
+        )
 
 
 def prepare_layer(
@@ -92,8 +96,7 @@ def prepare_layer(
     folder = shelf / name_layer(wanted)
     if _is_whole(folder):
         return Layer(folder)
-    tell("waiting for another process that makes a layer")
-    with lock_environment(shelf, limit_s=limit_s):
+    with _take_turn(shelf, limit_s, tell):
         if _is_whole(folder):
             return Layer(folder)
         for leftover in shelf.glob(".making-*"):  # of one that was killed: whoever makes one holds the lock
@@ -113,7 +116,9 @@ def prepare_layer(
                 allow_build=allow_build,
             )
             _refuse_names(staging / "site")
-            (staging / "pylock.toml").write_text(format_pylock(item.entry for item in wanted), encoding="utf-8")
+            (staging / "pylock.toml").write_text(
+                format_pylock(item.entry for item in wanted), encoding="utf-8"
+            )
             (staging / "inventory.json").write_text(
                 Inventory(packages).to_json(), encoding="utf-8", errors="surrogateescape"
             )
@@ -121,6 +126,17 @@ def prepare_layer(
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return Layer(folder, made=True)
+
+
+@contextlib.contextmanager
+def _take_turn(shelf: Path, limit_s: float, tell: Tell) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock_environment(shelf, limit_s=0))
+        except EnvironmentBusyError:
+            tell("waiting for another process, which makes a layer")
+            stack.enter_context(lock_environment(shelf, limit_s=limit_s))
+        yield
 
 
 def name_layer(packages: Collection[LockedPackage]) -> str:
@@ -157,7 +173,7 @@ def _refuse_names(site: Path) -> None:
     for entry in site.iterdir():
         name = entry.name.partition(".")[0]
         importable = entry.suffix in (".py", ".so", ".pyd") or (entry / "__init__.py").exists()
-        if importable and (name in sys.stdlib_module_names or name in _REFUSED):
+        if importable and name != _STRAY and (name in sys.stdlib_module_names or name in _REFUSED):
             raise InstallError(
                 f"refused: {entry.name} would stand before the standard library, or run in every Python",
                 hint="A package brings it that was made for an older Python. Ask for a newer version of it.",

@@ -69,9 +69,11 @@ def unpack(payload: bytes | bytearray | memoryview, buffers: Sequence[memoryview
     return pickle.loads(payload, buffers=buffers)
 
 
-def _pack_with(kind: type[pickle.Pickler], value: object) -> Parcel:
+def _pack_with(kind: Any, value: object) -> Parcel:
+    """Pack with one kind of pickler: pickle's own, or cloudpickle's."""
     stream = io.BytesIO()
     buffers: list[memoryview] = []
+    takers = _Takers()
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         view = buffer.raw()
@@ -80,23 +82,20 @@ def _pack_with(kind: type[pickle.Pickler], value: object) -> Parcel:
         buffers.append(view)
         return False
 
-    class Pickler(kind):  # type: ignore[misc, valid-type] - one of two bases
-        def __init__(self) -> None:
-            super().__init__(stream, protocol=5, buffer_callback=keep)
-            self.takers = _Takers()
+    def override(pickler: Any, item: object) -> Any:
+        reduced = takers.reduce(item)
+        if reduced is not NotImplemented:
+            return reduced
+        if kind is pickle.Pickler:
+            _refuse_names_of_main(item)
+            return NotImplemented
+        return kind.reducer_override(pickler, item)
 
-        def reducer_override(self, item: Any) -> Any:
-            reduced = self.takers.reduce(item)
-            if reduced is not NotImplemented:
-                return reduced
-            if kind is pickle.Pickler:
-                _refuse_names_of_main(item)
-                return NotImplemented
-            return super().reducer_override(item)
-
-    pickler = Pickler()
+    pickler = type("Pickler", (kind,), {"reducer_override": override})(
+        stream, protocol=5, buffer_callback=keep
+    )
     pickler.dump(value)
-    return Parcel(stream.getvalue(), tuple(buffers), pickler.takers.copies)
+    return Parcel(stream.getvalue(), tuple(buffers), takers.copies)
 
 
 class _Takers:
@@ -173,7 +172,7 @@ def rebuild_tensor(
     dtype: Any,
     place: tuple[int, tuple[int, ...], tuple[int, ...]],
     kind: str,
-    needs_grad: bool,  # noqa: FBT001 - a pickle calls by position
+    needs_grad: bool,
 ) -> Any:
     """Put a tensor together in `storage`."""
     torch = import_module("torch")
@@ -227,5 +226,3 @@ def _unpicklable(error: Exception) -> UsageError:
         f"it cannot be sent between processes: {type(error).__name__}: {error}",
         hint="Open files, locks, generators and connections stay where they are made: make them in the function.",
     )
-
-

@@ -39,10 +39,10 @@ def guard(worker: int, lifeline: socket.socket, parent: int) -> NoReturn:
     while code is None and os.getppid() == parent:
         code = _reap(worker)
         if code is None:
-            ready, _, _ = select.select([lifeline, awake], [], [], _LOOK_S)
+            ready, _, _ = select.select([lifeline.fileno(), awake], [], [], _LOOK_S)
             if awake in ready:
                 os.read(awake, 4096)
-            if lifeline in ready:  # nobody ever writes there: it has ended
+            if lifeline.fileno() in ready:  # nobody ever writes there: it has ended
                 break
     _end_descendants(worker)
     if code is not None:

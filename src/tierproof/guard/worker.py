@@ -132,7 +132,14 @@ class Worker:
             self._process.end()
         self._process = process = start_process(clean_environment(self.layer, os.environ))
         try:
-            process.send({"kind": "greeting", "layer": self.layer, "idle_s": self._idle_s, **_describe_here(self.layer)})
+            process.send(
+                {
+                    "kind": "greeting",
+                    "layer": self.layer,
+                    "idle_s": self._idle_s,
+                    **_describe_here(self.layer),
+                }
+            )
             message = process.listen(time.monotonic() + _START_LIMIT_S)
         except BaseException:
             self._kill()
@@ -199,7 +206,11 @@ class Worker:
     def _time_out(self, function: Callable[..., Any], limit_s: float) -> WorkerTimeoutError:
         stopped = self._stop_call(None)
         name = getattr(function, "__qualname__", repr(function))
-        end = "it was interrupted" if stopped else "it did not let itself be interrupted, so its worker was ended"
+        end = (
+            "it was interrupted"
+            if stopped
+            else "it did not let itself be interrupted, so its worker was ended"
+        )
         return WorkerTimeoutError(
             f"{name} took longer than limit_s={limit_s:g} seconds: {end}",
             hint="Give it more time, or less to do.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -46,19 +47,26 @@ def extend_environment(
         programs: folders of programs that stand in front.
         environment: of the process that asks.
     """
-    path = list(filter(None, environment.get("PATH", os.defpath).split(os.pathsep)))
-    folders = [*programs, *(folder for folder in _list_program_folders() if folder not in path)]
-    extended = {**environment, "PATH": os.pathsep.join([*folders, *path])}
+    path = environment.get("PATH", os.defpath)
+    extended = {**environment, "PATH": os.pathsep.join([*programs, *_list_program_folders(path), path])}
     modules = [*layer, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     if modules:
         extended["PYTHONPATH"] = os.pathsep.join(modules)
     return extended
 
 
-def _list_program_folders() -> list[str]:
-    """Where this interpreter and the console scripts of its packages lie."""
-    found = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
-    return [folder for folder in dict.fromkeys(found) if Path(folder).is_dir()]
+def _list_program_folders(path: str) -> list[str]:
+    """What PATH needs so that `python` and the console scripts found there are those of this interpreter."""
+    found = []
+    first = shutil.which("python3", path=path) or shutil.which("python", path=path)
+    own = Path(sys.executable)
+    in_venv = sys.prefix != sys.base_prefix
+    if first is None or (Path(first).parent != own.parent and (in_venv or not own.samefile(first))):
+        found.append(str(own.parent))
+    scripts = sysconfig.get_path("scripts")
+    if scripts not in [*found, *path.split(os.pathsep)] and Path(scripts).is_dir():
+        found.append(scripts)
+    return found
 
 
 def _is_kept(name: str) -> bool:

@@ -33,7 +33,11 @@ class WorkerProcess:
     """A process group with a worker in it. Use `start_process`."""
 
     def __init__(
-        self, warden: subprocess.Popen[bytes], channel: Channel, lifeline: socket.socket, streams: Sequence[int]
+        self,
+        warden: subprocess.Popen[bytes],
+        channel: Channel,
+        lifeline: socket.socket,
+        streams: Sequence[int],
     ) -> None:
         self.pid = 0
         self.last_words = ""
@@ -48,7 +52,7 @@ class WorkerProcess:
         """Tell whether it can be called: it has neither ended nor said that it leaves."""
         if self._warden.poll() is not None:
             return False
-        ready, _, _ = select.select([self._channel, self._lifeline], [], [], 0)
+        ready, _, _ = select.select([self._channel.fileno(), self._lifeline.fileno()], [], [], 0)
         return not ready  # between two calls it has nothing to say but good-bye
 
     def send(self, header: Mapping[str, Any], parcel: Parcel | None = None) -> None:
@@ -73,10 +77,10 @@ class WorkerProcess:
             rest = None if ends_at is None else ends_at - time.monotonic()
             if rest is not None and rest <= 0:
                 raise TimedOut
-            ready, _, _ = select.select([self._channel, *self._outputs], [], [], rest)
+            ready, _, _ = select.select([self._channel.fileno(), *self._outputs], [], [], rest)
             for descriptor in [each for each in self._outputs if each in ready]:
                 self._forward(descriptor)
-            if self._channel in ready and not self._channel.read():
+            if self._channel.fileno() in ready and not self._channel.read():
                 self._drain()
                 return None
 
@@ -168,7 +172,9 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
             hint="There, `tierproof run --with REQ -- CMD` runs a program with packages of its own.",
         )
     if not sys.executable:
-        raise UsageError("sys.executable is empty: there is no interpreter that a worker could be started with")
+        raise UsageError(
+            "sys.executable is empty: there is no interpreter that a worker could be started with"
+        )
     ours, theirs = socket.socketpair()
     lifeline, their_lifeline = socket.socketpair()
     reads, writes = zip(os.pipe(), os.pipe(), strict=True)
