@@ -22,7 +22,7 @@ from tierproof.guard.worker_failure import (
     rebuild_exception,
     refuse_result,
 )
-from tierproof.guard.worker_process import TimedOut, WorkerProcess, start_process
+from tierproof.guard.worker_process import TimedOut, WorkerProcess, find_folder, start_process
 
 DEFAULT_IDLE_S = 600.0
 _START_LIMIT_S = 120.0
@@ -161,6 +161,7 @@ class Worker:
         try:
             message = self._call(function, parcel, ends_at)
             if message is not None and message.header["kind"] == "idle":  # it left at this very moment
+                self._kill()
                 reused = self.start()
                 message = self._call(function, parcel, ends_at)
         except TimedOut:
@@ -224,16 +225,12 @@ class Worker:
     def __del__(self) -> None:
         process = getattr(self, "_process", None)
         if process is not None and self._owner == os.getpid():
-            process.release()  # the warden sees it, and ends the worker
+            process.abandon()
 
 
 def _describe_here(layer: Sequence[str]) -> dict[str, Any]:
     """What a worker follows: the path, the folder and the variables of this process."""
-    try:
-        folder = os.getcwd()  # noqa: PTH109
-    except OSError:  # it was removed
-        folder = os.sep
-    return {"path": sys.path, "folder": folder, "environment": clean_environment(layer, os.environ)}
+    return {"path": sys.path, "folder": find_folder(), "environment": clean_environment(layer, os.environ)}
 
 
 def _find_source(function: Callable[..., Any]) -> dict[str, list[str]]:

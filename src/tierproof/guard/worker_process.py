@@ -91,6 +91,22 @@ class WorkerProcess:
 
     def end(self) -> int | None:
         """End it and all that it has started; its exit code (a signal's is negative), or None if unknown."""
+        try:
+            return self._end()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close what leads to it: the warden takes it for our end, and ends what is left."""
+        self._channel.close()
+        self._lifeline.close()
+        for descriptor in self._outputs:
+            os.close(descriptor)
+        self._outputs = {}
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._warden.wait(_LEAVE_S)
+
+    def _end(self) -> int | None:
         code = self._wait_for_code(0.2)
         with contextlib.suppress(OSError):
             self._lifeline.shutdown(socket.SHUT_WR)  # the warden takes it for our end
@@ -102,16 +118,7 @@ class WorkerProcess:
             self._warden.kill()  # then the worker dies with it
             self._warden.wait()
         self._drain()
-        self.release()
         return code
-
-    def release(self) -> None:
-        """Close what leads to it."""
-        self._channel.close()
-        self._lifeline.close()
-        for descriptor in self._outputs:
-            os.close(descriptor)
-        self._outputs = {}
 
     def _wait_for_code(self, limit_s: float) -> int | None:
         if self._lifeline.fileno() < 0:
@@ -156,6 +163,14 @@ class _Output:
         return text
 
 
+def find_folder() -> str:
+    """The current folder; the root where that was removed, since Python starts in no such place."""
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return os.sep
+
+
 def start_process(environment: Mapping[str, str]) -> WorkerProcess:
     """Start a warden and its worker, in a session of their own, with this interpreter.
 
@@ -185,6 +200,7 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
         warden = subprocess.Popen(
             command,
             env=dict(environment),
+            cwd=find_folder(),
             stdin=subprocess.DEVNULL,
             stdout=writes[0],
             stderr=writes[1],
