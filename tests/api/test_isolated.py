@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import tierproof as tp
 from guard import calls
-from guard.wheelhouse import Wheelhouse
+from guard.wheelhouse import Wheelhouse, make_base
 from tierproof.api import isolated as module
 from tierproof.errors import PlanRefused, UsageError, WorkerTimeoutError
+from tierproof.guard.base import capture_base
 
 pytest.importorskip("uv")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
@@ -27,6 +29,9 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wheelhous
     monkeypatch.setenv("TIERPROOF_DATA", str(tmp_path / "data"))
     for name in ("UV_DEFAULT_INDEX", "UV_CACHE_DIR"):
         monkeypatch.setenv(name, house.environment[name])
+    # A base of two packages: the plans of a hundred are other tests' matter.
+    base = make_base({"packaging": version("packaging"), "click": version("click")})
+    monkeypatch.setattr(module, "capture_base", lambda: base)
     warm = module._WarmWorkers()
     monkeypatch.setattr(module, "_WARM", warm)
     yield house
@@ -34,8 +39,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wheelhous
 
 
 def test_a_call_sees_the_packages_that_were_asked_for(house: Wheelhouse, tmp_path: Path) -> None:
-    version, file = tp.isolated(["setting"], calls.version_of, "setting")
-    assert version == "4.4"
+    found, file = tp.isolated(["setting"], calls.version_of, "setting")
+    assert found == "4.4"
     assert file.startswith(str(tmp_path / "data"))
     assert tp.isolated(["setting"], calls.version_of, "numbered")[0] == "2.0"
     assert "setting" not in sys.modules
@@ -102,7 +107,10 @@ def test_what_was_fetched_is_said_where_a_person_looks(
     assert capsys.readouterr().err == ""
 
 
-def test_what_may_fail_in_front_of_it_is_said(house: Wheelhouse, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_may_fail_in_front_of_it_is_said(
+    house: Wheelhouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "capture_base", capture_base)
     # hypothesis needs sortedcontainers <3; this process has loaded it, and no index made here has another.
     house.add("sortedcontainers", "3.0")
     worker = tp.IsolatedWorker("sortedcontainers>=3")

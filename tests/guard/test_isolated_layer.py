@@ -100,7 +100,7 @@ def test_an_unhappy_package_that_nobody_has_loaded_is_named(house: Wheelhouse) -
         {
             "jit": ["numb<2", "numb<2; python_version<'3'"],
             "fine": ["numb>=1", "other"],
-            "odd": ["numb<1; extra == 'x'", "numb<0.5"],
+            "odd": ["numb<1; extra == 'x'", "numb<0.5", "numb ~~ 2", "; nothing"],
         },
     )
     planned = plan(house, "numb==2.0", base=base)
@@ -110,7 +110,9 @@ def test_an_unhappy_package_that_nobody_has_loaded_is_named(house: Wheelhouse) -
 
 
 @pytest.mark.parametrize("versions", [(), ("1.0",)])
-def test_a_loaded_package_for_which_no_version_fits_is_named(house: Wheelhouse, versions: Sequence[str]) -> None:
+def test_a_loaded_package_for_which_no_version_fits_is_named(
+    house: Wheelhouse, versions: Sequence[str]
+) -> None:
     for version in versions:
         house.add("jit", version, "numb<2")
     base = make_base({"numb": "1.0", "jit": "1.0"}, {"jit": ["numb<2"]}, loaded=["jit"])

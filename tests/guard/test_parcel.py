@@ -41,7 +41,20 @@ def carry(value: Any, ends: tuple[Channel, Channel]) -> Any:
     return send(ends, pack(value)).open()
 
 
-DTYPES = ["u1", "<i2", ">i4", "f4", "f8", "c16", "M8[ns]", "m8[s]", "S3", "U2", "?", [("a", "i4"), ("b", "f8", (2,))]]
+DTYPES = [
+    "u1",
+    "<i2",
+    ">i4",
+    "f4",
+    "f8",
+    "c16",
+    "M8[ns]",
+    "m8[s]",
+    "S3",
+    "U2",
+    "?",
+    [("a", "i4"), ("b", "f8", (2,))],
+]
 
 
 @given(
@@ -145,7 +158,9 @@ def torch() -> Any:
     return pytest.importorskip("torch")
 
 
-def test_tensors_arrive_with_type_strides_and_gradient_flag(ends: tuple[Channel, Channel], torch: Any) -> None:
+def test_tensors_arrive_with_type_strides_and_gradient_flag(
+    ends: tuple[Channel, Channel], torch: Any
+) -> None:
     tensors = [
         torch.arange(3 * 10**5, dtype=torch.float32).reshape(3, -1).T,
         torch.ones(1000, dtype=torch.bfloat16),
@@ -217,7 +232,9 @@ def test_a_function_that_no_module_holds_takes_cloudpickle(ends: tuple[Channel, 
 
 
 @pytest.mark.parametrize("value", [lambda: 1, type("Local", (), {"__module__": "__main__"})])
-def test_without_cloudpickle_the_message_says_how_to_get_it(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cloudpickle_the_message_says_how_to_get_it(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
     with pytest.raises(MissingPackageError, match="cloudpickle is needed") as caught:
         pack(value)
@@ -226,7 +243,9 @@ def test_without_cloudpickle_the_message_says_how_to_get_it(value: Any, monkeypa
 
 
 @pytest.mark.parametrize("absent", [True, False])
-def test_what_cannot_be_pickled_is_refused_with_the_reason(absent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_pickled_is_refused_with_the_reason(
+    absent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if absent:
         monkeypatch.setitem(sys.modules, "cloudpickle", None)
     else:

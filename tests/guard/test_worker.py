@@ -222,7 +222,9 @@ def test_a_worker_that_was_killed_between_two_calls_is_replaced(worker: Worker) 
 
 def test_a_call_that_takes_too_long_is_interrupted_and_the_worker_stays(worker: Worker) -> None:
     before = worker.run(os.getpid, (), {})
-    with pytest.raises(WorkerTimeoutError, match=r"sleep took longer than limit_s=0\.2 seconds: it was interrupted"):
+    with pytest.raises(
+        WorkerTimeoutError, match=r"sleep took longer than limit_s=0\.2 seconds: it was interrupted"
+    ):
         worker.run(time.sleep, (600,), {}, limit_s=0.2)
     assert worker.run(os.getpid, (), {}, limit_s=600) == before
     assert issubclass(WorkerTimeoutError, TimeoutError)
@@ -333,7 +335,9 @@ def test_the_layer_stands_in_front_also_for_interpreters_that_a_call_starts(
     worker.close()
 
 
-def test_namespaces_are_joined_with_the_layer_in_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_namespaces_are_joined_with_the_layer_in_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layer, base = tmp_path / "layer", tmp_path / "base"
     for folder, version in ((layer, "2"), (base, "1")):
         (folder / "shared_space" / "deep").mkdir(parents=True)
@@ -374,7 +378,9 @@ def test_a_worker_that_leaves_as_it_is_called_is_replaced(monkeypatch: pytest.Mo
     before = worker.run(os.getpid, (), {})
     wait_until(lambda: not is_alive(before))
     # Seen alive, and gone when the call arrives.
-    monkeypatch.setattr("tierproof.guard.worker_process.WorkerProcess.is_alive", lambda self: self.pid == before)
+    monkeypatch.setattr(
+        "tierproof.guard.worker_process.WorkerProcess.is_alive", lambda self: self.pid == before
+    )
     assert worker.run(os.getpid, (), {}) != before
     monkeypatch.undo()
     worker.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tierproof.errors import PlanError, PlanRefused
@@ -14,9 +17,9 @@ from tierproof.guard.lock import Lock
 from tierproof.guard.plan import Conflict, Plan, PlanVerdict
 from tierproof.guard.protected import is_accelerator
 from tierproof.guard.resolve import DEFAULT_LIMIT_S
-from tierproof.guard.stub_index import iterate_bounds
 
 _ROUNDS = 4
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +111,33 @@ def find_unhappy(lock: Lock, plan: Plan, base: Base) -> tuple[Conflict, ...]:
     """Give the bounds of base packages that hold now and break once the layer stands in front."""
     brought = {item.name for item in plan.add}
     versions = {item.name: item.version for item in lock.packages if item.name in brought}
+    replaced = {name for name in versions if name in base.by_name}
     found = []
     for item in base.by_name.values():
-        for requirement in () if item.name in brought else iterate_bounds(item):
-            name = canonicalize_name(requirement.name)
-            before, after = base.version(name), versions.get(name)
-            marker = requirement.marker
-            if not after or before is None:
-                continue
-            if marker is not None and not marker.evaluate({**base.markers, "extra": ""}):
-                continue
-            bounds = requirement.specifier
-            if bounds.contains(before, prereleases=True) and not bounds.contains(after, prereleases=True):
-                found.append(Conflict(name, after, str(bounds), item.name))
+        for line in () if item.name in brought else item.requires:
+            named = _NAME.match(line)
+            if named is None or (name := canonicalize_name(named[0])) not in replaced:
+                continue  # a base of hundreds of packages declares thousands of bounds
+            bounds = _read_bounds(line, base)
+            before = base.version(name)
+            assert before is not None
+            if bounds.contains(before, prereleases=True) and not bounds.contains(
+                versions[name], prereleases=True
+            ):
+                found.append(Conflict(name, versions[name], str(bounds), item.name))
     return tuple(sorted(found, key=lambda each: (each.required_by, each.package)))
+
+
+def _read_bounds(line: str, base: Base) -> SpecifierSet:
+    """Give the bounds of a Requires-Dist line; none where it does not apply or cannot be read."""
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return SpecifierSet()
+    marker = requirement.marker
+    if marker is not None and not marker.evaluate({**base.markers, "extra": ""}):
+        return SpecifierSet()
+    return requirement.specifier
 
 
 def _choose_dependents(found: IsolatedPlan, base: Base) -> list[str]:
