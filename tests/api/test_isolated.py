@@ -51,7 +51,7 @@ def test_the_same_requirements_meet_the_same_process(house: Wheelhouse) -> None:
     before = tp.isolated(["setting"], os.getpid)
     assert tp.isolated("setting", os.getpid) == before
     assert tp.isolated(["numbered"], os.getpid) != before
-    first, second = tp.isolated_workers()
+    first, _ = tp.isolated_workers()
     assert (first.pid, first.calls, first.layer_made) == (before, 2, True)
     assert first.last_call is not None
     assert first.last_call.reused

@@ -58,9 +58,9 @@ def give_back(value: Any) -> Any:
 
 
 def hold_array(count: int) -> Any:
-    import numpy
+    import numpy as np
 
-    return numpy.zeros(count)
+    return np.zeros(count)
 
 
 def talk() -> None:
@@ -125,7 +125,7 @@ def sleep_deaf(seconds: float) -> None:
 
 def describe_surroundings() -> dict[str, Any]:
     return {
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "path": sys.path,
         "environment": dict(os.environ),
         "arguments": sys.argv,
@@ -152,3 +152,7 @@ def start_family() -> list[int]:
     leave = f"import subprocess as s; print(s.Popen({sleep!r}, start_new_session=True, stdout=s.DEVNULL).pid)"
     orphan = int(subprocess.check_output([sys.executable, "-c", leave]))
     return [os.getpid(), os.getppid(), plain.pid, apart.pid, orphan]
+
+
+def call_by_name(module: str, name: str) -> Any:
+    return getattr(__import__(module), name)()

@@ -166,7 +166,7 @@ def test_a_damaged_layer_is_made_anew(house: Wheelhouse) -> None:
     first = prepare(house, planned)
     assert first.folder is not None
     module = first.folder / "site" / "numb.py"
-    for damage in (lambda: module.unlink(), lambda: (first.folder / "inventory.json").write_text("{")):
+    for damage in (module.unlink, lambda: (first.folder / "inventory.json").write_text("{")):
         damage()
         again = prepare(house, planned)
         assert again.made

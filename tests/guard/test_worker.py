@@ -205,7 +205,7 @@ def test_an_exit_and_a_kill_are_told(worker: Worker) -> None:
     with pytest.raises(WorkerDiedError, match="ended with exit status 7") as caught:
         worker.run(calls.exit_by, (7,), {})
     assert (caught.value.exit_status, caught.value.signal_number) == (7, None)
-    with pytest.raises(WorkerDiedError, match="SIGKILL.*\n.*memory ran out"):
+    with pytest.raises(WorkerDiedError, match=r"SIGKILL.*\n.*memory ran out"):
         worker.run(calls.kill_itself, (signal.SIGKILL,), {})
     with pytest.raises(WorkerDiedError, match=f"signal {signal.SIGRTMIN + 1}"):
         worker.run(calls.kill_itself, (signal.SIGRTMIN + 1,), {})
@@ -295,7 +295,7 @@ def test_the_surroundings_follow_those_of_the_caller(
     assert not {"PYTHONHOME", "PYTHONSTARTUP", "UV_TARGET", "PIP_TARGET"} & set(environment)
     assert (environment["UV_DEFAULT_INDEX"], environment["MPLBACKEND"]) == ("https://index", "agg")
     assert environment["PYTHONHASHSEED"] == "0"
-    assert (found["path"], found["arguments"], found["folder"]) == (sys.path, [""], os.getcwd())
+    assert (found["path"], found["arguments"], found["folder"]) == (sys.path, [""], str(Path.cwd()))
     assert all(name.startswith("__") for name in found["main"])
     assert found["group"] == worker.pid
     assert found["session"] not in (os.getsid(0), worker.pid)
@@ -487,3 +487,41 @@ def test_nothing_outlives_the_process_that_asked(rest: str, number: int) -> None
         else:
             process.communicate("\n")
             wait_until(lambda: not any(is_alive(pid) for pid in family))
+
+
+def test_a_class_that_nobody_here_has_imported_is_told_in_words(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "not_imported_here.py").write_text(
+        "class Refused(Exception): pass\ndef fail(): raise Refused('no')"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(WorkerError, match=r"not_imported_here\.Refused: no"):
+        worker.run(calls.call_by_name, ("not_imported_here", "fail"), {})
+    assert "not_imported_here" not in sys.modules
+
+
+def test_descriptors_beyond_those_of_select(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2000:
+        pytest.skip("no so many files allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    worker = Worker([])
+    try:
+        assert worker.run(calls.add, (1,), {}) == 1
+    finally:
+        worker.close()
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_end_of_the_process_that_asked_is_silent() -> None:
+    code = SCRIPT.format(paths=[str(SOURCE), str(TESTS)], rest="")
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

@@ -7,7 +7,6 @@ import faulthandler
 import importlib
 import linecache
 import os
-import select
 import signal
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 from tierproof.guard.channel import Channel, Message
 from tierproof.guard.layer_namespaces import adopt_namespaces
 from tierproof.guard.parcel import Parcel, pack
+from tierproof.guard.readable import find_readable
 
 _MOST_LINES = 200
 
@@ -42,7 +42,7 @@ def serve_calls(end: socket.socket) -> None:
     sys.argv = [""]
     channel.send({"kind": "ready", "pid": os.getpid()})
     idle_s = greeting.header["idle_s"]
-    while select.select([channel], [], [], idle_s)[0]:
+    while find_readable([channel.fileno()], idle_s):
         message = channel.receive()
         if message is None or message.header["kind"] == "close":
             return
@@ -124,6 +124,7 @@ def describe_error(error: BaseException) -> tuple[dict[str, Any], Parcel | None]
     header = {
         "kind": "error",
         "type": f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
+        "module": type(error).__module__,
         "words": _say(error),
         "traceback": "".join(lines[-_MOST_LINES:]),
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import NoReturn
+
+from tierproof.guard.readable import find_readable
 
 STATUS = struct.Struct("!i")
 _LOOK_S = 1.0  # a parent's death also shows in its number; a forked child of it may hold the lifeline open
@@ -39,7 +41,7 @@ def guard(worker: int, lifeline: socket.socket, parent: int) -> NoReturn:
     while code is None and os.getppid() == parent:
         code = _reap(worker)
         if code is None:
-            ready, _, _ = select.select([lifeline.fileno(), awake], [], [], _LOOK_S)
+            ready = find_readable([lifeline.fileno(), awake], _LOOK_S)
             if awake in ready:
                 os.read(awake, 4096)
             if lifeline.fileno() in ready:  # nobody ever writes there: it has ended
@@ -86,7 +88,7 @@ def _end_descendants(worker: int) -> None:
                 pass
         if not found:
             return
-        select.select([], [], [], 0.01)
+        time.sleep(0.01)
 
 
 def _find_descendants(root: int) -> list[int]:

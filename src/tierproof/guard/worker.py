@@ -230,7 +230,8 @@ class Worker:
 
 def _describe_here(layer: Sequence[str]) -> dict[str, Any]:
     """What a worker follows: the path, the folder and the variables of this process."""
-    return {"path": sys.path, "folder": find_folder(), "environment": clean_environment(layer, os.environ)}
+    path = [entry for entry in sys.path if isinstance(entry, str)]
+    return {"path": path, "folder": find_folder(), "environment": clean_environment(layer, os.environ)}
 
 
 def _find_source(function: Callable[..., Any]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from typing import Any
 
 from tierproof.errors import WorkerDiedError, WorkerError
@@ -31,7 +32,9 @@ def rebuild_exception(message: Message) -> BaseException:
     header = message.header
     rebuilt: BaseException | None = None
     reason = ""
-    if message.memory is not None:
+    # Nobody catches a class that nobody here has imported, and to import its package for that alone could load
+    # the very version that the worker was asked to stand in for.
+    if message.memory is not None and _is_known(str(header["module"])):
         try:
             opened = message.open()
         except Exception as error:  # noqa: BLE001 - any class may fail to rebuild
@@ -87,6 +90,11 @@ def explain_death(code: int | None, last_words: str, function: Any) -> WorkerDie
         exit_status=code if code is not None and code >= 0 else None,
         last_words=said,
     )
+
+
+def _is_known(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in sys.modules or top in sys.stdlib_module_names
 
 
 def _name_signal(number: int) -> str:

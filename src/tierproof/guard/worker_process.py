@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any, TextIO
 from tierproof.errors import UsageError, WorkerError
 from tierproof.guard.channel import Channel, Message
 from tierproof.guard.parcel import Parcel
+from tierproof.guard.readable import find_readable
 from tierproof.guard.warden import STATUS
 
 _LAST_WORDS = 2000
@@ -52,8 +52,9 @@ class WorkerProcess:
         """Tell whether it can be called: it has neither ended nor said that it leaves."""
         if self._warden.poll() is not None:
             return False
-        ready, _, _ = select.select([self._channel.fileno(), self._lifeline.fileno()], [], [], 0)
-        return not ready  # between two calls it has nothing to say but good-bye
+        return not find_readable(
+            [self._channel.fileno(), self._lifeline.fileno()], 0
+        )  # between two calls it has nothing to say but good-bye
 
     def send(self, header: Mapping[str, Any], parcel: Parcel | None = None) -> None:
         """Send a message; a process that is gone is noticed when its answer is awaited."""
@@ -77,7 +78,7 @@ class WorkerProcess:
             rest = None if ends_at is None else ends_at - time.monotonic()
             if rest is not None and rest <= 0:
                 raise TimedOut
-            ready, _, _ = select.select([self._channel.fileno(), *self._outputs], [], [], rest)
+            ready = find_readable([self._channel.fileno(), *self._outputs], rest)
             for descriptor in [each for each in self._outputs if each in ready]:
                 self._forward(descriptor)
             if self._channel.fileno() in ready and not self._channel.read():
@@ -124,7 +125,7 @@ class WorkerProcess:
         if self._lifeline.fileno() < 0:
             return None
         with contextlib.suppress(OSError):
-            if select.select([self._lifeline], [], [], limit_s)[0]:
+            if find_readable([self._lifeline.fileno()], limit_s):
                 answer = self._lifeline.recv(STATUS.size)
                 return int(STATUS.unpack(answer)[0]) if len(answer) == STATUS.size else None
         return None
@@ -132,7 +133,7 @@ class WorkerProcess:
     def _drain(self) -> None:
         """Pass on what was printed until now."""
         while self._outputs:
-            ready, _, _ = select.select([*self._outputs], [], [], 0)
+            ready = find_readable(self._outputs, 0)
             if not ready:
                 return
             for descriptor in ready:
