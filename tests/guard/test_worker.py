@@ -449,25 +449,27 @@ sys.path[:0] = {paths!r}
 from guard import calls
 from tierproof.guard.worker import Worker
 worker = Worker([])
-print(*worker.run(calls.start_family, (), {{}}), flush=True)
+family = worker.run(calls.start_family, (), {{}})
+{before}
+print(*family, flush=True)
 {rest}
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to find orphans")
 @pytest.mark.parametrize(
-    ("rest", "number"),
+    ("before", "rest", "number"),
     [
-        ("input()", signal.SIGKILL),
-        ("input()", signal.SIGTERM),
-        ("worker.run(calls.sleep_deaf, (600,), {})", signal.SIGKILL),
+        ("", "input()", signal.SIGKILL),
+        ("", "input()", signal.SIGTERM),
+        ("", "worker.run(calls.sleep_deaf, (600,), {})", signal.SIGKILL),
         # A forked child keeps every descriptor open.
-        ("import os, time\nif not os.fork(): time.sleep(600)\ninput()", signal.SIGKILL),
-        ("", 0),
+        ("import os, time\nif not os.fork(): time.sleep(600)", "input()", signal.SIGKILL),
+        ("", "", 0),
     ],
 )
-def test_nothing_outlives_the_process_that_asked(rest: str, number: int) -> None:
-    code = SCRIPT.format(paths=[str(SOURCE), str(TESTS)], rest=rest)
+def test_nothing_outlives_the_process_that_asked(before: str, rest: str, number: int) -> None:
+    code = SCRIPT.format(paths=[str(SOURCE), str(TESTS)], before=before, rest=rest)
     with subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
@@ -483,7 +485,8 @@ def test_nothing_outlives_the_process_that_asked(rest: str, number: int) -> None
             process.send_signal(number)
             process.wait(60)
             wait_until(lambda: not any(is_alive(pid) for pid in family))
-            os.killpg(process.pid, signal.SIGKILL) if "fork" in rest else None
+            if before:
+                os.killpg(process.pid, signal.SIGKILL)
         else:
             process.communicate("\n")
             wait_until(lambda: not any(is_alive(pid) for pid in family))
@@ -520,7 +523,7 @@ def test_descriptors_beyond_those_of_select(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_end_of_the_process_that_asked_is_silent() -> None:
-    code = SCRIPT.format(paths=[str(SOURCE), str(TESTS)], rest="")
+    code = SCRIPT.format(paths=[str(SOURCE), str(TESTS)], before="", rest="")
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True
     )
