@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     from tierproof.api.check import check
     from tierproof.api.doctor import doctor
     from tierproof.api.heal import heal
+    from tierproof.api.history import history
+    from tierproof.api.install import install
     from tierproof.api.isolated import IsolatedWorker, isolated, isolated_workers
     from tierproof.api.plan import plan
+    from tierproof.api.recover import recover
+    from tierproof.api.rollback import rollback
+    from tierproof.api.save import save
+    from tierproof.api.snapshot import snapshot
+    from tierproof.api.uninstall import uninstall
     from tierproof.core.report import Report
-    from tierproof.errors import TierproofError
+    from tierproof.errors import PlanRefused, TierproofError
     from tierproof.guard.diagnosis import Diagnosis
     from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
+    from tierproof.guard.receipt import Receipt
+    from tierproof.guard.snapshot import Snapshot
     from tierproof.model.spec import ModelSpec
 
 __all__ = [
@@ -28,15 +37,25 @@ __all__ = [
     "IsolatedWorker",
     "ModelSpec",
     "Plan",
+    "PlanRefused",
+    "Receipt",
     "Report",
+    "Snapshot",
     "TierproofError",
     "__version__",
     "check",
     "doctor",
     "heal",
+    "history",
+    "install",
     "isolated",
     "isolated_workers",
     "plan",
+    "recover",
+    "rollback",
+    "save",
+    "snapshot",
+    "uninstall",
 ]
 
 _HOMES = {
@@ -46,11 +65,21 @@ _HOMES = {
     "isolated": "tierproof.api.isolated",
     "isolated_workers": "tierproof.api.isolated",
     "plan": "tierproof.api.plan",
+    "history": "tierproof.api.history",
+    "install": "tierproof.api.install",
+    "recover": "tierproof.api.recover",
+    "rollback": "tierproof.api.rollback",
+    "save": "tierproof.api.save",
+    "uninstall": "tierproof.api.uninstall",
+    "snapshot": "tierproof.api.snapshot",
     "Diagnosis": "tierproof.guard.diagnosis",
     "Healing": "tierproof.guard.healing",
     "IsolatedWorker": "tierproof.api.isolated",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
+    "PlanRefused": "tierproof.errors",
+    "Receipt": "tierproof.guard.receipt",
+    "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
 }

@@ -9,7 +9,7 @@ from tierproof.errors import HealError
 from tierproof.guard.record import read_record
 from tierproof.guard.site import Site
 from tierproof.guard.stage_version import adopt_scripts, stage_version, verify_staged
-from tierproof.guard.swap import choose_units, keep_unowned, swap
+from tierproof.guard.swap import choose_units, keep_unowned, note_units, swap
 
 
 def listing(folder: Path) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_units_are_whole_folders_except_where_others_have_files() -> None:
 def test_swap_puts_everything_in_place(tmp_path: Path) -> None:
     root = write(tmp_path / "root", p__a="old", only="old", stays="here")
     stage = write(tmp_path / "stage", p__a="new", added__b="new")
-    swap(root, stage, tmp_path / "aside", ["p", "only", "added"])
+    swap(root, stage, tmp_path / "aside", note_units(root, stage, ["p", "only", "added"]))
     assert listing(root) == {"p/a": "new", "added/b": "new", "stays": "here"}
     assert listing(tmp_path / "aside") == {"p/a": "old", "only": "old"}
 
@@ -54,9 +54,10 @@ def test_swap_undoes_everything_when_one_rename_fails(
             raise error
         return rename(self, target)
 
+    units = note_units(root, stage, ["p", "q"])
     monkeypatch.setattr(Path, "rename", rename_or_fail)
     with pytest.raises(type(error)):
-        swap(root, stage, tmp_path / "aside", ["p", "q"])
+        swap(root, stage, tmp_path / "aside", units)
     assert listing(root) == {"p/a": "old", "q/a": "old"}
 
 

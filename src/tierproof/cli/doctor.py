@@ -7,9 +7,12 @@ import click
 
 @click.command(short_help="Tell whether a process or this environment is torn.")
 @click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Look into process N.")
+@click.option(
+    "--snapshot", is_flag=True, help="Keep what is loaded as well, so that a heal needs no network."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def doctor(pid: int | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
+def doctor(pid: int | None, snapshot: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
     """Tell whether process N runs other packages than the disk holds, by what, and what mends it.
 
     Without --pid: this environment's files against RECORD and the baseline, and your live Python processes
@@ -20,10 +23,16 @@ def doctor(pid: int | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001 
     from tierproof.guard.doctor import diagnose_environment, diagnose_process
 
     diagnosis = diagnose_environment() if pid is None else diagnose_process(pid)
+    kept = None
+    if snapshot:
+        from tierproof.guard.snapshot_process import snapshot_environment, snapshot_process
+
+        kept = snapshot_environment() if pid is None else snapshot_process(pid)
     if as_json:
         import json
 
-        click.echo(json.dumps(diagnosis.to_dict(), indent=2, allow_nan=False))
+        document = diagnosis.to_dict() | ({"snapshot": kept.to_dict()} if kept else {})
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
     else:
-        click.echo(diagnosis.to_text())
+        click.echo("\n".join([diagnosis.to_text(), *([kept.to_text()] if kept else [])]))
     return diagnosis.exit_code

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,8 @@ from tierproof.guard.generation import Position
 from tierproof.guard.generation_store import GenerationStore
 
 PATH_FILE = "tierproof-packages.pth"
+# Of files that get their name by a rename; a kill may leave one, and the next install removes it.
+STRAY_PREFIX = ".tierproof-new-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".tierproof-", dir=file.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=file.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(f"{folder}\n")
@@ -148,6 +150,14 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
             file.unlink(missing_ok=True)
         except OSError as error:
             raise InstallError(f"{file} cannot be removed: {error.strerror or error}") from error
+
+
+def clear_strays(folders: Iterable[Path]) -> None:
+    """Remove what a kill left half-made in these folders. Call it with the environment locked."""
+    for folder in folders:
+        for stray in folder.glob(f"{STRAY_PREFIX}*"):
+            with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be written
+                stray.unlink()
 
 
 def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tierproof.errors import InstallError
-from tierproof.guard.generation import Generation, PastRequest, Position, find_digests, name_generation
+from tierproof.guard.generation import (
+    Generation,
+    PastRequest,
+    Position,
+    compute_id,
+    find_digests,
+    name_generation,
+)
 from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.inventory import Inventory, PackageFiles
 from tierproof.guard.lock import Lock
@@ -70,18 +77,13 @@ class Recipe:
 
     def describe(self, packages: Mapping[str, PackageFiles], *, tried: bool) -> Generation:
         """Describe the generation that holds these files."""
-        entries = self.entries
-        locked = {
-            name: (files.version, find_digests(entries[name]) or frozenset({files.digest()}))
-            for name, files in packages.items()
-        }
         return Generation(
-            name_generation(locked, self.position),
+            compute_id(self.entries, packages, self.position),
             self.position,
             self.requests,
             self.shadows,
             self.waived,
-            entries,
+            self.entries,
             Inventory(packages),
             tried,
         )

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tierproof.guard.mapped import MappedLibrary, is_replaced, read_mapped_libra
 from tierproof.guard.process import find_own_processes, has_maps, process_started_at
 from tierproof.guard.record import read_record
 from tierproof.guard.remote_version import read_remote_versions
+from tierproof.guard.settle import settle_if_idle
 from tierproof.guard.site import Site
 from tierproof.guard.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
 
@@ -30,13 +31,16 @@ _IMPORT_LIMIT_S = 60
 _CLOCK_GRAIN_S = 1.0
 
 
-def diagnose_this_process() -> Diagnosis:
-    """Diagnose the calling process: its modules and its mapped libraries against the disk."""
+def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
+    """Diagnose the calling process: its modules and its mapped libraries against the disk.
+
+    What a heal left in part that was killed is settled first; `notes` are passed on with those of that.
+    """
     began = time.perf_counter()
-    site = Site.of_this_interpreter()
-    modules = _in_sites(site, capture_loaded_modules())
+    site, told = _open_site(Site.of_this_interpreter)
+    modules = site.place(capture_loaded_modules())
     tops = {module.name.partition(".")[0] for module, _ in modules}
-    notes = _first_sight_notes(site)
+    notes = [*notes, *told]
     replaced: dict[str, list[MappedLibrary]] = {}
     if has_maps():
         replaced = find_replaced(site, os.getpid(), read_mapped_libraries(os.getpid()), tops)
@@ -48,18 +52,18 @@ def diagnose_this_process() -> Diagnosis:
     return Diagnosis(torn, len(site.distributions), time.perf_counter() - began, tuple(notes))
 
 
-def diagnose_process(pid: int) -> Diagnosis:
-    """Diagnose another process of this user, from outside, by what it has mapped.
+def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
+    """Diagnose another process of this user, from outside, by what it has mapped; `notes` are passed on.
 
     Raises:
         ProcessError: it is gone, somebody else's, or has nothing of a site directory mapped.
     """
     if pid == os.getpid():
-        return diagnose_this_process()
+        return diagnose_this_process(notes=notes)
     began = time.perf_counter()
     libraries = read_mapped_libraries(pid)
-    site = Site(site_roots(libraries))
-    notes = _first_sight_notes(site)
+    site, told = _open_site(lambda: Site(site_roots(libraries)))
+    notes = [*notes, *told]
     if not site.roots:
         if not _is_python(pid, libraries):
             raise ProcessError(f"process {pid} is no Python, or has not started yet")
@@ -73,8 +77,7 @@ def diagnose_process(pid: int) -> Diagnosis:
 def diagnose_environment() -> Diagnosis:
     """Diagnose this interpreter's environment: its files, and the user's live processes that run from it."""
     began = time.perf_counter()
-    site = Site.of_this_interpreter()
-    notes = _first_sight_notes(site)
+    site, notes = _open_site(Site.of_this_interpreter)
     names = dict.fromkeys(each.name for each in site.distributions)
     torn = list(_judge(site, (LoadedPackage(name) for name in names), sys.executable))
     for pid in find_own_processes():
@@ -117,20 +120,6 @@ def _owner_of(site: Site, library: MappedLibrary, path: Path) -> str:
     root = site.find_root(str(path))
     top = path.relative_to(root).parts[0] if root else path.name
     return canonicalize_name(top.partition(".")[0])  # numpy.libs goes with numpy
-
-
-def _in_sites(site: Site, modules: Iterable[LoadedModule]) -> list[tuple[LoadedModule, Path]]:
-    """The modules that come from a site directory, each with its file's real path."""
-    folders: dict[str, str] = {}
-    found = []
-    for module in modules:
-        folder, name = os.path.split(module.file)
-        if folder not in folders:
-            folders[folder] = os.path.realpath(folder)
-        real = f"{folders[folder]}/{name}"
-        if site.find_root(real):
-            found.append((module, Path(real)))
-    return found
 
 
 def _gather(
@@ -236,6 +225,13 @@ def _try_import(site: Site, name: str, disk: DiskPackage, interpreter: str) -> D
         return disk
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     return replace(disk, import_error=lines[-1] if lines else f"exit code {result.returncode}")
+
+
+def _open_site(make: Callable[[], Site]) -> tuple[Site, list[str]]:
+    """Read the site anew where a dead heal had left something in part; what is to be said about it."""
+    site = make()
+    settled = settle_if_idle(site.roots)
+    return (make() if settled else site), [*settled, *_first_sight_notes(site)]
 
 
 def _first_sight_notes(site: Site) -> list[str]:

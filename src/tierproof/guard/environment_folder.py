@@ -11,9 +11,10 @@ from pathlib import Path
 from tierproof.errors import OutputError
 
 _LONGEST_NAME = 24
+_SITE = re.compile(r"(.*)/lib(?:64)?/python(\d+)\.(\d+)t?/(?:site|dist)-packages\Z")
 
 
-def find_environment_folder(prefix: str = sys.prefix) -> Path:
+def find_environment_folder(prefix: str = sys.prefix, *, cache_tag: str = "") -> Path:
     """Give the folder for what is kept about the environment at `prefix`; it is made where it is absent.
 
     Only its owner may read it. Its name is readable and ends in a hash of the resolved prefix and the
@@ -21,11 +22,12 @@ def find_environment_folder(prefix: str = sys.prefix) -> Path:
 
     Args:
         prefix: of the environment, as sys.prefix names it.
+        cache_tag: of its interpreter, as sys.implementation names it; the running one's by default.
 
     Raises:
         OutputError: the folder can be neither made nor written to.
     """
-    folder = find_user_data_folder() / "environments" / name_environment(prefix)
+    folder = find_user_data_folder() / "environments" / name_environment(prefix, cache_tag)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -35,9 +37,29 @@ def find_environment_folder(prefix: str = sys.prefix) -> Path:
     return folder
 
 
-def name_environment(prefix: str = sys.prefix) -> str:
+def find_folder_of_site(root: Path) -> Path:
+    """Give the folder of the environment that the site directory `root` belongs to.
+
+    Raises:
+        OutputError: as `find_environment_folder`.
+    """
+    real = os.path.realpath(root)
+    if any(os.path.realpath(entry or ".") == real for entry in sys.path):
+        return find_environment_folder()
+    match = _SITE.match(real)
+    if match is None:
+        return find_environment_folder(real)
+    prefix, tag = match[1], f"cpython-{match[2]}{match[3]}"
+    # Debian's Python has its prefix in /usr and installs to /usr/local.
+    if prefix == "/usr/local" and not Path(f"/usr/local/bin/python{match[2]}.{match[3]}").exists():
+        prefix = "/usr"
+    return find_environment_folder(prefix, cache_tag=tag)
+
+
+def name_environment(prefix: str = sys.prefix, cache_tag: str = "") -> str:
     """Give the name of that folder, such as `venv-cp311-1a2b3c4d`."""
-    real, tag = os.path.realpath(prefix), sys.implementation.cache_tag or sys.implementation.name
+    real = os.path.realpath(prefix)
+    tag = cache_tag or sys.implementation.cache_tag or sys.implementation.name
     key = hashlib.sha256(f"{real}\0{tag}".encode(errors="surrogateescape")).hexdigest()[:8]
     stem = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(real)).strip("-")  # noqa: PTH119
     return f"{stem[:_LONGEST_NAME].lower() or 'root'}-{tag.replace('cpython-', 'cp')}-{key}"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from tierproof.core.json_value import JsonValue
-from tierproof.guard.inventory import Inventory
+from tierproof.guard.inventory import Inventory, PackageFiles
 
 FORMAT_VERSION = 1
 _ID_LENGTH = 20
@@ -103,6 +103,17 @@ def name_generation(locked: Mapping[str, tuple[str, Iterable[str]]], position: P
     for name, (version, digests) in sorted(locked.items()):
         parts += [f"{name}=={version}", *sorted(digests)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_ID_LENGTH]
+
+
+def compute_id(
+    entries: Mapping[str, Mapping[str, Any]], packages: Mapping[str, PackageFiles], position: Position
+) -> str:
+    """Give the id of a generation that is there: by its lock's hashes, or where an index gave none by its files."""
+    locked = {
+        name: (files.version, find_digests(entries.get(name, {})) or frozenset({files.digest()}))
+        for name, files in packages.items()
+    }
+    return name_generation(locked, position)
 
 
 def find_digests(entry: Mapping[str, Any]) -> frozenset[str]:

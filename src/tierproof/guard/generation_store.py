@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -27,6 +28,8 @@ from tierproof.guard.inventory import find_damage, parse_inventory
 from tierproof.guard.process import process_started_at
 from tierproof.guard.pylock import format_pylock
 
+_ID = re.compile(r"[0-9a-f]{20}\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationStore:
@@ -40,7 +43,13 @@ class GenerationStore:
         return self.folder / "generations"
 
     def path(self, identifier: str) -> Path:
-        """The folder of one generation."""
+        """The folder of one generation.
+
+        Raises:
+            InstallError: `identifier` is no id; it may come from a file that somebody else wrote.
+        """
+        if not _ID.match(identifier):
+            raise InstallError(f"{identifier!r} is not the name of a generation")
         return self.generations / identifier
 
     def site(self, identifier: str) -> Path:
@@ -50,9 +59,10 @@ class GenerationStore:
     def list(self) -> tuple[str, ...]:
         """Ids of every generation that is there, whole or not, sorted."""
         try:
-            return tuple(sorted(entry.name for entry in os.scandir(self.generations) if entry.is_dir()))
+            entries = list(os.scandir(self.generations))
         except FileNotFoundError:
             return ()
+        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and _ID.match(entry.name)))
 
     def read(self, identifier: str) -> Generation:
         """Read one generation.
@@ -67,7 +77,11 @@ class GenerationStore:
         if os.path.basename(entry) != "site":  # noqa: PTH119 - called for every entry of sys.path
             return None
         path = Path(os.path.realpath(entry)).parent
-        return path.name if path.parent == Path(os.path.realpath(self.generations)) else None
+        return (
+            path.name
+            if _ID.match(path.name) and path.parent == Path(os.path.realpath(self.generations))
+            else None
+        )
 
     def make_staging(self) -> Path:
         """Make an empty folder on the generations' own file system, named for this process.
@@ -115,7 +129,10 @@ class GenerationStore:
         return not find_damage(self.path(identifier), inventory, read=read)
 
     def clear_staging(self) -> None:
-        """Remove what installs left behind that were killed."""
+        """Remove what installs left behind that were killed. Call it with the environment locked."""
+        for folder, start in ((self.folder, ".launchers.json."), (self.folder / "history", ".")):
+            for stray in folder.glob(f"{start}*"):
+                stray.unlink(missing_ok=True)
         try:
             entries = list((self.folder / "staging").iterdir())
         except FileNotFoundError:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-import shutil
-import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tierproof.errors import HealError, ProcessError, TierproofError
 from tierproof.guard.diagnosis import Diagnosis
 from tierproof.guard.doctor import diagnose_process, find_replaced
+from tierproof.guard.environment_folder import find_environment_folder, find_folder_of_site
+from tierproof.guard.environment_lock import lock_environment
+from tierproof.guard.heal_journal import HealJournal, make_heal_folder, read_journal, read_start_ticks
 from tierproof.guard.healing import FailedHeal, HealedPackage, Healing
 from tierproof.guard.installed import InstalledDistribution
 from tierproof.guard.mapped import (
@@ -23,36 +26,53 @@ from tierproof.guard.mapped import (
 )
 from tierproof.guard.process import find_own_processes, has_maps
 from tierproof.guard.record import read_record
+from tierproof.guard.settle import exchange, remove_heal_folder, settle_heals
 from tierproof.guard.site import Site
-from tierproof.guard.stage_version import adopt_scripts, stage_version
-from tierproof.guard.swap import choose_units, keep_unowned, swap
+from tierproof.guard.snapshot_entry import find_entries, lay_out
+from tierproof.guard.stage_version import adopt_scripts, empty, stage_version
+from tierproof.guard.swap import ForeignChangeError, choose_units, note_units
 from tierproof.guard.torn import Remedy, TornPackage
+
+_LOCK_LIMIT_S = 300.0
 
 
 def heal_process(pid: int) -> Healing:
     """Put back on disk what process `pid` has loaded and the disk no longer holds, then diagnose it anew.
 
-    Each package is fetched into a folder of its own, verified against RECORD and against the libraries that
-    the process has mapped, and then put in place by renames. One that cannot be mended is left as it was.
+    Each package is taken from a snapshot or fetched into a folder of its own, verified against RECORD and
+    against the libraries that the process has mapped, and then put in place by renames. One that cannot be
+    mended is left as it was. Heals of one environment, and installs into it, wait for each other.
 
     Raises:
         ProcessError: the process cannot be looked into.
+        EnvironmentBusyError: another process changes this environment for long.
+        OutputError: the user's data folder cannot be written.
     """
     began = time.perf_counter()
     healed, failed = [], []
-    for torn in diagnose_process(pid).torn:
-        if torn.remedy is not Remedy.HEAL:
-            continue
-        try:
-            healed.append(_heal_package(pid, torn))
-        except TierproofError as error:
-            failed.append(FailedHeal(torn.package, str(error)))
-    if pid == os.getpid():
-        importlib.invalidate_caches()
-    after = diagnose_process(pid)
+    with _lock_sites(pid) as notes:
+        for torn in diagnose_process(pid).torn:
+            if torn.remedy is not Remedy.HEAL:
+                continue
+            try:
+                healed.append(_heal_package(pid, torn))
+            except TierproofError as error:
+                failed.append(FailedHeal(torn.package, str(error)))
+        if pid == os.getpid():
+            importlib.invalidate_caches()
+        after = diagnose_process(pid, notes=notes)
     return Healing(
         tuple(healed), (*failed, *_find_still_torn(healed, after)), after, time.perf_counter() - began
     )
+
+
+@contextlib.contextmanager
+def _lock_sites(pid: int) -> Iterator[tuple[str, ...]]:
+    """Hold the lock of the environment that the process runs in; what dead heals left there is settled."""
+    roots = _site_of(pid).roots
+    folder = find_folder_of_site(roots[0]) if roots and pid != os.getpid() else find_environment_folder()
+    with lock_environment(folder, limit_s=_LOCK_LIMIT_S):
+        yield settle_heals(roots)
 
 
 def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[FailedHeal, ...]:
@@ -76,21 +96,18 @@ def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
             hint=f"End process {user} and heal again, or restart this one.",
         )
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".tierproof-heal-", dir=root))
+        folder = make_heal_folder(root)
     except OSError as error:
         raise HealError(
             f"{root} cannot be written to: {error.strerror}", hint="Restart the process."
         ) from error
     try:
-        stage, aside = folder / "stage", folder / "aside"
-        stage.mkdir()
-        aside.mkdir()
-        staged = stage_version(torn.package, torn.loaded_version, stage)
-        _refuse_other_build(site, pid, torn, root, stage)
+        staged = _stage(site, pid, torn, root, folder / "stage")
         adopt_scripts(staged, present)
-        _put_in_place(site, root, stage, aside, staged, present)
+        _put_in_place(site, pid, root, folder, staged, present)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if read_journal(folder) is None:  # else something is in part, and the next call settles it
+            remove_heal_folder(folder)
     return HealedPackage(torn.package, torn.loaded_version, torn.disk_version)
 
 
@@ -132,8 +149,30 @@ def find_user_of_disk(site: Site, name: str, pid: int) -> int | None:
     return None
 
 
+def _stage(site: Site, pid: int, torn: TornPackage, root: Path, stage: Path) -> InstalledDistribution:
+    """Lay the loaded version out in `stage`: from a snapshot where one fits, else fetched."""
+    reasons = []
+    for entry in find_entries(find_folder_of_site(root) / "snapshots", torn.package, torn.loaded_version):
+        if entry.root != str(root):
+            continue
+        try:
+            staged = lay_out(entry, stage)
+            _refuse_other_build(site, pid, torn, root, stage)
+        except HealError as error:
+            reasons.append(error.message)
+            empty(stage)
+            continue
+        return staged
+    try:
+        staged = stage_version(torn.package, torn.loaded_version, stage)
+        _refuse_other_build(site, pid, torn, root, stage)
+    except HealError as error:
+        raise HealError("; ".join([*reasons, error.message]), hint=error.hint) from error
+    return staged
+
+
 def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, stage: Path) -> None:
-    """Refuse a wheel of the right version whose libraries are not the ones that are mapped."""
+    """Refuse files of the right version whose libraries are not the ones that are mapped."""
     if not has_maps():
         return
     libraries: list[MappedLibrary] = find_replaced(
@@ -146,7 +185,7 @@ def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, sta
             continue
         if not holds(mapped, stage / path.relative_to(root), constant=library.constant):
             raise HealError(
-                f"the {torn.package} {torn.loaded_version} that the index offers is another build than the one "
+                f"the {torn.package} {torn.loaded_version} that can be had is another build than the one "
                 f"loaded: {path.name} differs",
                 hint="Restart the process.",
             )
@@ -154,26 +193,34 @@ def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, sta
 
 def _put_in_place(
     site: Site,
+    pid: int,
     root: Path,
-    stage: Path,
-    aside: Path,
+    folder: Path,
     staged: InstalledDistribution,
     present: InstalledDistribution | None,
 ) -> None:
     new = _files_inside(staged)
     old = _files_inside(present) if present is not None else set()
     shared = {
-        folder
+        above
         for other in site.distributions
         if other.root == root and other.name != staged.name
         for path in _files_inside(other)
-        for folder in _folders_of(path)
+        for above in _folders_of(path)
     }
-    swap_units = choose_units(sorted(new | old), shared)
+    units = note_units(root, folder / "stage", choose_units(sorted(new | old), shared))
+    journal = HealJournal(
+        staged.name,
+        staged.version,
+        present.version if present is not None else "",
+        pid,
+        read_start_ticks(pid),
+        units,
+        tuple(sorted(old)),
+    )
     try:
-        swap(root, stage, aside, swap_units)
-        keep_unowned(aside, root, old)
-    except OSError as error:
+        exchange(root, folder, journal)
+    except (OSError, ForeignChangeError) as error:
         raise HealError(f"{staged.name} could not be put in place: {error}") from error
 
 

@@ -25,6 +25,7 @@ from tierproof.guard.protected import is_accelerator
 from tierproof.guard.receipt import Receipt
 from tierproof.guard.requirement import parse_requirements
 from tierproof.guard.run_uv import hide_credentials
+from tierproof.guard.settle_environment import settle_environment
 from tierproof.guard.stopwatch import Stopwatch
 
 _LOCK_LIMIT_S = 900.0
@@ -68,7 +69,7 @@ def install_requirements(request: InstallRequest) -> Receipt:
     if judgement.plan.verdict is PlanVerdict.SATISFIED:
         return _confirm(start, judgement.plan, watch)
     with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        store.clear_staging()
+        settle_environment(store)
         watch.lap("wait")
         if not start.session_only and (present := read_present(store)) is not None and present.id != start.id:
             # Another process was first: what it added is part of the base now.
@@ -128,6 +129,7 @@ def _install_locked(
         path_entry=str(store.site(generation.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,
+        in_process=request.in_process,
         launchers=activated.launchers,
         notes=(*activated.notes, *(_describe_failure(each) for each in failures)),
         plan=judgement.plan,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.guard.activation import STRAY_PREFIX
 from tierproof.guard.generation import Generation
 from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.inventory import hash_file
@@ -62,6 +63,13 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
     )
 
 
+def list_script_folders() -> tuple[Path, ...]:
+    """Give the folders that scripts may be put into: the interpreter's own, and the user's."""
+    return Path(sysconfig.get_path("scripts")), Path(site.getuserbase()) / (
+        "Scripts" if os.name == "nt" else "bin"
+    )
+
+
 def _list_scripts(store: GenerationStore, generation: Generation | None) -> dict[str, tuple[Path, str]]:
     if generation is None:
         return {}
@@ -76,10 +84,9 @@ def _list_scripts(store: GenerationStore, generation: Generation | None) -> dict
 
 def _choose_folder() -> tuple[str, str]:
     """Give the interpreter's own script folder where it can be written, else the user's."""
-    own = sysconfig.get_path("scripts")
+    own, user = map(str, list_script_folders())
     if os.access(own, os.W_OK | os.X_OK):
         return own, ""
-    user = str(Path(site.getuserbase()) / ("Scripts" if os.name == "nt" else "bin"))
     on_path = user in os.environ.get("PATH", "").split(os.pathsep)
     return user, f"{own} cannot be written: scripts are in {user}" + (
         "." if on_path else ", which is not on PATH."
@@ -103,7 +110,7 @@ def _put(target: Path, source: Path, digest: str, noted: str) -> bool:
 
 def _copy(source: Path, target: Path, *, replace: bool) -> None:
     """Write a whole script under its name; without `replace`, a file that came meanwhile wins."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".tierproof-", dir=target.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(source.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -130,12 +131,25 @@ def iterate_python_processes() -> Iterator[Path]:
         try:
             if entry.stat().st_uid != os.getuid():
                 continue
-            command = (entry / "cmdline").read_bytes().split(b"\0")[0]
+            command = _find_command(entry)
             program = os.readlink(entry / "exe")  # noqa: PTH115
         except OSError:  # gone meanwhile, or not ours to look at
             continue
-        if "python" in os.path.basename(program) and not _is_of_other_environment(os.fsdecode(command)):  # noqa: PTH119
+        if "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
             yield entry
+
+
+def _find_command(process: Path) -> str:
+    """Give what a process was started as; a bare name is looked for on the PATH that it was given."""
+    command = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
+    if os.sep in command or not command:
+        return command
+    try:
+        environment = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return command
+    path = next((os.fsdecode(item[5:]) for item in environment if item.startswith(b"PATH=")), "")
+    return shutil.which(command, path=path) or command
 
 
 @lru_cache(maxsize=256)

@@ -28,6 +28,7 @@ class Receipt:
         restart_needed: the calling process still runs the previous generation.
         launchers: console scripts.
         notes: sentences worth reading.
+        in_process: the calling process was to see it at once.
         plan: behind an install.
         parts_s: wall time of each part in seconds.
         duration_s: wall time in seconds.
@@ -43,6 +44,7 @@ class Receipt:
     restart_needed: bool = False
     launchers: Launchers = field(default_factory=Launchers)
     notes: tuple[str, ...] = ()
+    in_process: bool = False
     plan: Plan | None = None
     parts_s: Mapping[str, float] = field(default_factory=dict)
     duration_s: float = 0.0
@@ -79,16 +81,18 @@ class Receipt:
 
     def describe(self) -> str:
         """Give what was done as plain text of a few lines."""
-        lines = [f"  + {item.name} {item.version}" for item in self.added]
+        lines = [f"  + {item.name} {item.version}" for item in self.added if self.changed]
         lines += [f"  - {name}" for name in self.removed]
         head = f"{self.action}: done in {self.duration_s:.1f} s"
         if not self.changed:
             head = f"{self.action}: nothing to do; everything is there already"
+        elif not self.in_process:
+            head += ". New processes see it"
         elif self.restart_needed:
             head += ". New processes see it; this kernel goes on with what it has until it is restarted"
         elif self.added:
             head += ". Usable now, without a restart"
-        if self.launchers.created:
+        if self.launchers.created and self.changed:
             lines.append(f"  scripts in {self.launchers.folder}: {', '.join(self.launchers.created)}")
         if self.launchers.taken:
             lines.append(

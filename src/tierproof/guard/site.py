@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tierproof.guard.baseline import Baseline, find_duplicates, metadata_changed_at, sight
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
+from tierproof.guard.loaded import LoadedModule
 from tierproof.guard.owner import Owners, find_stashes, undo_stash
 from tierproof.guard.record import find_mismatches, read_record
 from tierproof.guard.torn import DiskPackage
@@ -51,6 +52,19 @@ class Site:
         """The site directory that `path` (resolved) lies in; the innermost where they nest."""
         inside = [root for root in self.roots if path.startswith(f"{root}/")]
         return max(inside, key=lambda root: len(str(root))) if inside else None
+
+    def place(self, modules: Iterable[LoadedModule]) -> list[tuple[LoadedModule, Path]]:
+        """The modules that come from a site directory, each with its file's real path."""
+        folders: dict[str, str] = {}
+        found = []
+        for module in modules:
+            folder, name = os.path.split(module.file)
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            real = f"{folders[folder]}/{name}"
+            if self.find_root(real):
+                found.append((module, Path(real)))
+        return found
 
     def find(self, name: str) -> InstalledDistribution | None:
         """The distribution of that name that the path leads to first."""

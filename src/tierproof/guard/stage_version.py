@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from tierproof._optional import require
-from tierproof.errors import HealError, MissingPackageError
+from tierproof.errors import HealError, PlanError
+from tierproof.guard.index_settings import read_index_settings
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.record import find_mismatches, format_record, read_record
+from tierproof.guard.run_uv import run_uv
 
 _LIMIT_S = 600
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-# Where packages come from and how they are reached stays the user's; the rest would change what is installed.
-_KEPT = re.compile(
-    r"UV_((DEFAULT_|EXTRA_)?INDEX.*|FIND_LINKS|NO_INDEX|CACHE_DIR|OFFLINE|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*"
-    r"|KEYRING_PROVIDER|INSECURE_HOST)\Z"
-)
-_DROPPED = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV")
 
 
 def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "") -> InstalledDistribution:
@@ -39,29 +30,17 @@ def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "
         HealError: it could not be fetched, or what came is not what was asked for.
         MissingPackageError: there is no uv.
     """
-    command = [find_uv(), "pip", "install", "--quiet", "--no-deps", "--no-python-downloads"]
+    settings = read_index_settings()
+    command = ["pip", "install", "--quiet", "--no-deps", "--no-python-downloads", "--no-config"]
     command += ["--link-mode", "copy", "--only-binary", ":all:", "--python", interpreter or sys.executable]
-    command += ["--target", str(folder), f"{name}=={version}"]
-    environment = {
-        key: value for key, value in os.environ.items() if _KEPT.match(key) or not key.startswith(_DROPPED)
-    }
+    command += ["--no-index"] if settings.no_index else []
+    command += [*settings.options, "--target", str(folder), f"{name}=={version}"]
     try:
-        result = subprocess.run(
-            command,
-            env=environment,
-            cwd=folder,  # no uv.toml or pyproject.toml of a project nearby
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise HealError(f"{name} {version} was not fetched within {_LIMIT_S} s") from error
-    if result.returncode:
-        words = _CREDENTIALS.sub("***@", " ".join(result.stderr.split()))
-        raise HealError(f"{name} {version} could not be fetched: {words[-600:]}")
+        answer = run_uv(command, environment=settings.environment, folder=folder, limit_s=_LIMIT_S)
+    except PlanError as error:
+        raise HealError(f"{name} {version} was not fetched within {_LIMIT_S} s", hint=error.hint) from error
+    if answer.status:
+        raise HealError(f"{name} {version} could not be fetched: {' '.join(answer.words.split())[-600:]}")
     return verify_staged(name, version, folder)
 
 
@@ -88,21 +67,13 @@ def adopt_scripts(staged: InstalledDistribution, present: InstalledDistribution 
     kept = [entry for entry in read_record(staged.metadata_path) if not entry.path.startswith("bin/")]
     if present is not None:
         kept += [entry for entry in read_record(present.metadata_path) if entry.path.startswith("..")]
-    (staged.metadata_path / "RECORD").write_text(
-        format_record(kept), encoding="utf-8", errors="surrogateescape"
-    )
+    # A new file: the staged one may be a second name of one that is kept elsewhere.
+    record = staged.metadata_path / "RECORD"
+    record.unlink()
+    record.write_text(format_record(kept), encoding="utf-8", errors="surrogateescape")
 
 
-def find_uv() -> str:
-    """Find the uv binary: the uv package's, else the one on PATH.
-
-    Raises:
-        MissingPackageError: there is none.
-    """
-    try:
-        return str(require("uv", feature="to fetch the loaded version").find_uv_bin())
-    except (MissingPackageError, FileNotFoundError):
-        found = shutil.which("uv")
-        if found is None:
-            raise
-        return found
+def empty(folder: Path) -> None:
+    """Remove everything in `folder`."""
+    shutil.rmtree(folder)
+    folder.mkdir()

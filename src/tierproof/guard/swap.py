@@ -1,10 +1,35 @@
-"""Put one distribution's files in the place of another's by renames: all of them, or none."""
+"""Put one distribution's files in the place of another's by renames: all of them, or none.
+
+Several renames are not one atomic step. Which file or folder stands where is therefore told by its identity
+on disk, noted beforehand: from whatever state a process that died has left, `advance` leads to the new one
+and `retreat` to the old one.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import os
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+
+class ForeignChangeError(Exception):
+    """Somebody else has put something in the place of what was to be moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One file or folder that is exchanged as a whole.
+
+    Attributes:
+        path: relative to the site directory.
+        old: device and inode of what stands there; None where nothing does.
+        new: device and inode of what shall; None where nothing shall.
+    """
+
+    path: str
+    old: tuple[int, int] | None
+    new: tuple[int, int] | None
 
 
 def choose_units(paths: Iterable[str], shared: Collection[str]) -> tuple[str, ...]:
@@ -26,7 +51,13 @@ def choose_units(paths: Iterable[str], shared: Collection[str]) -> tuple[str, ..
     return tuple(sorted(units, key=lambda unit: (".dist-info" in unit, unit)))
 
 
-def swap(root: Path, stage: Path, aside: Path, units: Iterable[str]) -> None:
+def note_units(root: Path, stage: Path, paths: Iterable[str]) -> tuple[Unit, ...]:
+    """Note what stands in `root` and in `stage` at each of `paths`; what is one and the same is left out."""
+    units = (Unit(path, identify(root / path), identify(stage / path)) for path in paths)
+    return tuple(unit for unit in units if unit.old != unit.new)
+
+
+def swap(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
     """Move each unit of `root` aside and put that of `stage` in its place.
 
     All three lie on one file system, so each move is a rename. An error or an interruption undoes every move
@@ -34,22 +65,56 @@ def swap(root: Path, stage: Path, aside: Path, units: Iterable[str]) -> None:
 
     Raises:
         OSError: a rename failed; `root` is as it was.
+        ForeignChangeError: another process changes the same files.
     """
-    moves: list[tuple[Path, Path]] = []
+    units = tuple(units)
     try:
-        for unit in units:
-            for source, target in ((root / unit, aside / unit), (stage / unit, root / unit)):
-                if source.exists() or source.is_symlink():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    moves.append((source, target))
-                    source.rename(target)
+        advance(root, stage, aside, units)
     except BaseException:
-        for source, target in reversed(moves):
-            # A move that was noted and not made has left its source where it was.
-            if not source.exists():
-                with contextlib.suppress(FileNotFoundError):
-                    target.rename(source)
+        retreat(root, stage, aside, units)
         raise
+
+
+def advance(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
+    """Lead to the state in which every new unit is in place, from any state between."""
+    for unit in units:
+        here = identify(root / unit.path)
+        if here == unit.new and (here is not None or identify(aside / unit.path) == unit.old):
+            continue
+        if here == unit.old and here is not None:
+            _move(root, aside, unit.path)
+        elif here is not None or identify(aside / unit.path) != unit.old:
+            raise ForeignChangeError(unit.path)
+        if unit.new is not None:
+            if identify(stage / unit.path) != unit.new:
+                raise ForeignChangeError(unit.path)
+            _move(stage, root, unit.path)
+
+
+def retreat(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
+    """Lead back to the state in which every old unit is in place, from any state between."""
+    for unit in reversed(tuple(units)):
+        here = identify(root / unit.path)
+        if here == unit.old and (here is not None or identify(stage / unit.path) == unit.new):
+            continue
+        if here == unit.new and here is not None:
+            _move(root, stage, unit.path)
+        elif here is not None:
+            raise ForeignChangeError(unit.path)
+        if unit.old is not None:
+            if identify(aside / unit.path) != unit.old:
+                raise ForeignChangeError(unit.path)
+            _move(aside, root, unit.path)
+
+
+def is_in_place(root: Path, units: Iterable[Unit]) -> bool:
+    """Tell whether every new unit stands where it shall, and nothing where nothing shall."""
+    return all(identify(root / unit.path) == unit.new for unit in units)
+
+
+def is_untouched(root: Path, units: Iterable[Unit]) -> bool:
+    """Tell whether everything stands as it did when the units were noted."""
+    return all(identify(root / unit.path) == unit.old for unit in units)
 
 
 def keep_unowned(aside: Path, root: Path, owned: Collection[str]) -> None:
@@ -69,3 +134,17 @@ def keep_unowned(aside: Path, root: Path, owned: Collection[str]) -> None:
             continue
         (root / relative).parent.mkdir(parents=True, exist_ok=True)
         path.rename(root / relative)
+
+
+def identify(path: Path) -> tuple[int, int] | None:
+    """Device and inode of what stands at `path`, a link itself and not what it leads to; None for nothing."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _move(source: Path, target: Path, path: str) -> None:
+    (target / path).parent.mkdir(parents=True, exist_ok=True)
+    (source / path).rename(target / path)
