@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -214,6 +215,45 @@ def test_somebody_who_makes_a_layer_is_waited_for_and_named(house: Wheelhouse) -
     assert told == ["waiting for another process, which makes a layer"]
 
 
+def test_a_folder_that_cannot_be_written_is_said(house: Wheelhouse) -> None:
+    (find_environment_folder() / "isolated").write_text("in the way")
+    with pytest.raises(InstallError, match=r"isolated cannot be written.*\n.*XDG_DATA_HOME"):
+        prepare(house, plan(house, "numb==2.0", base=make_base({"numb": "1.0"})))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX")
+@pytest.mark.parametrize("moment", ["stage_packages", "_refuse_names", "format_pylock", "_put"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_kill_at_any_moment_leaves_no_layer_or_a_whole_one(
+    house: Wheelhouse, moment: str, after: bool
+) -> None:
+    tests = Path(__file__).parents[1]
+    code = MAKER.format(
+        paths=[str(tests.parent / "src"), str(tests)],
+        house=str(house.folder),
+        rest=KILLED.format(moment=moment, after=after),
+    )
+    killed = subprocess.run([sys.executable, "-c", code], input="\n", text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    planned = plan(house, "numb==2.0", base=make_base({"numb": "1.0"}))
+    layer = prepare(house, planned)
+    assert layer.made is not (moment == "_put" and after)
+    assert modules(layer) == ["numb-2.0.dist-info", "numb.py"]
+    assert layer.folder is not None
+    left = {path.name for path in layer.folder.parent.iterdir()} - {layer.folder.name, "lock"}
+    assert not left
+
+
+KILLED = """
+import os
+from tierproof.guard import isolated_layer as module
+real = module.{moment}
+def killed(*args, **kwargs):
+    {after} and real(*args, **kwargs)
+    os.kill(os.getpid(), 9)
+module.{moment} = killed
+"""
+
 MAKER = """
 import sys
 sys.path[:0] = {paths!r}
@@ -223,6 +263,7 @@ from tierproof.guard.isolated_layer import prepare_layer
 from tierproof.guard.isolated_plan import plan_isolated
 house = Wheelhouse(Path({house!r}))
 planned = plan_isolated(["numb==2.0"], make_base({{"numb": "1.0"}}), environment=house.environment)
+{rest}
 print("ready", flush=True)
 input()
 layer = prepare_layer(planned, environment=house.environment)
@@ -232,7 +273,7 @@ print(layer.made, layer.folder, flush=True)
 
 def test_processes_that_make_the_same_layer_at_once_make_one(house: Wheelhouse) -> None:
     tests = Path(__file__).parents[1]
-    code = MAKER.format(paths=[str(tests.parent / "src"), str(tests)], house=str(house.folder))
+    code = MAKER.format(paths=[str(tests.parent / "src"), str(tests)], house=str(house.folder), rest="")
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

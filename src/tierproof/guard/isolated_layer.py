@@ -16,7 +16,7 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tierproof.guard.environment_folder import find_environment_folder
 from tierproof.guard.environment_lock import lock_environment
 from tierproof.guard.generation import find_digests
 from tierproof.guard.index_settings import read_index_settings
-from tierproof.guard.inventory import Inventory, find_damage, hash_file, parse_inventory
+from tierproof.guard.inventory import Inventory, PackageFiles, find_damage, hash_file, parse_inventory
 from tierproof.guard.isolated_plan import IsolatedPlan
 from tierproof.guard.lock import LockedPackage
 from tierproof.guard.pylock import format_pylock
@@ -92,40 +92,60 @@ def prepare_layer(
     if not wanted:
         return Layer()
     shelf = find_environment_folder() / "isolated"
-    shelf.mkdir(exist_ok=True)
     folder = shelf / name_layer(wanted)
     if _is_whole(folder):
         return Layer(folder)
-    with _take_turn(shelf, limit_s, tell):
-        if _is_whole(folder):
-            return Layer(folder)
-        for leftover in shelf.glob(".making-*"):  # of one that was killed: whoever makes one holds the lock
-            shutil.rmtree(leftover, ignore_errors=True)
-        size = sum(item.bytes for item in wanted)
-        megabytes = f" ({size / 1e6:.1f} MB)" if size else ""
-        tell(f"fetching {', '.join(f'{item.name} {item.version}' for item in wanted[:4])}{megabytes}")
-        staging = Path(tempfile.mkdtemp(prefix=".making-", dir=shelf))
-        try:
-            packages = stage_packages(
-                planned.lock,
-                planned.names,
-                staging,
-                settings=read_index_settings(environment),
-                interpreter=interpreter,
-                limit_s=limit_s,
-                allow_build=allow_build,
-            )
-            _refuse_names(staging / "site")
-            (staging / "pylock.toml").write_text(
-                format_pylock(item.entry for item in wanted), encoding="utf-8"
-            )
-            (staging / "inventory.json").write_text(
-                Inventory(packages).to_json(), encoding="utf-8", errors="surrogateescape"
-            )
-            _put(staging, folder)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+
+    def stage(staging: Path) -> Mapping[str, PackageFiles]:
+        return stage_packages(
+            planned.lock,
+            planned.names,
+            staging,
+            settings=read_index_settings(environment),
+            interpreter=interpreter,
+            limit_s=limit_s,
+            allow_build=allow_build,
+        )
+
+    try:
+        shelf.mkdir(exist_ok=True)
+        with _take_turn(shelf, limit_s, tell):
+            if _is_whole(folder):
+                return Layer(folder)
+            tell(_describe_fetch(wanted))
+            _make(folder, wanted, stage)
+    except OSError as error:
+        raise InstallError(
+            f"{shelf} cannot be written: {error.strerror or error}",
+            hint="Packages for workers are kept there; XDG_DATA_HOME (or TIERPROOF_DATA) names another place.",
+        ) from error
     return Layer(folder, made=True)
+
+
+def _make(
+    folder: Path, wanted: Collection[LockedPackage], stage: Callable[[Path], Mapping[str, PackageFiles]]
+) -> None:
+    """Make a layer beside its place and move it there; whoever calls this holds the lock."""
+    for leftover in folder.parent.glob(".making-*"):  # of one that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        packages = stage(staging)
+        _refuse_names(staging / "site")
+        lock = format_pylock(item.entry for item in wanted)
+        (staging / "pylock.toml").write_text(lock, encoding="utf-8")
+        inventory = Inventory(packages).to_json()
+        (staging / "inventory.json").write_text(inventory, encoding="utf-8", errors="surrogateescape")
+        _put(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _describe_fetch(wanted: Sequence[LockedPackage]) -> str:
+    size = sum(item.bytes for item in wanted)
+    megabytes = f" ({size / 1e6:.1f} MB)" if size else ""
+    named = ", ".join(f"{item.name} {item.version}" for item in wanted[:3])
+    return f"fetching {named}{f' and {len(wanted) - 3} more' if len(wanted) > 3 else ''}{megabytes}"
 
 
 @contextlib.contextmanager
