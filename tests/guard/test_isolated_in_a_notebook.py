@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from guard.live_processes import is_alive, wait_until
 from guard.notebook_kernel import Kernel, make_environment, start_kernel
-from guard.test_worker import is_alive, wait_until
 
 pytest.importorskip("ipykernel", reason="comes with the test group")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")]

@@ -43,7 +43,9 @@ def run(
 
     from tierproof.api.isolated import describe_layer
     from tierproof.api.progress import open_progress
+    from tierproof.cli.main import EXIT_COULD_NOT_JUDGE
     from tierproof.cli.replace_process import find_program, replace_process
+    from tierproof.errors import PlanRefused
     from tierproof.guard.base import capture_base
     from tierproof.guard.isolated_layer import prepare_layer
     from tierproof.guard.isolated_plan import plan_isolated
@@ -53,7 +55,11 @@ def run(
     with open_progress(not quiet) as show:
         show(0, 2, "planning")
         # What this command has imported says nothing of what CMD will.
-        planned = plan_isolated(requirements, capture_base(lambda _: Loaded()), allow_build=allow_build)
+        try:
+            planned = plan_isolated(requirements, capture_base(lambda _: Loaded()), allow_build=allow_build)
+        except PlanRefused as error:
+            error.exit_code = EXIT_COULD_NOT_JUDGE  # 1 is CMD's to say
+            raise
         layer = prepare_layer(planned, allow_build=allow_build, tell=lambda words: show(1, 2, words))
     if not quiet:
         sys.stderr.write(describe_layer(planned, layer))
