@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from tierproof.api.snapshot import snapshot
     from tierproof.api.uninstall import uninstall
     from tierproof.core.report import Report
-    from tierproof.errors import PlanRefused, TierproofError
+    from tierproof.errors import (
+        PlanRefused,
+        TierproofError,
+        WorkerDiedError,
+        WorkerError,
+        WorkerTimeoutError,
+    )
     from tierproof.guard.diagnosis import Diagnosis
     from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
@@ -42,6 +48,9 @@ __all__ = [
     "Report",
     "Snapshot",
     "TierproofError",
+    "WorkerDiedError",
+    "WorkerError",
+    "WorkerTimeoutError",
     "__version__",
     "check",
     "doctor",
@@ -82,6 +91,9 @@ _HOMES = {
     "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
+    "WorkerDiedError": "tierproof.errors",
+    "WorkerError": "tierproof.errors",
+    "WorkerTimeoutError": "tierproof.errors",
 }
 
 

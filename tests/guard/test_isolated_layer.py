@@ -49,6 +49,7 @@ def test_what_conflicts_comes_with_its_own_version(house: Wheelhouse) -> None:
     base = make_base({"numb": "1.0", "other": "3.0"}, loaded=["numb"])
     planned = plan(house, "sets", base=base)
     assert planned.plan.verdict is PlanVerdict.ISOLATED
+    assert "needs another version of numb" in planned.plan.explanation
     assert planned.names == ("numb", "sets")
     layer = prepare(house, planned)
     assert layer.made
@@ -61,12 +62,14 @@ def test_what_fits_leaves_the_base_as_it_is(house: Wheelhouse) -> None:
     house.add("capt", "1.0", "numb")
     planned = plan(house, "capt", base=make_base({"numb": "1.0"}))
     assert planned.names == ("capt",)
+    assert planned.plan.explanation.startswith("The worker alone gets capt 1.0; nothing of the base")
     assert planned.unhappy == ()
 
 
 def test_what_is_there_already_takes_no_layer(house: Wheelhouse) -> None:
     planned = plan(house, "numb", base=make_base({"numb": "1.0"}))
     assert planned.names == ()
+    assert planned.plan.verdict is PlanVerdict.SATISFIED
     assert prepare(house, planned) == Layer()
     assert Layer().modules == ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -91,7 +91,7 @@ def plan_isolated(
         plan = judgement.plan
         if judgement.lock is None or plan.verdict is PlanVerdict.INFEASIBLE:
             raise PlanRefused(f"{', '.join(requirements)}: {plan.explanation}", plan=plan)
-        return IsolatedPlan(plan, judgement.lock, find_unhappy(judgement.lock, plan, base))
+        return IsolatedPlan(_explain(plan, base), judgement.lock, find_unhappy(judgement.lock, plan, base))
 
     found = judge(requirements)
     asked = list(requirements)
@@ -105,6 +105,19 @@ def plan_isolated(
         except (PlanRefused, PlanError):  # then they are named
             break
     return found
+
+
+def _explain(plan: Plan, base: Base) -> Plan:
+    """Say what the layer is, where it replaces nothing: then no conflict is there to be explained."""
+    if not plan.add:
+        words = "Everything asked for is installed already; the worker takes it as it is."
+        return replace(plan, verdict=PlanVerdict.SATISFIED, explanation=words)
+    if not any(item.name in base.by_name for item in plan.add):
+        names = ", ".join(f"{item.name} {item.version}" for item in plan.add)
+        return replace(
+            plan, explanation=f"The worker alone gets {names}; nothing of the base is replaced in it."
+        )
+    return plan
 
 
 def find_unhappy(lock: Lock, plan: Plan, base: Base) -> tuple[Conflict, ...]:
