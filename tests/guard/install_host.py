@@ -14,10 +14,12 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tierproof.guard import generation_users
 from tierproof.guard.activation import PATH_FILE, read_present
 from tierproof.guard.collect_garbage import collect_garbage
 from tierproof.guard.consent import Consent
@@ -26,7 +28,6 @@ from tierproof.guard.environment_folder import find_environment_folder
 from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.install import InstallRequest, install_requirements
 from tierproof.guard.loaded_distributions import find_loaded_here
-from tierproof.guard.receipt import Receipt
 from tierproof.guard.recover import RecoverRequest, recover
 from tierproof.guard.rollback import roll_back
 from tierproof.guard.uninstall import uninstall_packages
@@ -37,10 +38,11 @@ EVENTS = {
 }  # fmt: skip
 SITE = Path(sysconfig.get_path("purelib"))
 SCRIPTS = Path(sysconfig.get_path("scripts"))
+generation_users.START_SLACK_S = 0.0  # this process starts just before the first activation
 STORE = GenerationStore(find_environment_folder())
 
 
-def install(*requirements: str) -> Receipt:
+def install(*requirements: str) -> object:
     return install_requirements(
         InstallRequest(requirements, Consent(), find_loaded_here, in_process=False, limit_s=60)
     )
@@ -79,8 +81,23 @@ def run_killed(action: Callable[[], Any], point: int) -> int:
         os._exit(3)
 
 
+def do(action: Callable[[], Any]) -> None:
+    """Do it in a child, which ends: this process never has a generation on its path."""
+    assert run_killed(action, 0) == 0, "the action itself fails"
+
+
+def await_orphans() -> None:
+    """Wait for what a killed child had started: while it lives, it counts as a user of what was present."""
+    for _ in range(600):
+        if not generation_users.find_live_processes():
+            return
+        time.sleep(0.05)
+    raise TimeoutError("a process of this environment does not end")
+
+
 def restore(backup: Path) -> None:
     """Put everything back as `keep` found it."""
+    await_orphans()
     for target, name in ((STORE.folder, "store"), (SCRIPTS, "scripts")):
         shutil.rmtree(target)
         shutil.copytree(backup / name, target, symlinks=True)
@@ -133,30 +150,31 @@ def judge(old: str, new: str) -> dict[str, Any]:
         "healthy": diagnose_environment().healthy,
     }
     if not result["whole"]:
-        recover(RecoverRequest())
-    receipt = install("after")
+        do(ACTIONS["recover"])
+    await_orphans()
+    do(lambda: install("after"))
     fresh = subprocess.run([sys.executable, "-c", "import after, helper"], capture_output=True, check=False)
-    result["next"] = fresh.returncode == 0 and receipt.changed
+    result["next"] = fresh.returncode == 0 and find_present() != present
     result["left"] = [path.name for path in (STORE.folder / "staging").iterdir()]
     result["strays"] = [
         path.name for path in (*SITE.iterdir(), *SCRIPTS.iterdir()) if path.name.startswith(".tierproof")
     ]
-    result["scripts"] = (SCRIPTS / "tool-run").exists() == ("tool" in describe(receipt.generation))
+    result["scripts"] = (SCRIPTS / "tool-run").exists() == ("tool" in describe(find_present()))
     return result
 
 
 def main() -> None:
     name, first, step, most = sys.argv[1], *map(int, sys.argv[2:5])
-    install("helper==1.0", "tool")
+    do(lambda: install("helper==1.0", "tool"))
     if name in ("rollback", "gc"):
-        install("newer")
+        do(lambda: install("newer"))
     backup = STORE.folder.parent / "backup"
     if name == "recover":
         (STORE.site(find_present()) / "helper.py").unlink()
     keep(backup)
     old = find_present()
     action = ACTIONS[name]
-    assert run_killed(action, 0) == 0, "the action itself fails"
+    do(action)
     new = find_present()
     for point in range(first, first + step * most, step):
         restore(backup)

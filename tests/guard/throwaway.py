@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import click
 import packaging
+import pytest
 
 from guard.notebook_kernel import SOURCE, find_uv
 from guard.wheelhouse import Wheelhouse
@@ -20,18 +22,49 @@ from guard.wheelhouse import Wheelhouse
 TESTS = Path(__file__).resolve().parents[1]
 
 
+def copy_interpreter(target: Path) -> Path:
+    """Copy the running interpreter without its packages, so that it is no virtual environment; its python.
+
+    Such a one has a user site, as the Python of a hosted notebook has.
+    """
+    source = Path(sys.base_prefix)
+    library = Path("lib") / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    (target / "bin").mkdir(parents=True)
+    (target / "lib").mkdir()
+    shutil.copy2(os.path.realpath(sys.executable), target / "bin" / "python")
+    for name in source.glob("lib/libpython*"):
+        shutil.copy2(name, target / "lib" / name.name)
+    unneeded = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "__pycache__", "ensurepip")
+    shutil.copytree(source / library, target / library, ignore=unneeded, symlinks=True)
+    (target / library / "site-packages").mkdir(exist_ok=True)
+    python = target / "bin" / "python"
+    told = subprocess.run(
+        [python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=False
+    )
+    if told.stdout.strip() != str(target):
+        pytest.skip("this interpreter cannot be copied")
+    return python
+
+
 @dataclass
 class Throwaway:
-    """Everything lies in `folder`; `base` packages are really installed, by uv."""
+    """Everything lies in `folder`; `base` packages are really installed, by uv.
+
+    `hosted` makes a copy of the interpreter in place of a virtual environment.
+    """
 
     folder: Path
     interpreter: str = sys.executable
+    hosted: bool = False
 
     def __post_init__(self) -> None:
         self.index = Wheelhouse(self.folder / "index")
         self.data = self.folder / "data"
         environment = self.folder / "env"
-        subprocess.run([self.interpreter, "-m", "venv", "--without-pip", environment], check=True)
+        if self.hosted:
+            copy_interpreter(environment)
+        else:
+            subprocess.run([self.interpreter, "-m", "venv", "--without-pip", environment], check=True)
         self.python = environment / "bin" / "python"
         self.site = Path(self.ask("import json, sysconfig; print(json.dumps(sysconfig.get_path('purelib')))"))
         self.dependencies = self.folder / "dependencies"
@@ -53,6 +86,7 @@ class Throwaway:
             "PATH": os.pathsep.join([str(Path(find_uv()).parent), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "TIERPROOF_DATA": str(self.data),
+            "HOME": str(self.folder / "home"),
             "UV_DEFAULT_INDEX": self.index.url,
             "UV_CACHE_DIR": str(self.folder / "cache"),
             "NO_COLOR": "1",
@@ -61,6 +95,7 @@ class Throwaway:
     def add_base(self, *requirements: str) -> None:
         """Install packages of the index as an ordinary installer does."""
         command = [find_uv(), "pip", "install", "-q", "--link-mode", "copy", "--python", str(self.python)]
+        command += ["--break-system-packages"] if self.hosted else []
         subprocess.run([*command, *requirements], env=self.environment, check=True)
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

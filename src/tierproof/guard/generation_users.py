@@ -19,7 +19,7 @@ from tierproof.guard.loaded_distributions import iterate_python_processes, read_
 from tierproof.guard.process import PROC, parse_start_ticks
 
 # A Python reads its path files some time after the system has started it.
-_START_SLACK_S = 10.0
+START_SLACK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def find_users(
         or any(file.startswith(site) for file in process.mapped)
         or not activators.isdisjoint(process.lineage)
         or any(
-            began - _START_SLACK_S <= start <= ended for start in process.started_s for began, ended in spans
+            began - START_SLACK_S <= start <= ended for start in process.started_s for began, ended in spans
         )
     )
 

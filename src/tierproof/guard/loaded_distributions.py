@@ -135,7 +135,8 @@ def iterate_python_processes() -> Iterator[Path]:
             program = os.readlink(entry / "exe")  # noqa: PTH115
         except OSError:  # gone meanwhile, or not ours to look at
             continue
-        if "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
+        # One without a command is ending, or not yet the program that it will be.
+        if command and "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
             yield entry
 
 
@@ -154,15 +155,16 @@ def _find_command(process: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _is_of_other_environment(command: str) -> bool:
-    """Tell whether a process started as `command` surely runs in another virtual environment than ours."""
-    folder = os.path.dirname(command)  # noqa: PTH120
-    if not os.path.isabs(command):  # noqa: PTH117 - found on some PATH: it may be ours
+    """Tell whether a process started as `command` surely runs in another environment than ours.
+
+    A virtual environment is where the command lies, any other where the links of the command lead to.
+    """
+    if not os.path.isabs(command):  # noqa: PTH117 - nobody knows where from: it may be ours
         return False
-    prefix = os.path.dirname(folder)  # noqa: PTH120
-    if os.path.realpath(prefix) == os.path.realpath(sys.prefix):
-        return False
-    own = sys.prefix != sys.base_prefix
-    return own or os.path.exists(os.path.join(prefix, "pyvenv.cfg"))  # noqa: PTH110, PTH118
+    prefix = Path(command).parent.parent
+    if not (prefix / "pyvenv.cfg").exists():
+        prefix = Path(os.path.realpath(command)).parent.parent
+    return os.path.realpath(prefix) != os.path.realpath(sys.prefix)
 
 
 def read_mapped_files(process: Path) -> set[str] | None:

@@ -131,9 +131,12 @@ def _run_uv(
     )
     if answer.status != 0:
         reason = answer.words.removeprefix("error: ")
+        is_full = "os error 28" in reason or "No space left" in reason
         raise InstallError(
             f"the packages could not be fetched: {reason}",
-            hint="Nothing was changed. Try again, or look at the package index and the network.",
+            hint="Nothing was changed. The disk is full; `tierproof gc` frees what no process uses."
+            if is_full
+            else "Nothing was changed. Try again, or look at the package index and the network.",
         )
 
 
