@@ -109,7 +109,8 @@ def run() -> tuple[str, bool]:
     known = [int(each.pip_changes) for each in outcomes if each.pip_changes.isdigit()]
     head = (
         f"{len(outcomes)} requests: {counts}. Base files changed: {sum(each.changed for each in outcomes)}. "
-        f"pip would have changed the base in {sum(count > 0 for count in known)} of {len(known)}, {sum(known)} packages in all."
+        f"pip would have changed the base in {sum(count > 0 for count in known)} of {len(known)}, "
+        f"{sum(known)} packages in all."
     )
     titles = (
         "request",
