@@ -158,6 +158,9 @@ class Site:
         """Files that are not as RECORD says and were so when they were last looked at."""
         began, entries = time.time(), self.read_record(distribution)
         baseline = self.baselines[distribution.root]
+        if distribution.root in self.first_seen:  # every file was looked at a moment ago
+            self.memory.note_whole(distribution, entries, baseline.seen_at)
+            return ()
         since = max(baseline.seen_at, self.memory.verified_until(distribution))
         known = set(baseline.dirty.get(distribution.name, ()))
         found = find_mismatches(distribution.root, entries, hash_changed_since=since)
