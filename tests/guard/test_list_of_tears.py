@@ -60,7 +60,7 @@ TEARS = [
         "pydantic-core",
         "2.27.1",
         "2.33.2",
-        "import pydantic",
+        "import pydantic; pydantic.create_model('M', x=(int, 1))(x=2)",
         "pydantic.networks, pydantic.types, pydantic_core.core_schema",
         ("pydantic==2.10.3",),
     ),
@@ -100,7 +100,7 @@ def test_a_tear_is_found_and_healed(tear: Tear, tmp_path: Path) -> None:
         if tear.offline:
             do(kernel, "import os; os.environ['UV_OFFLINE'] = '1'")
         healing = kernel.ask("tp.heal().to_dict()")
-        assert healing["failed"] == [], healing
+        assert healing["failed"] == [], healing["diagnosis"]
         assert healing["healed"] == [
             {"package": tear.package, "version": tear.old, "replaced_version": tear.new}
         ]
@@ -123,7 +123,6 @@ def test_a_session_of_numpy_pandas_scipy_and_matplotlib_goes_on(tmp_path: Path) 
         do(kernel, "frame = pd.DataFrame({'x': np.arange(8.0), 'y': np.arange(8.0) ** 2})")
         assert kernel.ask("tp.doctor().healthy")
         do(kernel, PIP.format("numpy==2.3.4"))
-        assert "_center" in kernel.run("import numpy.strings")[1]
         assert [each["package"] for each in kernel.ask("tp.doctor().to_dict()['torn']")] == ["numpy"]
         healing = kernel.ask("tp.heal().to_dict()")
         assert healing["ok"] is True, healing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -10,12 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 from tierproof.guard.baseline import Baseline, find_duplicates, metadata_changed_at, sight
+from tierproof.guard.heal_journal import PREFIX
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.loaded import LoadedModule
 from tierproof.guard.owner import Owners, find_stashes, list_stashes, undo_stash
 from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
 from tierproof.guard.site_memory import SiteMemory
 from tierproof.guard.torn import DiskPackage
+
+_HEAL_FOLDER = re.compile(rf"/{re.escape(PREFIX)}[^/]+/(?:aside|stage)/")
 
 
 class Site:
@@ -87,12 +91,14 @@ class Site:
         return self._records[path]
 
     def restore(self, path: str, known: Iterable[str] = ()) -> Path | None:
-        """Give the path that a mapped library had before pip moved it aside; None outside every site.
+        """Give the path that a mapped library had before pip or a heal moved it aside; None outside every site.
 
         Args:
             path: as the kernel shows it.
             known: further top-level names, of what is loaded and perhaps gone from disk.
         """
+        # What a heal moved aside was pip's own stash, where that lay in a folder that several share.
+        path = _HEAL_FOLDER.sub("/", path)
         root = self.find_root(path)
         if root is not None:
             if "/~" not in path:
