@@ -83,16 +83,28 @@ def test_a_single_file_that_is_replaced_is_looked_at(root: Path) -> None:
     assert look(root, "single") == (True, ("single.py",))
 
 
-def test_what_is_rewritten_in_place_is_seen_where_all_is_looked_at_and_a_day_later(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_rewritten_in_place_is_seen_in_a_small_distribution(root: Path) -> None:
     look(root)
     (root / "pack/sub/late.py").write_text("x = 2\n")
-    assert look(root) == (False, ())
-    assert look(root, at_all=True) == (False, ("pack/sub/late.py",))
+    assert look(root) == (True, ("pack/sub/late.py",))
+
+
+def test_in_a_large_one_it_is_seen_where_all_is_looked_at_and_a_day_later(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"large/module_{number}.py": "x = 1\n" for number in range(80)}
+    install(root, "large", "1.0", {**files, "large/core.so": "native"})
+    age(root)
+    look(root, "large")
+    (root / "large/module_7.py").write_text("x = 2\n")
+    assert look(root, "large") == (False, ())
+    assert look(root, "large", at_all=True) == (False, ("large/module_7.py",))
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 90_000)
-    assert look(root) == (True, ("pack/sub/late.py",))
+    assert look(root, "large") == (True, ("large/module_7.py",))
+    monkeypatch.setattr(time, "time", lambda: now)
+    (root / "large/core.so").write_text("NATIVE")
+    assert look(root, "large")[0] is True
 
 
 def test_the_clock_set_back_has_all_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

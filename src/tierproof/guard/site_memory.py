@@ -25,6 +25,8 @@ _FILE = "remembered.json"
 _SETTLED_S = 2.0
 # A file that was rewritten in place, in a folder whose stamp stayed, is found at the latest after this time.
 _WHOLE_FOR_S = 86_400.0
+# Up to so many files of a distribution are watched one by one; of larger ones the folders and the libraries.
+_FEW_FILES = 64
 
 
 class SiteMemory:
@@ -68,7 +70,7 @@ class SiteMemory:
     def is_whole(self, distribution: InstalledDistribution) -> bool:
         """Tell whether its files were looked at today and no folder of theirs has changed since.
 
-        Not seen is a file that was rewritten in place: that changes no folder.
+        Not seen is a file that was rewritten in place, where a distribution has many: that changes no folder.
         """
         whole = self._find_whole(distribution)
         if whole is None or not 0 <= time.time() - whole["at"] < _WHOLE_FOR_S:
@@ -103,6 +105,7 @@ class SiteMemory:
         paths = [each.path for each in entries if each.is_checkable and not each.path.startswith(("..", "/"))]
         # In the site directory itself the files: the folder changes with every install.
         watch = {path.rpartition("/")[0] or path for path in paths}
+        watch |= set(paths) if len(paths) <= _FEW_FILES else {path for path in paths if _is_native(path)}
         watched, root = {}, str(distribution.root)
         for path in watch:
             try:
@@ -131,6 +134,10 @@ class SiteMemory:
     def _find_whole(self, distribution: InstalledDistribution) -> dict[str, Any] | None:
         whole = self._rows.get(str(distribution.metadata_path), {}).get("whole")
         return whole if whole and whole["record"] == _stamp_record(distribution) else None
+
+
+def _is_native(path: str) -> bool:
+    return ".so" in path or path.endswith((".pyd", ".dylib"))
 
 
 def _stamp_metadata(path: Path) -> list[int]:
