@@ -44,6 +44,8 @@ def serve() -> Iterator[Site]:
             self.send_response(200)
             self.send_header("Content-Length", str(len(page)))
             self.send_header("ETag", tag)
+            if page.startswith(b"<"):
+                self.send_header("Content-Type", "text/html")
             self.end_headers()
             if self.path in site.stall_paths:
                 self.wfile.write(page[:-1])
@@ -51,6 +53,15 @@ def serve() -> Iterator[Site]:
                 page = page[-1:]
             with contextlib.suppress(BrokenPipeError):
                 self.wfile.write(page)
+
+        def do_HEAD(self) -> None:
+            page = site.pages.get(self.path, 404)
+            if isinstance(page, int):
+                self.send_error(page)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
 
         def log_message(self, *args: object) -> None:
             pass

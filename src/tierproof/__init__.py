@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from tierproof.api.check import check
     from tierproof.api.doctor import doctor
     from tierproof.api.heal import heal
+    from tierproof.api.history import history
+    from tierproof.api.install import install
     from tierproof.api.plan import plan
+    from tierproof.api.recover import recover
+    from tierproof.api.rollback import rollback
+    from tierproof.api.save import save
     from tierproof.api.snapshot import snapshot
+    from tierproof.api.uninstall import uninstall
     from tierproof.core.report import Report
-    from tierproof.errors import TierproofError
+    from tierproof.errors import PlanRefused, TierproofError
     from tierproof.guard.diagnosis import Diagnosis
     from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
+    from tierproof.guard.receipt import Receipt
     from tierproof.guard.snapshot import Snapshot
     from tierproof.model.spec import ModelSpec
 
@@ -28,6 +35,8 @@ __all__ = [
     "Healing",
     "ModelSpec",
     "Plan",
+    "PlanRefused",
+    "Receipt",
     "Report",
     "Snapshot",
     "TierproofError",
@@ -35,8 +44,14 @@ __all__ = [
     "check",
     "doctor",
     "heal",
+    "history",
+    "install",
     "plan",
+    "recover",
+    "rollback",
+    "save",
     "snapshot",
+    "uninstall",
 ]
 
 _HOMES = {
@@ -44,11 +59,19 @@ _HOMES = {
     "doctor": "tierproof.api.doctor",
     "heal": "tierproof.api.heal",
     "plan": "tierproof.api.plan",
+    "history": "tierproof.api.history",
+    "install": "tierproof.api.install",
+    "recover": "tierproof.api.recover",
+    "rollback": "tierproof.api.rollback",
+    "save": "tierproof.api.save",
+    "uninstall": "tierproof.api.uninstall",
     "snapshot": "tierproof.api.snapshot",
     "Diagnosis": "tierproof.guard.diagnosis",
     "Healing": "tierproof.guard.healing",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
+    "PlanRefused": "tierproof.errors",
+    "Receipt": "tierproof.guard.receipt",
     "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",

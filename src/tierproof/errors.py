@@ -90,3 +90,17 @@ class HealError(TierproofError):
 
 class EnvironmentBusyError(TierproofError):
     """Another process is changing this environment, and did not finish in time."""
+
+
+class InstallError(TierproofError):
+    """Packages could not be fetched, verified or activated; what was there before is there still."""
+
+
+class PlanRefused(TierproofError):  # noqa: N818 - the contract's name
+    """An install that needs a consent which was not given, or cannot be. `plan` is the plan."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, plan: object, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.plan = plan

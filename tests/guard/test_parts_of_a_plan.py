@@ -111,8 +111,8 @@ def test_what_a_live_process_maps_is_loaded() -> None:
 
 def test_where_nothing_can_be_seen_all_counts_as_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = make_base({"a": "1", "b": "2"}).installed
-    monkeypatch.setattr(loaded_distributions, "_iterate_processes", lambda: iter([Path("/proc/1")]))
-    monkeypatch.setattr(loaded_distributions, "_read_mapped_files", lambda _: None)
+    monkeypatch.setattr(loaded_distributions, "iterate_python_processes", lambda: iter([Path("/proc/1")]))
+    monkeypatch.setattr(loaded_distributions, "read_mapped_files", lambda _: None)
     assert find_loaded_by_live_processes(installed).names == {"a", "b"}
 
 

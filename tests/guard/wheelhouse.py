@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import os
 import sys
@@ -21,9 +23,26 @@ from tierproof.guard.plan import Plan
 
 
 def write_wheel(
-    folder: Path, name: str, version: str, requires: Sequence[str] = (), extras: Sequence[str] = ()
+    folder: Path,
+    name: str,
+    version: str,
+    requires: Sequence[str] = (),
+    extras: Sequence[str] = (),
+    *,
+    files: Mapping[str, str] | None = None,
+    record: str | None = None,
 ) -> Path:
-    """Write a wheel with one module; its Requires-Dist and Provides-Extra as given."""
+    """Write a wheel; its Requires-Dist and Provides-Extra as given.
+
+    Args:
+        folder: where to.
+        name: of the distribution.
+        version: of it.
+        requires: Requires-Dist lines.
+        extras: Provides-Extra names.
+        files: its contents by path; one module with a `__version__` by default.
+        record: a RECORD that lies; a true one by default.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
     path = folder / f"{stem}-py3-none-any.whl"
@@ -31,14 +50,25 @@ def write_wheel(
     metadata += [f"Provides-Extra: {extra}" for extra in extras]
     metadata += [f"Requires-Dist: {line}" for line in requires]
     info = f"{stem}.dist-info"
+    contents = {
+        **(files if files is not None else {f"{name.replace('-', '_')}.py": f"__version__ = {version!r}\n"}),
+        f"{info}/METADATA": "\n".join(metadata) + "\n\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name.replace('-', '_')}.py", f"__version__ = {version!r}\n")
-        archive.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+        for file, text in contents.items():
+            archive.writestr(file, text)
+        archive.writestr(f"{info}/RECORD", _record(contents, info) if record is None else record)
     return path
+
+
+def _record(contents: Mapping[str, str], info: str) -> str:
+    lines = []
+    for file, text in contents.items():
+        data = text.encode()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        lines.append(f"{file},sha256={digest},{len(data)}")
+    return "\n".join([*lines, f"{info}/RECORD,,"]) + "\n"
 
 
 @dataclass
@@ -60,8 +90,17 @@ class Wheelhouse:
             "UV_CACHE_DIR": str(self.folder / "cache"),
         }
 
-    def add(self, name: str, version: str, *requires: str, extras: Sequence[str] = ()) -> Path:
-        path = write_wheel(self.folder / "simple" / name, name, version, requires, extras)
+    def add(
+        self,
+        name: str,
+        version: str,
+        *requires: str,
+        extras: Sequence[str] = (),
+        files: Mapping[str, str] | None = None,
+        record: str | None = None,
+    ) -> Path:
+        folder = self.folder / "simple" / name
+        path = write_wheel(folder, name, version, requires, extras, files=files, record=record)
         self._index(name)
         return path
 

@@ -7,8 +7,16 @@ import click
 from tierproof._version import __version__
 from tierproof.cli.check import check
 from tierproof.cli.doctor import doctor
+from tierproof.cli.gc import gc
 from tierproof.cli.heal import heal
+from tierproof.cli.history import history
+from tierproof.cli.install import install
+from tierproof.cli.list import list_added
 from tierproof.cli.plan import plan
+from tierproof.cli.recover import recover
+from tierproof.cli.rollback import rollback
+from tierproof.cli.save import save
+from tierproof.cli.uninstall import uninstall
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,5 +30,13 @@ def tierproof() -> None:
 
 tierproof.add_command(check)
 tierproof.add_command(plan)
+tierproof.add_command(install)
+tierproof.add_command(uninstall)
+tierproof.add_command(list_added)
+tierproof.add_command(history)
+tierproof.add_command(rollback)
+tierproof.add_command(gc)
+tierproof.add_command(save)
+tierproof.add_command(recover)
 tierproof.add_command(doctor)
 tierproof.add_command(heal)

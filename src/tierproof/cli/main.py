@@ -31,6 +31,7 @@ def _run(arguments: Sequence[str]) -> int:
 
     from tierproof.cli.commands import tierproof
     from tierproof.cli.show_error import show_error
+    from tierproof.errors import TierproofError
 
     debug = "--debug" in arguments
     try:
@@ -46,5 +47,5 @@ def _run(arguments: Sequence[str]) -> int:
         return EXIT_COULD_NOT_JUDGE
     except Exception as error:  # noqa: BLE001 - shown, with its traceback under --debug
         show_error(error, debug=debug)
-        return EXIT_COULD_NOT_JUDGE
+        return error.exit_code if isinstance(error, TierproofError) else EXIT_COULD_NOT_JUDGE
     return code if isinstance(code, int) else 0

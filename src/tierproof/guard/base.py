@@ -27,6 +27,9 @@ class Base:
         paths: its `sys.path`, in order.
         installed: the first distribution of each name on `paths`.
         loaded: what live processes use, or may.
+        added: names of those that the present generation holds.
+        replaceable: names among `added` that no live process may have loaded.
+        held: the specifier of each package that was asked for before, by normalised name.
     """
 
     name: str
@@ -36,6 +39,9 @@ class Base:
     paths: tuple[str, ...]
     installed: tuple[InstalledDistribution, ...]
     loaded: Loaded = field(default_factory=Loaded)
+    added: frozenset[str] = frozenset()
+    replaceable: frozenset[str] = frozenset()
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> Mapping[str, InstalledDistribution]:
@@ -48,19 +54,23 @@ class Base:
         return None if item is None else Version(item.version)
 
 
-def capture_base(find_loaded: Callable[[Sequence[InstalledDistribution]], Loaded] = find_loaded_here) -> Base:
+def capture_base(
+    find_loaded: Callable[[Sequence[InstalledDistribution]], Loaded] = find_loaded_here,
+    paths: Sequence[str] | None = None,
+) -> Base:
     """Capture this interpreter.
 
     Args:
         find_loaded: finds what is in use among the installed.
+        paths: in place of `sys.path`.
     """
-    installed = capture_installed()
+    installed = capture_installed(paths)
     return Base(
         name="here",
         executable=sys.executable,
         python=".".join(str(part) for part in sys.version_info[:3]),
         markers=cast("dict[str, str]", default_environment()),
-        paths=tuple(sys.path),
+        paths=tuple(sys.path if paths is None else paths),
         installed=installed,
         loaded=find_loaded(installed),
     )

@@ -32,7 +32,7 @@ def find_direct_conflicts(requested: Sequence[RequestedPackage], base: Base) -> 
     found = []
     for item in requested:
         installed = base.by_name.get(item.name)
-        if installed is None:
+        if installed is None or item.name in base.replaceable:
             continue
         if item.source is not Source.INDEX:
             found.append(Conflict(item.name, installed.version, f"from {_place(item)}", "the request"))

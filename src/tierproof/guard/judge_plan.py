@@ -29,7 +29,7 @@ from tierproof.guard.protected import is_accelerator, is_protected
 from tierproof.guard.requirement import RequestedPackage, Source, parse_requirements
 from tierproof.guard.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
 from tierproof.guard.run_uv import hide_credentials
-from tierproof.guard.shadow import Shadowing, find_shadowing, list_changed
+from tierproof.guard.shadow import Shadowing, collect_bounds, find_shadowing, list_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class Request:
     resolver: Resolver
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A plan, and the resolution behind it: None where there is none, as for an infeasible request."""
+
+    plan: Plan
+    lock: Lock | None = None
+
+
 def make_plan(
     requirements: Sequence[str],
     base: Base,
@@ -50,6 +58,21 @@ def make_plan(
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
 ) -> Plan:
+    """Plan an install: `judge_requirements`, and the plan of its answer alone."""
+    return judge_requirements(
+        requirements, base, allow_build=allow_build, limit_s=limit_s, environment=environment
+    ).plan
+
+
+def judge_requirements(
+    requirements: Sequence[str],
+    base: Base,
+    *,
+    allow_build: Collection[str] = (),
+    limit_s: float = DEFAULT_LIMIT_S,
+    environment: Mapping[str, str] | None = None,
+    isolated: bool = False,
+) -> Judgement:
     """Plan an install. Nothing is written but a temporary folder and uv's cache.
 
     Args:
@@ -58,6 +81,7 @@ def make_plan(
         allow_build: names that may be built from source; building runs their code.
         limit_s: seconds that one resolution may take.
         environment: where index settings are read; this process's by default.
+        isolated: plan for a worker of its own at once, whatever else would do.
 
     Raises:
         UsageError: a requirement cannot be read.
@@ -70,22 +94,28 @@ def make_plan(
     left_out = [item.text for item in requested if item not in active]
     with open_resolver(base, allow_build=allow_build, limit_s=limit_s, environment=environment) as resolver:
         request = Request(active, tuple(item.line for item in active), base, resolver)
-        plan = _refuse_builds(request, allow_build) or _judge(request)
+        refused = _refuse_builds(request, allow_build)
+        if refused is not None:
+            judgement = Judgement(refused)
+        else:
+            judgement = _plan_isolated(request, (), "") if isolated else _judge(request)
+    plan = judgement.plan
     note = f"The marker of {', '.join(left_out)} does not hold here." if left_out else ""
-    return replace(
+    plan = replace(
         plan,
         requested=tuple(hide_credentials(item.text) for item in requested),
         explanation=hide_credentials(join_sentences(plan.explanation, note)),
         duration_s=time.perf_counter() - started,
     )
+    return Judgement(plan, judgement.lock)
 
 
-def _judge(request: Request) -> Plan:
+def _judge(request: Request) -> Judgement:
     """Climb down the ladder to the first step that holds."""
     direct = find_direct_conflicts(request.active, request.base)
     barred = ""
     if not direct:
-        lock = request.resolver.resolve(request.lines, Freedom(frozen=frozenset(request.base.by_name)))
+        lock = request.resolver.resolve(request.lines, _hold_base(request))
         if isinstance(lock, Lock):
             barred = _name_accelerators(lock, request.base)
             if not barred:
@@ -94,6 +124,8 @@ def _judge(request: Request) -> Plan:
     if _may_be_shadowed(direct, request.base):
         shadowing = find_shadowing(request.lines, request.resolver)
         if shadowing is not None:
+            if not shadowing.shadows:
+                return _plan_addition(shadowing.lock, request)
             return _plan_shadow(shadowing, direct, request)
     if direct:
         return _plan_isolated(request, direct, describe_conflicts(direct, request.base))
@@ -103,14 +135,30 @@ def _judge(request: Request) -> Plan:
     return _plan_waiver(waiver, request)
 
 
-def _plan_addition(lock: Lock, request: Request) -> Plan:
+def _hold_base(request: Request) -> Freedom:
+    """Hold the base; of what tierproof itself added, let change what nobody has loaded, within known bounds."""
+    base, everything = request.base, frozenset(request.base.by_name)
+    named = {item.name for item in request.active}
+    constraints = {
+        *collect_bounds(base, everything, on=base.replaceable),
+        *(f"{name}{bounds}" for name, bounds in base.held.items() if bounds and name not in named),
+    }
+    return Freedom(
+        frozen=everything - base.replaceable,
+        preferred=base.replaceable,
+        constraints=tuple(sorted(constraints)),
+    )
+
+
+def _plan_addition(lock: Lock, request: Request) -> Judgement:
     add, reuse = _split(lock, request.base)
     if not add:
-        return Plan(
+        plan = Plan(
             (), request.base.name, PlanVerdict.SATISFIED, reuse=reuse, explanation=_explain_satisfied(request)
         )
+        return Judgement(plan, lock)
     aged = find_aged(request.active, lock, request.resolver)
-    return Plan(
+    plan = Plan(
         (),
         request.base.name,
         PlanVerdict.ADDITIVE,
@@ -119,13 +167,14 @@ def _plan_addition(lock: Lock, request: Request) -> Plan:
         aged=aged,
         explanation=join_sentences(explain_added(add), explain_aged(aged)),
     )
+    return Judgement(plan, lock)
 
 
-def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Request) -> Plan:
+def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Request) -> Judgement:
     add, reuse = _split(shadowing.lock, request.base)
     shadowed = {item.name for item in shadowing.shadows}
     aged = find_aged(request.active, shadowing.lock, request.resolver)
-    return Plan(
+    plan = Plan(
         (),
         request.base.name,
         PlanVerdict.SHADOW,
@@ -140,9 +189,10 @@ def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Re
             request.base.loaded.how_known,
         ),
     )
+    return Judgement(plan, shadowing.lock)
 
 
-def _plan_waiver(waiver: Waiver, request: Request) -> Plan:
+def _plan_waiver(waiver: Waiver, request: Request) -> Judgement:
     barred = _name_accelerators(waiver.lock, request.base)
     said = describe_conflicts(waiver.conflicts, request.base)
     if barred or not waiver.conflicts or any(is_protected(item.package) for item in waiver.conflicts):
@@ -151,7 +201,7 @@ def _plan_waiver(waiver: Waiver, request: Request) -> Plan:
     add, reuse = _split(waiver.lock, request.base)
     aged = find_aged(request.active, waiver.lock, request.resolver)
     packages = name_packages([item.package for item in waiver.conflicts])
-    return Plan(
+    plan = Plan(
         (),
         request.base.name,
         PlanVerdict.WAIVER,
@@ -169,9 +219,10 @@ def _plan_waiver(waiver: Waiver, request: Request) -> Plan:
             request.base.loaded.how_known,
         ),
     )
+    return Judgement(plan, waiver.lock)
 
 
-def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: str) -> Plan:
+def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: str) -> Judgement:
     """Let everything change, in a worker of its own; the accelerators stay if they can."""
     base, everything = request.base, frozenset(request.base.by_name)
     asked = {item.package for item in conflicts}
@@ -190,7 +241,7 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
             else "this does not fit the base"
         )
     touched = {*_list_loaded(conflicts, base), *(name for name in changed if name in base.loaded.names)}
-    return Plan(
+    plan = Plan(
         (),
         base.name,
         PlanVerdict.ISOLATED,
@@ -204,16 +255,17 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
             base.loaded.how_known if conflicts or changed else "",
         ),
     )
+    return Judgement(plan, lock)
 
 
-def _plan_infeasible(request: Request, conflicts: tuple[Conflict, ...], words: str) -> Plan:
+def _plan_infeasible(request: Request, conflicts: tuple[Conflict, ...], words: str) -> Judgement:
     for item in request.active:
         if item.source is Source.INDEX and is_unknown(item.name, request.resolver.settings):
             raise UnknownPackageError(
                 f"no package index knows {item.name!r}",
                 hint="Is it spelled as on its page at the index? The name to import is sometimes another.",
             )
-    return Plan(
+    plan = Plan(
         (),
         request.base.name,
         PlanVerdict.INFEASIBLE,
@@ -224,6 +276,7 @@ def _plan_infeasible(request: Request, conflicts: tuple[Conflict, ...], words: s
             words,
         ),
     )
+    return Judgement(plan)
 
 
 def _refuse_builds(request: Request, allow_build: Collection[str]) -> Plan | None:

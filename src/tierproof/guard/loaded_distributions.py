@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.inventory import parse_inventory
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 
@@ -50,8 +52,8 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
         )
     mapped: set[str] = set()
     processes = 0
-    for process in _iterate_processes():
-        files = _read_mapped_files(process)
+    for process in iterate_python_processes():
+        files = read_mapped_files(process)
         if files is None:
             return Loaded(
                 everything, f"Process {process.name} cannot be looked into: all of the base counts as loaded."
@@ -87,10 +89,22 @@ def _list_files(item: InstalledDistribution) -> list[str] | None:
     try:
         text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return None
+        return _list_inventoried(item)
     root = os.path.abspath(item.root)  # noqa: PTH100 - as modules spell it: absolute, links unresolved
     lines = (line.rsplit(",", 2)[0].strip('"') for line in text.splitlines())
     return [os.path.join(root, line) for line in lines if line]  # noqa: PTH118
+
+
+def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
+    """Give the absolute paths that the inventory of a generation names, or None where there is none."""
+    if item.installer != "tierproof":
+        return None
+    try:
+        text = (item.root.parent / "inventory.json").read_text(encoding="utf-8", errors="surrogateescape")
+        files = parse_inventory(text).packages[item.name].files
+    except (OSError, ValueError, KeyError):
+        return None
+    return [os.path.join(item.root, path) for path in files]  # noqa: PTH118
 
 
 def _is_editable(item: InstalledDistribution) -> bool:
@@ -109,7 +123,7 @@ def _read_top_levels(item: InstalledDistribution) -> Iterator[str]:
         return
 
 
-def _iterate_processes() -> Iterator[Path]:
+def iterate_python_processes() -> Iterator[Path]:
     """Yield the /proc folders of this user's other Python processes that may use this environment."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -117,28 +131,43 @@ def _iterate_processes() -> Iterator[Path]:
         try:
             if entry.stat().st_uid != os.getuid():
                 continue
-            command = (entry / "cmdline").read_bytes().split(b"\0")[0]
+            command = _find_command(entry)
             program = os.readlink(entry / "exe")  # noqa: PTH115
         except OSError:  # gone meanwhile, or not ours to look at
             continue
-        if "python" in os.path.basename(program) and not _is_of_other_environment(os.fsdecode(command)):  # noqa: PTH119
+        # One without a command is ending, or not yet the program that it will be.
+        if command and "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
             yield entry
+
+
+def _find_command(process: Path) -> str:
+    """Give what a process was started as; a bare name is looked for on the PATH that it was given."""
+    command = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
+    if os.sep in command or not command:
+        return command
+    try:
+        environment = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return command
+    path = next((os.fsdecode(item[5:]) for item in environment if item.startswith(b"PATH=")), "")
+    return shutil.which(command, path=path) or command
 
 
 @lru_cache(maxsize=256)
 def _is_of_other_environment(command: str) -> bool:
-    """Tell whether a process started as `command` surely runs in another virtual environment than ours."""
-    folder = os.path.dirname(command)  # noqa: PTH120
-    if not os.path.isabs(command):  # noqa: PTH117 - found on some PATH: it may be ours
+    """Tell whether a process started as `command` surely runs in another environment than ours.
+
+    A virtual environment is where the command lies, any other where the links of the command lead to.
+    """
+    if not os.path.isabs(command):  # noqa: PTH117 - nobody knows where from: it may be ours
         return False
-    prefix = os.path.dirname(folder)  # noqa: PTH120
-    if os.path.realpath(prefix) == os.path.realpath(sys.prefix):
-        return False
-    own = sys.prefix != sys.base_prefix
-    return own or os.path.exists(os.path.join(prefix, "pyvenv.cfg"))  # noqa: PTH110, PTH118
+    prefix = Path(command).parent.parent
+    if not (prefix / "pyvenv.cfg").exists():
+        prefix = Path(os.path.realpath(command)).parent.parent
+    return os.path.realpath(prefix) != os.path.realpath(sys.prefix)
 
 
-def _read_mapped_files(process: Path) -> set[str] | None:
+def read_mapped_files(process: Path) -> set[str] | None:
     """Give the files that a process maps; None where that is refused, nothing where it has ended."""
     try:
         text = (process / "maps").read_text(encoding="utf-8", errors="surrogateescape")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ class LockedPackage:
         uploaded: when the index received it, or None.
         direct: it comes from a URL, a path or a repository rather than from an index.
         built: it would have to be built from source.
+        entry: its whole table in the lock, from which it can be installed.
     """
 
     name: str
@@ -38,6 +40,7 @@ class LockedPackage:
     uploaded: datetime | None = None
     direct: bool = False
     built: bool = False
+    entry: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,12 @@ class Lock:
         return next((item for item in self.packages if item.name == name), None)
 
 
-def read_lock(text: str) -> Lock:
+def read_lock(text: str, folder: Path | None = None) -> Lock:
     """Read a `pylock.toml`.
+
+    Args:
+        text: of the file.
+        folder: where it lies, which its relative paths start from; the current folder by default.
 
     Raises:
         ValueError: it is none.
@@ -60,7 +67,21 @@ def read_lock(text: str) -> Lock:
     document = tomllib.loads(text)
     if "lock-version" not in document:
         raise ValueError("no lock-version: this is no pylock.toml")
-    return Lock(tuple(_read_package(entry) for entry in document.get("packages", [])))
+    entries = [_resolve_paths(entry, folder or Path.cwd()) for entry in document.get("packages", [])]
+    return Lock(tuple(_read_package(entry) for entry in entries))
+
+
+def _resolve_paths(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the paths in a package's table absolute, so that it means the same anywhere."""
+
+    def resolve(source: Mapping[str, Any]) -> dict[str, Any]:
+        path = source.get("path")
+        return {**source, "path": os.path.normpath(folder / path)} if path else dict(source)
+
+    resolved = {key: resolve(value) if isinstance(value, dict) else value for key, value in entry.items()}
+    if "wheels" in entry:
+        resolved["wheels"] = [resolve(wheel) for wheel in entry["wheels"]]
+    return resolved
 
 
 def _read_package(entry: Mapping[str, Any]) -> LockedPackage:
@@ -82,6 +103,7 @@ def _read_package(entry: Mapping[str, Any]) -> LockedPackage:
         uploaded if isinstance(uploaded, datetime) else None,
         direct,
         not is_wheel,
+        entry,
     )
 
 

@@ -6,7 +6,7 @@ import re
 
 # Two builds of one of these in a process tear its native libraries; their size forbids trials besides.
 _ACCELERATOR = re.compile(
-    r"(torch|torchvision|torchaudio|jax|jaxlib|jax-.*|triton|pytorch-triton.*|nvidia-.*)\Z"
+    r"(torch|torchvision|torchaudio|jax|jaxlib|jax-.*|triton|pytorch-triton.*|nvidia|nvidia-.*)\Z"
 )
 
 # What a kernel talks through: another version of one of these ends the session at its next start.

@@ -86,7 +86,7 @@ class Resolver:
             arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
         )
         if answer.status == 0:
-            return read_lock(lock.read_text(encoding="utf-8"))
+            return read_lock(lock.read_text(encoding="utf-8"), folder)
         if answer.status == 1:
             return Unsolvable(answer.words)
         raise PlanError(

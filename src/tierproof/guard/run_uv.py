@@ -49,7 +49,12 @@ def find_uv() -> str:
 
 
 def run_uv(
-    arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, limit_s: float
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    limit_s: float,
+    doing: str = "resolved",
 ) -> UvAnswer:
     """Run uv in a process group of its own and wait for it.
 
@@ -74,8 +79,10 @@ def run_uv(
     except subprocess.TimeoutExpired as error:
         _end(process)
         raise PlanError(
-            f"the packages were not resolved within {limit_s:.0f} seconds",
-            hint="Is the package index reachable? A version bound on each requirement shortens the search.",
+            f"the packages were not {doing} within {limit_s:.0f} seconds",
+            hint="Is the package index reachable? A version bound on each requirement shortens the search."
+            if doing == "resolved"
+            else "Is the package index reachable, and is it fast enough?",
         ) from error
     except BaseException:
         _end(process)

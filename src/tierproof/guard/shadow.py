@@ -41,7 +41,7 @@ def find_shadowing(lines: Sequence[str], resolver: Resolver) -> Shadowing | None
     )
     if not free:
         return None
-    bound = _collect_bounds(base, base.by_name, on=free)
+    bound = collect_bounds(base, base.by_name, on=free)
     found = _search(lines, free, bound, resolver)
     if found is None:
         found = _search_with_dependents(lines, free, resolver)
@@ -98,7 +98,7 @@ def _search(
 def _search_with_dependents(lines: Sequence[str], free: frozenset[str], resolver: Resolver) -> Lock | None:
     """Ask also for the dependents that a change would leave unhappy, until none is left."""
     base = resolver.base
-    constraints = _collect_bounds(base, [name for name in base.by_name if name not in free], on=free)
+    constraints = collect_bounds(base, [name for name in base.by_name if name not in free], on=free)
     asked = list(lines)
     for _ in range(_ROUNDS):
         lock = _search(asked, free, constraints, resolver)
@@ -134,7 +134,7 @@ def _list_unhappy(lock: Lock, base: Base) -> list[str]:
     return sorted(unhappy)
 
 
-def _collect_bounds(base: Base, owners: Collection[str], *, on: Collection[str]) -> tuple[str, ...]:
+def collect_bounds(base: Base, owners: Collection[str], *, on: Collection[str]) -> tuple[str, ...]:
     """Give the bounds that `owners` put on packages in `on`, those that the base breaks already aside."""
     found = set()
     for owner in owners:
@@ -158,6 +158,8 @@ def _describe(lock: Lock, base: Base) -> tuple[ShadowedPackage, ...]:
     for name in list_changed(lock, base):
         item = lock.get(name)
         assert item is not None
+        if name in base.added:
+            continue
         found.append(
             ShadowedPackage(name, base.by_name[name].version, item.version, find_dependents(name, base))
         )

@@ -1,0 +1,31 @@
+"""Print a command's result: one JSON document, or text for a person."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import click
+
+from tierproof.core.json_value import JsonValue
+
+
+class Result(Protocol):
+    """What the guard's commands give back."""
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `--json` document."""
+        ...
+
+    def describe(self) -> str:
+        """Give it as plain text."""
+        ...
+
+
+def echo_result(result: Result, *, as_json: bool) -> None:
+    """Write the result to stdout."""
+    if as_json:
+        import json
+
+        click.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+    else:
+        click.echo(result.describe())

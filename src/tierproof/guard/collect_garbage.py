@@ -1,0 +1,113 @@
+"""Garbage: generations that no process can have on its path any more."""
+
+from __future__ import annotations
+
+import html
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierproof.core.json_value import JsonValue
+from tierproof.guard.activate import list_live_sites
+from tierproof.guard.activation import read_present
+from tierproof.guard.activation_history import read_history
+from tierproof.guard.environment_folder import find_environment_folder
+from tierproof.guard.environment_lock import lock_environment
+from tierproof.guard.generation_store import GenerationStore
+from tierproof.guard.generation_users import find_live_processes, find_users
+from tierproof.guard.settle_environment import settle_environment
+
+_LOCK_LIMIT_S = 900.0
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed and kept.
+
+    Attributes:
+        removed: ids.
+        kept: id to the reason.
+        bytes: freed, files shared with other generations not counted.
+    """
+
+    removed: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    bytes: int
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `gc --json` document."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "removed": list(self.removed),
+            "kept": [{"generation": name, "reason": reason} for name, reason in self.kept],
+            "bytes": self.bytes,
+        }
+
+    def describe(self) -> str:
+        """Give it as plain text."""
+        count = len(self.removed) + len(self.kept)
+        lines = [f"gc: removed {len(self.removed)} of {count} generations, {self.bytes / 1e6:.1f} MB"]
+        lines += [f"  - {name}" for name in self.removed]
+        lines += [f"    {name} stays: {reason}" for name, reason in self.kept]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.describe())}</pre>"
+
+
+def collect_garbage(*, keep: int = 1) -> Collected:
+    """Remove generations, each by one rename, but for the present one and those that a live process may use.
+
+    Args:
+        keep: how many of the others stay, the latest first, to roll back to.
+
+    Raises:
+        EnvironmentBusyError: another process is changing this environment.
+    """
+    store = GenerationStore(find_environment_folder())
+    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+        settle_environment(store)
+        reasons = _find_reasons(store, keep)
+        removed, freed = [], 0
+        for identifier in store.list():
+            if identifier not in reasons:
+                freed += _measure(store.path(identifier))
+                grave = store.make_staging() / identifier
+                store.path(identifier).rename(grave)
+                shutil.rmtree(grave.parent, ignore_errors=True)
+                removed.append(identifier)
+    return Collected(tuple(removed), tuple(sorted(reasons.items())), freed)
+
+
+def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
+    """Give the reason why each generation that stays does."""
+    history = read_history(store)
+    processes = find_live_processes()
+    present = read_present(store)
+    reasons: dict[str, str] = {}
+    for identifier in store.list():
+        if present is not None and identifier == present.id:
+            reasons[identifier] = "it is the present one"
+        elif identifier in list_live_sites(store):
+            reasons[identifier] = "this process has it on its path"
+        elif processes is None:
+            reasons[identifier] = "this system does not show which processes use it"
+        elif users := find_users(store, identifier, history, processes):
+            reasons[identifier] = f"process {users[0]} may use it"
+    order = list(dict.fromkeys(entry.generation for entry in reversed(history) if entry.generation))
+    for identifier in [each for each in order if each in store.list() and each not in reasons][:keep]:
+        reasons[identifier] = "to roll back to"
+    return reasons
+
+
+def _measure(folder: Path) -> int:
+    """Bytes that go with a folder; a file with another name elsewhere stays."""
+    return sum(
+        status.st_size
+        for path in folder.rglob("*")
+        if path.is_file() and (status := path.lstat()).st_nlink == 1
+    )
