@@ -31,6 +31,7 @@ def write_wheel(
     *,
     files: Mapping[str, str] | None = None,
     record: str | None = None,
+    tag: str = "py3-none-any",
 ) -> Path:
     """Write a wheel; its Requires-Dist and Provides-Extra as given.
 
@@ -42,10 +43,11 @@ def write_wheel(
         extras: Provides-Extra names.
         files: its contents by path; one module with a `__version__` by default.
         record: a RECORD that lies; a true one by default.
+        tag: of its name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
-    path = folder / f"{stem}-py3-none-any.whl"
+    path = folder / f"{stem}-{tag}.whl"
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
     metadata += [f"Provides-Extra: {extra}" for extra in extras]
     metadata += [f"Requires-Dist: {line}" for line in requires]
@@ -98,9 +100,10 @@ class Wheelhouse:
         extras: Sequence[str] = (),
         files: Mapping[str, str] | None = None,
         record: str | None = None,
+        tag: str = "py3-none-any",
     ) -> Path:
         folder = self.folder / "simple" / name
-        path = write_wheel(folder, name, version, requires, extras, files=files, record=record)
+        path = write_wheel(folder, name, version, requires, extras, files=files, record=record, tag=tag)
         self._index(name)
         return path
 

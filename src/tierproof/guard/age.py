@@ -22,7 +22,7 @@ _OLD_MAJOR = timedelta(days=182)
 def find_aged(
     requested: Sequence[RequestedPackage], lock: Lock, resolver: Resolver
 ) -> tuple[AgedPackage, ...]:
-    """Compare each requested package that would be added with the latest release that the request allows.
+    """Compare each requested package that would come new with the latest release that the request allows.
 
     Latest among wheels for this interpreter. A version pinned by the request is what the user wants.
     """
@@ -30,7 +30,9 @@ def find_aged(
     chosen: dict[str, LockedPackage] = {}
     for item in requested:
         found = lock.get(item.name)
-        if item.source is Source.INDEX and found and not _is_pinned(item) and base.version(item.name) is None:
+        if item.source is not Source.INDEX or found is None or _is_pinned(item):
+            continue
+        if found.version != str(base.version(item.name)):  # added, or in place of the base's
             chosen[item.name] = found
     if not chosen:
         return ()

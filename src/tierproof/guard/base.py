@@ -30,6 +30,9 @@ class Base:
         added: names of those that the present generation holds.
         replaceable: names among `added` that no live process may have loaded.
         held: the specifier of each package that was asked for before, by normalised name.
+        platform: of an interpreter on another machine, as uv names it (`x86_64-manylinux_2_35`): then
+            `executable` only lends uv a Python, and `python` and `markers` are the other's. Empty: this one.
+        user_site: whether it has the user's site on its path, before the base; None: ask `executable`.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Base:
     added: frozenset[str] = frozenset()
     replaceable: frozenset[str] = frozenset()
     held: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
+    user_site: bool | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, InstalledDistribution]:

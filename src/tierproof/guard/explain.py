@@ -35,7 +35,7 @@ def explain_shadows(shadows: Sequence[ShadowedPackage], base: Base) -> str:
     """Say which packages would stand before the base's, and where that holds."""
     named = name_packages([f"{item.name} {item.version} (installed: {item.base})" for item in shadows])
     said = f"No live process has loaded what would change: later imports would take {named}; no installed file changes."
-    if not _has_user_site(base.executable):
+    if not (_has_user_site(base.executable) if base.user_site is None else base.user_site):
         said += (
             " This interpreter uses no user site, so this would hold in the calling process only, "
             "and elsewhere it runs isolated."

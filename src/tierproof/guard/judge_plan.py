@@ -122,7 +122,8 @@ def _judge(request: Request) -> Judgement:
                 return _plan_addition(lock, request)
             return _plan_isolated(request, (), f"{barred} may not enter a kernel's own path")
     if _may_be_shadowed(direct, request.base):
-        shadowing = find_shadowing(request.lines, request.resolver)
+        must = frozenset(item.package for item in direct)
+        shadowing = find_shadowing(request.lines, request.resolver, must)
         if shadowing is not None:
             if not shadowing.shadows:
                 return _plan_addition(shadowing.lock, request)
@@ -140,7 +141,7 @@ def _hold_base(request: Request) -> Freedom:
     base, everything = request.base, frozenset(request.base.by_name)
     named = {item.name for item in request.active}
     constraints = {
-        *collect_bounds(base, everything, on=base.replaceable),
+        *collect_bounds(request.resolver, everything, on=base.replaceable),
         *(f"{name}{bounds}" for name, bounds in base.held.items() if bounds and name not in named),
     }
     return Freedom(

@@ -7,15 +7,16 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from packaging.tags import Tag, sys_tags
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
+
+from tierproof.guard.wheel_tags import rank_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,13 @@ class Lock:
         return next((item for item in self.packages if item.name == name), None)
 
 
-def read_lock(text: str, folder: Path | None = None) -> Lock:
+def read_lock(text: str, folder: Path | None = None, tags: Mapping[Tag, int] | None = None) -> Lock:
     """Read a `pylock.toml`.
 
     Args:
         text: of the file.
         folder: where it lies, which its relative paths start from; the current folder by default.
+        tags: those of the interpreter that it is for, ranked; the running one's by default.
 
     Raises:
         ValueError: it is none.
@@ -68,7 +70,8 @@ def read_lock(text: str, folder: Path | None = None) -> Lock:
     if "lock-version" not in document:
         raise ValueError("no lock-version: this is no pylock.toml")
     entries = [_resolve_paths(entry, folder or Path.cwd()) for entry in document.get("packages", [])]
-    return Lock(tuple(_read_package(entry) for entry in entries))
+    ranks = rank_tags() if tags is None else tags
+    return Lock(tuple(_read_package(entry, ranks) for entry in entries))
 
 
 def _resolve_paths(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -84,12 +87,12 @@ def _resolve_paths(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return resolved
 
 
-def _read_package(entry: Mapping[str, Any]) -> LockedPackage:
+def _read_package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> LockedPackage:
     direct = any(key in entry for key in ("archive", "directory", "vcs"))
     archive = entry.get("archive", {})
-    wheel = _choose_wheel(entry.get("wheels", ()))
+    wheel = choose_wheel(entry.get("wheels", ()), tags)
     chosen = wheel or archive or entry.get("sdist") or {}
-    url = _find_url(chosen)
+    url = find_url(chosen)
     is_wheel = urlsplit(url).path.endswith(".whl")
     version = str(entry.get("version", ""))
     if not version and is_wheel:
@@ -107,26 +110,24 @@ def _read_package(entry: Mapping[str, Any]) -> LockedPackage:
     )
 
 
-def _choose_wheel(wheels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Give the wheel that this interpreter would install: the one whose best tag comes first."""
+def choose_wheel(
+    wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]
+) -> Mapping[str, Any] | None:
+    """Give the wheel that an interpreter with these ranked tags would install: the best tag's."""
     ranked: list[tuple[int, int, Mapping[str, Any]]] = []
     for wheel in wheels:
         try:
-            tags = parse_wheel_filename(_file_name(_find_url(wheel)))[3]
+            tags = parse_wheel_filename(_file_name(find_url(wheel)))[3]
         except InvalidWheelFilename:
             continue
         ranked.append(
-            (min((_rank_tags().get(tag, 1 << 30) for tag in tags), default=1 << 30), len(ranked), wheel)
+            (min((ranks.get(tag, 1 << 30) for tag in tags), default=1 << 30), len(ranked), wheel)
         )
     return min(ranked)[2] if ranked else None
 
 
-@lru_cache(maxsize=1)
-def _rank_tags() -> Mapping[Tag, int]:
-    return {tag: rank for rank, tag in enumerate(sys_tags())}
-
-
-def _find_url(source: Mapping[str, Any]) -> str:
+def find_url(source: Mapping[str, Any]) -> str:
+    """Give the URL of a file that a lock names by URL or path; empty where it names neither."""
     if url := source.get("url"):
         return str(url)
     path = source.get("path")

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from tierproof.errors import PlanError
 from tierproof.guard.base import Base
+from tierproof.guard.declared_bounds import Bound
 from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.lock import Lock, read_lock
+from tierproof.guard.protected import is_protected
 from tierproof.guard.run_uv import run_uv
 from tierproof.guard.stub_index import StubIndex
+from tierproof.guard.wheel_tags import rank_tags
 
 DEFAULT_LIMIT_S = 120.0
 
@@ -54,8 +57,15 @@ class Resolver:
         self._folder = folder
         self._limit_s = limit_s
         self._stubs = StubIndex(base, folder / "stubs")
-        self._views: dict[tuple[str, frozenset[str]], Path] = {}
+        self._steady = frozenset(
+            name for name in base.by_name if name in base.loaded.names or is_protected(name)
+        )
         self._calls = 0
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """What the base's packages declare about each other, extras aside."""
+        return self._stubs.bounds
 
     def resolve(
         self, lines: Sequence[str], freedom: Freedom, *, dependencies: bool = True
@@ -86,7 +96,8 @@ class Resolver:
             arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
         )
         if answer.status == 0:
-            return read_lock(lock.read_text(encoding="utf-8"), folder)
+            tags = rank_tags(self.base.python, self.base.platform)
+            return read_lock(lock.read_text(encoding="utf-8"), folder, tags)
         if answer.status == 1:
             return Unsolvable(answer.words)
         raise PlanError(
@@ -104,23 +115,27 @@ class Resolver:
             "--no-header",
             "--no-annotate",
         ]
+        if self.base.platform:
+            arguments += ["--python-version", self.base.python, "--python-platform", self.base.platform]
         arguments += ["--constraints", "constraints.txt", "--overrides", "overrides.txt"]
         arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
         for name in self._allow_build:
             arguments += ["--no-binary", name]
-        if freedom.frozen:
-            arguments += ["--index", self._view("freeze", freedom.frozen).as_uri()]
+        if freedom.frozen or freedom.preferred:
+            arguments += ["--index", self._stubs.freeze(self._choose_steady(freedom)).as_uri()]
         if freedom.preferred:
-            arguments += ["--find-links", str(self._view("offer", freedom.preferred))]
+            arguments += ["--find-links", str(self._stubs.flat)]
         if self.settings.no_index:  # --no-index would shut out the stubs as well
-            arguments += ["--default-index", self._view("freeze", frozenset()).as_uri()]
+            arguments += ["--default-index", self._stubs.freeze(frozenset()).as_uri()]
         return [*arguments, *self.settings.options]
 
-    def _view(self, kind: str, names: frozenset[str]) -> Path:
-        key = (kind, names)
-        if key not in self._views:
-            self._views[key] = self._stubs.freeze(names) if kind == "freeze" else self._stubs.offer(names)
-        return self._views[key]
+    def _choose_steady(self, freedom: Freedom) -> frozenset[str]:
+        """Choose which frozen names the first index holds; the others' pins alone hold them.
+
+        A search freezes now these, now those of the packages that nobody has loaded: one view serves all.
+        """
+        everything = len(freedom.frozen) == len(self.base.by_name)
+        return freedom.frozen if everything else freedom.frozen & self._steady
 
 
 @contextmanager

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from packaging.utils import canonicalize_name
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from tierproof.guard.base import Base
+from tierproof.guard.declared_bounds import Bound
 from tierproof.guard.lock import Lock
 from tierproof.guard.plan import ShadowedPackage
 from tierproof.guard.protected import is_accelerator, is_protected
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
-from tierproof.guard.stub_index import iterate_bounds
 
-_TRIALS = 16
+_TRIALS = 6
 _ROUNDS = 8
 
 
@@ -26,11 +27,18 @@ class Shadowing:
     shadows: tuple[ShadowedPackage, ...]
 
 
-def find_shadowing(lines: Sequence[str], resolver: Resolver) -> Shadowing | None:
+def find_shadowing(
+    lines: Sequence[str], resolver: Resolver, must: frozenset[str] = frozenset()
+) -> Shadowing | None:
     """Let the packages that nobody has loaded change, as few as possible.
 
     A package of the base that depends on a changed one must be content with the new version: first all of
     them as they are; failing that, those that nobody has loaded may change as well.
+
+    Args:
+        lines: requirements as uv reads them.
+        resolver: of the base.
+        must: names of the base's packages that the request itself changes.
 
     Returns:
         None where that does not resolve, or brings an accelerator library.
@@ -41,13 +49,13 @@ def find_shadowing(lines: Sequence[str], resolver: Resolver) -> Shadowing | None
     )
     if not free:
         return None
-    bound = collect_bounds(base, base.by_name, on=free)
-    found = _search(lines, free, bound, resolver)
-    if found is None:
-        found = _search_with_dependents(lines, free, resolver)
-    if found is None or any(is_accelerator(name) for name in _list_new(found, base)):
+    solution = _find_solution(lines, free, resolver)
+    if solution is None:
         return None
-    return Shadowing(found, _describe(found, base))
+    found = _reduce(*solution, must)
+    if any(is_accelerator(name) for name in _list_new(found, base)):
+        return None
+    return Shadowing(found, _describe(found, resolver))
 
 
 def list_changed(lock: Lock, base: Base) -> list[str]:
@@ -59,101 +67,113 @@ def list_changed(lock: Lock, base: Base) -> list[str]:
     ]
 
 
-def find_dependents(name: str, base: Base) -> tuple[str, ...]:
+def find_dependents(name: str, bounds: Sequence[Bound]) -> tuple[str, ...]:
     """Names of the base's packages that depend on `name`, extras aside."""
-    found = []
-    for item in base.by_name.values():
-        for requirement in iterate_bounds(item):
-            applies = requirement.marker is None or requirement.marker.evaluate({**base.markers, "extra": ""})
-            if applies and canonicalize_name(requirement.name) == name:
-                found.append(item.name)
-                break
-    return tuple(sorted(found))
+    return tuple(sorted({bound.owner for bound in bounds if bound.name == name}))
 
 
-def _search(
-    lines: Sequence[str], free: frozenset[str], constraints: tuple[str, ...], resolver: Resolver
-) -> Lock | None:
-    everything = frozenset(resolver.base.by_name)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One way to let the free packages change."""
 
-    def attempt(changeable: frozenset[str]) -> Lock | None:
-        freedom = Freedom(frozen=everything - changeable, preferred=changeable, constraints=constraints)
-        lock = resolver.resolve(lines, freedom)
+    lines: tuple[str, ...]
+    free: frozenset[str]
+    constraints: tuple[str, ...]
+    resolver: Resolver
+
+    def attempt(self, changeable: frozenset[str]) -> Lock | None:
+        """Resolve with everything frozen but `changeable`."""
+        freedom = Freedom(
+            frozen=frozenset(self.resolver.base.by_name) - changeable,
+            preferred=changeable,
+            constraints=self.constraints,
+        )
+        lock = self.resolver.resolve(self.lines, freedom)
         return None if isinstance(lock, Unsolvable) else lock
 
-    lock = attempt(free)
-    if lock is None:
-        return None
-    changed = list_changed(lock, resolver.base)
-    needed = frozenset(changed)
-    if needed != free and (solution := attempt(needed)) is not None:
-        lock = solution
-    for name in changed[:_TRIALS] if len(changed) > 1 else ():
-        solution = attempt(needed - {name})
-        if solution is not None:
-            lock, needed = solution, needed - {name}
-    return lock
 
-
-def _search_with_dependents(lines: Sequence[str], free: frozenset[str], resolver: Resolver) -> Lock | None:
-    """Ask also for the dependents that a change would leave unhappy, until none is left."""
+def _find_solution(lines: Sequence[str], free: frozenset[str], resolver: Resolver) -> tuple[_Search, Lock] | None:
+    """First with every bound of the base as it is; failing that, ask also for what a change leaves unhappy."""
     base = resolver.base
-    constraints = collect_bounds(base, [name for name in base.by_name if name not in free], on=free)
-    asked = list(lines)
+    search = _Search(tuple(lines), free, collect_bounds(resolver, base.by_name, on=free), resolver)
+    lock = search.attempt(free)
+    if lock is not None:
+        return search, lock
+    fixed = [name for name in base.by_name if name not in free]
+    search = replace(search, constraints=collect_bounds(resolver, fixed, on=free))
     for _ in range(_ROUNDS):
-        lock = _search(asked, free, constraints, resolver)
+        lock = search.attempt(free)
         if lock is None:
             return None
-        unhappy = _list_unhappy(lock, base)
+        unhappy = _list_unhappy(lock, resolver)
         if not unhappy:
-            return lock
-        if not set(unhappy).isdisjoint(asked):
+            return search, lock
+        if not set(unhappy).isdisjoint(search.lines):
             return None
-        asked += unhappy
+        search = replace(search, lines=(*search.lines, *unhappy))
     return None
 
 
-def _list_unhappy(lock: Lock, base: Base) -> list[str]:
-    changed = {name: new for name in list_changed(lock, base) if (new := lock.get(name)) is not None}
-    unhappy = set()
-    for item in base.by_name.values():
-        if item.name in changed:
+def _reduce(search: _Search, lock: Lock, must: frozenset[str]) -> Lock:
+    """Freeze again what need not change: all but `must` together, then by halves, while trials are left."""
+    base, trials = search.resolver.base, _TRIALS
+    needed = frozenset(list_changed(lock, base))
+    groups = [sorted(needed - must)] if needed != must else []
+    while groups and trials:
+        group = groups.pop(0)
+        if not needed.issuperset(group):  # frozen meanwhile
             continue
-        for requirement in iterate_bounds(item):
-            new = changed.get(canonicalize_name(requirement.name))
-            applies = requirement.marker is None or requirement.marker.evaluate({**base.markers, "extra": ""})
-            before = base.version(canonicalize_name(requirement.name))
-            content = before is not None and requirement.specifier.contains(before, prereleases=True)
-            if (
-                new
-                and applies
-                and content
-                and not requirement.specifier.contains(new.version, prereleases=True)
-            ):
-                unhappy.add(item.name)
+        trials -= 1
+        found = search.attempt(needed - set(group))
+        if found is not None and not _list_unhappy(found, search.resolver):
+            lock, needed = found, frozenset(list_changed(found, base))
+        elif len(group) > 1:
+            half = len(group) // 2
+            groups += [group[:half], group[half:]]
+    return lock
+
+
+def _list_unhappy(lock: Lock, resolver: Resolver) -> list[str]:
+    """Names of the base's packages, unchanged themselves, of which a change breaks a bound that holds now."""
+    base = resolver.base
+    changed = {name: new for name in list_changed(lock, base) if (new := lock.get(name)) is not None}
+    unhappy = {
+        bound.owner
+        for bound in resolver.bounds
+        if bound.owner not in changed
+        and bound.name in changed
+        and _holds(bound, base.version(bound.name))
+        and not _holds(bound, changed[bound.name].version)
+    }
     return sorted(unhappy)
 
 
-def collect_bounds(base: Base, owners: Collection[str], *, on: Collection[str]) -> tuple[str, ...]:
+def collect_bounds(resolver: Resolver, owners: Collection[str], *, on: Collection[str]) -> tuple[str, ...]:
     """Give the bounds that `owners` put on packages in `on`, those that the base breaks already aside."""
-    found = set()
-    for owner in owners:
-        for requirement in iterate_bounds(base.by_name[owner]):
-            name = canonicalize_name(requirement.name)
-            version = base.version(name)
-            applies = requirement.marker is None or requirement.marker.evaluate({**base.markers, "extra": ""})
-            if name not in on or version is None or not applies or not requirement.specifier:
-                continue
-            if requirement.specifier.contains(version, prereleases=True):
-                found.add(f"{name}{requirement.specifier}")
+    if not on:
+        return ()
+    among, about = frozenset(owners), frozenset(on)
+    found = {
+        f"{bound.name}{bound.specifier}"
+        for bound in resolver.bounds
+        if bound.specifier
+        and bound.owner in among
+        and bound.name in about
+        and _holds(bound, resolver.base.version(bound.name))
+    }
     return tuple(sorted(found))
+
+
+def _holds(bound: Bound, version: Version | str | None) -> bool:
+    return version is not None and SpecifierSet(bound.specifier).contains(version, prereleases=True)
 
 
 def _list_new(lock: Lock, base: Base) -> list[str]:
     return [item.name for item in lock.packages if item.name not in base.by_name]
 
 
-def _describe(lock: Lock, base: Base) -> tuple[ShadowedPackage, ...]:
+def _describe(lock: Lock, resolver: Resolver) -> tuple[ShadowedPackage, ...]:
+    base = resolver.base
     found = []
     for name in list_changed(lock, base):
         item = lock.get(name)
@@ -161,6 +181,8 @@ def _describe(lock: Lock, base: Base) -> tuple[ShadowedPackage, ...]:
         if name in base.added:
             continue
         found.append(
-            ShadowedPackage(name, base.by_name[name].version, item.version, find_dependents(name, base))
+            ShadowedPackage(
+                name, base.by_name[name].version, item.version, find_dependents(name, resolver.bounds)
+            )
         )
     return tuple(found)

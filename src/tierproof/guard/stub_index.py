@@ -1,116 +1,134 @@
-"""The base as a package index: for each installed distribution a wheel that holds its metadata alone.
+"""The base as a package index, written once for each base and kept in the user's cache folder.
 
 uv asks this index first and so sees, of a frozen package, exactly the version that is installed: also one
 with a local version, one from a URL, or an editable one, and with the dependencies that it really declares.
+Writing some two thousand small files takes longer than resolving; and under one lasting address uv keeps
+what it has read of them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
-import re
 import shutil
-import zipfile
-from collections.abc import Collection, Iterator
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from tierproof.guard.base import Base
-from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.cache_folder import find_user_cache_folder
+from tierproof.guard.declared_bounds import Bound
+from tierproof.guard.write_stubs import BOUNDS, FLAT, INDEX, write_stubs
 
-_WHEEL = "Wheel-Version: 1.0\nGenerator: tierproof\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-_EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
+_FORMAT = 1
+_KEPT = 6
+_KEPT_FOR_S = 2 * 86400.0
 
 
 class StubIndex:
-    """The stub wheels of one base in a folder of its own.
+    """The stub wheels of one base.
 
     Args:
         base: what is installed.
-        folder: an empty folder, which the caller removes.
+        spare: an empty folder, which the caller removes: used where the cache folder cannot be written.
     """
 
-    def __init__(self, base: Base, folder: Path) -> None:
+    def __init__(self, base: Base, spare: Path) -> None:
         self._base = base
-        self._all = folder / "all"
-        self._folder = folder
-        self._views = 0
-        self._written: set[str] = set()
+        self._spare = spare
+
+    @property
+    def flat(self) -> Path:
+        """The folder of all of the base's stubs, as one choice among others (`--find-links`)."""
+        return self._folder / FLAT
+
+    @cached_property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The bounds that apply within the base, extras aside; also those that it breaks."""
+        return tuple(Bound(*each) for each in json.loads((self._folder / BOUNDS).read_text(encoding="utf-8")))
 
     def freeze(self, names: Collection[str]) -> Path:
         """Give the folder of a simple index that knows the base's `names` and nothing else."""
-        self._views += 1
-        view = self._folder / f"view-{self._views}"
-        view.mkdir(parents=True)
-        for name in names:
-            self._write(self._base.by_name[name])
-            _link(self._all / name, view / name)
-        return view
+        everything = self._folder / INDEX
+        if len(set(names)) == len(self._base.by_name):
+            return everything
+        view = self._folder / "views" / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+        if _count(view) == len(set(names)):
+            with contextlib.suppress(OSError):
+                os.utime(view)
+            return view
 
-    def offer(self, names: Collection[str]) -> Path:
-        """Give a flat folder with the base's `names`, as one choice among others (`--find-links`)."""
-        self._views += 1
-        view = self._folder / f"view-{self._views}"
-        view.mkdir(parents=True)
-        for name in names:
-            self._write(self._base.by_name[name])
-            for wheel in (self._all / name).glob("*.whl"):
-                _link(wheel, view / wheel.name)
-        return view
+        def write(folder: Path) -> None:
+            for name in names:
+                _link(everything / name, folder / name)
 
-    def _write(self, item: InstalledDistribution) -> None:
-        if item.name in self._written:
-            return
-        folder = self._all / item.name
-        folder.mkdir(parents=True)
-        stem = f"{item.name.replace('-', '_')}-{self._base.version(item.name)}"
-        file = f"{stem}-py3-none-any.whl"
-        with zipfile.ZipFile(folder / file, "w") as archive:
-            for name, text in (
-                ("METADATA", _describe(item, self._base)),
-                ("WHEEL", _WHEEL),
-                ("RECORD", ""),
-            ):  # a fixed time: the same base gives the same bytes
-                archive.writestr(zipfile.ZipInfo(f"{stem}.dist-info/{name}", (2000, 1, 1, 0, 0, 0)), text)
-        link = file.replace("+", "%2B")
-        (folder / "index.html").write_text(
-            f'<!DOCTYPE html><html><body><a href="{link}">{file}</a></body></html>'
-        )
-        self._written.add(item.name)
+        view.parent.mkdir(exist_ok=True)
+        _prune(view.parent)
+        return _make(view, write)
+
+    @cached_property
+    def _folder(self) -> Path:
+        count = len(self._base.by_name)
+        try:
+            parent = find_user_cache_folder() / "stubs"
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = parent / _fingerprint(self._base)
+            if count and _count(folder / INDEX) == _count(folder / FLAT) == count and (folder / BOUNDS).exists():
+                os.utime(folder)
+                return folder
+            _prune(parent)
+            return _make(folder, lambda new: write_stubs(self._base, new, folder))
+        except OSError:
+            self._spare.mkdir(parents=True)
+            write_stubs(self._base, self._spare, self._spare)
+            return self._spare
+
+
+def _fingerprint(base: Base) -> str:
+    """Give a name that changes with anything that the stubs are made from."""
+    items: Iterable[object] = ((item.name, item.version, item.requires) for item in base.by_name.values())
+    text = repr((_FORMAT, sorted(items, key=repr), sorted(base.markers.items())))
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
+
+
+def _make(final: Path, write: Callable[[Path], None]) -> Path:
+    """Write a folder beside its place and move it there whole; one that is there and damaged goes."""
+    new = Path(tempfile.mkdtemp(prefix=".new-", dir=final.parent))
+    try:
+        write(new)
+        if final.exists():
+            with contextlib.suppress(OSError):  # another process may have put it right meanwhile
+                final.rename(new.with_name(f"{new.name}-damaged"))
+        with contextlib.suppress(OSError):  # another process was faster: its folder holds the same
+            new.rename(final)
+    finally:
+        for path in (new, new.with_name(f"{new.name}-damaged")):
+            shutil.rmtree(path, ignore_errors=True)
+    return final
+
+
+def _prune(parent: Path) -> None:
+    """Remove what nobody has used for two days, the latest few aside."""
+    with contextlib.suppress(OSError):
+        entries = sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in entries[_KEPT:]:
+            if time.time() - path.stat().st_mtime > _KEPT_FOR_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _count(folder: Path) -> int:
+    try:
+        return len(os.listdir(folder))  # noqa: PTH208 - names are enough
+    except OSError:
+        return -1
 
 
 def _link(source: Path, target: Path) -> None:
     try:
-        os.symlink(source, target, target_is_directory=source.is_dir())  # noqa: PTH211
+        os.symlink(source, target, target_is_directory=True)  # noqa: PTH211
     except OSError:  # Windows without the right to make links
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
-
-
-def iterate_bounds(item: InstalledDistribution) -> Iterator[Requirement]:
-    """Yield the requirements that an installed distribution declares and that can be read."""
-    for line in item.requires:
-        try:
-            yield Requirement(line)
-        except InvalidRequirement:  # pip never enforced what it could not read; nor can a plan
-            continue
-
-
-def _describe(item: InstalledDistribution, base: Base) -> str:
-    lines = ["Metadata-Version: 2.1", f"Name: {item.name}", f"Version: {base.version(item.name)}"]
-    extras: set[str] = set()
-    for requirement in iterate_bounds(item):
-        if _is_broken_already(requirement, base):
-            continue
-        if requirement.url is not None:  # what a URL gave is installed; another would be a change
-            requirement.url = None
-        lines.append(f"Requires-Dist: {requirement}")
-        extras |= {canonicalize_name(name) for name in _EXTRA.findall(str(requirement.marker or ""))}
-    lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
-    return "\n".join(lines) + "\n\n"
-
-
-def _is_broken_already(requirement: Requirement, base: Base) -> bool:
-    """Tell whether the base, as found, breaks this bound: then it is no reason to refuse an addition."""
-    version = base.version(canonicalize_name(requirement.name))
-    return version is not None and not requirement.specifier.contains(version, prereleases=True)
+        shutil.copytree(source, target)

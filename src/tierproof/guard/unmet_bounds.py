@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from tierproof.guard.base import Base
 from tierproof.guard.installed import InstalledDistribution, capture_installed
 from tierproof.guard.plan import Conflict
-from tierproof.guard.stub_index import iterate_bounds
+from tierproof.guard.declared_bounds import iterate_bounds
 
 
 def find_unmet_bounds(site: Path, base: Base, waived: Collection[str] = ()) -> tuple[Conflict, ...]:

@@ -9,6 +9,7 @@ import io
 import ssl
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, cast
@@ -69,7 +70,7 @@ def fetch(url: str, environment: Mapping[str, str], span: tuple[int, int] | None
         passwords.add_password(
             None, bare, unquote(parts.username), unquote(parts.password or ""), is_authenticated=True
         )
-    context = ssl.create_default_context(cafile=environment.get("SSL_CERT_FILE") or None)
+    context = _make_context(environment.get("SSL_CERT_FILE", ""))
     opener = build_opener(HTTPSHandler(context=context), HTTPBasicAuthHandler(passwords))
     asked = URLRequest(bare, headers={} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"})
     with opener.open(asked, timeout=_TIMEOUT_S) as answer:
@@ -77,6 +78,12 @@ def fetch(url: str, environment: Mapping[str, str], span: tuple[int, int] | None
             raise OSError("the server gives no part of a file")
         content: bytes = answer.read()
     return content
+
+
+@lru_cache(maxsize=4)
+def _make_context(certificates: str) -> ssl.SSLContext:
+    """Make it once: reading the system's certificates takes longer than most answers."""
+    return ssl.create_default_context(cafile=certificates or None)
 
 
 def _read_metadata(url: str, bytes_: int, environment: Mapping[str, str]) -> str:
