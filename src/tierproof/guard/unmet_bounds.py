@@ -9,9 +9,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tierproof.guard.base import Base
+from tierproof.guard.declared_bounds import iterate_bounds
 from tierproof.guard.installed import InstalledDistribution, capture_installed
 from tierproof.guard.plan import Conflict
-from tierproof.guard.declared_bounds import iterate_bounds
 
 
 def find_unmet_bounds(site: Path, base: Base, waived: Collection[str] = ()) -> tuple[Conflict, ...]:
