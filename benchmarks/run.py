@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import agreement
+import corruption
+import install_speed
 import reach
 import start_time
 import tier1_cost
@@ -21,6 +23,8 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "start": ("Start of the package and the command", start_time.run),
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
+    "install": ("An addition into a live kernel", install_speed.run),
+    "corruption": ("Real requests on a real base", corruption.run),
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
 }
 

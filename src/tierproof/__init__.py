@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tierproof.api.heal import heal
     from tierproof.api.history import history
     from tierproof.api.install import install
+    from tierproof.api.isolated import IsolatedWorker, isolated, isolated_workers
     from tierproof.api.plan import plan
     from tierproof.api.recover import recover
     from tierproof.api.rollback import rollback
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from tierproof.api.snapshot import snapshot
     from tierproof.api.uninstall import uninstall
     from tierproof.core.report import Report
-    from tierproof.errors import PlanRefused, TierproofError
+    from tierproof.errors import (
+        PlanRefused,
+        TierproofError,
+        WorkerDiedError,
+        WorkerError,
+        WorkerTimeoutError,
+    )
     from tierproof.guard.diagnosis import Diagnosis
     from tierproof.guard.healing import Healing
     from tierproof.guard.plan import Plan
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnosis",
     "Healing",
+    "IsolatedWorker",
     "ModelSpec",
     "Plan",
     "PlanRefused",
@@ -40,12 +48,17 @@ __all__ = [
     "Report",
     "Snapshot",
     "TierproofError",
+    "WorkerDiedError",
+    "WorkerError",
+    "WorkerTimeoutError",
     "__version__",
     "check",
     "doctor",
     "heal",
     "history",
     "install",
+    "isolated",
+    "isolated_workers",
     "plan",
     "recover",
     "rollback",
@@ -58,6 +71,8 @@ _HOMES = {
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.doctor",
     "heal": "tierproof.api.heal",
+    "isolated": "tierproof.api.isolated",
+    "isolated_workers": "tierproof.api.isolated",
     "plan": "tierproof.api.plan",
     "history": "tierproof.api.history",
     "install": "tierproof.api.install",
@@ -68,6 +83,7 @@ _HOMES = {
     "snapshot": "tierproof.api.snapshot",
     "Diagnosis": "tierproof.guard.diagnosis",
     "Healing": "tierproof.guard.healing",
+    "IsolatedWorker": "tierproof.api.isolated",
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
     "PlanRefused": "tierproof.errors",
@@ -75,6 +91,12 @@ _HOMES = {
     "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
+    # What `%load_ext tierproof` and `%unload_ext tierproof` look for.
+    "load_ipython_extension": "tierproof.watch.extension",
+    "unload_ipython_extension": "tierproof.watch.extension",
+    "WorkerDiedError": "tierproof.errors",
+    "WorkerError": "tierproof.errors",
+    "WorkerTimeoutError": "tierproof.errors",
 }
 
 

@@ -206,3 +206,9 @@ def test_owner_and_stash(site: Path) -> None:
     assert place.restore(f"{site}/~ack/x.so") == site / "pack/x.so"
     assert place.restore("/tmp/pip-uninstall-abc/late.py") == site / "pack/late.py"
     assert place.restore("/usr/lib/libc.so.6") is None
+
+
+def test_what_a_heal_moved_aside_is_found_where_it_was(site: Path) -> None:
+    install(site, "spaced", "1.0", {"space/_upb/x.so": "x"})
+    moved = f"{os.path.realpath(site)}/.tierproof-heal-1-2-abc/aside/space/~upb/x.so"
+    assert Site([site]).restore(moved) == Path(os.path.realpath(site)) / "space/_upb/x.so"

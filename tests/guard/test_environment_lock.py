@@ -110,6 +110,9 @@ def test_a_killed_holder_blocks_nobody_not_even_by_a_forked_child(tmp_path: Path
     child = int(holder.stdout.readline())
     holder.kill()
     holder.wait()
+    for stream in (holder.stdin, holder.stdout):
+        assert stream is not None
+        stream.close()
     try:
         with lock_environment(tmp_path, limit_s=10):
             pass

@@ -140,7 +140,7 @@ def test_a_record_with_other_files(here: Throwaway, record: str) -> None:
     endure(here, "liar")
 
 
-def test_links_and_set_uid_files_in_a_wheel(here: Throwaway) -> None:
+def test_a_link_in_a_wheel(here: Throwaway) -> None:
     def add_link(archive: zipfile.ZipFile) -> None:
         entry = zipfile.ZipInfo("linked.py")
         entry.create_system = 3
@@ -150,6 +150,8 @@ def test_links_and_set_uid_files_in_a_wheel(here: Throwaway) -> None:
     write_raw(here, "linker", add_link)
     endure(here, "linker")
 
+
+def test_a_set_uid_file_in_a_wheel(here: Throwaway) -> None:
     def add_set_uid(archive: zipfile.ZipFile) -> None:
         entry = zipfile.ZipInfo("mighty.py")
         entry.create_system = 3

@@ -69,6 +69,13 @@ def test_detail_says_who_when_and_what_helps() -> None:
         assert part in torn.detail
 
 
+def test_what_tierproof_added_is_recovered_not_installed_by_pip() -> None:
+    torn = judge_package(LoadedPackage("p"), replace(HELD, mismatches=("p/a.py",), installer="tierproof"))
+    assert torn is not None
+    assert "tierproof recover" in torn.detail
+    assert "pip install" not in torn.detail
+
+
 def test_documents_and_pages() -> None:
     torn = judge_package(LoadedPackage("<p>", "1.0", replaced=("x.so",)), HELD)
     assert torn is not None

@@ -15,6 +15,7 @@ from tierproof.cli.list import list_added
 from tierproof.cli.plan import plan
 from tierproof.cli.recover import recover
 from tierproof.cli.rollback import rollback
+from tierproof.cli.run import run
 from tierproof.cli.save import save
 from tierproof.cli.uninstall import uninstall
 
@@ -40,3 +41,4 @@ tierproof.add_command(save)
 tierproof.add_command(recover)
 tierproof.add_command(doctor)
 tierproof.add_command(heal)
+tierproof.add_command(run)

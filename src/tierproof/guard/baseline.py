@@ -9,14 +9,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.errors import OutputError
 from tierproof.guard.installed import InstalledDistribution
-from tierproof.guard.record import find_mismatches, read_record
+from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
 
 _FORMAT_VERSION = 1
 
@@ -98,23 +98,31 @@ def save_baseline(baseline: Baseline) -> bool:
     return True
 
 
-def sight(root: Path, distributions: Iterable[InstalledDistribution]) -> tuple[Baseline, bool]:
+Read = Callable[[InstalledDistribution], tuple[RecordEntry, ...]]
+
+
+def sight(
+    root: Path, distributions: Iterable[InstalledDistribution], read: Read = read_own_record
+) -> tuple[Baseline, bool]:
     """Give the baseline of `root`, made and stored now if there was none, and whether this is the first sight.
 
     Args:
         root: a site directory.
         distributions: every one found in it, also those that hide each other.
+        read: gives a distribution's RECORD.
     """
     own = [each for each in distributions if each.root == root]
     known = load_baseline(root)
-    baseline = known if known is not None else _look(root, own)
-    seen = observe_libraries(baseline, own)
+    baseline = known if known is not None else _look(root, own, read)
+    seen = observe_libraries(baseline, own, read)
     if seen != known:
         save_baseline(seen)
     return seen, known is None
 
 
-def observe_libraries(baseline: Baseline, distributions: Iterable[InstalledDistribution]) -> Baseline:
+def observe_libraries(
+    baseline: Baseline, distributions: Iterable[InstalledDistribution], read: Read = read_own_record
+) -> Baseline:
     """Note the native libraries of every distribution whose metadata is new since they were last noted."""
     libraries, stamps = dict(baseline.libraries), dict(baseline.stamps)
     for distribution in distributions:
@@ -122,11 +130,11 @@ def observe_libraries(baseline: Baseline, distributions: Iterable[InstalledDistr
         if stamps.get(distribution.name) == stamp:
             continue
         stamps[distribution.name] = stamp
-        for entry in read_record(distribution.metadata_path):
+        for entry in read(distribution):
             if ".so" not in entry.path and not entry.path.endswith(".pyd"):
                 continue
             try:
-                status = (distribution.root / entry.path).stat()
+                status = os.stat(f"{distribution.root}/{entry.path}")  # noqa: PTH116
             except OSError:
                 continue
             libraries[f"{status.st_dev}:{status.st_ino}"] = (distribution.name, distribution.version)
@@ -136,9 +144,9 @@ def observe_libraries(baseline: Baseline, distributions: Iterable[InstalledDistr
 def metadata_changed_at(distribution: InstalledDistribution) -> float:
     """When the distribution was put there: the newest inode change of its metadata, in seconds; 0 if gone."""
     newest = 0.0
-    for path in (distribution.metadata_path, distribution.metadata_path / "METADATA"):
+    for path in (str(distribution.metadata_path), f"{distribution.metadata_path}/METADATA"):
         try:
-            newest = max(newest, path.stat().st_ctime)
+            newest = max(newest, os.stat(path).st_ctime)  # noqa: PTH116 - twice for each of hundreds
         except OSError:
             continue
     return newest
@@ -152,11 +160,11 @@ def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str,
     return {name: tuple(sorted(at.values())) for (_, name), at in found.items() if len(at) > 1}
 
 
-def _look(root: Path, distributions: list[InstalledDistribution]) -> Baseline:
+def _look(root: Path, distributions: list[InstalledDistribution], read: Read) -> Baseline:
     seen_at = time.time()
     dirty = {}
     for each in distributions:
-        wrong = find_mismatches(root, read_record(each.metadata_path), hash_changed_since=float("inf"))
+        wrong = find_mismatches(root, read(each), hash_changed_since=float("inf"))
         if wrong:
             dirty[each.name] = wrong
     versions: dict[str, str] = {}

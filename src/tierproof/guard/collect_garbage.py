@@ -1,4 +1,4 @@
-"""Garbage: generations that no process can have on its path any more."""
+"""Garbage: generations, and layers of workers, that no process can have on its path any more."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.guard.activate import list_live_sites
 from tierproof.guard.activation import read_present
 from tierproof.guard.activation_history import read_history
+from tierproof.guard.collect_layers import collect_layers
 from tierproof.guard.environment_folder import find_environment_folder
 from tierproof.guard.environment_lock import lock_environment
 from tierproof.guard.generation_store import GenerationStore
@@ -26,7 +27,7 @@ class Collected:
     """What a collection removed and kept.
 
     Attributes:
-        removed: ids.
+        removed: ids; those of workers' layers begin with `isolated/`.
         kept: id to the reason.
         bytes: freed, files shared with other generations not counted.
     """
@@ -47,7 +48,9 @@ class Collected:
     def describe(self) -> str:
         """Give it as plain text."""
         count = len(self.removed) + len(self.kept)
-        lines = [f"gc: removed {len(self.removed)} of {count} generations, {self.bytes / 1e6:.1f} MB"]
+        lines = [
+            f"gc: removed {len(self.removed)} of {count} generations and layers, {self.bytes / 1e6:.1f} MB"
+        ]
         lines += [f"  - {name}" for name in self.removed]
         lines += [f"    {name} stays: {reason}" for name, reason in self.kept]
         return "\n".join(lines)
@@ -60,7 +63,10 @@ class Collected:
 
 
 def collect_garbage(*, keep: int = 1) -> Collected:
-    """Remove generations, each by one rename, but for the present one and those that a live process may use.
+    """Remove generations and layers, each by one rename, but for the present one and those that are in use.
+
+    In use is a generation that a live process may have on its path, and a layer that one names or that was used
+    within the hour.
 
     Args:
         keep: how many of the others stay, the latest first, to roll back to.
@@ -80,7 +86,12 @@ def collect_garbage(*, keep: int = 1) -> Collected:
                 store.path(identifier).rename(grave)
                 shutil.rmtree(grave.parent, ignore_errors=True)
                 removed.append(identifier)
-    return Collected(tuple(removed), tuple(sorted(reasons.items())), freed)
+    layers, kept_layers = collect_layers(store.folder / "isolated")
+    return Collected(
+        (*removed, *(f"isolated/{name}" for name in layers)),
+        (*sorted(reasons.items()), *((f"isolated/{name}", reason) for name, reason in kept_layers.items())),
+        freed + sum(layers.values()),
+    )
 
 
 def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:

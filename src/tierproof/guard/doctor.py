@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from tierproof.guard.diagnosis import Diagnosis
 from tierproof.guard.loaded import LoadedModule, capture_loaded_modules, choose_version, holds_other_code
 from tierproof.guard.mapped import MappedLibrary, is_replaced, read_mapped_libraries, site_roots
 from tierproof.guard.process import find_own_processes, has_maps, process_started_at
-from tierproof.guard.record import read_record
 from tierproof.guard.remote_version import read_remote_versions
 from tierproof.guard.settle import settle_if_idle
 from tierproof.guard.site import Site
@@ -78,15 +77,20 @@ def diagnose_environment() -> Diagnosis:
     """Diagnose this interpreter's environment: its files, and the user's live processes that run from it."""
     began = time.perf_counter()
     site, notes = _open_site(Site.of_this_interpreter)
-    names = dict.fromkeys(each.name for each in site.distributions)
-    torn = list(_judge(site, (LoadedPackage(name) for name in names), sys.executable))
+    users: dict[int, tuple[MappedLibrary, ...]] = {}
     for pid in find_own_processes():
         try:
             libraries = read_mapped_libraries(pid)
         except ProcessError:  # it has ended, or does not let itself be looked into
             continue
         if any(site.find_root(library.path) for library in libraries):
-            torn += _diagnose_from_outside(site, pid, libraries)
+            users[pid] = libraries
+    used = _find_used(site, (library for libraries in users.values() for library in libraries))
+    names = dict.fromkeys(each.name for each in site.distributions)
+    torn = list(_judge(site, (LoadedPackage(name) for name in names), sys.executable, used))
+    site.memory.save(site.roots)
+    for pid, libraries in users.items():
+        torn += _diagnose_from_outside(site, pid, libraries)
     return Diagnosis(tuple(torn), len(site.distributions), time.perf_counter() - began, tuple(notes))
 
 
@@ -185,15 +189,23 @@ def _diagnose_from_outside(
 def _import_names(site: Site, name: str) -> tuple[str, ...]:
     """The names under which a distribution is imported: from its RECORD, else its own."""
     distribution = site.find(name)
-    entries = read_record(distribution.metadata_path) if distribution else ()
+    entries = site.read_record(distribution) if distribution else ()
     tops = {entry.path.partition("/")[0] for entry in entries if entry.path.endswith("/__init__.py")}
     return tuple(sorted(tops, key=len)) or (name.replace("-", "_"),)
 
 
-def _judge(site: Site, loaded: Iterable[LoadedPackage], interpreter: str = "") -> tuple[TornPackage, ...]:
+def _find_used(site: Site, libraries: Iterable[MappedLibrary]) -> set[str]:
+    """The distributions that one of `libraries` is known to be of; their every file is looked at."""
+    seen = (site.find_seen_library(library.device, library.inode) for library in libraries)
+    return {each[0] for each in seen if each is not None}
+
+
+def _judge(
+    site: Site, loaded: Iterable[LoadedPackage], interpreter: str = "", used: Collection[str] | None = None
+) -> tuple[TornPackage, ...]:
     torn = []
     for package in loaded:
-        disk = site.examine(package.name)
+        disk = site.examine(package.name, look_at_all=used is None or package.name in used)
         if disk.mismatches and interpreter:
             disk = _try_import(site, package.name, disk, interpreter)
         judged = judge_package(package, disk)

@@ -25,7 +25,7 @@ from tierproof.guard.mapped import (
     site_roots,
 )
 from tierproof.guard.process import find_own_processes, has_maps
-from tierproof.guard.record import read_record
+from tierproof.guard.record import read_own_record
 from tierproof.guard.settle import exchange, remove_heal_folder, settle_heals
 from tierproof.guard.site import Site
 from tierproof.guard.snapshot_entry import find_entries, lay_out
@@ -89,6 +89,11 @@ def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
     site = _site_of(pid)
     present = site.find(torn.package)
     root = present.root if present is not None else _find_former_root(site, torn.package)
+    if present is not None and present.installer == "tierproof":
+        raise HealError(
+            f"{torn.package} was added by tierproof, and what it adds is never changed file by file",
+            hint="Put its generation back with:  tierproof recover",
+        )
     user = find_user_of_disk(site, torn.package, pid) if present is not None else None
     if user is not None:
         raise HealError(
@@ -130,7 +135,7 @@ def find_user_of_disk(site: Site, name: str, pid: int) -> int | None:
     if distribution is None:
         return None
     present = set()
-    for entry in read_record(distribution.metadata_path):
+    for entry in read_own_record(distribution):
         if ".so" in entry.path:
             try:
                 status = (distribution.root / entry.path).stat()
@@ -225,7 +230,7 @@ def _put_in_place(
 
 
 def _files_inside(distribution: InstalledDistribution) -> set[str]:
-    entries = read_record(distribution.metadata_path)
+    entries = read_own_record(distribution)
     return {entry.path for entry in entries if not entry.path.startswith(("..", "/"))}
 
 

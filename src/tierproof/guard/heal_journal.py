@@ -73,6 +73,11 @@ def is_owner_alive(folder: Path) -> bool:
     return pid.isdigit() and ticks.isdigit() and is_alive(int(pid), int(ticks))
 
 
+def is_own(folder: Path) -> bool:
+    """Tell whether this process made the folder of a heal."""
+    return folder.name.startswith(f"{PREFIX}{os.getpid()}-{read_start_ticks(os.getpid())}-")
+
+
 def is_alive(pid: int, start_ticks: int) -> bool:
     """Tell whether process `pid` runs and is the one that started then; a zombie does not run."""
     return start_ticks > 0 and read_start_ticks(pid) == start_ticks

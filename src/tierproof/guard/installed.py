@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import Distribution as Metadata
 from importlib.metadata import DistributionFinder, MetadataPathFinder
 from pathlib import Path
+from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
@@ -33,6 +35,16 @@ class InstalledDistribution:
     installer: str = ""
 
 
+class Memory(Protocol):
+    """Remembers what was read of a distribution."""
+
+    def read(
+        self, metadata_path: Path, root: Path, read: Callable[[], InstalledDistribution | None]
+    ) -> InstalledDistribution | None:
+        """Give what is remembered, else what `read` gives."""
+        ...
+
+
 def capture_installed(paths: Sequence[str] | None = None) -> tuple[InstalledDistribution, ...]:
     """List the distributions on `paths` (sys.path by default), the first of a name first and alone."""
     found: dict[str, InstalledDistribution] = {}
@@ -41,11 +53,23 @@ def capture_installed(paths: Sequence[str] | None = None) -> tuple[InstalledDist
     return tuple(found.values())
 
 
-def iterate_installed(paths: Sequence[str] | None = None) -> Iterator[InstalledDistribution]:
-    """Yield every distribution, also those that another of the same name hides, in the order of the path."""
+def iterate_installed(
+    paths: Sequence[str] | None = None, memory: Memory | None = None
+) -> Iterator[InstalledDistribution]:
+    """Yield every distribution, also those that another of the same name hides, in the order of the path.
+
+    Args:
+        paths: entries of a path; sys.path by default.
+        memory: of what was read before.
+    """
     for entry in paths if paths is not None else sys.path:
+        root = Path(entry or ".")
         for metadata in MetadataPathFinder.find_distributions(_context(entry)):
-            distribution = _read(metadata, Path(entry or "."))
+            path = getattr(metadata, "_path", None)
+            if memory is not None and isinstance(path, Path):
+                distribution = memory.read(path, root, partial(_read, metadata, root))
+            else:
+                distribution = _read(metadata, root)
             if distribution is not None:
                 yield distribution
 

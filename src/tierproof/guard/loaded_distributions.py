@@ -125,6 +125,7 @@ def _read_top_levels(item: InstalledDistribution) -> Iterator[str]:
 
 def iterate_python_processes() -> Iterator[Path]:
     """Yield the /proc folders of this user's other Python processes that may use this environment."""
+    own = _read_program(Path("/proc/self"))
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -132,25 +133,33 @@ def iterate_python_processes() -> Iterator[Path]:
             if entry.stat().st_uid != os.getuid():
                 continue
             command = _find_command(entry)
-            program = os.readlink(entry / "exe")  # noqa: PTH115
+            program = _read_program(entry)
         except OSError:  # gone meanwhile, or not ours to look at
             continue
         # One without a command is ending, or not yet the program that it will be.
-        if command and "python" in os.path.basename(program) and not _is_of_other_environment(command):  # noqa: PTH119
+        if command and program == own and not _is_of_other_environment(command):
             yield entry
 
 
+def _read_program(process: Path) -> str:
+    """Give the program that a process runs, also where an upgrade has replaced it meanwhile."""
+    return os.readlink(process / "exe").removesuffix(" (deleted)")  # noqa: PTH115
+
+
 def _find_command(process: Path) -> str:
-    """Give what a process was started as; a bare name is looked for on the PATH that it was given."""
+    """Give what a process was started as, absolute where the folder or the PATH that it was given tells."""
     command = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
-    if os.sep in command or not command:
+    if command.startswith(os.sep) or not command:
         return command
     try:
-        environment = (process / "environ").read_bytes().split(b"\0")
+        lines = (process / "environ").read_bytes().split(b"\0")
     except OSError:
         return command
-    path = next((os.fsdecode(item[5:]) for item in environment if item.startswith(b"PATH=")), "")
-    return shutil.which(command, path=path) or command
+    given = dict(os.fsdecode(line).partition("=")[::2] for line in lines)
+    if os.sep not in command:
+        return shutil.which(command, path=given.get("PATH", "")) or command
+    started = Path(given.get("PWD", ""), command)
+    return str(started) if started.is_absolute() and started.exists() else command
 
 
 @lru_cache(maxsize=256)

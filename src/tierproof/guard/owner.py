@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from tierproof.guard.installed import InstalledDistribution
-from tierproof.guard.record import RecordEntry, read_record
+from tierproof.guard.record import RecordEntry, read_own_record
 
 # What pip puts in place of a name's first letters when it moves a folder aside before it deletes it.
 _STASH = re.compile(r"~[-~.=%0-9]*")
@@ -18,22 +18,25 @@ class Owners:
 
     Args:
         distributions: those that may own anything.
+        read: gives a distribution's RECORD.
     """
 
-    def __init__(self, distributions: Iterable[InstalledDistribution]) -> None:
-        self.records: dict[Path, tuple[RecordEntry, ...]] = {}
+    def __init__(
+        self,
+        distributions: Iterable[InstalledDistribution],
+        read: Callable[[InstalledDistribution], tuple[RecordEntry, ...]] = read_own_record,
+    ) -> None:
         self._files: dict[str, InstalledDistribution] = {}
         self._folders: dict[str, InstalledDistribution] = {}
         for distribution in distributions:
-            entries = read_record(distribution.metadata_path)
-            self.records[distribution.metadata_path] = entries
-            for entry in entries:
+            root = str(distribution.root)
+            for entry in read(distribution):
                 if entry.path.startswith(("..", "/")):
                     continue
-                path = f"{distribution.root}/{entry.path}"
+                path = f"{root}/{entry.path}"
                 self._files.setdefault(path, distribution)
                 folder = path.rpartition("/")[0]
-                while folder != str(distribution.root) and folder not in self._folders:
+                while folder != root and folder not in self._folders:
                     self._folders[folder] = distribution
                     folder = folder.rpartition("/")[0]
 
@@ -78,17 +81,26 @@ def undo_stash(path: Path, root: Path, names: Iterable[str]) -> Path:
     return root.joinpath(*parts)
 
 
-def find_stashes(root: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Folders that pip moved aside for `names` and never deleted: the trace of an install that was cut off."""
-    found = []
-    for entry in _names_in(root):
+def find_stashes(root: Path, names: Iterable[str], entries: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Folders that pip moved aside for `names` and never deleted: the trace of an install that was cut off.
+
+    Args:
+        root: the site directory.
+        names: top-level names of a distribution.
+        entries: what `list_stashes` gave for `root`; listed anew by default.
+    """
+    names, found = tuple(names), []
+    for entry in list_stashes(root) if entries is None else entries:
         stash = _STASH.match(entry)
-        if stash is None or stash.end() == len(entry):
-            continue
-        rest = entry[stash.end() :]
-        if any(len(name) == len(entry) and name.endswith(rest) for name in names):
+        rest = entry[stash.end() :] if stash else ""
+        if rest and any(len(name) == len(entry) and name.endswith(rest) for name in names):
             found.append(entry)
     return tuple(sorted(found))
+
+
+def list_stashes(root: Path) -> tuple[str, ...]:
+    """The names in `root` that may be of folders that pip moved aside, of whatever distribution."""
+    return tuple(entry for entry in _names_in(root) if entry.startswith("~"))
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -6,11 +6,19 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from packaging.utils import canonicalize_name
+
+from tierproof.guard.installed import InstalledDistribution
+
+_INVENTORY = "inventory.json"
 _UNCHECKED_SUFFIXES = (".pyc", ".pyo")
 
 
@@ -61,6 +69,41 @@ def read_record(metadata_path: Path) -> tuple[RecordEntry, ...]:
         return parse_record((metadata_path / "RECORD").read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
         return ()
+
+
+def read_own_record(distribution: InstalledDistribution) -> tuple[RecordEntry, ...]:
+    """Read the RECORD of a distribution; of one that tierproof added, the inventory beside its site directory."""
+    entries = read_record(distribution.metadata_path)
+    return entries or read_inventory(distribution.root, distribution.name)
+
+
+def read_inventory(root: Path, name: str) -> tuple[RecordEntry, ...]:
+    """Read what the inventory of a generation says of a package; empty where there is none.
+
+    Args:
+        root: the generation's site directory; the inventory lies beside it.
+        name: normalised.
+    """
+    try:
+        status = os.stat(f"{root}/../{_INVENTORY}")  # noqa: PTH116
+        files = _read_packages(str(root), status.st_mtime_ns, status.st_size)[name]["files"]
+        return tuple(
+            RecordEntry(str(path), _encode(bytes.fromhex(digest)), int(size))
+            for path, (digest, size) in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
+@lru_cache(maxsize=8)
+def _read_packages(root: str, _mtime_ns: int, _size: int) -> dict[str, Any]:
+    document = json.loads(Path(root, "..", _INVENTORY).read_text(encoding="utf-8"))
+    packages: dict[str, Any] = document["packages"] if document["format_version"] == 1 else {}
+    return {canonicalize_name(name): package for name, package in packages.items()}
+
+
+def _encode(digest: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def find_mismatches(

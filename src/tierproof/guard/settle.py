@@ -15,6 +15,7 @@ from tierproof.guard.heal_journal import (
     drop_journal,
     find_heal_folders,
     is_alive,
+    is_own,
     is_owner_alive,
     read_journal,
     write_journal,
@@ -46,7 +47,9 @@ def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:
     told = []
     for root in roots:
         for folder in find_heal_folders(root):
-            if is_owner_alive(folder):  # of a user with another data folder, hence another lock
+            # One of a live process is at work under another lock (of a user with another data folder). One of
+            # this process is not: the lock is held, so what it left could not be undone at once.
+            if is_owner_alive(folder) and not is_own(folder):
                 continue
             journal = read_journal(folder)
             if journal is not None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import time
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from tierproof.guard.baseline import Baseline, find_duplicates, metadata_changed_at, sight
+from tierproof.guard.heal_journal import PREFIX
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.loaded import LoadedModule
-from tierproof.guard.owner import Owners, find_stashes, undo_stash
-from tierproof.guard.record import find_mismatches, read_record
+from tierproof.guard.owner import Owners, find_stashes, list_stashes, undo_stash
+from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
+from tierproof.guard.site_memory import SiteMemory
 from tierproof.guard.torn import DiskPackage
+
+_HEAL_FOLDER = re.compile(rf"/{re.escape(PREFIX)}[^/]+/(?:aside|stage)/")
 
 
 class Site:
@@ -26,17 +32,24 @@ class Site:
     def __init__(self, folders: Iterable[str | Path]) -> None:
         roots = dict.fromkeys(os.path.realpath(folder) for folder in folders)
         existing = [root for root in roots if Path(root).is_dir()]
-        self.distributions = tuple(iterate_installed(existing))
+        self.memory = SiteMemory.of(map(Path, existing))
+        self._records: dict[Path, tuple[RecordEntry, ...]] = {}
+        self._stashes: dict[Path, tuple[str, ...]] = {}
+        self.distributions = tuple(iterate_installed(existing, self.memory))
         self.roots = tuple(dict.fromkeys(each.root for each in self.distributions)) or tuple(
             Path(root) for root in existing
         )
         self.baselines: dict[Path, Baseline] = {}
         self.first_seen: list[Path] = []
         for root in self.roots:
-            self.baselines[root], is_first = sight(root, self.distributions)
+            self.baselines[root], is_first = sight(root, self.distributions, self.read_record)
             if is_first:
                 self.first_seen.append(root)
         self._duplicates = find_duplicates(self.distributions)
+        self._by_name: dict[str, InstalledDistribution] = {}
+        for each in self.distributions:
+            self._by_name.setdefault(each.name, each)
+        self.memory.save(self.roots)
 
     @classmethod
     def of_this_interpreter(cls) -> Site:
@@ -46,7 +59,7 @@ class Site:
     @cached_property
     def owners(self) -> Owners:
         """Every file of every distribution."""
-        return Owners(self.distributions)
+        return Owners(self.distributions, self.read_record)
 
     def find_root(self, path: str) -> Path | None:
         """The site directory that `path` (resolved) lies in; the innermost where they nest."""
@@ -68,15 +81,24 @@ class Site:
 
     def find(self, name: str) -> InstalledDistribution | None:
         """The distribution of that name that the path leads to first."""
-        return next((each for each in self.distributions if each.name == name), None)
+        return self._by_name.get(name)
+
+    def read_record(self, distribution: InstalledDistribution) -> tuple[RecordEntry, ...]:
+        """The files of a distribution, by its RECORD or a generation's inventory; read once."""
+        path = distribution.metadata_path
+        if path not in self._records:
+            self._records[path] = read_own_record(distribution)
+        return self._records[path]
 
     def restore(self, path: str, known: Iterable[str] = ()) -> Path | None:
-        """Give the path that a mapped library had before pip moved it aside; None outside every site.
+        """Give the path that a mapped library had before pip or a heal moved it aside; None outside every site.
 
         Args:
             path: as the kernel shows it.
             known: further top-level names, of what is loaded and perhaps gone from disk.
         """
+        # What a heal moved aside was pip's own stash, where that lay in a folder that several share.
+        path = _HEAL_FOLDER.sub("/", path)
         root = self.find_root(path)
         if root is not None:
             if "/~" not in path:
@@ -109,26 +131,51 @@ class Site:
         versions = [baseline.versions.get(name, "") for baseline in self.baselines.values()]
         return next((version for version in versions if version), "")
 
-    def examine(self, name: str) -> DiskPackage:
-        """Capture what the disk holds of `name`, less what was already amiss at first sight."""
+    def examine(self, name: str, *, look_at_all: bool = True) -> DiskPackage:
+        """Capture what the disk holds of `name`, less what was already amiss at first sight.
+
+        Args:
+            name: of the distribution, normalised.
+            look_at_all: look at each of its files, even where no folder of theirs has changed since the last look.
+        """
         distribution = self.find(name)
         if distribution is None:
-            stashes = [
-                stash for root in self.roots for stash in find_stashes(root, (name, name.replace("-", "_")))
-            ]
-            return DiskPackage(stashes=tuple(stashes))
+            names = (name, name.replace("-", "_"))
+            found = [stash for root in self.roots for stash in self._find_stashes(root, names)]
+            return DiskPackage(stashes=tuple(found))
         root = distribution.root
-        baseline = self.baselines[root]
-        entries = read_record(distribution.metadata_path)
-        wrong = find_mismatches(root, entries, hash_changed_since=baseline.seen_at)
-        known = set(baseline.dirty.get(name, ()))
+        wrong: tuple[str, ...] = ()
+        if not look_at_all and self.memory.is_whole(distribution):
+            tops: Iterable[str] = self.memory.recall_tops(distribution)
+        else:
+            wrong = self._find_wrong(distribution)
+            tops = {entry.path.partition("/")[0] for entry in self.read_record(distribution)}
         duplicates = self._duplicates.get(name, ())
-        tops = {entry.path.partition("/")[0] for entry in entries}
         return DiskPackage(
             distribution.version,
-            tuple(path for path in wrong if path not in known),
-            duplicates if duplicates != baseline.duplicates.get(name, ()) else (),
+            wrong,
+            duplicates if duplicates != self.baselines[root].duplicates.get(name, ()) else (),
             installer=distribution.installer,
             changed_at=metadata_changed_at(distribution),
-            stashes=find_stashes(root, tops),
+            stashes=self._find_stashes(root, tops),
         )
+
+    def _find_wrong(self, distribution: InstalledDistribution) -> tuple[str, ...]:
+        """Files that are not as RECORD says and were so when they were last looked at."""
+        began, entries = time.time(), self.read_record(distribution)
+        baseline = self.baselines[distribution.root]
+        if distribution.root in self.first_seen:  # every file was looked at a moment ago
+            self.memory.note_whole(distribution, entries, baseline.seen_at)
+            return ()
+        since = max(baseline.seen_at, self.memory.verified_until(distribution))
+        known = set(baseline.dirty.get(distribution.name, ()))
+        found = find_mismatches(distribution.root, entries, hash_changed_since=since)
+        wrong = tuple(path for path in found if path not in known)
+        if not wrong:
+            self.memory.note_whole(distribution, entries, began)
+        return wrong
+
+    def _find_stashes(self, root: Path, names: Iterable[str]) -> tuple[str, ...]:
+        if root not in self._stashes:
+            self._stashes[root] = list_stashes(root)
+        return find_stashes(root, names, self._stashes[root]) if self._stashes[root] else ()

@@ -189,7 +189,8 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
         sentences.append(f"A fresh Python fails to import it: {disk.import_error}")
     if disk.stashes:
         sentences.append(f"An interrupted pip left {_list(disk.stashes)} behind.")
-    sentences.append(_REMEDIES[remedy].format(name=name, version=loaded.version, disk=disk.version))
+    said = _RECOVER if remedy is Remedy.REINSTALL and disk.installer == "tierproof" else _REMEDIES[remedy]
+    sentences.append(said.format(name=name, version=loaded.version, disk=disk.version))
     text = " ".join(sentences)
     return text[0].upper() + text[1:]
 
@@ -199,6 +200,7 @@ _REMEDIES = {
     Remedy.RESTART: "Restart the process: it then loads what the disk holds.",
     Remedy.REINSTALL: 'Install it once more: pip install --force-reinstall --no-deps "{name}=={disk}"',
 }
+_RECOVER = "tierproof added it: `tierproof recover` puts the generation back."
 
 
 def _who(disk: DiskPackage) -> str:

@@ -1,0 +1,350 @@
+"""Install commands as people type them: what does this line ask pip, uv or conda to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tierproof.guard.pip_options import ReadOptions, read_options
+from tierproof.guard.shell_words import split_commands
+
+_DEPTH = 4
+_PIP = re.compile(r"pip(\d+(\.\d+)?)?(\.exe)?\Z", re.IGNORECASE)
+_PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?\Z", re.IGNORECASE)
+_SHELL = re.compile(r"(ba|z|da|k)?sh(\.exe)?\Z")
+_CONDA = re.compile(r"(conda|mamba|micromamba)(\.exe|\.bat)?\Z")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)\Z", re.DOTALL)
+_DURATION = re.compile(r"\d+(\.\d+)?[smhd]?\Z")
+_SIGN = re.compile(r"(\s*)(?:!{1,2}|%%?(?:(?:shell|sx|system|time|timeit|capture)\b)?)\s*")
+_MENTION = re.compile(r"pip|uv|conda|mamba", re.IGNORECASE)
+_KEYWORD_NAMES = "do then else if elif while until ! { } time exec command builtin nohup noglob stdbuf"
+_KEYWORDS = frozenset(_KEYWORD_NAMES.split())
+# Programs that run another one, with those of their options that take a value.
+_RUNNERS = {
+    "sudo": "ughpCDRT",
+    "env": "uCS",
+    "nice": "n",
+    "ionice": "cnp",
+    "timeout": "ks",
+    "xargs": "IdEnLPas",
+}
+_PYTHON_VALUED = "WX"
+_READ_NAMES = """
+    editable requirement constraint upgrade upgrade-package upgrade-strategy force-reinstall ignore-installed
+    no-deps pre prerelease user target prefix root index-url extra-index-url find-links no-index python
+"""
+_READ = frozenset(_READ_NAMES.split())
+
+
+class Program(StrEnum):
+    """Who is asked to install."""
+
+    PIP = "pip"
+    UV = "uv"
+    CONDA = "conda"
+
+
+class Action(StrEnum):
+    """What it is asked to do; OTHER changes no package (`pip list`, `pip download`, a dry run)."""
+
+    INSTALL = "install"
+    UNINSTALL = "uninstall"
+    SYNC = "sync"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class PipCommand:
+    """One command, read.
+
+    Attributes:
+        program: who is asked.
+        action: what is asked of it.
+        requirements: as typed; for an uninstall, names.
+        editables: projects after `-e`.
+        requirement_files: after `-r`, as typed.
+        constraint_files: after `-c`, as typed.
+        upgrade: `-U`.
+        upgrade_packages: uv's `-P`, and what `--upgrade-strategy eager` does for all is in `eager`.
+        eager: dependencies are upgraded as well: `--upgrade-strategy eager`, or uv's `-U`.
+        force_reinstall: `--force-reinstall`, `--reinstall`, `--ignore-installed`.
+        no_deps: dependencies are left alone.
+        prereleases: `--pre`.
+        user: into the user's site.
+        elsewhere: a folder of its own (`--target`, `--prefix`, `--root`), as typed; else empty.
+        index_url: `-i`; else empty.
+        extra_index_urls: further indexes.
+        find_links: after `-f`.
+        no_index: only `find_links` may be asked.
+        interpreter: whose packages: the program as typed, or what `--python` names; else empty.
+        environment: variables set for this command alone.
+        folder: where `cd` led before, relative or absolute; empty for the current folder.
+        other_options: long names of the options that are not above.
+        text: the command's words, joined by spaces.
+    """
+
+    program: Program
+    action: Action
+    requirements: tuple[str, ...] = ()
+    editables: tuple[str, ...] = ()
+    requirement_files: tuple[str, ...] = ()
+    constraint_files: tuple[str, ...] = ()
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    eager: bool = False
+    force_reinstall: bool = False
+    no_deps: bool = False
+    prereleases: bool = False
+    user: bool = False
+    elsewhere: str = ""
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    interpreter: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    folder: str = ""
+    other_options: tuple[str, ...] = ()
+    text: str = ""
+
+    @property
+    def changes_packages(self) -> bool:
+        """True where running it could change what is installed somewhere."""
+        return self.action is not Action.OTHER
+
+
+def mentions_installer(text: str) -> bool:
+    """Tell quickly whether `text` could hold an install command at all."""
+    return _MENTION.search(text) is not None
+
+
+def parse_pip_commands(text: str, variables: Mapping[str, str] | None = None) -> tuple[PipCommand, ...]:
+    """Find the commands of pip, uv and conda in shell text.
+
+    Args:
+        text: one line or a script; notebook signs (`!`, `%`, `%%bash`) before a command are allowed.
+        variables: the shell's, for `$NAME`; this process's environment by default.
+
+    Never raises: what cannot be read is left out.
+    """
+    reader = _Reader(dict(os.environ if variables is None else variables))
+    reader.read(_strip_notebook_signs(text), 0)
+    return tuple(reader.found)
+
+
+def parse_pip_arguments(arguments: Sequence[str]) -> tuple[PipCommand, ...]:
+    """Find the commands in the words of one process's command line, where no shell stands between."""
+    reader = _Reader(dict(os.environ))
+    reader.read_words([str(word) for word in arguments], 0)
+    return tuple(reader.found)
+
+
+def _strip_notebook_signs(text: str) -> str:
+    lines = text.split("\n")
+    for at, line in enumerate(lines):
+        while match := _SIGN.match(line):
+            line = match[1] + line[match.end() :]  # noqa: PLW2901 - `%time !pip` carries two
+        lines[at] = line
+    return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Follows a script: variables and `cd` hold for what comes after."""
+
+    variables: dict[str, str]
+    folder: str = ""
+    found: list[PipCommand] = field(default_factory=list)
+
+    def read(self, text: str, depth: int) -> None:
+        for command in split_commands(text):
+            words = [each for word in command.words for each in word.expand(self.variables)]
+            self.read_words(words, depth)
+
+    def read_words(self, words: list[str], depth: int) -> None:
+        assigned, words = strip_prefixes(words)
+        if not words:
+            self.variables |= assigned
+            return
+        name, rest = os.path.basename(words[0].replace("\\", "/")), words[1:]  # noqa: PTH119 - a word, no file
+        if name == "cd":
+            operands = [word for word in rest if not word.startswith("-")]
+            self.folder = os.path.join(self.folder, *operands[:1])  # noqa: PTH118 - resolved by who uses it
+        elif name in ("export", "declare", "readonly", "local"):
+            self.variables |= _read_assignments(rest)[0]
+        elif name == "for" and len(rest) > 2 and rest[1] == "in":
+            self.variables[rest[0]] = " ".join(rest[2:])
+        elif (_SHELL.match(name) or name == "eval") and depth < _DEPTH:
+            self._read_nested(name, rest, depth)
+        else:
+            command = read_command(words, tuple(assigned.items()), self.folder)
+            if command is not None:
+                self.found.append(command)
+
+    def _read_nested(self, name: str, rest: list[str], depth: int) -> None:
+        if name == "eval":
+            self.read(" ".join(rest), depth + 1)
+            return
+        for at, word in enumerate(rest[:-1]):
+            if re.match(r"-[a-z]*c[a-z]*\Z", word):
+                self.read(rest[at + 1], depth + 1)
+                return
+            if not word.startswith("-"):
+                return
+
+
+def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Take away what stands before a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
+    assigned, rest = _read_assignments(list(words))
+    while rest:
+        name = os.path.basename(rest[0])  # noqa: PTH119 - a word, no file
+        if name in _KEYWORDS:
+            rest = rest[1:]
+        elif name in _RUNNERS:
+            rest = _skip_options(rest[1:], _RUNNERS[name])
+            if name == "timeout" and rest and _DURATION.match(rest[0]):
+                rest = rest[1:]
+        else:
+            break
+        more, rest = _read_assignments(rest)
+        assigned |= more
+    return assigned, rest
+
+
+def read_command(
+    words: Sequence[str], environment: tuple[tuple[str, str], ...], folder: str
+) -> PipCommand | None:
+    """Read one command without prefixes; None where it is none of pip, uv and conda."""
+    name, rest = os.path.basename(words[0].replace("\\", "/")), list(words[1:])  # noqa: PTH119 - a word, no file
+    text = " ".join(words)
+    if _PYTHON.match(name):
+        module, rest = _find_module(rest)
+        if module == "pip":
+            return _read_pip(rest, words[0], environment, folder, text)
+        return _read_uv(rest, words[0], environment, folder, text) if module == "uv" else None
+    if _PIP.match(name):
+        return _read_pip(rest, words[0], environment, folder, text)
+    if name in ("uv", "uv.exe"):
+        return _read_uv(rest, "", environment, folder, text)
+    if _CONDA.match(name):
+        return _read_conda(rest, text)
+    return None
+
+
+def _read_pip(
+    words: list[str], program: str, environment: tuple[tuple[str, str], ...], folder: str, text: str
+) -> PipCommand:
+    read = read_options(words)
+    verb = read.operands[0] if read.operands else ""
+    action = {"install": Action.INSTALL, "uninstall": Action.UNINSTALL}.get(verb, Action.OTHER)
+    return _make(Program.PIP, action, read, read.last("python") or program, environment, folder, text)
+
+
+def _read_uv(
+    words: list[str], program: str, environment: tuple[tuple[str, str], ...], folder: str, text: str
+) -> PipCommand | None:
+    read = read_options(words)
+    verbs = read.operands[:2]
+    if verbs[:1] == ("pip",):
+        action = {"install": Action.INSTALL, "uninstall": Action.UNINSTALL, "sync": Action.SYNC}.get(
+            "".join(verbs[1:]), Action.OTHER
+        )
+        read = ReadOptions(read.options, read.operands[1:])
+    elif verbs[:1] in (("add",), ("remove",), ("sync",)):
+        action = Action.SYNC  # a project's environment is made to match its lock
+    else:
+        action = Action.OTHER
+    return _make(Program.UV, action, read, read.last("python") or program, environment, folder, text)
+
+
+def _read_conda(words: list[str], text: str) -> PipCommand:
+    read = read_options(words)
+    verb = read.operands[0] if read.operands else ""
+    actions = {"install": Action.INSTALL, "update": Action.INSTALL, "upgrade": Action.INSTALL}
+    actions |= {"remove": Action.UNINSTALL, "uninstall": Action.UNINSTALL}
+    if verb not in actions or read.has("dry-run"):
+        return PipCommand(Program.CONDA, Action.OTHER, text=text)
+    return PipCommand(Program.CONDA, actions[verb], read.operands[1:], text=text)
+
+
+def _make(
+    program: Program,
+    action: Action,
+    read: ReadOptions,
+    interpreter: str,
+    environment: tuple[tuple[str, str], ...],
+    folder: str,
+    text: str,
+) -> PipCommand:
+    if read.has("dry-run") or read.has("help"):
+        action = Action.OTHER
+    upgrade = read.has("upgrade")
+    return PipCommand(
+        program,
+        action,
+        requirements=tuple(word for word in read.operands[1:] if word),
+        editables=tuple(value for value in read.all("editable") if value),
+        requirement_files=read.all("requirement"),
+        constraint_files=read.all("constraint"),
+        upgrade=upgrade,
+        upgrade_packages=read.all("upgrade-package"),
+        eager=upgrade and (program is Program.UV or read.last("upgrade-strategy") == "eager"),
+        force_reinstall=read.has("force-reinstall") or read.has("ignore-installed"),
+        no_deps=read.has("no-deps"),
+        prereleases=read.has("pre") or read.last("prerelease") == "allow",
+        user=read.has("user"),
+        elsewhere=read.last("target") or read.last("prefix") or read.last("root"),
+        index_url=read.last("index-url"),
+        extra_index_urls=read.all("extra-index-url"),
+        find_links=read.all("find-links"),
+        no_index=read.has("no-index"),
+        interpreter=interpreter,
+        environment=environment,
+        folder=folder,
+        other_options=tuple(name for name, _ in read.options if name not in _READ),
+        text=text,
+    )
+
+
+def _find_module(words: list[str]) -> tuple[str, list[str]]:
+    """Give the module that `python … -m MODULE` runs, and its arguments."""
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("-") or word in ("-", "--"):
+            return "", []
+        if word.startswith("--"):
+            continue
+        for at, letter in enumerate(word[1:], start=1):
+            if letter == "m":
+                attached = word[at + 1 :]
+                return (attached, queue) if attached else ("".join(queue[:1]), queue[1:])
+            if letter == "c":
+                return "", []
+            if letter in _PYTHON_VALUED:
+                queue = queue if word[at + 1 :] else queue[1:]
+                break
+    return "", []
+
+
+def _read_assignments(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    found: dict[str, str] = {}
+    rest = list(words)
+    while rest and (match := _ASSIGNMENT.match(rest[0])):
+        found[match[1]] = match[2]
+        rest.pop(0)
+    return found, rest
+
+
+def _skip_options(words: list[str], valued: str) -> list[str]:
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if not word.startswith("--") and word[-1] in valued and len(word) == 2 and rest:
+            rest.pop(0)
+    return rest

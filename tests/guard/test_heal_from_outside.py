@@ -1,0 +1,120 @@
+"""Heals of another process: from a snapshot, refused where it would harm, and of a whole environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guard.test_overlapping_heals import end, start, upgrade
+from guard.torn_host import read_tree, write_version
+from tierproof.errors import ProcessError
+from tierproof.guard import heal as healing_module
+from tierproof.guard.heal import heal_process
+from tierproof.guard.heal_environment import heal_environment
+from tierproof.guard.snapshot_process import snapshot_environment, snapshot_process, snapshot_this_process
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    root = tmp_path / "site-packages"
+    root.mkdir()
+    write_version(root, "1.0", "_elementtree")
+    return root
+
+
+@pytest.fixture
+def pid(root: Path) -> Iterator[int]:
+    process = start(root)
+    yield process.pid
+    end(process)
+
+
+def test_it_is_healed_from_a_snapshot_taken_from_outside(root: Path, pid: int) -> None:
+    whole = read_tree(root)
+    assert [each.package for each in snapshot_process(pid).kept] == ["pack"]
+    upgrade(root)
+    healing = heal_process(pid)
+    assert healing.ok, str(healing)
+    assert read_tree(root) == whole
+    assert heal_process(pid).healed == ()
+
+
+def test_a_snapshot_that_was_changed_and_an_index_out_of_reach_are_both_told(root: Path, pid: int) -> None:
+    (kept,) = snapshot_process(pid).kept
+    assert kept.how == "link"
+    with (root / "pack/late.py").open("a") as stream:
+        stream.write("# in place\n")
+    upgrade(root)
+    after = read_tree(root)
+    (failed,) = heal_process(pid).failed
+    assert "was changed since: pack/late.py" in failed.reason
+    assert "could not be fetched" in failed.reason
+    assert read_tree(root) == after
+
+
+def test_what_another_process_has_loaded_is_not_taken_from_it(root: Path, pid: int) -> None:
+    snapshot_process(pid)
+    upgrade(root)
+    other = start(root)
+    try:
+        (failed,) = heal_process(pid).failed
+        assert f"process {other.pid} has loaded pack 2.0" in failed.reason
+    finally:
+        end(other)
+    assert heal_process(pid).ok
+
+
+def test_what_tierproof_added_and_what_cannot_be_written_is_refused(
+    root: Path, pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot_process(pid)
+    upgrade(root)
+
+    def refuse(_: Path) -> Path:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(healing_module, "make_heal_folder", refuse)
+        assert "Read-only file system" in heal_process(pid).failed[0].reason
+    (root / "pack-2.0.dist-info/INSTALLER").unlink()
+    (root / "pack-2.0.dist-info/INSTALLER").write_text("tierproof\n")
+    (failed,) = heal_process(pid).failed
+    assert "tierproof recover" in failed.reason
+
+
+def test_each_process_of_an_environment_is_served(
+    root: Path, pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(root)])  # this environment, as far as the doctor is concerned
+    assert [each.package for each in snapshot_environment().kept] == ["pack"]
+    upgrade(root)
+    healing = heal_environment()
+    assert [each.package for each in healing.healed] == ["pack"]
+    assert healing.ok, str(healing)
+    assert heal_environment().healed == ()
+
+
+def test_a_process_without_libraries_of_packages_cannot_be_kept_from_outside() -> None:
+    import subprocess
+
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with pytest.raises(ProcessError, match=r"tp\.snapshot\(\)"):
+            snapshot_process(process.pid)
+        process.communicate(b"\n")
+
+
+def test_what_this_process_has_loaded_is_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(root), *sys.path])
+    monkeypatch.delitem(sys.modules, "pack", raising=False)
+    import pack  # noqa: F401
+
+    kept = snapshot_this_process(most_bytes=1 << 20, most_copied_bytes=0)
+    assert "pack" in [each.package for each in kept.kept]
+    monkeypatch.delitem(sys.modules, "pack")
