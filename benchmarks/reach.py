@@ -40,7 +40,8 @@ IMAGE = "colab:2026.01"
 LEAST_USABLE, LEAST_WITH_ISOLATED = 0.85, 0.98
 _USABLE = ("satisfied", "additive", "shadow")
 _SERVED = (*_USABLE, "waiver", "isolated")
-_NOTHING = ("no wheel or no such release", "needs a build", "cannot be read")
+_LOST = ("infeasible", "no plan in time")
+_NOTHING = ("no wheel or no such release", "needs a build", "cannot be read", "no answer by itself")
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,14 @@ def judge_line(entry: dict[str, object], base: Base, *, latest: bool = False) ->
             return answer("no wheel or no such release", " ".join(alone.words.split())[:300])
         if latest:
             requirements = list_latest(requested, base)
-        plan = make_plan(requirements, base)
-    except PlanError:
-        raise
+    except PlanError as error:
+        return answer("no answer by itself", str(error))
     except TierproofError as error:
         return answer("cannot be read", str(error))
+    try:
+        plan = make_plan(requirements, base)
+    except PlanError as error:
+        return answer("no plan in time", str(error))
     return answer(plan.verdict.value, _explain(plan), plan.duration_s, aged=bool(plan.aged))
 
 
@@ -134,10 +138,10 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
     """The tables of both readings, and the lines that do not end in the kernel."""
     kept = [[each for each in answers if each.counted] for answers in (written, latest)]
     counts = [Counter(each.verdict for each in answers) for answers in kept]
-    totals = [sum(count[name] for name in (*_SERVED, "infeasible")) for count in counts]
+    totals = [sum(count[name] for name in (*_SERVED, *_LOST)) for count in counts]
     rows = [
         (name, "", *(str(count[name]) for count in counts))
-        for name in (*_SERVED, "infeasible", *_NOTHING)
+        for name in (*_SERVED, *_LOST, *_NOTHING)
         if any(count[name] for count in counts)
     ]
     met = True

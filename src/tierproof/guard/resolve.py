@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +47,13 @@ class Freedom:
 
 
 class Resolver:
-    """Resolves on one base, in a folder of its own. Use `open_resolver`."""
+    """Resolves on one base, in a folder of its own. Use `open_resolver`.
+
+    Attributes:
+        base: what is installed.
+        settings: where packages come from.
+        spent_s: seconds that all resolutions so far have taken.
+    """
 
     def __init__(
         self, base: Base, folder: Path, settings: IndexSettings, allow_build: Collection[str], limit_s: float
@@ -61,6 +68,7 @@ class Resolver:
             name for name in base.by_name if name in base.loaded.names or is_protected(name)
         )
         self._calls = 0
+        self.spent_s = 0.0
 
     @property
     def bounds(self) -> tuple[Bound, ...]:
@@ -92,9 +100,11 @@ class Resolver:
         if freedom.preferred:
             lock.write_text(_describe_preferences(self.base, freedom.preferred), encoding="utf-8")
         arguments = [*self._arguments(freedom), *(() if dependencies else ("--no-deps",))]
+        started = time.perf_counter()
         answer = run_uv(
             arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
         )
+        self.spent_s += time.perf_counter() - started
         if answer.status == 0:
             tags = rank_tags(self.base.python, self.base.platform)
             return read_lock(lock.read_text(encoding="utf-8"), folder, tags)
