@@ -144,6 +144,57 @@ def test_no_shadow_that_a_loaded_dependent_forbids(house: Wheelhouse) -> None:
     assert plan.conflicts == (Conflict("token", "1.0", ">=2", "chat"),)
 
 
+def test_what_a_loaded_package_needs_is_named_where_it_stands_in_the_way(house: Wheelhouse) -> None:
+    house.add("token", "2.0")
+    base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]}, loaded=["former"])
+    plan = house.plan("token>=2", base=base)
+    assert plan.verdict is PlanVerdict.ISOLATED
+    assert "In its way: former, loaded, needs token < 2." in plan.explanation
+
+
+def test_what_is_loaded_and_would_come_along_is_named(house: Wheelhouse) -> None:
+    house.add("token", "2.0", "numb>=2.3")
+    plan = house.plan("token>=2", base=make_base({"token": "1.0", "numb": "2.0.2"}, loaded=["numb"]))
+    assert plan.verdict is PlanVerdict.ISOLATED
+    assert "With it would come numb 2.3.4, which is in use in another version." in plan.explanation
+    assert plan.touches_loaded == ("numb",)
+
+
+def test_a_search_for_a_shadow_ends(house: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tierproof.guard.shadow._PATIENCE_S", -1.0)
+    house.add("token", "2.0")
+    house.add("chat", "1.0", "token>=2")
+    house.add("former", "6.0", "token>=2")
+    base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]})
+    assert house.plan("chat", base=base).verdict is PlanVerdict.WAIVER
+
+
+def test_a_shadow_that_nothing_forces_is_left_out(house: Wheelhouse) -> None:
+    house.add("chat", "2.0", "token>=2")
+    house.add("token", "2.0", "numb>=2; extra == 'fast'", extras=["fast"])
+    base = make_base(
+        {"chat": "1.0", "token": "1.0", "numb": "2.0.2"}, {"chat": ["token<2"], "token": ["chat"]}
+    )
+    plan = house.plan("chat>=2", base=base)
+    assert [item.name for item in plan.shadows] == ["chat", "token"]
+
+
+def test_the_requested_package_in_an_older_version_than_installed_is_aged(house: Wheelhouse) -> None:
+    for version, need in (("0.9", "numb"), ("1.0", "numb"), ("2.0", "numb>=2.3")):
+        house.add("capt", version, need)
+    house.add("tool", "1.0", "capt<1")
+    base = make_base({"capt": "1.0", "numb": "2.0.2"}, loaded=["numb"])
+    plan = house.plan("tool", "capt", base=base)
+    assert (plan.verdict, [item.name for item in plan.aged]) == (PlanVerdict.SHADOW, ["capt"])
+
+
+def test_what_only_asks_the_driver_is_no_accelerator(house: Wheelhouse) -> None:
+    house.add("nvidia-ml-py", "13.0")
+    assert house.plan("nvidia-ml-py", base=make_base({"numb": "2.0.2"})).verdict is PlanVerdict.ADDITIVE
+    house.add("nvidia-cublas-cu12", "12.0")
+    assert house.plan("nvidia-cublas-cu12", base=make_base({"numb": "2.0.2"})).verdict is PlanVerdict.ISOLATED
+
+
 def test_another_version_of_what_is_loaded_runs_isolated(house: Wheelhouse) -> None:
     base = make_base({"numb": "2.0.2"}, loaded=["numb"])
     plan = house.plan("numb==2.3.4", base=base)

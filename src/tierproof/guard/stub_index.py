@@ -57,7 +57,8 @@ class StubIndex:
         if len(set(names)) == len(self._base.by_name):
             return everything
         view = self._folder / "views" / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
-        if _count(view) == len(set(names)):
+        size = len(set(names))
+        if _count(view) == size:
             with contextlib.suppress(OSError):
                 os.utime(view)
             return view
@@ -68,28 +69,29 @@ class StubIndex:
 
         view.parent.mkdir(exist_ok=True)
         _prune(view.parent)
-        return _make(view, write)
+        return _make(view, write, lambda: _count(view) == size)
 
     @cached_property
     def _folder(self) -> Path:
-        count = len(self._base.by_name)
         try:
             parent = find_user_cache_folder() / "stubs"
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = parent / _fingerprint(self._base)
-            if (
-                count
-                and _count(folder / INDEX) == _count(folder / FLAT) == count
-                and (folder / BOUNDS).exists()
-            ):
+            if self._is_whole(folder):
                 os.utime(folder)
                 return folder
             _prune(parent)
-            return _make(folder, lambda new: write_stubs(self._base, new, folder))
+            return _make(
+                folder, lambda new: write_stubs(self._base, new, folder), lambda: self._is_whole(folder)
+            )
         except OSError:
             self._spare.mkdir(parents=True)
             write_stubs(self._base, self._spare, self._spare)
             return self._spare
+
+    def _is_whole(self, folder: Path) -> bool:
+        count = len(self._base.by_name)
+        return _count(folder / INDEX) == _count(folder / FLAT) == count and (folder / BOUNDS).exists()
 
 
 def _fingerprint(base: Base) -> str:
@@ -99,12 +101,12 @@ def _fingerprint(base: Base) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
 
 
-def _make(final: Path, write: Callable[[Path], None]) -> Path:
+def _make(final: Path, write: Callable[[Path], None], is_whole: Callable[[], bool]) -> Path:
     """Write a folder beside its place and move it there whole; one that is there and damaged goes."""
     new = Path(tempfile.mkdtemp(prefix=".new-", dir=final.parent))
     try:
         write(new)
-        if final.exists():
+        if final.exists() and not is_whole():
             with contextlib.suppress(OSError):  # another process may have put it right meanwhile
                 final.rename(new.with_name(f"{new.name}-damaged"))
         with contextlib.suppress(OSError):  # another process was faster: its folder holds the same
