@@ -87,13 +87,16 @@ def _read_attributes(holder: Any) -> tuple[str, int] | None:
 def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tuple[int, str]:
     """RoBERTa-like tables begin after the padding index: their last positions cannot be used."""
     for path, module in model.named_modules():
+        padding = getattr(module, "padding_idx", None)  # also of tables that are no nn.Embedding, as I-BERT's
+        weight = getattr(module, "weight", None)
         if (
-            isinstance(module, nn.Embedding)
-            and "position" in path
-            and module.padding_idx is not None
-            and module.num_embeddings == length
+            "position" in path
+            and isinstance(padding, int)
+            and isinstance(weight, Tensor)
+            and weight.dim() == 2
+            and weight.shape[0] == length
         ):
-            offset = module.padding_idx + 1
+            offset = padding + 1
             return length - offset, f"{source} less the {offset} rows up to padding_idx"
     return length, source
 
