@@ -103,6 +103,8 @@ def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tup
 
 def is_triangular_mask(tensor: Tensor) -> bool:
     """Whether a tensor is one square mask, of any leading ones, whose pattern is a triangle."""
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return False
     if tensor.dim() < 2 or tensor.shape[-1] != tensor.shape[-2] or tensor.shape[-1] < 2 or tensor.is_meta:
         return False
     if tensor.numel() != tensor.shape[-1] ** 2:
