@@ -20,6 +20,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
 from tierproof.model.finite_difference import (
+    FINER_STEPS_FLOAT64,
     STEPS_FLOAT32,
     STEPS_FLOAT64,
     DirectionalDerivative,
@@ -74,6 +75,7 @@ class _Arena:
             still_rows=self.still_rows,
             seed=self.context.seed + direction,
             steps=self.steps,
+            finer_steps=FINER_STEPS_FLOAT64 if self.steps is STEPS_FLOAT64 else (),
             tolerance=self.tolerance,
         )
 

@@ -83,7 +83,11 @@ def _describe(
 ) -> dict[str, JsonValue]:
     predicted = sum(breakdown.values())
     peak = breakdown["parameters"] + breakdown["buffers"] + breakdown["optimizer"] + measured.peak
+    # The first three are what a report shows of the check in one line.
     return {
+        "measured_peak_bytes": peak,
+        "activation_bytes": measured.activations,
+        "predicted_peak_bytes": predicted,
         "breakdown_bytes": dict(breakdown),
         "parameters": count.parameters,
         "trainable": count.trainable,
@@ -92,8 +96,6 @@ def _describe(
         "activations_by_module_bytes": dict(list(measured.by_module.items())[:12]),
         "batch": subject.inputs.default_batch,
         "length": subject.inputs.default_length if subject.inputs.has_length else None,
-        "predicted_peak_bytes": predicted,
-        "measured_peak_bytes": peak,
         "peak_relative_error": (predicted - peak) / peak if peak else 0.0,
         "peak_source": measured.source,
         "device_memory_bytes": find_device_memory_bytes(subject.device),
