@@ -15,5 +15,7 @@ def find_user_cache_folder() -> Path:
     if Path(base).is_absolute():  # the XDG specification has relative ones ignored
         return Path(base) / "tierproof"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tierproof" / "cache"
+        return (
+            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tierproof" / "cache"
+        )
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "tierproof"

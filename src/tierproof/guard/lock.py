@@ -110,9 +110,7 @@ def _read_package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> LockedPa
     )
 
 
-def choose_wheel(
-    wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]
-) -> Mapping[str, Any] | None:
+def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) -> Mapping[str, Any] | None:
     """Give the wheel that an interpreter with these ranked tags would install: the best tag's."""
     ranked: list[tuple[int, int, Mapping[str, Any]]] = []
     for wheel in wheels:
@@ -120,9 +118,7 @@ def choose_wheel(
             tags = parse_wheel_filename(_file_name(find_url(wheel)))[3]
         except InvalidWheelFilename:
             continue
-        ranked.append(
-            (min((ranks.get(tag, 1 << 30) for tag in tags), default=1 << 30), len(ranked), wheel)
-        )
+        ranked.append((min((ranks.get(tag, 1 << 30) for tag in tags), default=1 << 30), len(ranked), wheel))
     return min(ranked)[2] if ranked else None
 
 

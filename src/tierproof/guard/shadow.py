@@ -92,7 +92,9 @@ class _Search:
         return None if isinstance(lock, Unsolvable) else lock
 
 
-def _find_solution(lines: Sequence[str], free: frozenset[str], resolver: Resolver) -> tuple[_Search, Lock] | None:
+def _find_solution(
+    lines: Sequence[str], free: frozenset[str], resolver: Resolver
+) -> tuple[_Search, Lock] | None:
     """First with every bound of the base as it is; failing that, ask also for what a change leaves unhappy."""
     base = resolver.base
     search = _Search(tuple(lines), free, collect_bounds(resolver, base.by_name, on=free), resolver)

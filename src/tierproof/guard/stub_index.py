@@ -77,7 +77,11 @@ class StubIndex:
             parent = find_user_cache_folder() / "stubs"
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = parent / _fingerprint(self._base)
-            if count and _count(folder / INDEX) == _count(folder / FLAT) == count and (folder / BOUNDS).exists():
+            if (
+                count
+                and _count(folder / INDEX) == _count(folder / FLAT) == count
+                and (folder / BOUNDS).exists()
+            ):
                 os.utime(folder)
                 return folder
             _prune(parent)

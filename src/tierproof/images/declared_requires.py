@@ -77,7 +77,15 @@ def _locate(
             _write_placeholder(placeholders, *release)
         lines = "".join(f"{name}=={version}\n" for name, version in releases)
         (folder / "requirements.in").write_text(lines, encoding="utf-8")
-        arguments = ["pip", "compile", "requirements.in", "--no-deps", "--quiet", "--no-config", "--no-header"]
+        arguments = [
+            "pip",
+            "compile",
+            "requirements.in",
+            "--no-deps",
+            "--quiet",
+            "--no-config",
+            "--no-header",
+        ]
         arguments += ["--no-annotate", "--no-python-downloads", "--python", target.executable]
         arguments += ["--python-version", target.python, "--python-platform", target.platform]
         arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
@@ -110,7 +118,9 @@ def _write_placeholder(folder: Path, name: str, version: str) -> None:
     stem = f"{name.replace('-', '_')}-{version}"
     file = f"{stem}-{_LAST_TAG}.whl"
     (folder / name).mkdir()
-    (folder / name / "index.html").write_text(f'<!DOCTYPE html><html><body><a href="{file}">{file}</a></body></html>')
+    (folder / name / "index.html").write_text(
+        f'<!DOCTYPE html><html><body><a href="{file}">{file}</a></body></html>'
+    )
     with zipfile.ZipFile(folder / name / file, "w") as archive:
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n"
         for file, text in (("METADATA", metadata), ("WHEEL", _WHEEL), ("RECORD", "")):
@@ -119,7 +129,9 @@ def _write_placeholder(folder: Path, name: str, version: str) -> None:
 
 def _read(item: LockedPackage, target: Target, environment: Mapping[str, str]) -> tuple[str, ...] | None:
     """Read what a release declares from its best wheel, else from its source archive."""
-    wheels = [each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")]
+    wheels = [
+        each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")
+    ]
     wheel = choose_wheel(wheels, rank_tags(target.python, target.platform))
     if wheel is not None:
         declared = read_requires(find_url(wheel), int(wheel.get("size") or 0), environment)

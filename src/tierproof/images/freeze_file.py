@@ -90,9 +90,7 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
             skipped.append(SkippedLine(number, line[:200], package))
         elif package.name in found:
             first = found[package.name]
-            skipped.append(
-                SkippedLine(number, line[:200], f"line {first.line} names {package.name} already")
-            )
+            skipped.append(SkippedLine(number, line[:200], f"line {first.line} names {package.name} already"))
         else:
             found[package.name] = package
     if not found:

@@ -90,7 +90,9 @@ def _read_entry(entry: object, number: int, folder: Path) -> Image:
         raise UsageError(f"entry {number} of {folder / 'index.json'} lacks: {missing}")
     path = folder / str(values["file"])
     if path.resolve().parent != folder.resolve():
-        raise UsageError(f"entry {number} of {folder / 'index.json'} names a file elsewhere: {values['file']}")
+        raise UsageError(
+            f"entry {number} of {folder / 'index.json'} names a file elsewhere: {values['file']}"
+        )
     return Image(
         str(values["image"]),
         str(values["hardware"]),
