@@ -13,6 +13,7 @@ from pathlib import Path
 
 import agreement
 import corruption
+import doctor_speed
 import install_speed
 import reach
 import start_time
@@ -24,6 +25,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
     "install": ("An addition into a live kernel", install_speed.run),
+    "doctor": ("The doctor on a large environment", doctor_speed.run),
     "corruption": ("Real requests on a real base", corruption.run),
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
 }

@@ -10,6 +10,9 @@ import pytest
 # A runner in the background starts with SIGINT ignored, and children inherit that: Ctrl-C must work in tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Under nohup it is SIGHUP. A handler that does nothing goes on ignoring it here, and is not inherited.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -102,3 +102,21 @@ heavy = ("torch", "numpy", "matplotlib", "transformers")
 print("\\n" + json.dumps([name for name in heavy if name in sys.modules]))
 """
     assert json.loads(run_python(code).splitlines()[-1]) == []
+
+
+def test_a_check_does_not_import_the_compiler() -> None:
+    code = """
+import sys, tierproof
+from torch import nn
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(9, 8), nn.Linear(8, 9)
+    def forward(self, idx):
+        return self.head(self.embed(idx))
+report = tierproof.check(Model(), progress=False)
+print(report.verdict.value, len(report.results), "torch._dynamo" in sys.modules)
+"""
+    verdict, results, imported = run_python(code).split()
+    assert (verdict, imported) == ("pass", "False")
+    assert int(results) > 10

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tierproof._version import __version__
 
+TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:
     from tierproof.api.check import check
     from tierproof.api.doctor import doctor

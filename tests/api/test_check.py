@@ -33,10 +33,8 @@ def test_healthy_handwritten_models_pass_without_a_word(name):
     assert report.model.kind == HANDWRITTEN[name][1]
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ACCEPTANCE)
 def test_healthy_transformers_models_pass(name):
-    if name not in ACCEPTANCE:
-        pytest.skip("run by make test-all")
     builder, kind = TINY[name]
     report = tierproof.check(builder(), skip=["T1-SPEED"], progress=False)
     assert report.verdict is Verdict.PASS, explain(report)
@@ -46,8 +44,10 @@ def test_healthy_transformers_models_pass(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_the_whole_zoo_passes(name):
-    report = tierproof.check(TINY[name][0](), progress=False)
+    builder, kind = TINY[name]
+    report = tierproof.check(builder(), progress=False)
     assert report.verdict is Verdict.PASS, explain(report)
+    assert report.model.kind == kind
 
 
 def test_the_document_is_the_contracts():

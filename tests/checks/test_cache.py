@@ -63,3 +63,26 @@ def test_a_cached_step_that_raises_is_said():
         return kwargs
 
     assert "no cache, please" in run(gpt2_with(refuse)).skipped
+
+
+def t5_with_first_pass(wrong_from):
+    """A decoder that mistakes calls of `wrong_from` tokens or more that begin or continue a cache."""
+    model = TINY["t5"][0]()
+    plain = model.decoder.forward
+
+    def forward(input_ids=None, **kwargs):
+        output = plain(input_ids=input_ids, **kwargs)
+        if kwargs.get("use_cache") and wrong_from <= input_ids.shape[1]:
+            for layer in output.past_key_values.self_attention_cache.layers:
+                layer.keys = layer.keys.flip(2)
+        return output
+
+    model.decoder.forward = forward
+    return model
+
+
+def test_a_wrong_first_pass_of_a_decoder_that_starts_from_one_token_is_a_warning():
+    (finding,) = run(t5_with_first_pass(wrong_from=2)).findings
+    assert (finding.code, finding.severity.value) == ("T1-CACHE-002", "warning")
+    (finding,) = run(t5_with_first_pass(wrong_from=1)).findings
+    assert (finding.code, finding.severity.value) == ("T1-CACHE-001", "error")

@@ -324,3 +324,70 @@ def test_float32_differences_find_a_detached_residual():
     assert healthy.measurements["finite_difference"] == "float32"
     finding = only_error(run_check(CHECK, replace_block_forward(model, 1, detached_residual)))
     assert finding.code == "T1-GRAD-008"
+
+
+class HalfBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+def wrong_by_hand(self, x):
+    x = x + HalfBackward.apply(self.attn(self.ln1(x)))
+    return x + self.mlp(self.ln2(x))
+
+
+def test_a_handwritten_backward_that_differs_is_a_warning_for_it_may_be_a_surrogate():
+    output = run_check(CHECK, replace_block_forward(build_gpt(), 1, wrong_by_hand))
+    (finding,) = [f for f in output.findings if f.code == "T1-GRAD-008"]
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["autograd_functions"] == ["HalfBackward"]
+    assert "HalfBackward" in finding.message
+
+
+class RightBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 2
+
+
+def right_by_hand_with_a_detached_residual(self, x):
+    x = x.detach() + RightBackward.apply(self.attn(self.ln1(x)))
+    return x + self.mlp(self.ln2(x))
+
+
+def test_a_cut_beside_a_handwritten_backward_stays_an_error():
+    model = replace_block_forward(build_gpt(), 1, right_by_hand_with_a_detached_residual)
+    assert only_error(run_check(CHECK, model)).code == "T1-GRAD-008"
+
+
+class OptionalInput(CharGPT):
+    """Adds a second embedding, of nothing but padding when its input is left out, as RoCBERT's shapes."""
+
+    def __init__(self, cut=False):
+        super().__init__()
+        self.shape = nn.Embedding(5, 32, padding_idx=0)
+        nn.init.normal_(self.shape.weight)  # the padding row too: the answers depend on it
+        self.cut = cut
+
+    def forward(self, idx):
+        extra = self.shape(idx % 5 if self.cut else torch.zeros_like(idx))
+        x = self.token(idx) + (extra.detach() if self.cut else extra)
+        for block in self.blocks:
+            x = block(x + self.position(torch.arange(idx.size(1))))
+        return self.head(self.norm(x))
+
+
+def test_an_embedding_read_only_at_its_padding_row_gets_no_gradient_by_request():
+    output = run_check(CHECK, OptionalInput())
+    assert alarms(output) == []
+    assert any("padding_idx" in f.message for f in output.findings)
+    assert only_error(run_check(CHECK, OptionalInput(cut=True))).where == "shape"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from cli.command import listing, run, start, write_model
+from cli.command import environment, listing, run, start, write_model
 from loopback import serve
 
 HANG = """
@@ -131,3 +132,50 @@ def test_an_interrupted_download_leaves_no_part(tmp_path):
     assert stderr.endswith("nothing was judged.\n")
     assert not list(home.rglob("*.part"))
     assert not list(home.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("module", ["tierproof.cli", "tierproof.cli.interruption", "contextlib", "click"])
+def test_ctrl_c_while_the_command_is_still_being_imported(tmp_path, module):
+    code = f"""
+import importlib.abc, os, signal, sys
+class Press(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+for name in [name for name in sys.modules if name.partition(".")[0] == {module!r}]:
+    del sys.modules[name]
+from tierproof.__main__ import run
+sys.meta_path.insert(0, Press())
+sys.argv = ["tierproof", "--help"]
+sys.exit(run())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(tmp_path, fake=False),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "tierproof: interrupted; nothing was judged.\n"
+
+
+def test_ctrl_c_after_the_answer_does_not_take_it_back(tmp_path):
+    code = """
+import os, signal, sys
+from tierproof.__main__ import run
+sys.argv = ["tierproof", "--version"]
+code = run()
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(code)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(tmp_path, fake=False),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")

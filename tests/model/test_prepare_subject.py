@@ -214,3 +214,43 @@ def test_modes_are_put_back():
     before = [m.training for m in model.modules()]
     prepare_subject(model)
     assert [m.training for m in model.modules()] == before
+
+
+def test_the_offset_of_a_table_that_is_no_embedding_is_subtracted_too():
+    class QuantTable(nn.Module):  # I-BERT's
+        def __init__(self, rows, width, padding_idx):
+            super().__init__()
+            self.weight, self.padding_idx = nn.Parameter(torch.randn(rows, width)), padding_idx
+
+        def forward(self, ids):
+            return torch.nn.functional.embedding(ids, self.weight, self.padding_idx)
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.max_position_embeddings = 20
+            self.tokens, self.head = nn.Embedding(9, 8), nn.Linear(8, 9)
+            self.position_embeddings = QuantTable(20, 8, padding_idx=1)
+
+        def forward(self, input_ids):
+            positions = torch.arange(input_ids.shape[1]) + 2
+            return self.head(self.tokens(input_ids) + self.position_embeddings(positions))
+
+    assert prepare_subject(Model()).inputs.max_length == 18
+
+
+def test_a_triangular_mask_is_not_looked_for_in_sparse_and_nested_buffers():
+    model = build("char_gpt")
+    model.register_buffer("table", torch.eye(4).to_sparse())
+    assert prepare_subject(model).inputs.max_length == 64
+
+
+def test_an_error_of_ours_is_not_called_one_of_the_model(monkeypatch):
+    from tierproof.model import prepare_subject as module
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "_read_outputs", fail)
+    with pytest.raises(ZeroDivisionError):
+        prepare_subject(build("char_gpt"))

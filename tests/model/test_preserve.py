@@ -345,13 +345,13 @@ def test_module_wide_hooks_are_removed():
     assert not nn.modules.module._global_forward_hooks
 
 
-def test_note_device_move_changes_what_is_returned_to_between_checks():
+def test_note_change_changes_what_is_returned_to_between_checks():
     model = nn.Linear(2, 2)
     model.register_buffer("table", torch.zeros(2))
     before = fingerprint(model)
     with preserve(model) as snapshot:
         model.to(torch.float64)
-        snapshot.note_device_move()
+        snapshot.note_change()
         moved = fingerprint(model)
         with torch.no_grad():
             model.weight.add_(1)

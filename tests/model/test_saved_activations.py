@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tierproof.model.live_bytes import LiveTensors, measure_live_bytes
-from tierproof.model.optimizer_state import measure_optimizer_state_bytes
+from tierproof.model.optimizer_state import OPTIMIZERS, count_optimizer_state_bytes
 from tierproof.model.saved_activations import SavedActivations
 
 
@@ -96,14 +96,38 @@ def test_peak_and_kept_live_bytes():
     assert live.source == "live tensors"
 
 
-def test_optimizer_state_is_measured_without_memory():
-    model = nn.Sequential(nn.Linear(1000, 1000, bias=False), nn.Linear(1000, 1), nn.LazyLinear(3))
-    model[1].requires_grad_(False)
-    parameters = 1000 * 1000
-    live = LiveTensors()
-    with live:
-        assert measure_optimizer_state_bytes(model, "adamw") == 2 * 4 * parameters + 4
-        assert measure_optimizer_state_bytes(model, "sgd") == 0
-        assert measure_optimizer_state_bytes(model, "sgd_momentum") == 4 * parameters
-    assert live.peak_bytes < 1000
-    assert measure_optimizer_state_bytes(nn.Identity()) == 0
+REAL_OPTIMIZERS = {
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "sgd_momentum": lambda parameters: torch.optim.SGD(parameters, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64, torch.complex64])
+def test_optimizer_state_is_that_of_a_real_optimizer(name, dtype):
+    model = nn.Sequential(nn.Linear(20, 10, bias=False, dtype=dtype), nn.Linear(10, 1, dtype=dtype))
+    model[1].weight.requires_grad_(False)
+    model.append(nn.Linear(20, 10, bias=False, dtype=dtype))
+    model[2].weight = model[0].weight
+    optimizer = REAL_OPTIMIZERS[name]([p for p in model.parameters() if p.requires_grad])
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
+    optimizer.step()
+    states = [value for state in optimizer.state.values() for value in state.values()]
+    kept = sum(value.nbytes for value in states if value is not None)
+    assert count_optimizer_state_bytes(model, name) == kept
+
+
+def test_optimizer_state_of_lazy_parameters_and_of_none_is_nothing():
+    assert count_optimizer_state_bytes(nn.LazyLinear(3)) == 0
+    assert count_optimizer_state_bytes(nn.Identity()) == 0
+
+
+def test_the_step_is_counted_in_the_default_precision():
+    model = nn.Linear(2, 1, bias=False)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert count_optimizer_state_bytes(model) == 2 * 2 * 4 + 8
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -81,6 +81,7 @@ def check(
     from tierproof.checks.check import Deadline
     from tierproof.checks.registry import load_checks, select_checks
     from tierproof.checks.runner import run_checks
+    from tierproof.model.batch_norm_statistics import settle_batch_norms
     from tierproof.model.prepare_subject import prepare_subject, refuse_empty
     from tierproof.model.preserve import preserve
 
@@ -96,11 +97,14 @@ def check(
                 show(0, 0, "working out the inputs")
                 if device is not None:
                     model.to(place)
-                    snapshot.note_device_move()
+                    snapshot.note_change()
                 subject = prepare_subject(
                     model, target=target, spec=spec, inputs=inputs, device=place, seed=seed
                 )
                 snapshot.restore(full=False)
+                if settled := settle_batch_norms(subject, seed):
+                    assumptions = (*assumptions, settled)
+                    snapshot.note_change()
                 results = run_checks(subject, checks, snapshot, seed=seed, deadline=deadline, progress=show)
         except KeyboardInterrupt:
             print("tierproof: interrupted; the model was restored and nothing was judged.", file=sys.stderr)  # noqa: T201

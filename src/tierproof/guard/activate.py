@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tierproof.core.atomic_write import write_text_atomically
 from tierproof.errors import InstallError
 from tierproof.guard.activation import (
     choose_path_file,
@@ -21,6 +22,7 @@ from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.generation_users import find_loaded_added
 from tierproof.guard.launchers import Launchers, sync_launchers
 from tierproof.guard.run_uv import hide_credentials
+from tierproof.guard.saved_lock import format_saved_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def activate(
         InstallError: it cannot be written; what was there is there still.
     """
     settle_history(store)
+    if generation is not None:
+        _keep_lock(store, generation)
     files = find_path_files()
     site = None if generation is None else store.site(generation.id)
     position = Position.BEHIND if generation is None else generation.position
@@ -91,6 +95,14 @@ def activate(
             "and is gone after a restart."
         )
     return Activated(session_only, restart_needed, launchers, tuple(notes))
+
+
+def _keep_lock(store: GenerationStore, generation: Generation) -> None:
+    """Keep what the generation can be installed from again, beside it: it may be damaged or removed."""
+    file = store.lock_file(generation.id)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(file, format_saved_lock(generation, ""))
 
 
 def may_swap(store: GenerationStore, generation: Generation | None) -> bool:

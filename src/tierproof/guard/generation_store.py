@@ -6,6 +6,7 @@
     generations/<id>/generation.json, inventory.json, pylock.toml
     staging/<process>-<random>/     being made; becomes generations/<id> by one rename
     history/<number>.json           what was activated when, by whom
+    locks/<id>.toml                 by which a generation can be installed again, exactly
     launchers.json                  console scripts put into a script folder
 """
 
@@ -55,6 +56,10 @@ class GenerationStore:
     def site(self, identifier: str) -> Path:
         """The folder of one generation that stands on sys.path."""
         return self.path(identifier) / "site"
+
+    def lock_file(self, identifier: str) -> Path:
+        """The lock of a generation that was activated once; it stays when the generation is removed."""
+        return self.folder / "locks" / f"{self.path(identifier).name}.toml"
 
     def list(self) -> tuple[str, ...]:
         """Ids of every generation that is there, whole or not, sorted."""
@@ -130,7 +135,12 @@ class GenerationStore:
 
     def clear_staging(self) -> None:
         """Remove what installs left behind that were killed. Call it with the environment locked."""
-        for folder, start in ((self.folder, ".launchers.json."), (self.folder / "history", ".")):
+        strays = (
+            (self.folder, ".launchers.json."),
+            (self.folder / "history", "."),
+            (self.folder / "locks", "."),
+        )
+        for folder, start in strays:
             for stray in folder.glob(f"{start}*"):
                 stray.unlink(missing_ok=True)
         try:

@@ -137,25 +137,15 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
         generation = store.read(identifier)
         _refuse_unfit(store.path(identifier), generation, capture_other_base(store))
         return generation
-    lock_file = store.path(identifier) / LOCK_NAME
+    lock_file = store.lock_file(identifier)
     if not lock_file.is_file():
         raise InstallError(
-            f"generation {identifier} is gone from {store.generations}",
+            f"generation {identifier} is damaged, and its lock is gone from {lock_file.parent}",
             hint="Name the folder that `tierproof save` wrote to, or install again: "
             + ", ".join(history[-1].packages),
         )
-    old = _read_description(store, identifier)
     saved = read_saved_lock(lock_file)
-    if old is not None:
-        saved = SavedLock(saved.entries, old.requests, old.shadows, old.waived)
     return _admit(store, staging, _install_exactly(request, saved, lock_file.parent, store, staging))
-
-
-def _read_description(store: GenerationStore, identifier: str) -> Generation | None:
-    try:
-        return store.read(identifier)
-    except InstallError:
-        return None
 
 
 def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: Path) -> Generation:

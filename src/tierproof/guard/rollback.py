@@ -101,14 +101,10 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
 
 
 def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
-    if not store.path(entry.generation).is_dir():
-        raise InstallError(
-            f"generation {entry.generation} was removed",
-            hint=f"It held {', '.join(entry.packages)}: install those again.",
-        )
     if not store.is_whole(entry.generation):
+        state = "damaged" if store.path(entry.generation).is_dir() else "removed"
         raise InstallError(
-            f"generation {entry.generation} is damaged",
-            hint="`tierproof recover` puts it back from its lock.",
+            f"generation {entry.generation} is {state}",
+            hint=f"Install it again, exactly: tierproof recover --lock {store.lock_file(entry.generation)}",
         )
     return store.read(entry.generation)

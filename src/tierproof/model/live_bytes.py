@@ -64,6 +64,14 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.peak_bytes = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that nothing here must be hidden from a compiler: the wrapper that hides it imports one.
+
+        That import takes seconds in a fresh process.
+        """
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

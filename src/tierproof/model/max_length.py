@@ -87,19 +87,24 @@ def _read_attributes(holder: Any) -> tuple[str, int] | None:
 def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tuple[int, str]:
     """RoBERTa-like tables begin after the padding index: their last positions cannot be used."""
     for path, module in model.named_modules():
+        padding = getattr(module, "padding_idx", None)  # also of tables that are no nn.Embedding, as I-BERT's
+        weight = getattr(module, "weight", None)
         if (
-            isinstance(module, nn.Embedding)
-            and "position" in path
-            and module.padding_idx is not None
-            and module.num_embeddings == length
+            "position" in path
+            and isinstance(padding, int)
+            and isinstance(weight, Tensor)
+            and weight.dim() == 2
+            and weight.shape[0] == length
         ):
-            offset = module.padding_idx + 1
+            offset = padding + 1
             return length - offset, f"{source} less the {offset} rows up to padding_idx"
     return length, source
 
 
 def is_triangular_mask(tensor: Tensor) -> bool:
     """Whether a tensor is one square mask, of any leading ones, whose pattern is a triangle."""
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return False
     if tensor.dim() < 2 or tensor.shape[-1] != tensor.shape[-2] or tensor.shape[-1] < 2 or tensor.is_meta:
         return False
     if tensor.numel() != tensor.shape[-1] ** 2:

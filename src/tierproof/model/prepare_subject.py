@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tierproof.errors import ForwardError, TargetError
+from tierproof.errors import ForwardError, TargetError, TierproofError
 from tierproof.model.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
+from tierproof.model.call import Call
 from tierproof.model.embedding_probe import LookupProbe, Lookups
 from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.extra_arguments import add_padding_mask, add_targets
@@ -59,7 +60,7 @@ def prepare_subject(
 
     Raises:
         TargetError: the module is empty or has no parameter.
-        ForwardError: the forward pass raised on every input tried.
+        ForwardError: the forward pass raised on every input tried, or ran and then raised on the like.
     """
     spec = spec or ModelSpec()
     refuse_empty(model)
@@ -69,9 +70,28 @@ def prepare_subject(
         model.eval()
         with torch.no_grad():
             return _prepare(model, target or type(model).__name__, spec, inputs, device, seed)
+    except TierproofError:
+        raise
+    except Exception as error:
+        if not _comes_from_the_model(error):
+            raise
+        raise ForwardError(
+            f"the forward pass of {type(model).__name__} ran once and then raised: {type(error).__name__}: {error}",
+            hint="Does it keep state between calls? What a call leaves behind must not break the next.",
+        ) from error
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _comes_from_the_model(error: Exception) -> bool:
+    """Whether it was raised inside a call of the model, rather than by code of ours."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is Call.run_on.__code__:
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def refuse_empty(model: object) -> None:

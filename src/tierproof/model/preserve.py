@@ -66,7 +66,7 @@ class Snapshot:
         """Put the model and the process's settings back.
 
         Args:
-            full: compare every byte with the copy, and undo a move noted by `note_device_move`. Otherwise
+            full: compare every byte with the copy, and undo a change noted by `note_change`. Otherwise
                 large tensors are compared by identity, address and version, which misses only a write
                 through `.data` into a tensor over 1 MiB of a model over 64 MiB.
 
@@ -89,8 +89,8 @@ class Snapshot:
             )
         self._gate.deliver()
 
-    def note_device_move(self) -> None:
-        """Take the present state as the one to return to between checks.
+    def note_change(self) -> None:
+        """Take the present state as the one to return to between checks: on another device, with statistics.
 
         The way out still leads to the first.
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
 from tierproof.model.finite_difference import (
+    FINER_STEPS_FLOAT64,
     STEPS_FLOAT32,
     STEPS_FLOAT64,
     DirectionalDerivative,
@@ -54,6 +56,7 @@ class _Arena:
     still_rows: Mapping[str, int]
     steps: tuple[float, ...]
     tolerance: float
+    handwritten: tuple[str, ...]
 
     def evaluate(self, replaced: Mapping[str, Tensor]) -> float:
         """The objective with some parameters replaced."""
@@ -72,6 +75,7 @@ class _Arena:
             still_rows=self.still_rows,
             seed=self.context.seed + direction,
             steps=self.steps,
+            finer_steps=FINER_STEPS_FLOAT64 if self.steps is STEPS_FLOAT64 else (),
             tolerance=self.tolerance,
         )
 
@@ -130,7 +134,7 @@ def compare_gradients(
     if _is_truncated(context.subject.model, groups[wrong], log):
         return [_note_truncated(result, groups[wrong])], measured
     last = _find_last_wrong(arena, groups[wrong])
-    return [_report(context, result, last, order, log)], measured
+    return [_report(arena, result, last, order, log)], measured
 
 
 def _prepare_arena(context: CheckContext, call: Call) -> _Arena | str:
@@ -161,6 +165,7 @@ def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Aren
         objective = compute_objective(run_substituted(subject.model, tensors, call), subject, context.seed)
     if not objective.requires_grad:
         raise ValueError("the objective has no gradient")
+    handwritten = _find_handwritten_backwards(objective)
     found = torch.autograd.grad(objective, list(trainable.values()), allow_unused=True)
     double = dtype is torch.float64
     return _Arena(
@@ -171,7 +176,24 @@ def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Aren
         still_rows=_find_padding_rows(subject.model),
         steps=STEPS_FLOAT64 if double else STEPS_FLOAT32,
         tolerance=_TOLERANCE_FLOAT64 if double else _TOLERANCE_FLOAT32,
+        handwritten=handwritten,
     )
+
+
+def _find_handwritten_backwards(objective: Tensor) -> tuple[str, ...]:
+    """Names of the subclasses of `torch.autograd.Function` in the graph."""
+    names: dict[str, None] = {}
+    seen: set[Any] = set()
+    waiting: list[Any] = [objective.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            names[type(node).__name__.removesuffix("Backward")] = None
+        waiting += [following for following, _ in node.next_functions]
+    return tuple(names)
 
 
 def _find_padding_rows(model: nn.Module) -> dict[str, int]:
@@ -227,10 +249,9 @@ def _find_last_wrong(arena: _Arena, group: list[str]) -> str:
 
 
 def _report(
-    context: CheckContext, result: DirectionalDerivative, last: str, order: list[str], log: OperationLog
+    arena: _Arena, result: DirectionalDerivative, last: str, order: list[str], log: OperationLog
 ) -> Finding:
-    model = context.subject.model
-    parameters = dict(model.named_parameters())
+    parameters = dict(arena.context.subject.model.named_parameters())
     owner = last.rpartition(".")[0]
     start = log.used.get(id(parameters[last]), 0)
     behind = [n for n in order[order.index(last) + 1 :] if n.rpartition(".")[0] != owner]
@@ -238,6 +259,10 @@ def _report(
     cut = next((c for c in log.cuts if c.tick > start and (end is None or c.tick <= end)), None)
     cut = cut or next((c for c in log.cuts if c.tick > start), None)
     where = cut.path if cut is not None else (behind[0].rpartition(".")[0] if behind else owner)
+    # Surrogates (YOSO's, straight-through) are meant to differ, and only the author knows: no exact invariant.
+    surrogate = arena.handwritten if cut is None else ()
+    if surrogate:
+        return _report_handwritten(result, last, where, surrogate)
     cause = f"{cut.operation}() in `{cut.path}`" if cut is not None else f"something right after `{owner}`"
     return Finding(
         f"{CODE}-008",
@@ -252,4 +277,24 @@ def _report(
             "last_wrong_parameter": last,
         },
         hint="Look for .detach() on one of two paths, such as the residual, or a hand-written backward.",
+    )
+
+
+def _report_handwritten(
+    result: DirectionalDerivative, last: str, where: str, functions: tuple[str, ...]
+) -> Finding:
+    return Finding(
+        f"{CODE}-008",
+        Severity.WARNING,
+        f"Backward does not differentiate the forward: up to `{last.rpartition('.')[0]}` its derivative is off by "
+        f"{result.mismatch:.0%}. The model has hand-written backwards ({', '.join(functions[:3])}).",
+        where=where,
+        evidence={
+            "relative_mismatch": result.mismatch,
+            "derivative_by_backward": result.analytic,
+            "derivative_by_differences": result.numeric,
+            "last_wrong_parameter": last,
+            "autograd_functions": list(functions),
+        },
+        hint="Nothing to do if a surrogate gradient is meant; otherwise test them with torch.autograd.gradcheck.",
     )

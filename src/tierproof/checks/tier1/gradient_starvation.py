@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import nn
 
 from tierproof.checks.check import CheckContext
@@ -92,6 +94,7 @@ def judge_starved(
         "unused": "take part in the forward, but no answer depends on them",
         "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
         "chosen": "feed only hard choices (top-k, argmax, rounding) or were not chosen by one",
+        "padding": "are read at the row of padding_idx alone, which gets no gradient by request",
         "not probed": "get no gradient and were not probed: others in the same model were judged first",
     }
     for verdict, reason in notes.items():
@@ -114,7 +117,7 @@ def _probe_all(
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
         if movement.smooth:
-            verdicts[item] = "cut"
+            verdicts[item] = "padding" if _reads_only_padding(context, call, item.path) else "cut"
         elif passes[0].log.is_near_choice(item.path) or "expert" in item.path.lower():
             verdicts[item] = "chosen"
         elif not movement.none:
@@ -132,6 +135,26 @@ def _probe_all(
             else:
                 verdicts[item] = "zeroed" if item.whole else "unused"
     return verdicts
+
+
+def _reads_only_padding(context: CheckContext, call: Call, path: str) -> bool:
+    """Whether an embedding looks up nothing but its padding row, as for an optional input that is left out."""
+    module = context.subject.model.get_submodule(path)
+    padding = getattr(module, "padding_idx", None)
+    if padding is None:
+        return False
+    seen: list[bool] = []
+
+    def look(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        seen.append(bool(arguments) and bool((arguments[0] == padding).all()))
+
+    handle = module.register_forward_pre_hook(look)
+    try:
+        with torch.no_grad():
+            call.run(context.subject.model)
+    finally:
+        handle.remove()
+    return bool(seen) and all(seen)
 
 
 def _report_cuts(

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tierproof.model.finite_difference import FINER_STEPS_FLOAT64, STEPS_FLOAT64, compare_along_direction
+
+
+def compare(function, point, finer=FINER_STEPS_FLOAT64, factor=1.0):
+    point = point.double().requires_grad_()
+    (gradient,) = torch.autograd.grad(function(point), point)
+    return compare_along_direction(
+        lambda replaced: float(function(replaced["p"])),
+        {"p": point.detach()},
+        {"p": gradient * factor},
+        ["p"],
+        still_rows={},
+        seed=1,
+        steps=STEPS_FLOAT64,
+        finer_steps=finer,
+        tolerance=5e-3,
+    )
+
+
+def steep(p):
+    """Saturates within 1e-7, as the norm of a vector near zero does."""
+    return torch.tanh(p * 1e7).sum()
+
+
+def test_a_slope_that_only_finer_steps_see_is_no_mismatch():
+    blind = compare(steep, torch.zeros(1), finer=())
+    assert blind.mismatch > 0.9
+    assert blind.spread < 0.1  # they agree with each other, and all of them are wrong
+    assert compare(steep, torch.zeros(1)).mismatch < 5e-3
+
+
+@pytest.mark.parametrize("function", [steep, lambda p: (p**3).sum(), torch.special.entr, torch.exp])
+def test_a_wrong_backward_is_seen_at_every_step(function):
+    point = torch.tensor([0.0 if function is steep else 0.7])
+    result = compare(lambda p: function(p).sum(), point, factor=1.5)
+    assert result.mismatch > 0.1
