@@ -77,15 +77,7 @@ class StubIndex:
             parent = find_user_cache_folder() / "stubs"
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = parent / _fingerprint(self._base)
-<<<<<<< HEAD
             if self._is_whole(folder):
-=======
-            if (
-                count
-                and _count(folder / INDEX) == _count(folder / FLAT) == count
-                and (folder / BOUNDS).exists()
-            ):
->>>>>>> integrate
                 os.utime(folder)
                 return folder
             _prune(parent)
