@@ -39,4 +39,4 @@ def show(notice: Notice) -> None:
     """Show a notice below the running cell."""
     from IPython.display import display
 
-    display(notice)  # type: ignore[no-untyped-call]
+    display(notice)
