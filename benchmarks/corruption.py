@@ -25,7 +25,7 @@ TROUBLEMAKERS = (
     "protobuf<5", "huggingface-hub<0.30", "matplotlib<3.8",
 )  # fmt: skip
 LEAST = 60
-PIP_LIMIT_S = 180
+PIP_LIMIT_S = 60
 
 _LIVE = """
 import importlib, json, subprocess, sys, time

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 from packaging.utils import canonicalize_name
 
+from tierproof.api.steps import open_steps
 from tierproof.guard.consent import Consent
 from tierproof.guard.install import InstallRequest, install_requirements
 from tierproof.guard.loaded_distributions import find_loaded_here
@@ -34,7 +35,7 @@ def install(
         allow_build: names that may be built from source; building runs their code.
         trial: import what is added in a child process first.
         limit_s: seconds for each of the resolution, the download and the trial.
-        on_step: told what is being done; nothing is printed by default.
+        on_step: told what is being done; by default it is shown in a terminal or a notebook.
 
     Raises:
         PlanRefused: it needs a consent that was not given, or conflicts with what is loaded; `plan` says why.
@@ -48,17 +49,9 @@ def install(
         frozenset(canonicalize_name(name) for name in allow_build),
         trial,
     )
-    return install_requirements(
-        InstallRequest(
-            requirements,
-            consent,
-            find_loaded_here,
-            in_process=True,
-            limit_s=limit_s,
-            on_step=on_step or _say_nothing,
+    with open_steps(on_step) as show:
+        return install_requirements(
+            InstallRequest(
+                requirements, consent, find_loaded_here, in_process=True, limit_s=limit_s, on_step=show
+            )
         )
-    )
-
-
-def _say_nothing(step: str) -> None:
-    pass

@@ -20,7 +20,7 @@ def open_progress(option: ProgressOption) -> Iterator[Progress]:
     if callable(option):
         yield option
         return
-    if not option or not (sys.stderr.isatty() or _in_notebook()):
+    if not option or not (sys.stderr.isatty() or in_notebook()):
         yield _show_nothing
         return
     from rich.console import Console
@@ -40,7 +40,8 @@ def _show_nothing(_done: int, _total: int, _name: str) -> None:
     pass
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Tell whether this process is a notebook's kernel."""
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module is not None else None
     return type(shell).__name__ == "ZMQInteractiveShell"
