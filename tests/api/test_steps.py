@@ -41,7 +41,12 @@ def test_a_log_sees_nothing_and_a_function_is_told(capsys: pytest.CaptureFixture
 def test_the_line_is_cleared_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    with pytest.raises(KeyboardInterrupt), steps.open_steps(None) as show:
-        show("planning")
-        raise KeyboardInterrupt
+
+    def interrupt() -> None:
+        with steps.open_steps(None) as show:
+            show("planning")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
     assert screen.getvalue().endswith("\r")
