@@ -335,3 +335,27 @@ def test_works_from_a_damaged_generation_and_mends_it(here: Throwaway) -> None:
     assert here.find_version("helper") is None
     assert here.command("recover").returncode == 0
     assert here.find_version("helper") == "1.5"
+
+
+@pytest.mark.slow
+def test_a_project_is_built_only_with_leave(here: Throwaway) -> None:
+    """Building needs its backend from a real index."""
+    project = here.folder / "project"
+    project.mkdir()
+    (project / "sourced.py").write_text('"""A project."""\n__version__ = "0.3"\n')
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n'
+        '[project]\nname = "sourced"\ndynamic = ["version", "description"]\n'
+    )
+    refused = here.command("install", str(project))
+    assert refused.returncode == 1
+    assert "--allow-build sourced" in refused.stderr
+    real = {**here.environment, "UV_DEFAULT_INDEX": "https://pypi.org/simple"}
+    done = here.run(
+        "-m", "tierproof", "install", str(project), "--allow-build", "sourced", "--json", env=real
+    )
+    if "Failed to fetch" in done.stderr or "error sending request" in done.stderr:
+        pytest.skip("no package index")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["added"][0]["version"] == "0.3"
+    assert here.find_version("sourced") == "0.3"

@@ -23,7 +23,7 @@ from tierproof.cli.uninstall import uninstall
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="tierproof", message="%(prog)s %(version)s")
 def tierproof() -> None:
-    """Check a transformer in a minute.
+    """Check a transformer in a minute, and add any package to a live kernel without breaking it.
 
     Exit codes: 0 = sound, 1 = found wanting, 2 = could not judge.
     """

@@ -120,12 +120,12 @@ def _install_locked(
     )
     watch.lap("activate")
     versions = generation.versions
-    added = {item.name: item for item in judgement.plan.add}
+    sizes = {item.name: item.bytes for item in judgement.plan.add}
     return Receipt(
         "install",
         generation.id,
         start.id,
-        added=tuple(added.get(name, AddedPackage(name, versions[name])) for name in recipe.fetched),
+        added=tuple(AddedPackage(name, versions[name], sizes.get(name, 0)) for name in recipe.fetched),
         path_entry=str(store.site(generation.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,

@@ -123,8 +123,9 @@ def _run_uv(
     ]
     # A hard link into uv's cache would let a write to an installed file change the cache.
     arguments += ["--link-mode", "copy", "--python", interpreter, "--target", str(site)]
-    if not allow_build:
-        arguments += ["--no-build"]
+    arguments += ["--only-binary", ":all:"]
+    for name in sorted(allow_build):
+        arguments += ["--no-binary", name]
     arguments += ["--requirements", "pylock.toml", *settings.options]
     answer = run_uv(
         arguments, environment=settings.environment, folder=outside, limit_s=limit_s, doing="fetched"
