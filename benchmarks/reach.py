@@ -8,7 +8,7 @@ a build could plan (`git+…`: a plan never builds unasked). Lines of source `un
 corpus asks.
 
 Flags: `--upgrade` is planned twice. *As written* the requirement alone counts, and what is installed satisfies it.
-*To the latest* each package that the line names and the image has must come in its latest release for that Python.
+*To the latest* each package that the line names and the image has must come in the release that it takes alone.
 Index and find-links addresses are not in the corpus: the configured index answers. `--no-deps` and `--pre` are
 planned without, which asks for more.
 """
@@ -102,7 +102,7 @@ def judge_line(entry: dict[str, object], base: Base, *, latest: bool = False) ->
         if not isinstance(alone, Lock):
             return answer("no wheel or no such release", " ".join(alone.words.split())[:300])
         if latest:
-            requirements = list_latest(requested, base)
+            requirements = list_latest(requested, base, alone)
     except PlanError as error:
         return answer("no answer by itself", str(error))
     except TierproofError as error:
@@ -114,18 +114,11 @@ def judge_line(entry: dict[str, object], base: Base, *, latest: bool = False) ->
     return answer(plan.verdict.value, _explain(plan), plan.duration_s, aged=bool(plan.aged))
 
 
-def list_latest(requested: Sequence[RequestedPackage], base: Base) -> list[str]:
-    """Give the requirements with those that the base has raised to their latest release."""
-    with open_resolver(base) as resolver:
-        lines = [item.line for item in requested if item.name in base.by_name]
-        newest = resolver.resolve(lines, Freedom(), dependencies=False) if lines else None
-    raised = []
-    for item in requested:
-        found = newest.get(item.name) if isinstance(newest, Lock) else None
-        raised.append(item.line if found is None else f"{item.line.partition(';')[0].strip()}")
-        if found is not None and found.version != str(base.version(item.name)):
-            raised.append(f"{item.name}=={found.version}")
-    return raised
+def list_latest(requested: Sequence[RequestedPackage], base: Base, alone: Lock) -> list[str]:
+    """Give the requirements, and with them what the base has of them in the version that they take alone."""
+    named = [item.name for item in requested if item.name in base.by_name]
+    pins = [f"{name}=={found.version}" for name in named if (found := alone.get(name)) is not None]
+    return [*(item.line for item in requested), *pins]
 
 
 def _explain(plan: Plan) -> str:

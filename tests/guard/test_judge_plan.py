@@ -161,7 +161,7 @@ def test_what_is_loaded_and_would_come_along_is_named(house: Wheelhouse) -> None
 
 
 def test_a_search_for_a_shadow_ends(house: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tierproof.guard.shadow._PATIENCE_S", -1.0)
+    monkeypatch.setattr("tierproof.guard.resolve._PATIENCE_S", -1.0)
     house.add("token", "2.0")
     house.add("chat", "1.0", "token>=2")
     house.add("former", "6.0", "token>=2")

@@ -60,6 +60,8 @@ def find_waiver(
     broken = find_broken_bounds(requested, lock, resolver)
     lifted = {item.package for item in broken}
     for name in sorted(lifted)[:_TRIALS]:
+        if not resolver.patient:
+            break
         fewer = frozenset(lifted - {name})
         solution = resolver.resolve(lines, Freedom(frozen=everything, overridden=fewer))
         if isinstance(solution, Lock):
