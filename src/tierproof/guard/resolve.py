@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tierproof.errors import PlanError
@@ -14,9 +14,8 @@ from tierproof.guard.base import Base
 from tierproof.guard.declared_bounds import Bound
 from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.lock import Lock, read_lock
-from tierproof.guard.protected import is_protected
 from tierproof.guard.run_uv import run_uv
-from tierproof.guard.stub_index import StubIndex
+from tierproof.guard.stub_wheels import StubWheels
 from tierproof.guard.wheel_tags import rank_tags
 
 DEFAULT_LIMIT_S = 120.0
@@ -65,10 +64,7 @@ class Resolver:
         self._allow_build = sorted(allow_build)
         self._folder = folder
         self._limit_s = limit_s
-        self._stubs = StubIndex(base, folder / "stubs")
-        self._steady = frozenset(
-            name for name in base.by_name if name in base.loaded.names or is_protected(name)
-        )
+        self._stubs = StubWheels(base, folder / "stubs")
         self._calls = 0
         self.spent_s = 0.0
 
@@ -99,7 +95,8 @@ class Resolver:
         folder = self._folder / f"call-{self._calls}"
         folder.mkdir(parents=True)
         pins = {name: f"{name}=={self.base.version(name)}" for name in self.base.by_name}
-        frozen = [pins[name] for name in sorted(freedom.frozen)]
+        # By address, not by version: uv then asks no index for a frozen package, however many there are.
+        frozen = [f"{name} @ {self._stubs.find_stub(name).as_uri()}" for name in sorted(freedom.frozen)]
         _write_lines(folder / "requirements.in", lines)
         _write_lines(folder / "constraints.txt", [*frozen, *freedom.constraints])
         _write_lines(folder / "overrides.txt", [pins[name] for name in sorted(freedom.overridden)])
@@ -114,7 +111,7 @@ class Resolver:
         self.spent_s += time.perf_counter() - started
         if answer.status == 0:
             tags = rank_tags(self.base.python, self.base.platform)
-            return read_lock(lock.read_text(encoding="utf-8"), folder, tags)
+            return self._know_stubs(read_lock(lock.read_text(encoding="utf-8"), folder, tags))
         if answer.status == 1:
             return Unsolvable(answer.words)
         raise PlanError(
@@ -138,21 +135,20 @@ class Resolver:
         arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
         for name in self._allow_build:
             arguments += ["--no-binary", name]
-        if freedom.frozen or freedom.preferred:
-            arguments += ["--index", self._stubs.freeze(self._choose_steady(freedom)).as_uri()]
         if freedom.preferred:
             arguments += ["--find-links", str(self._stubs.flat)]
-        if self.settings.no_index:  # --no-index would shut out the stubs as well
-            arguments += ["--default-index", self._stubs.freeze(frozenset()).as_uri()]
+        if self.settings.no_index:
+            arguments += ["--no-index"]
         return [*arguments, *self.settings.options]
 
-    def _choose_steady(self, freedom: Freedom) -> frozenset[str]:
-        """Choose which frozen names the first index holds; the others' pins alone hold them.
-
-        A search freezes now these, now those of the packages that nobody has loaded: one view serves all.
-        """
-        everything = len(freedom.frozen) == len(self.base.by_name)
-        return freedom.frozen if everything else freedom.frozen & self._steady
+    def _know_stubs(self, lock: Lock) -> Lock:
+        """Take what came from a stub for the installed package, and not for one from a URL."""
+        flat = self._stubs.flat.as_uri()
+        return Lock(
+            tuple(
+                replace(item, direct=False) if item.url.startswith(flat) else item for item in lock.packages
+            )
+        )
 
 
 @contextmanager

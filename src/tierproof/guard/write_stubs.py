@@ -1,4 +1,4 @@
-"""Write the base as a package index: for each installed distribution a wheel that holds its metadata alone."""
+"""Write the base as stubs: for each installed distribution a wheel that holds its metadata alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -16,32 +15,31 @@ from tierproof.guard.base import Base
 from tierproof.guard.declared_bounds import iterate_bounds, list_bounds
 from tierproof.guard.installed import InstalledDistribution
 
-INDEX, FLAT, BOUNDS = "index", "flat", "bounds.json"
+FLAT, BOUNDS = "flat", "bounds.json"
+_TAG = "-py3-none-any.whl"
 _WHEEL = "Wheel-Version: 1.0\nGenerator: tierproof\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
 
-def write_stubs(base: Base, folder: Path, final: Path) -> None:
-    """Write the stubs of `base` into `folder`, which will lie at `final`.
+def write_stubs(base: Base, folder: Path) -> None:
+    """Write the stubs of `base` into `folder`.
 
-    `index` is a simple index, `flat` the folder of all wheels (`--find-links`), `bounds.json` the bounds that
-    apply within the base.
+    `flat` is the folder of all wheels, `bounds.json` the bounds that apply within the base.
     """
-    (folder / INDEX).mkdir()
     (folder / FLAT).mkdir()
     bounds = []
     for name, item in base.by_name.items():
         requirements = list(iterate_bounds(item))
         bounds += list_bounds(name, requirements, base.markers)
-        stem = f"{name.replace('-', '_')}-{base.version(name)}"
-        file = f"{stem}-py3-none-any.whl"
-        _write_wheel(folder / FLAT / file, stem, _describe(item, requirements, base))
-        (folder / INDEX / name).mkdir()
-        link = f"{(final / FLAT).as_uri()}/{quote(file)}"
-        page = f'<!DOCTYPE html><html><body><a href="{link}">{file}</a></body></html>'
-        (folder / INDEX / name / "index.html").write_text(page, encoding="utf-8")
+        file = name_stub(name, str(base.version(name)))
+        _write_wheel(folder / FLAT / file, file.removesuffix(_TAG), _describe(item, requirements, base))
     lines = [[each.owner, each.name, each.specifier] for each in bounds]
     (folder / BOUNDS).write_text(json.dumps(lines), encoding="utf-8")
+
+
+def name_stub(name: str, version: str) -> str:
+    """Give the file name of a stub."""
+    return f"{name.replace('-', '_')}-{version}{_TAG}"
 
 
 def _write_wheel(path: Path, stem: str, metadata: str) -> None:

@@ -1,9 +1,9 @@
-"""The base as a package index, written once for each base and kept in the user's cache folder.
+"""The base as wheels that hold metadata alone, written once for each base and kept in the user's cache folder.
 
-uv asks this index first and so sees, of a frozen package, exactly the version that is installed: also one
-with a local version, one from a URL, or an editable one, and with the dependencies that it really declares.
-Writing some two thousand small files takes longer than resolving; and under one lasting address uv keeps
-what it has read of them.
+Given to uv by address, a frozen package is exactly the version that is installed: also one with a local
+version, one from a URL, or an editable one, and with the dependencies that it really declares; and no index is
+asked for it. Writing some two thousand small files takes longer than resolving; and under one lasting address
+uv keeps what it has read of them.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 from tierproof.guard.base import Base
 from tierproof.guard.cache_folder import find_user_cache_folder
 from tierproof.guard.declared_bounds import Bound
-from tierproof.guard.write_stubs import BOUNDS, FLAT, INDEX, write_stubs
+from tierproof.guard.write_stubs import BOUNDS, FLAT, name_stub, write_stubs
 
-_FORMAT = 1
+_FORMAT = 2
 _KEPT = 6
 _KEPT_FOR_S = 2 * 86400.0
 
 
-class StubIndex:
+class StubWheels:
     """The stub wheels of one base.
 
     Args:
@@ -51,25 +51,9 @@ class StubIndex:
         """The bounds that apply within the base, extras aside; also those that it breaks."""
         return tuple(Bound(*each) for each in json.loads((self._folder / BOUNDS).read_text(encoding="utf-8")))
 
-    def freeze(self, names: Collection[str]) -> Path:
-        """Give the folder of a simple index that knows the base's `names` and nothing else."""
-        everything = self._folder / INDEX
-        if len(set(names)) == len(self._base.by_name):
-            return everything
-        view = self._folder / "views" / hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
-        size = len(set(names))
-        if _count(view) == size:
-            with contextlib.suppress(OSError):
-                os.utime(view)
-            return view
-
-        def write(folder: Path) -> None:
-            for name in names:
-                _link(everything / name, folder / name)
-
-        view.parent.mkdir(exist_ok=True)
-        _prune(view.parent)
-        return _make(view, write, lambda: _count(view) == size)
+    def find_stub(self, name: str) -> Path:
+        """Give the stub of one package of the base (normalised name)."""
+        return self.flat / name_stub(name, str(self._base.version(name)))
 
     @cached_property
     def _folder(self) -> Path:
@@ -81,17 +65,15 @@ class StubIndex:
                 os.utime(folder)
                 return folder
             _prune(parent)
-            return _make(
-                folder, lambda new: write_stubs(self._base, new, folder), lambda: self._is_whole(folder)
-            )
+            return _make(folder, lambda new: write_stubs(self._base, new), lambda: self._is_whole(folder))
         except OSError:
             self._spare.mkdir(parents=True)
-            write_stubs(self._base, self._spare, self._spare)
+            write_stubs(self._base, self._spare)
             return self._spare
 
     def _is_whole(self, folder: Path) -> bool:
         count = len(self._base.by_name)
-        return _count(folder / INDEX) == _count(folder / FLAT) == count and (folder / BOUNDS).exists()
+        return _count(folder / FLAT) == count and (folder / BOUNDS).exists()
 
 
 def _fingerprint(base: Base) -> str:
@@ -131,10 +113,3 @@ def _count(folder: Path) -> int:
         return len(os.listdir(folder))  # noqa: PTH208 - names are enough
     except OSError:
         return -1
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.symlink(source, target, target_is_directory=True)  # noqa: PTH211
-    except OSError:  # Windows without the right to make links
-        shutil.copytree(source, target)

@@ -1,4 +1,4 @@
-"""The stub index that is kept: the same for the same base, whole, and put right where it is damaged."""
+"""The stub wheels that are kept: the same for the same base, whole, and put right where it is damaged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guard.wheelhouse import make_base
 from tierproof.errors import UsageError
 from tierproof.guard.cache_folder import find_user_cache_folder
 from tierproof.guard.declared_bounds import Bound
-from tierproof.guard.stub_index import StubIndex
+from tierproof.guard.stub_wheels import StubWheels
 from tierproof.guard.wheel_tags import describe_machine, rank_tags
 
 BASE = make_base(
@@ -32,61 +32,54 @@ def names(folder: Path) -> set[str]:
 
 
 def test_written_once_and_used_again(cache: Path, tmp_path: Path) -> None:
-    first = StubIndex(BASE, tmp_path / "spare")
-    whole, view = first.freeze(BASE.by_name), first.freeze(["a"])
-    assert (names(whole), names(view)) == ({"a", "b", "c"}, {"a"})
+    first = StubWheels(BASE, tmp_path / "spare")
+    assert first.find_stub("b").name == "b-2.0+cu128-py3-none-any.whl"
     assert names(first.flat) == {
         "a-1.0-py3-none-any.whl",
         "b-2.0+cu128-py3-none-any.whl",
         "c-1!3-py3-none-any.whl",
     }
     assert first.bounds == (Bound("a", "b", ">=2"),)
-    written = (whole / "a" / "index.html").stat().st_mtime_ns
-    again = StubIndex(BASE, tmp_path / "spare")
-    assert (again.freeze(BASE.by_name), again.freeze(["a"])) == (whole, view)
-    assert (whole / "a" / "index.html").stat().st_mtime_ns == written
+    written = first.find_stub("a").stat().st_mtime_ns
+    again = StubWheels(BASE, tmp_path / "spare")
+    assert again.find_stub("a") == first.find_stub("a")
+    assert first.find_stub("a").stat().st_mtime_ns == written
     assert not (tmp_path / "spare").exists()
     assert len(names(cache)) == 1
 
 
 def test_another_base_has_another(cache: Path, tmp_path: Path) -> None:
-    StubIndex(BASE, tmp_path / "x").freeze(["a"])
-    StubIndex(make_base({"a": "1.1"}), tmp_path / "y").freeze(["a"])
+    StubWheels(BASE, tmp_path / "x").find_stub("a")
+    StubWheels(make_base({"a": "1.1"}), tmp_path / "y").find_stub("a")
     assert len(names(cache)) == 2
 
 
-@pytest.mark.parametrize("gone", ["index/b", "flat/a-1.0-py3-none-any.whl", "bounds.json"])
+@pytest.mark.parametrize("gone", ["flat", "flat/a-1.0-py3-none-any.whl", "bounds.json"])
 def test_a_damaged_one_is_written_anew(cache: Path, tmp_path: Path, gone: str) -> None:
-    folder = StubIndex(BASE, tmp_path / "spare").flat.parent
+    folder = StubWheels(BASE, tmp_path / "spare").flat.parent
     path = folder / gone
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert names(StubIndex(BASE, tmp_path / "spare").flat.parent / "index") == {"a", "b", "c"}
+    assert len(names(StubWheels(BASE, tmp_path / "spare").flat)) == 3
     assert path.exists()
     assert len(names(cache)) == 1
-
-
-def test_a_damaged_view_is_written_anew(cache: Path, tmp_path: Path) -> None:
-    view = StubIndex(BASE, tmp_path / "spare").freeze(["a", "b"])
-    (view / "a").unlink()
-    assert names(StubIndex(BASE, tmp_path / "spare").freeze(["a", "b"])) == {"a", "b"}
 
 
 def test_without_a_cache_folder_the_spare_one_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("TIERPROOF_CACHE", str(blocked))
-    index = StubIndex(BASE, tmp_path / "spare")
-    assert index.freeze(BASE.by_name) == tmp_path / "spare" / "index"
-    assert names(index.freeze(["c"])) == {"c"}
+    stub = StubWheels(BASE, tmp_path / "spare").find_stub("c")
+    assert stub.parent == tmp_path / "spare" / "flat"
+    assert stub.is_file()
 
 
 def test_what_nobody_used_for_days_goes(cache: Path, tmp_path: Path) -> None:
     for number in range(9):
-        StubIndex(make_base({"a": f"1.{number}"}), tmp_path / "spare").freeze(["a"])
+        StubWheels(make_base({"a": f"1.{number}"}), tmp_path / "spare").find_stub("a")
     old = time.time() - 9 * 86400
     for path in cache.iterdir():
         os.utime(path, (old, old))
-    StubIndex(make_base({"a": "2.0"}), tmp_path / "spare").freeze(["a"])
+    StubWheels(make_base({"a": "2.0"}), tmp_path / "spare").find_stub("a")
     assert len(names(cache)) <= 7
 
 
