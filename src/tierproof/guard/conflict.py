@@ -38,7 +38,7 @@ def find_direct_conflicts(requested: Sequence[RequestedPackage], base: Base) -> 
             found.append(Conflict(item.name, installed.version, f"from {_place(item)}", "the request"))
         elif not item.allows(installed.version):
             found.append(Conflict(item.name, installed.version, item.specifier, "the request"))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def find_waiver(
