@@ -139,6 +139,7 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
     ]
     met = True
     for name, verdicts, bar in (
+        ("frozen base alone", ("satisfied", "additive"), None),
         ("usable in the kernel", _USABLE, LEAST_USABLE),
         ("with waivers", (*_USABLE, "waiver"), None),
         ("with isolated", _SERVED, LEAST_WITH_ISOLATED),
@@ -149,6 +150,8 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
         ]
         met = met and (bar is None or all(hits >= bar * total for hits, total in shares))
         rows.append((name, f"bar {bar:.0%}" if bar else "", *(_format_share(*share) for share in shares)))
+    fresh = [sum(each.verdict in _USABLE and not each.aged for each in answers) for answers in kept]
+    rows.append(("usable, none aged", "", *map(_format_share, fresh, totals)))
     times = sorted(each.seconds for answers in kept for each in answers if each.seconds)
     aged = [sum(each.aged for each in answers) for answers in kept]
     table = format_table(("verdict", "", "as written", "to the latest"), rows)
