@@ -8,7 +8,7 @@ a build could plan (`git+…`: a plan never builds unasked). Lines of source `un
 corpus asks.
 
 Flags: `--upgrade` is planned twice. *As written* the requirement alone counts, and what is installed satisfies it.
-*To the latest* each package that the line names and the image has must come in its latest release for that Python.
+*To the latest* each package that the line names and the image has must come in the release that it takes alone.
 Index and find-links addresses are not in the corpus: the configured index answers. `--no-deps` and `--pre` are
 planned without, which asks for more.
 """
@@ -102,7 +102,7 @@ def judge_line(entry: dict[str, object], base: Base, *, latest: bool = False) ->
         if not isinstance(alone, Lock):
             return answer("no wheel or no such release", " ".join(alone.words.split())[:300])
         if latest:
-            requirements = list_latest(requested, base)
+            requirements = list_latest(requested, base, alone)
     except PlanError as error:
         return answer("no answer by itself", str(error))
     except TierproofError as error:
@@ -114,24 +114,17 @@ def judge_line(entry: dict[str, object], base: Base, *, latest: bool = False) ->
     return answer(plan.verdict.value, _explain(plan), plan.duration_s, aged=bool(plan.aged))
 
 
-def list_latest(requested: Sequence[RequestedPackage], base: Base) -> list[str]:
-    """Give the requirements with those that the base has raised to their latest release."""
-    with open_resolver(base) as resolver:
-        lines = [item.line for item in requested if item.name in base.by_name]
-        newest = resolver.resolve(lines, Freedom(), dependencies=False) if lines else None
-    raised = []
-    for item in requested:
-        found = newest.get(item.name) if isinstance(newest, Lock) else None
-        raised.append(item.line if found is None else f"{item.line.partition(';')[0].strip()}")
-        if found is not None and found.version != str(base.version(item.name)):
-            raised.append(f"{item.name}=={found.version}")
-    return raised
+def list_latest(requested: Sequence[RequestedPackage], base: Base, alone: Lock) -> list[str]:
+    """Give the requirements, and with them what the base has of them in the version that they take alone."""
+    named = [item.name for item in requested if item.name in base.by_name]
+    pins = [f"{name}=={found.version}" for name in named if (found := alone.get(name)) is not None]
+    return [*(item.line for item in requested), *pins]
 
 
 def _explain(plan: Plan) -> str:
     if plan.verdict in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE, PlanVerdict.SHADOW):
         return ""
-    return plan.explanation.partition(". ")[0]
+    return plan.explanation.partition(" It runs in a worker")[0].partition(" If th")[0]
 
 
 def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) -> tuple[str, bool]:
@@ -146,6 +139,7 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
     ]
     met = True
     for name, verdicts, bar in (
+        ("frozen base alone", ("satisfied", "additive"), None),
         ("usable in the kernel", _USABLE, LEAST_USABLE),
         ("with waivers", (*_USABLE, "waiver"), None),
         ("with isolated", _SERVED, LEAST_WITH_ISOLATED),
@@ -156,6 +150,8 @@ def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) ->
         ]
         met = met and (bar is None or all(hits >= bar * total for hits, total in shares))
         rows.append((name, f"bar {bar:.0%}" if bar else "", *(_format_share(*share) for share in shares)))
+    fresh = [sum(each.verdict in _USABLE and not each.aged for each in answers) for answers in kept]
+    rows.append(("usable, none aged", "", *map(_format_share, fresh, totals)))
     times = sorted(each.seconds for answers in kept for each in answers if each.seconds)
     aged = [sum(each.aged for each in answers) for answers in kept]
     table = format_table(("verdict", "", "as written", "to the latest"), rows)

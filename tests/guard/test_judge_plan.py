@@ -161,7 +161,7 @@ def test_what_is_loaded_and_would_come_along_is_named(house: Wheelhouse) -> None
 
 
 def test_a_search_for_a_shadow_ends(house: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tierproof.guard.shadow._PATIENCE_S", -1.0)
+    monkeypatch.setattr("tierproof.guard.resolve._PATIENCE_S", -1.0)
     house.add("token", "2.0")
     house.add("chat", "1.0", "token>=2")
     house.add("former", "6.0", "token>=2")
@@ -186,6 +186,39 @@ def test_the_requested_package_in_an_older_version_than_installed_is_aged(house:
     base = make_base({"capt": "1.0", "numb": "2.0.2"}, loaded=["numb"])
     plan = house.plan("tool", "capt", base=base)
     assert (plan.verdict, [item.name for item in plan.aged]) == (PlanVerdict.SHADOW, ["capt"])
+
+
+def test_what_need_not_change_is_frozen_again(house: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aside", "base-lib", "other"):
+        house.add(name, "2.0")
+    house.add("app", "1.0")
+    house.add("app", "2.0", "aside>=2", "other>=2")
+    base = make_base({"aside": "1.0", "base-lib": "1.0", "other": "1.0", "numb": "2.0.2"}, loaded=["numb"])
+    kept = house.plan("base-lib>=2", "app", base=base)
+    assert [item.name for item in kept.shadows] == ["aside", "base-lib", "other"]  # app 2.0 forces two
+    monkeypatch.setattr("tierproof.guard.shadow.read_requires", lambda *_: None)  # nobody tells: it is tried
+    tried = house.plan("base-lib>=2", "app", base=base)
+    assert [item.name for item in tried.shadows] == ["base-lib"]
+    assert names(tried.add) == ["app 1.0"]
+
+
+def test_what_must_change_is_tried_by_halves_and_stays(
+    house: Wheelhouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("aside", "other", "third"):
+        house.add(name, "2.0")
+    house.add("app", "1.0", "aside>=2; extra == 'fast'", "other>=2", extras=["fast"])
+    base = make_base({"aside": "1.0", "other": "1.0", "third": "1.0"})
+    assert [item.name for item in house.plan("app[fast]", base=base).shadows] == ["aside", "other"]
+    monkeypatch.setattr("tierproof.guard.shadow.read_requires", lambda *_: None)
+    assert [item.name for item in house.plan("app[fast]", base=base).shadows] == ["aside", "other"]
+
+
+def test_dependents_that_cannot_be_made_content_forbid_a_shadow(house: Wheelhouse) -> None:
+    house.add("token", "2.0")
+    house.add("former", "5.0", "token<2")
+    base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]})
+    assert house.plan("token>=2", base=base).verdict is PlanVerdict.ISOLATED
 
 
 def test_what_only_asks_the_driver_is_no_accelerator(house: Wheelhouse) -> None:

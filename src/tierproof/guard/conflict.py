@@ -17,6 +17,7 @@ from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
 from tierproof.guard.wheel_metadata import read_requires
 
 _TRIALS = 16
+_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def find_direct_conflicts(requested: Sequence[RequestedPackage], base: Base) -> 
             found.append(Conflict(item.name, installed.version, f"from {_place(item)}", "the request"))
         elif not item.allows(installed.version):
             found.append(Conflict(item.name, installed.version, item.specifier, "the request"))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def find_waiver(
@@ -60,6 +61,8 @@ def find_waiver(
     broken = find_broken_bounds(requested, lock, resolver)
     lifted = {item.package for item in broken}
     for name in sorted(lifted)[:_TRIALS]:
+        if not resolver.patient:
+            break
         fewer = frozenset(lifted - {name})
         solution = resolver.resolve(lines, Freedom(frozen=everything, overridden=fewer))
         if isinstance(solution, Lock):
@@ -87,15 +90,21 @@ def find_broken_bounds(
 
 
 def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
-    """Put conflicts into one sentence: `open3d needs ipywidgets ≥ 8.0.4; this kernel has 7.7.1, loaded`."""
+    """Put conflicts into one sentence: `open3d needs ipywidgets ≥ 8.0.4; this kernel has 7.7.1, loaded`.
+
+    Those about loaded packages first, and of many the first few.
+    """
     described = []
-    for item in conflicts:
+    ordered = sorted(conflicts, key=lambda item: item.package not in base.loaded.names)
+    for item in ordered[:_NAMED]:
         state = ", loaded" if item.package in base.loaded.names else ""
         verb = "asks for" if item.required_by == "the request" else "needs"
         described.append(
             f"{item.required_by} {verb} {item.package} {spell_bounds(item.required)}; "
             f"this kernel has {item.installed}{state}"
         )
+    if len(ordered) > _NAMED:
+        described.append(f"{len(ordered) - _NAMED} more bounds do not hold")
     return ", and ".join(described)
 
 

@@ -19,6 +19,8 @@ from tierproof.guard.stub_wheels import StubWheels
 from tierproof.guard.wheel_tags import rank_tags
 
 DEFAULT_LIMIT_S = 120.0
+# Seconds of resolving after which no better answer is searched: somebody sits before the cell and waits.
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class Resolver:
         self._stubs = StubWheels(base, folder / "stubs")
         self._calls = 0
         self.spent_s = 0.0
+
+    @property
+    def patient(self) -> bool:
+        """Whether there is time to search for a better answer than the one at hand."""
+        return self.spent_s < _PATIENCE_S
 
     @property
     def bounds(self) -> tuple[Bound, ...]:

@@ -22,8 +22,6 @@ from tierproof.guard.wheel_metadata import read_requires
 
 _TRIALS = 6
 _ROUNDS = 8
-# Seconds of resolving after which no further round is begun: somebody sits before the cell and waits.
-_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def _find_solution(
     fixed = [name for name in base.by_name if name not in free]
     search = replace(search, constraints=collect_bounds(resolver, fixed, on=free))
     for _ in range(_ROUNDS):
-        if resolver.spent_s > _PATIENCE_S:
+        if not resolver.patient:
             return None
         lock = search.attempt(free)
         if lock is None:
@@ -131,7 +129,7 @@ def _reduce(search: _Search, lock: Lock, must: frozenset[str]) -> Lock:
     needed = frozenset(list_changed(lock, base))
     spare = sorted(needed - must - _list_forced(lock, search.resolver))
     groups = [spare] if spare else []
-    while groups and trials and search.resolver.spent_s < _PATIENCE_S:
+    while groups and trials and search.resolver.patient:
         group = groups.pop(0)
         if not needed.issuperset(group):  # frozen meanwhile
             continue
