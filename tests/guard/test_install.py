@@ -105,6 +105,7 @@ def test_a_second_install_keeps_the_first(here: Throwaway) -> None:
 
 def test_an_added_package_that_nobody_loaded_may_change_within_what_was_asked_before(here: Throwaway) -> None:
     here.install("extra")
+    assert json.loads(here.command("plan", "helper<1.5", "--json").stdout)["verdict"] == "additive"
     receipt = here.install("helper<1.5")
     assert receipt["plan"]["verdict"] == "additive"
     assert [(item["name"], item["version"]) for item in receipt["added"]] == [("helper", "1.0")]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tierproof.guard.base import capture_base
+from tierproof.guard.environment_folder import locate_environment_folder
+from tierproof.guard.generation_store import GenerationStore
 from tierproof.guard.judge_plan import make_plan
+from tierproof.guard.loaded_distributions import find_loaded_here
 from tierproof.guard.plan import Plan
+from tierproof.guard.present_base import capture_present_base
 from tierproof.guard.resolve import DEFAULT_LIMIT_S
 
 
@@ -26,4 +29,5 @@ def plan(*requirements: str, allow_build: Collection[str] = (), limit_s: float =
         PlanError: no network, an index that refuses, or too slow a search.
         MissingPackageError: uv is not installed.
     """
-    return make_plan(requirements, capture_base(), allow_build=allow_build, limit_s=limit_s)
+    start = capture_present_base(GenerationStore(locate_environment_folder()), find_loaded_here)
+    return make_plan(requirements, start.base, allow_build=allow_build, limit_s=limit_s)

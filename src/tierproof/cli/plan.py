@@ -25,11 +25,14 @@ def plan(requirements: tuple[str, ...], *, as_json: bool, debug: bool) -> int:  
 
     Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not judge.
     """
-    from tierproof.guard.base import capture_base
+    from tierproof.guard.environment_folder import locate_environment_folder
+    from tierproof.guard.generation_store import GenerationStore
     from tierproof.guard.judge_plan import make_plan
     from tierproof.guard.loaded_distributions import find_loaded_by_live_processes
+    from tierproof.guard.present_base import capture_present_base
 
-    result = make_plan(requirements, capture_base(find_loaded_by_live_processes))
+    start = capture_present_base(GenerationStore(locate_environment_folder()), find_loaded_by_live_processes)
+    result = make_plan(requirements, start.base)
     if as_json:
         import json
 

@@ -27,7 +27,7 @@ def find_environment_folder(prefix: str = sys.prefix, *, cache_tag: str = "") ->
     Raises:
         OutputError: the folder can be neither made nor written to.
     """
-    folder = find_user_data_folder() / "environments" / name_environment(prefix, cache_tag)
+    folder = locate_environment_folder(prefix, cache_tag)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -35,6 +35,11 @@ def find_environment_folder(prefix: str = sys.prefix, *, cache_tag: str = "") ->
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _unwritable(folder, "permission denied")
     return folder
+
+
+def locate_environment_folder(prefix: str = sys.prefix, cache_tag: str = "") -> Path:
+    """Give that folder's path, whether it is there or not; nothing is written."""
+    return find_user_data_folder() / "environments" / name_environment(prefix, cache_tag)
 
 
 def find_folder_of_site(root: Path) -> Path:
