@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from guard.notebook_kernel import SOURCE
 from guard.test_overlapping_heals import end, start, upgrade
 from guard.torn_host import read_tree, write_version
 from tierproof.errors import ProcessError
 from tierproof.guard import heal as healing_module
 from tierproof.guard.heal import heal_process
 from tierproof.guard.heal_environment import heal_environment
-from tierproof.guard.snapshot_process import snapshot_environment, snapshot_process, snapshot_this_process
+from tierproof.guard.snapshot_process import snapshot_environment, snapshot_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -110,11 +114,18 @@ def test_a_process_without_libraries_of_packages_cannot_be_kept_from_outside() -
         process.communicate(b"\n")
 
 
-def test_what_this_process_has_loaded_is_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [str(root), *sys.path])
-    monkeypatch.delitem(sys.modules, "pack", raising=False)
-    import pack  # noqa: F401
-
-    kept = snapshot_this_process(most_bytes=1 << 20, most_copied_bytes=0)
-    assert "pack" in [each.package for each in kept.kept]
-    monkeypatch.delitem(sys.modules, "pack")
+def test_what_a_process_has_loaded_is_kept_by_itself(root: Path) -> None:
+    code = (
+        "import json, pack\nfrom tierproof.guard.snapshot_process import snapshot_this_process\n"
+        "kept = snapshot_this_process(most_bytes=1 << 20, most_copied_bytes=1 << 20)\n"
+        "print(json.dumps([each.package for each in kept.kept]))"
+    )
+    path = os.pathsep.join([str(root), str(SOURCE)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "pack" in json.loads(done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from tierproof.guard.age import is_markedly_older
 from tierproof.guard.base import capture_base
 from tierproof.guard.index_settings import DEFAULT_INDEX, read_index_settings
 from tierproof.guard.installed import capture_installed
-from tierproof.guard.loaded_distributions import find_loaded_by_live_processes, find_loaded_here
+from tierproof.guard.loaded_distributions import find_loaded_by_live_processes
 from tierproof.guard.lock import LockedPackage, read_lock
 from tierproof.guard.plan import AddedPackage, AgedPackage, Plan, PlanVerdict
 
@@ -88,9 +89,20 @@ def test_uv_variables_stay_and_others_go() -> None:
 
 
 def test_what_this_process_imported_is_loaded() -> None:
-    loaded = find_loaded_here(capture_installed()).names
+    # In a process of its own: what others of these tests have imported is loaded here.
+    code = (
+        "import json, pytest\nfrom tierproof.guard.installed import capture_installed\n"
+        "from tierproof.guard.loaded_distributions import find_loaded_here\n"
+        "print(json.dumps(sorted(find_loaded_here(capture_installed()).names)))"
+    )
+    source = Path(__file__).resolve().parents[2] / "src"
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(told.stdout))
     assert {"pytest", "packaging"} <= loaded
-    assert "pip" not in loaded
+    assert not {"pip", "hypothesis"} & loaded
 
 
 def test_what_a_live_process_maps_is_loaded() -> None:
