@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 from tierproof.guard.activate import list_live_sites
 from tierproof.guard.activation import read_present
 from tierproof.guard.activation_history import read_history
@@ -59,7 +59,7 @@ class Collected:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())
 
 
 def collect_garbage(*, keep: int = 1) -> Collected:

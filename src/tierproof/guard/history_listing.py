@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 from tierproof.guard.activation import read_present
 from tierproof.guard.activation_history import Activation, read_history
 from tierproof.guard.environment_folder import find_environment_folder
@@ -56,7 +56,7 @@ class History:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Additions:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())
 
 
 def list_history() -> History:

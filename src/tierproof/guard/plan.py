@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 
 FORMAT_VERSION = 1
 
@@ -177,8 +177,10 @@ class Plan:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())
 
 
 def _describe_bytes(count: int) -> str:
-    return f"  ({count / 1e6:.1f} MB)" if count else ""
+    if not count:
+        return ""
+    return f"  ({count / 1e6:.1f} MB)" if count >= 1e5 else f"  ({count / 1e3:.0f} kB)"

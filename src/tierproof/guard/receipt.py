@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 from tierproof.guard.launchers import Launchers
 from tierproof.guard.plan import AddedPackage, Plan
 
@@ -105,4 +105,4 @@ class Receipt:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())

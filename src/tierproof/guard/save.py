@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 from tierproof.errors import OutputError, UsageError
 from tierproof.guard.activation import read_present
 from tierproof.guard.archive import ARCHIVE_NAME, LOCK_NAME, write_archive
@@ -65,7 +65,7 @@ class Saved:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())
 
 
 def save_generation(folder: Path) -> Saved:

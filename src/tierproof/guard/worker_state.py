@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import asdict, dataclass
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 from tierproof.guard.plan import Conflict, Plan
 from tierproof.guard.worker import CallRecord
 
@@ -67,4 +67,4 @@ class WorkerState:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.describe())}</pre>"
+        return show_plainly(self.describe())
