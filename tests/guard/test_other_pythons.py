@@ -73,6 +73,7 @@ def test_the_guard_on(version: str, tmp_path: Path) -> None:
         [
             python,
             "-m",
+            "pip",
             "pytest",
             "-q",
             "-m",
@@ -85,7 +86,7 @@ def test_the_guard_on(version: str, tmp_path: Path) -> None:
             "tests/watch",
         ],
         cwd=ROOT,
-        env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "VIRTUAL_ENV": str(tmp_path / "env")},
         capture_output=True,
         text=True,
         check=False,
