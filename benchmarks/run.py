@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "install": ("An addition into a live kernel", install_speed.run),
     "doctor": ("The doctor on a large environment", doctor_speed.run),
     "corruption": ("Real requests on a real base", corruption.run),
+    "corruption-more": ("More real requests on a real base", corruption.run_more),
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
 }
 
