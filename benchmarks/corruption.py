@@ -118,7 +118,8 @@ def try_requests(requests: list[list[str]], *, with_pip: bool) -> tuple[str, boo
     known = [int(each.pip_changes) for each in outcomes if each.pip_changes.isdigit()]
     installed = sum(each.verdict in ("additive", "shadow", "satisfied") for each in outcomes)
     head = (
-        f"{len(outcomes)} requests, {installed} installed: {counts}. Base files changed: {sum(each.changed for each in outcomes)}. "
+        f"{len(outcomes)} requests, {installed} installed: {counts}. "
+        f"Base files changed: {sum(each.changed for each in outcomes)}. "
         f"pip would have changed the base in {sum(count > 0 for count in known)} of {len(known)}, "
         f"{sum(known)} packages in all."
     )

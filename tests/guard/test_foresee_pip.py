@@ -20,6 +20,12 @@ from tierproof.guard.pip_command import parse_pip_commands
 pytest.importorskip("uv")
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv takes the environment in `.venv` of the current folder or above, whichever Python asks."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Wheelhouse:
     house = Wheelhouse(tmp_path / "house")
