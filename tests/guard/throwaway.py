@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import pytest
 from guard.notebook_kernel import SOURCE, find_uv
 from guard.wheelhouse import Wheelhouse
 
+_COVERAGE = {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
 TESTS = Path(__file__).resolve().parents[1]
 
 
@@ -72,13 +74,22 @@ class Throwaway:
         for package in (packaging, click):
             source = Path(str(package.__file__)).parent
             (self.dependencies / source.name).symlink_to(source)
+        self._measure_coverage()
+
+    def _measure_coverage(self) -> None:
+        """Let this environment's processes be measured where the tests' own are."""
+        if not _COVERAGE & set(os.environ):
+            return
+        source = Path(str(importlib.import_module("coverage").__file__)).parent
+        (self.dependencies / source.name).symlink_to(source)
+        (self.dependencies / "sitecustomize.py").write_text("import coverage\ncoverage.process_startup()\n")
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTHON", "COVERAGE", "UV_", "PIP_", "VIRTUAL_ENV"))
+            if not name.startswith(("PYTHON", "UV_", "PIP_", "VIRTUAL_ENV"))
         }
         path = [SOURCE, TESTS, *([self.dependencies] if hasattr(self, "dependencies") else [])]
         return {
