@@ -10,11 +10,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tierproof.guard.base import Base
-from tierproof.guard.lock import Lock, LockedPackage
+from tierproof.guard.lock import Lock
+from tierproof.guard.locked_requires import read_locked_requires
 from tierproof.guard.plan import Conflict
 from tierproof.guard.requirement import RequestedPackage, Source
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
-from tierproof.guard.wheel_metadata import read_requires
 
 _TRIALS = 16
 _NAMED = 4
@@ -79,7 +79,8 @@ def find_broken_bounds(
     added = [item for item in lock.packages if item.name not in base.by_name]
     extras = {item.name: item.extras for item in requested}
     with ThreadPoolExecutor(8) as pool:
-        declared = list(pool.map(lambda item: _read(item, resolver), added))
+        environment = resolver.settings.environment
+        declared = list(pool.map(lambda item: read_locked_requires(item, environment), added))
     found = [
         conflict
         for package, requirements in zip(added, declared, strict=True)
@@ -117,10 +118,6 @@ def _compare(owner: str, requirement: Requirement, extras: Sequence[str], base: 
         requirement.marker.evaluate({**base.markers, "extra": extra}) for extra in ("", *extras)
     )
     return Conflict(name, base.by_name[name].version, str(requirement.specifier), owner) if applies else None
-
-
-def _read(item: LockedPackage, resolver: Resolver) -> tuple[Requirement, ...] | None:
-    return None if item.built else read_requires(item.url, item.bytes, resolver.settings.environment)
 
 
 def _place(item: RequestedPackage) -> str:

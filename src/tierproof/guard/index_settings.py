@@ -47,6 +47,11 @@ class IndexSettings:
     environment: Mapping[str, str]
     no_index: bool = False
 
+    @property
+    def defaults_to_pypi(self) -> bool:
+        """Whether the index that is asked last is PyPI; then neither `options` nor `environment` name it."""
+        return bool(self.index_urls) and _is_pypi(self.index_urls[-1])
+
 
 def read_index_settings(environment: Mapping[str, str] | None = None) -> IndexSettings:
     """Read the settings: the UV_* variables about indexes where there are any, else what pip would use."""
@@ -66,6 +71,10 @@ def scrub_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _is_pypi(url: str) -> bool:
+    return url.rstrip("/") == DEFAULT_INDEX
+
+
 def _read_uv(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSettings:
     named = (environment.get("UV_INDEX", "") + " " + environment.get("UV_EXTRA_INDEX_URL", "")).split()
     default = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or DEFAULT_INDEX
@@ -74,6 +83,9 @@ def _read_uv(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSett
     if no_index:
         urls = []
         for name in (*_UV_INDEX[:4], "UV_NO_INDEX"):  # the stub index must still be asked
+            clean.pop(name, None)
+    elif _is_pypi(default):
+        for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
             clean.pop(name, None)
     links = tuple(item for item in environment.get("UV_FIND_LINKS", "").split(",") if item)
     return IndexSettings(tuple(urls), links, (), clean, no_index)
@@ -89,7 +101,7 @@ def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSet
     if no_index:
         urls = ()
     else:
-        options += ["--default-index", default]
+        options += [] if _is_pypi(default) else ["--default-index", default]
         for url in extra:
             options += ["--extra-index-url", url]
         if extra:  # pip asks them all and takes the best; uv would stop at the first that knows the name

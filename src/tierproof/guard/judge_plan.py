@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tierproof.errors import UnknownPackageError
 from tierproof.guard.age import find_aged
@@ -23,6 +24,7 @@ from tierproof.guard.explain import (
     join_sentences,
     name_packages,
 )
+from tierproof.guard.index_settings import IndexSettings
 from tierproof.guard.known_packages import is_unknown
 from tierproof.guard.lock import Lock
 from tierproof.guard.plan import AddedPackage, Conflict, Plan, PlanVerdict, ReusedPackage
@@ -73,6 +75,10 @@ def judge_requirements(
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
     isolated: bool = False,
+    settings: IndexSettings | None = None,
+    exclude_newer: str = "",
+    constraints: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Judgement:
     """Plan an install. Nothing is written but a temporary folder and uv's cache.
 
@@ -83,6 +89,10 @@ def judge_requirements(
         limit_s: seconds that one resolution may take.
         environment: where index settings are read; this process's by default.
         isolated: plan for a worker of its own at once, whatever else would do.
+        settings: index settings in place of those that are configured.
+        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
+        constraints: bounds on whatever comes with the request, as requirement lines.
+        folder: what relative paths are relative to; the current folder by default.
 
     Raises:
         UsageError: a requirement cannot be read.
@@ -90,10 +100,18 @@ def judge_requirements(
         PlanError: no network, an index that refuses, or too slow a search.
     """
     started = time.perf_counter()
-    requested = parse_requirements(requirements)
+    requested = parse_requirements(requirements, folder=folder)
     active = tuple(item for item in requested if item.applies(base.markers))
     left_out = [item.text for item in requested if item not in active]
-    with open_resolver(base, allow_build=allow_build, limit_s=limit_s, environment=environment) as resolver:
+    with open_resolver(
+        base,
+        allow_build=allow_build,
+        limit_s=limit_s,
+        environment=environment,
+        settings=settings,
+        exclude_newer=exclude_newer,
+        constraints=constraints,
+    ) as resolver:
         request = Request(active, tuple(item.line for item in active), base, resolver)
         refused = _refuse_builds(request, allow_build)
         if refused is not None:

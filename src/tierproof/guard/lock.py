@@ -31,6 +31,7 @@ class LockedPackage:
         uploaded: when the index received it, or None.
         direct: it comes from a URL, a path or a repository rather than from an index.
         built: it would have to be built from source.
+        digest: sha256 of that file in hexadecimal; empty where the lock tells none.
         entry: its whole table in the lock, from which it can be installed.
     """
 
@@ -41,6 +42,7 @@ class LockedPackage:
     uploaded: datetime | None = None
     direct: bool = False
     built: bool = False
+    digest: str = ""
     entry: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -106,6 +108,7 @@ def _read_package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> LockedPa
         uploaded if isinstance(uploaded, datetime) else None,
         direct,
         not is_wheel,
+        str(chosen.get("hashes", {}).get("sha256", "")),
         entry,
     )
 

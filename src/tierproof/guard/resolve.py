@@ -16,6 +16,7 @@ from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.lock import Lock, read_lock
 from tierproof.guard.run_uv import run_uv
 from tierproof.guard.stub_wheels import StubWheels
+from tierproof.guard.uv_config import write_uv_config
 from tierproof.guard.wheel_tags import rank_tags
 
 DEFAULT_LIMIT_S = 120.0
@@ -57,13 +58,22 @@ class Resolver:
     """
 
     def __init__(
-        self, base: Base, folder: Path, settings: IndexSettings, allow_build: Collection[str], limit_s: float
+        self,
+        base: Base,
+        folder: Path,
+        settings: IndexSettings,
+        allow_build: Collection[str] = (),
+        limit_s: float = DEFAULT_LIMIT_S,
+        exclude_newer: str = "",
+        constraints: Sequence[str] = (),
     ) -> None:
         self.base = base
         self.settings = settings
         self._allow_build = sorted(allow_build)
         self._folder = folder
         self._limit_s = limit_s
+        self._exclude_newer = exclude_newer
+        self._constraints = tuple(constraints)
         self._stubs = StubWheels(base, folder / "stubs")
         self._calls = 0
         self.spent_s = 0.0
@@ -98,12 +108,13 @@ class Resolver:
         # By address, not by version: uv then asks no index for a frozen package, however many there are.
         frozen = [f"{name} @ {self._stubs.find_stub(name).as_uri()}" for name in sorted(freedom.frozen)]
         _write_lines(folder / "requirements.in", lines)
-        _write_lines(folder / "constraints.txt", [*frozen, *freedom.constraints])
+        _write_lines(folder / "constraints.txt", [*frozen, *freedom.constraints, *self._constraints])
         _write_lines(folder / "overrides.txt", [pins[name] for name in sorted(freedom.overridden)])
         lock = folder / "pylock.toml"
         if freedom.preferred:
             lock.write_text(_describe_preferences(self.base, freedom.preferred), encoding="utf-8")
-        arguments = [*self._arguments(freedom), *(() if dependencies else ("--no-deps",))]
+        arguments = [*self._arguments(freedom), *write_uv_config(self.settings, folder)]
+        arguments += [] if dependencies else ["--no-deps"]
         started = time.perf_counter()
         answer = run_uv(
             arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
@@ -120,7 +131,7 @@ class Resolver:
         )
 
     def _arguments(self, freedom: Freedom) -> list[str]:
-        arguments = ["pip", "compile", "requirements.in", "--quiet", "--no-config", "--no-python-downloads"]
+        arguments = ["pip", "compile", "requirements.in", "--quiet", "--no-python-downloads"]
         arguments += [
             "--python",
             self.base.executable,
@@ -133,6 +144,8 @@ class Resolver:
             arguments += ["--python-version", self.base.python, "--python-platform", self.base.platform]
         arguments += ["--constraints", "constraints.txt", "--overrides", "overrides.txt"]
         arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
+        if self._exclude_newer:
+            arguments += ["--exclude-newer", self._exclude_newer]
         for name in self._allow_build:
             arguments += ["--no-binary", name]
         if freedom.preferred:
@@ -158,10 +171,24 @@ def open_resolver(
     allow_build: Collection[str] = (),
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
+    settings: IndexSettings | None = None,
+    exclude_newer: str = "",
+    constraints: Sequence[str] = (),
 ) -> Iterator[Resolver]:
-    """Give a resolver for `base`; what it writes lies in a temporary folder, removed afterwards."""
+    """Give a resolver for `base`; what it writes lies in a temporary folder, removed afterwards.
+
+    Args:
+        base: what is installed.
+        allow_build: names that may be built from source.
+        limit_s: seconds that one resolution may take.
+        environment: where index settings are read; this process's by default.
+        settings: the index settings themselves, in place of those that are configured.
+        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
+        constraints: bounds that hold in every resolution, as requirement lines.
+    """
     with tempfile.TemporaryDirectory(prefix="tierproof-plan-", ignore_cleanup_errors=True) as folder:
-        yield Resolver(base, Path(folder), read_index_settings(environment), allow_build, limit_s)
+        told = read_index_settings(environment) if settings is None else settings
+        yield Resolver(base, Path(folder), told, allow_build, limit_s, exclude_newer, constraints)
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -15,10 +15,10 @@ from packaging.version import Version
 from tierproof.guard.base import Base
 from tierproof.guard.declared_bounds import Bound
 from tierproof.guard.lock import Lock
+from tierproof.guard.locked_requires import read_locked_requires
 from tierproof.guard.plan import ShadowedPackage
 from tierproof.guard.protected import is_accelerator, is_protected
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
-from tierproof.guard.wheel_metadata import read_requires
 
 _TRIALS = 6
 _ROUNDS = 8
@@ -163,7 +163,7 @@ def _list_forced(lock: Lock, resolver: Resolver) -> frozenset[str]:
     found = [item for item in lock.packages if item.name not in base.by_name or item.name in changed]
     environment = resolver.settings.environment
     with ThreadPoolExecutor(8) as pool:
-        declared = pool.map(lambda item: read_requires(item.url, item.bytes, environment) or (), found)
+        declared = pool.map(lambda item: read_locked_requires(item, environment) or (), found)
         return frozenset(own).union(
             name
             for requirements in declared

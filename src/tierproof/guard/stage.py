@@ -17,6 +17,7 @@ from tierproof.guard.lock import Lock
 from tierproof.guard.pylock import format_pylock
 from tierproof.guard.record import has_digest, read_record
 from tierproof.guard.run_uv import run_uv
+from tierproof.guard.uv_config import write_uv_config
 
 INSTALLER = "tierproof"
 # What wheels call data: uv puts it beside the modules, where it would be importable.
@@ -117,7 +118,6 @@ def _run_uv(
         "install",
         "--quiet",
         "--no-deps",
-        "--no-config",
         "--no-python-downloads",
         "--no-progress",
     ]
@@ -126,7 +126,7 @@ def _run_uv(
     arguments += ["--only-binary", ":all:"]
     for name in sorted(allow_build):
         arguments += ["--no-binary", name]
-    arguments += ["--requirements", "pylock.toml", *settings.options]
+    arguments += ["--requirements", "pylock.toml", *settings.options, *write_uv_config(settings, outside)]
     answer = run_uv(
         arguments, environment=settings.environment, folder=outside, limit_s=limit_s, doing="fetched"
     )
