@@ -96,13 +96,14 @@ def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
     Those about loaded packages first, and of many the first few.
     """
     described = []
+    kept_by = "the image" if base.platform else "this kernel"
     ordered = sorted(conflicts, key=lambda item: item.package not in base.loaded.names)
     for item in ordered[:_NAMED]:
         state = ", loaded" if item.package in base.loaded.names else ""
         verb = "asks for" if item.required_by == "the request" else "needs"
         described.append(
             f"{item.required_by} {verb} {item.package} {spell_bounds(item.required)}; "
-            f"this kernel has {item.installed}{state}"
+            f"{kept_by} has {item.installed}{state}"
         )
     if len(ordered) > _NAMED:
         described.append(f"{len(ordered) - _NAMED} more bounds do not hold")

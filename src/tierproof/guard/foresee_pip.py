@@ -17,38 +17,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import TierproofError, UsageError
+from tierproof.errors import TierproofError
 from tierproof.guard.base import Base
+from tierproof.guard.command_wish import Wish, read_settings, read_wish
 from tierproof.guard.foreseen import Change, Foreseen
-from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.installed import InstalledDistribution
 from tierproof.guard.lock import Lock
 from tierproof.guard.pip_command import Action, PipCommand, Program
-from tierproof.guard.requirement import RequestedPackage, Source, parse_requirement
-from tierproof.guard.requirement_lines import RequirementLines, read_requirement_lines
+from tierproof.guard.requirement import RequestedPackage, Source
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
 from tierproof.guard.run_uv import hide_credentials
 from tierproof.guard.target_interpreter import changes_other_environment
 
 DEFAULT_LIMIT_S = 15.0
-_UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a command asks for, read: `resolvable` comes from an index or a wheel, `built` is built first."""
-
-    resolvable: tuple[RequestedPackage, ...]
-    built: tuple[RequestedPackage, ...]
-    constraints: tuple[str, ...]
-    options: RequirementLines
-    unread: tuple[str, ...]
 
 
 def foresee(
@@ -57,27 +44,29 @@ def foresee(
     *,
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
+    exclude_newer: str = "",
 ) -> Foreseen:
     """Work out what `command` would change in `base`.
 
     Args:
         command: as read by `parse_pip_commands`.
-        base: this interpreter, with what is loaded.
+        base: this interpreter, with what is loaded, or one on another machine.
         limit_s: seconds that the resolution may take; afterwards only what is certain without one is told.
         environment: the variables that the command would run with; this process's by default.
+        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
 
     Never raises TierproofError: what stands in the way is told in `unforeseen`.
     """
     started = time.perf_counter()
     variables = {**(os.environ if environment is None else environment), **dict(command.environment)}
-    harmless, unforeseen = _judge_at_sight(command, variables)
+    harmless, unforeseen = _judge_at_sight(command, base, variables)
     if harmless or unforeseen:
         return Foreseen(command, harmless=harmless, unforeseen=unforeseen)
     if command.action is Action.UNINSTALL:
         found = _foresee_removal(command, base)
     else:
-        found = _foresee_install(command, base, variables, limit_s)
-    changes = tuple(each for each in found.changes if not _is_running(each))
+        found = _foresee_install(command, base, variables, limit_s, exclude_newer)
+    changes = tuple(each for each in found.changes if base.platform or not _is_running(each))
     return replace(
         found,
         changes=changes,
@@ -86,15 +75,17 @@ def foresee(
     )
 
 
-def _judge_at_sight(command: PipCommand, variables: Mapping[str, str]) -> tuple[str, str]:
+def _judge_at_sight(command: PipCommand, base: Base, variables: Mapping[str, str]) -> tuple[str, str]:
     """Why it is harmless, or why it cannot be foreseen; both empty where it must be worked out."""
     if not command.changes_packages:
         return "it changes no installed package", ""
     if command.program is Program.CONDA:
         return "", "what conda would change is not worked out"
-    other = changes_other_environment(command, variables)
+    other = "" if base.platform else changes_other_environment(command, variables)
     if other:
         return f"it changes another environment, {other}", ""
+    if command.elsewhere and base.platform:
+        return f"it installs into {command.elsewhere}, a folder of its own", ""
     if command.elsewhere:
         folder = os.path.realpath(os.path.join(command.folder, os.path.expanduser(command.elsewhere)))  # noqa: PTH111, PTH118
         inside = any(os.path.realpath(entry or ".").startswith(folder) for entry in sys.path)
@@ -110,16 +101,16 @@ def _judge_at_sight(command: PipCommand, variables: Mapping[str, str]) -> tuple[
 
 
 def _foresee_removal(command: PipCommand, base: Base) -> Foreseen:
-    wish = _read_wish(command)
+    wish = read_wish(command)
     names = {item.name for item in (*wish.resolvable, *wish.built) if item.name}
     changes = [_change(name, "", base) for name in sorted(names) if name in base.by_name]
     return Foreseen(command, tuple(changes))
 
 
 def _foresee_install(
-    command: PipCommand, base: Base, variables: Mapping[str, str], limit_s: float
+    command: PipCommand, base: Base, variables: Mapping[str, str], limit_s: float, exclude_newer: str
 ) -> Foreseen:
-    wish = _read_wish(command)
+    wish = read_wish(command)
     resolvable = tuple(item for item in wish.resolvable if item.applies(base.markers))
     certain = {change.name: change for change in _find_certain(resolvable, wish.built, command, base)}
     reasons = [f"{text} was not understood" for text in wish.unread]
@@ -131,7 +122,8 @@ def _foresee_install(
     added: tuple[str, ...] = ()
     if resolvable:
         try:
-            lock = _resolve(command, replace(wish, resolvable=resolvable), base, variables, limit_s)
+            asked = replace(wish, resolvable=resolvable)
+            lock = _resolve(command, asked, base, variables, limit_s, exclude_newer)
         except TierproofError as error:
             reasons.append(error.message)
         else:
@@ -148,36 +140,6 @@ def _foresee_install(
         change for change in certain.values() if not command.user or _is_in_user_site(change, base)
     )
     return Foreseen(command, changes, added, unforeseen="; ".join(reasons))
-
-
-def _read_wish(command: PipCommand) -> Wish:
-    folder = Path(command.folder or ".")
-    lines = RequirementLines()
-    unread: list[str] = []
-    for named, constraint in [(file, False) for file in command.requirement_files] + [
-        (file, True) for file in command.constraint_files
-    ]:
-        try:
-            read_requirement_lines(folder / named, lines, constraint=constraint)
-        except UsageError as error:
-            unread.append(f"{named} ({error.message})")
-    texts = [(text, folder) for text in command.requirements]
-    texts += [(_drop_fragment(text), folder) for text in command.editables]
-    resolvable: list[RequestedPackage] = []
-    built: list[RequestedPackage] = []
-    for text, where in [*texts, *lines.requirements]:
-        try:
-            item = parse_requirement(text, folder=where)
-        except UsageError:
-            unread.append(text)
-            continue
-        is_built = item.source is Source.BUILD or text in command.editables
-        (built if is_built else resolvable).append(item)
-    return Wish(tuple(resolvable), tuple(built), tuple(lines.constraints), lines, tuple(unread))
-
-
-def _drop_fragment(text: str) -> str:
-    return text if "://" in text else text.partition("#")[0]
 
 
 def _find_certain(
@@ -217,9 +179,14 @@ def _guess_name(text: str) -> str:
 
 
 def _resolve(
-    command: PipCommand, wish: Wish, base: Base, variables: Mapping[str, str], limit_s: float
+    command: PipCommand,
+    wish: Wish,
+    base: Base,
+    variables: Mapping[str, str],
+    limit_s: float,
+    exclude_newer: str,
 ) -> Lock | Unsolvable:
-    settings = _read_settings(command, wish.options, variables)
+    settings = read_settings(command, wish.options, variables)
     everything = frozenset(base.by_name)
     named = {item.name for item in wish.resolvable}
     if command.force_reinstall or (command.eager and command.upgrade):
@@ -230,49 +197,9 @@ def _resolve(
         preferred = everything - renewed
     freedom = Freedom(preferred=preferred, constraints=wish.constraints)
     with tempfile.TemporaryDirectory(prefix="tierproof-foresee-", ignore_cleanup_errors=True) as folder:
-        resolver = Resolver(base, Path(folder), settings, (), limit_s)
+        resolver = Resolver(base, Path(folder), settings, (), limit_s, exclude_newer)
         lines = [item.line for item in wish.resolvable]
         return resolver.resolve(lines, freedom, dependencies=not command.no_deps)
-
-
-def _read_settings(
-    command: PipCommand, files: RequirementLines, variables: Mapping[str, str]
-) -> IndexSettings:
-    """Where the command would look: what is configured, what its files say, what it says itself."""
-    given = files.read_options
-    index = command.index_url or given.last("index-url")
-    extra = [*given.all("extra-index-url"), *command.extra_index_urls]
-    links = [*given.all("find-links"), *command.find_links]
-    told = dict(variables)
-    uses_uv_settings = command.program is Program.UV and any(_UV_INDEX.match(name) for name in told)
-    if not uses_uv_settings:  # pip does not read uv's
-        told = {name: value for name, value in told.items() if not _UV_INDEX.match(name)}
-    if command.no_index or given.has("no-index"):
-        told["UV_NO_INDEX" if uses_uv_settings else "PIP_NO_INDEX"] = "1"
-    if uses_uv_settings:
-        if index:
-            told["UV_DEFAULT_INDEX"] = index
-        told["UV_INDEX"] = " ".join([*extra, told.get("UV_INDEX", "")]).strip()
-        told["UV_FIND_LINKS"] = ",".join([*links, *filter(None, [told.get("UV_FIND_LINKS", "")])])
-        told = {name: value for name, value in told.items() if value or not _UV_INDEX.match(name)}
-        settings = read_index_settings(told)
-        # On uv's command line the stubs' --find-links would take the variable's place.
-        settings = replace(settings, options=(*settings.options, *_spell((), settings.find_links)))
-    else:
-        if index:
-            told["PIP_INDEX_URL"] = index
-        settings = read_index_settings(told)
-        settings = replace(settings, options=(*settings.options, *_spell(extra, links)))
-    if command.prereleases or given.has("pre"):
-        settings = replace(settings, options=(*settings.options, "--prerelease", "allow"))
-    return settings
-
-
-def _spell(extra: Sequence[str], links: Sequence[str]) -> list[str]:
-    options = [word for url in extra for word in ("--extra-index-url", url)]
-    if extra:  # pip takes the best of all indexes
-        options += ["--index-strategy", "unsafe-best-match"]
-    return [*options, *(word for link in links for word in ("--find-links", os.path.expanduser(link)))]  # noqa: PTH111
 
 
 def _compare(lock: Lock, base: Base) -> list[Change]:
@@ -290,6 +217,8 @@ def _change(name: str, version: str, base: Base) -> Change:
 def _is_loaded(name: str, base: Base) -> bool:
     if name not in base.loaded.names:
         return False
+    if base.platform:
+        return True
     # Its .pth file loads one module of it, complete in itself, into every process there is.
     return name != "setuptools" or "setuptools" in sys.modules
 
@@ -303,6 +232,8 @@ def _is_running(change: Change) -> bool:
 
 def _is_in_user_site(change: Change, base: Base) -> bool:
     """Tell whether an install into the user's site would replace files of this package."""
+    if base.platform:  # Colab's packages lie in the system's folder
+        return False
     present: InstalledDistribution = base.by_name[change.name]
     return os.path.realpath(present.root) == os.path.realpath(site.getusersitepackages())
 

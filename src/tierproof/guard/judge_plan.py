@@ -192,6 +192,8 @@ def _plan_addition(lock: Lock, request: Request) -> Judgement:
 
 def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Request) -> Judgement:
     add, reuse = _split(shadowing.lock, request.base)
+    conflicts = direct or shadowing.conflicts
+    needed = describe_conflicts(conflicts, request.base)
     shadowed = {item.name for item in shadowing.shadows}
     aged = find_aged(request.active, shadowing.lock, request.resolver)
     plan = Plan(
@@ -201,9 +203,10 @@ def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Re
         add=tuple(item for item in add if item.name not in shadowed),
         reuse=reuse,
         shadows=shadowing.shadows,
-        conflicts=direct,
+        conflicts=conflicts,
         aged=aged,
         explanation=join_sentences(
+            f"{needed}." if needed else "",
             explain_shadows(shadowing.shadows, request.base),
             explain_aged(aged),
             request.base.loaded.how_known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -14,9 +14,9 @@ from packaging.version import Version
 
 from tierproof.guard.base import Base
 from tierproof.guard.declared_bounds import Bound
-from tierproof.guard.lock import Lock
+from tierproof.guard.lock import Lock, LockedPackage
 from tierproof.guard.locked_requires import read_locked_requires
-from tierproof.guard.plan import ShadowedPackage
+from tierproof.guard.plan import Conflict, ShadowedPackage
 from tierproof.guard.protected import is_accelerator, is_protected
 from tierproof.guard.resolve import Freedom, Resolver, Unsolvable
 
@@ -26,10 +26,17 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Shadowing:
-    """A resolution in which only packages that nobody has loaded change, and no fewer were found."""
+    """A resolution in which only packages that nobody has loaded change, and no fewer were found.
+
+    Attributes:
+        lock: the resolution.
+        shadows: what changes.
+        conflicts: the bounds of added packages that the base breaks, and that make it change.
+    """
 
     lock: Lock
     shadows: tuple[ShadowedPackage, ...]
+    conflicts: tuple[Conflict, ...] = ()
 
 
 def find_shadowing(
@@ -60,7 +67,7 @@ def find_shadowing(
     found = _reduce(*solution, must)
     if any(is_accelerator(name) for name in _list_new(found, base)):
         return None
-    return Shadowing(found, _describe(found, resolver))
+    return Shadowing(found, _describe(found, resolver), _list_broken(found, resolver))
 
 
 def list_changed(lock: Lock, base: Base) -> list[str]:
@@ -161,17 +168,42 @@ def _list_forced(lock: Lock, resolver: Resolver) -> frozenset[str]:
         and not _holds(bound, new.version)
     }
     found = [item for item in lock.packages if item.name not in base.by_name or item.name in changed]
-    environment = resolver.settings.environment
-    with ThreadPoolExecutor(8) as pool:
-        declared = pool.map(lambda item: read_locked_requires(item, environment) or (), found)
-        return frozenset(own).union(
-            name
-            for requirements in declared
-            for requirement in requirements
-            if (name := canonicalize_name(requirement.name)) in changed
-            and not requirement.specifier.contains(str(base.version(name)), prereleases=True)
-            and _may_apply(requirement, base.markers)
+    return frozenset(own).union(
+        name for _, name, _requirement in _iterate_unmet(found, resolver) if name in changed
+    )
+
+
+def _list_broken(lock: Lock, resolver: Resolver) -> tuple[Conflict, ...]:
+    """Give what added packages need of those of the base that change."""
+    base = resolver.base
+    changed = frozenset(list_changed(lock, base))
+    added = [item for item in lock.packages if item.name not in base.by_name]
+    return tuple(
+        dict.fromkeys(
+            Conflict(name, base.by_name[name].version, str(requirement.specifier), owner)
+            for owner, name, requirement in _iterate_unmet(added, resolver)
+            if name in changed
         )
+    )
+
+
+def _iterate_unmet(
+    packages: Sequence[LockedPackage], resolver: Resolver
+) -> Iterator[tuple[str, str, Requirement]]:
+    """Yield each package with the name of one of the base that does not satisfy it, and the requirement."""
+    base, environment = resolver.base, resolver.settings.environment
+    with ThreadPoolExecutor(8) as pool:
+        declared = pool.map(lambda item: read_locked_requires(item, environment) or (), packages)
+        for package, requirements in zip(packages, declared, strict=True):
+            for requirement in requirements:
+                name = canonicalize_name(requirement.name)
+                installed = base.version(name)
+                if (
+                    installed is not None
+                    and not requirement.specifier.contains(installed, prereleases=True)
+                    and _may_apply(requirement, base.markers)
+                ):
+                    yield package.name, name, requirement
 
 
 def _may_apply(requirement: Requirement, markers: Mapping[str, str]) -> bool:
