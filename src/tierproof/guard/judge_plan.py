@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tierproof.errors import UnknownPackageError
 from tierproof.guard.age import find_aged
@@ -75,15 +74,38 @@ def judge_requirements(
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
     isolated: bool = False,
+) -> Judgement:
+    """Plan an install of requirements as typed: reads them, and then as `judge_requested`.
+
+    Raises:
+        UsageError: a requirement cannot be read.
+    """
+    return judge_requested(
+        parse_requirements(requirements),
+        base,
+        allow_build=allow_build,
+        limit_s=limit_s,
+        environment=environment,
+        isolated=isolated,
+    )
+
+
+def judge_requested(
+    requested: Sequence[RequestedPackage],
+    base: Base,
+    *,
+    allow_build: Collection[str] = (),
+    limit_s: float = DEFAULT_LIMIT_S,
+    environment: Mapping[str, str] | None = None,
+    isolated: bool = False,
     settings: IndexSettings | None = None,
     exclude_newer: str = "",
     constraints: Sequence[str] = (),
-    folder: Path | None = None,
 ) -> Judgement:
-    """Plan an install. Nothing is written but a temporary folder and uv's cache.
+    """Plan an install. Nothing is written but a temporary folder and the caches.
 
     Args:
-        requirements: as typed.
+        requested: as read.
         base: what the plan rests on.
         allow_build: names that may be built from source; building runs their code.
         limit_s: seconds that one resolution may take.
@@ -92,15 +114,12 @@ def judge_requirements(
         settings: index settings in place of those that are configured.
         exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
         constraints: bounds on whatever comes with the request, as requirement lines.
-        folder: what relative paths are relative to; the current folder by default.
 
     Raises:
-        UsageError: a requirement cannot be read.
         UnknownPackageError: no index knows a requested name.
         PlanError: no network, an index that refuses, or too slow a search.
     """
     started = time.perf_counter()
-    requested = parse_requirements(requirements, folder=folder)
     active = tuple(item for item in requested if item.applies(base.markers))
     left_out = [item.text for item in requested if item not in active]
     with open_resolver(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
@@ -161,6 +163,30 @@ class Plan:
             "explanation": self.explanation,
             "duration_s": self.duration_s,
         }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Plan:
+        """Read a `plan --json` document.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        return cls(
+            tuple(document["requested"]),
+            document["base"],
+            PlanVerdict(document["verdict"]),
+            add=tuple(AddedPackage(**item) for item in document["add"]),
+            reuse=tuple(ReusedPackage(**item) for item in document["reuse"]),
+            shadows=tuple(
+                ShadowedPackage(**{**item, "dependents": tuple(item["dependents"])})
+                for item in document["shadows"]
+            ),
+            conflicts=tuple(Conflict(**item) for item in document["conflicts"]),
+            aged=tuple(AgedPackage(**item) for item in document["aged"]),
+            touches_loaded=tuple(document["touches_loaded"]),
+            explanation=document["explanation"],
+            duration_s=document["duration_s"],
+        )
 
     def describe(self) -> str:
         """Give the plan as plain text of a few lines."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tierproof.errors import PlanError
 from tierproof.guard.index_settings import IndexSettings
@@ -20,10 +21,24 @@ from tierproof.images.sdist_requires import read_sdist_requires
 
 _LIMIT_S = 300.0
 _AT_ONCE = 16
+_TOLD_EVERY = 25
 # Tag of a placeholder, which is chosen where no index has the release: so uv finds all others in one run
 # instead of stopping at the first that is nowhere. No wheel of an index has it.
 _LAST_TAG = "py30-none-any"
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: tierproof\nRoot-Is-Purelib: true\nTag: {_LAST_TAG}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredRequires:
+    """What releases declare.
+
+    Attributes:
+        by_release: the Requires-Dist lines of each name and version that the index has.
+        unread: releases that the index has, and whose wheel could not be read this time.
+    """
+
+    by_release: Mapping[tuple[str, str], tuple[str, ...]]
+    unread: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +51,20 @@ class Target:
 
 
 def find_requires(
-    releases: Sequence[tuple[str, str]], target: Target, settings: IndexSettings, cache: RequiresCache
-) -> dict[tuple[str, str], tuple[str, ...]]:
+    releases: Sequence[tuple[str, str]],
+    target: Target,
+    settings: IndexSettings,
+    cache: RequiresCache,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> DeclaredRequires:
     """Give the Requires-Dist lines of each release that the index has; those it has not are left out.
 
     Args:
         releases: normalised names, with versions without a local part.
         target: the image's interpreter.
         settings: the index to ask.
-        cache: asked first, and told afterwards.
+        cache: asked first, and told afterwards, also of a part when it is interrupted.
+        on_step: told how far it is.
 
     Raises:
         PlanError: the index cannot be asked.
@@ -52,17 +72,37 @@ def find_requires(
     known = {each: lines for each in releases if (lines := cache.get(*each)) is not None}
     missing = [each for each in dict.fromkeys(releases) if each not in known]
     if not missing:
-        return known
+        return DeclaredRequires(known)
+    on_step(f"asking the index for {len(missing)} packages of the image")
     located = _locate(missing, target, settings)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    try:
+        for at_once in (_AT_ONCE, 2):  # a server that was asked too much at once answers the second time
+            left = [item for item in located if (item.name, item.version) not in found]
+            for item, declared in _read_all(left, target, settings, at_once):
+                if declared is not None:
+                    found[item.name, item.version] = declared
+                if len(found) % _TOLD_EVERY == 0:
+                    on_step(f"reading what the image's packages need: {len(found)} of {len(missing)}")
+    finally:
+        cache.add(found)
+    unread = [
+        (item.name, item.version)
+        for item in located
+        if (item.name, item.version) not in found and _choose_wheel(item, target) is not None
+    ]
+    return DeclaredRequires({**known, **found}, tuple(unread))
+
+
+def _read_all(
+    located: Sequence[LockedPackage], target: Target, settings: IndexSettings, at_once: int
+) -> Iterable[tuple[LockedPackage, tuple[str, ...] | None]]:
+    pool = ThreadPoolExecutor(at_once)
+    try:
         answers = pool.map(lambda item: _read(item, target, settings.environment), located)
-        found = {
-            (item.name, item.version): declared
-            for item, declared in zip(located, answers, strict=True)
-            if declared is not None
-        }
-    cache.add(found)
-    return {**known, **found}
+        yield from zip(located, answers, strict=True)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _locate(
@@ -129,10 +169,7 @@ def _write_placeholder(folder: Path, name: str, version: str) -> None:
 
 def _read(item: LockedPackage, target: Target, environment: Mapping[str, str]) -> tuple[str, ...] | None:
     """Read what a release declares from its best wheel, else from its source archive."""
-    wheels = [
-        each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")
-    ]
-    wheel = choose_wheel(wheels, rank_tags(target.python, target.platform))
+    wheel = _choose_wheel(item, target)
     if wheel is not None:
         declared = read_requires(find_url(wheel), int(wheel.get("size") or 0), environment)
         if declared is not None:
@@ -141,3 +178,10 @@ def _read(item: LockedPackage, target: Target, environment: Mapping[str, str]) -
     if source is None:
         return None
     return read_sdist_requires(find_url(source), int(source.get("size") or 0), environment)
+
+
+def _choose_wheel(item: LockedPackage, target: Target) -> Mapping[str, Any] | None:
+    wheels = [
+        each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")
+    ]
+    return choose_wheel(wheels, rank_tags(target.python, target.platform))

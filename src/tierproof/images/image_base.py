@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class ImageBase:
         unversioned: names of packages whose version the list does not tell.
         stood_in: `name version`, where the index has that version without its local part alone.
         skipped: lines of the list that name no package, with the reason.
+        unread: names of those among `undeclared` that the index has and that could not be read this time.
     """
 
     base: Base
@@ -45,6 +46,7 @@ class ImageBase:
     unversioned: tuple[str, ...] = ()
     stood_in: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def make_image_base(
@@ -54,6 +56,7 @@ def make_image_base(
     environment: Mapping[str, str] | None = None,
     cache: RequiresCache | None = None,
     executable: str = sys.executable,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> ImageBase:
     """Make the base of an image.
 
@@ -64,6 +67,7 @@ def make_image_base(
         environment: where index settings are read; this process's by default.
         cache: of what releases declare; in the user's cache folder by default.
         executable: a Python that uv may use; nothing of it shows in the base.
+        on_step: told how far the reading of the index is, on the first sight of an image.
 
     Raises:
         UsageError: the list cannot be read or names no package, or nobody tells its Python.
@@ -76,12 +80,14 @@ def make_image_base(
             f"nobody tells which Python {image.label} has", hint="Give it, for instance --python 3.12"
         )
     target = Target(python, image.platform, executable)
-    requires = find_requires(
+    declared = find_requires(
         [(item.name, Version(item.version).public) for item in file.packages if _is_on_index(item)],
         target,
         read_index_settings(environment),
         RequiresCache() if cache is None else cache,
+        on_step,
     )
+    requires = declared.by_release
     versions = {item.name: item.version or UNKNOWN_VERSION for item in file.packages}
     markers = describe_markers(python, image.platform)
     installed = tuple(_make_distribution(item, requires, versions, markers) for item in file.packages)
@@ -112,6 +118,7 @@ def make_image_base(
             if item.version and Version(item.version).local and _find(item, requires) is not None
         ),
         skipped=tuple(f"line {each.line}: {each.reason}: {each.text}" for each in file.skipped),
+        unread=tuple(sorted(name for name, _ in declared.unread)),
     )
 
 
@@ -133,13 +140,7 @@ def describe_markers(python: str, platform: str) -> dict[str, str]:
 
 
 def _read_list(image: Image) -> FreezeFile:
-    try:
-        text = image.path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {image.path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{image.path} is no text: {error.reason}") from error
-    return parse_freeze(text, source=str(image.path))
+    return parse_freeze(image.read_text(), source=str(image.path))
 
 
 def _is_on_index(item: FrozenPackage) -> bool:

@@ -40,6 +40,19 @@ class Image:
         """The name by which a plan calls it: `colab:2026.01-gpu`; plain for the CPU."""
         return self.name if self.hardware == "cpu" else f"{self.name}-{self.hardware}"
 
+    def read_text(self) -> str:
+        """Read its freeze list.
+
+        Raises:
+            UsageError: it cannot be read, or is no text.
+        """
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot read {self.path}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{self.path} is no text: {error.reason}") from error
+
     @property
     def platform(self) -> str:
         """Its platform as uv names it; an unknown system counts as an old one."""

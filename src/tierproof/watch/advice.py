@@ -6,11 +6,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from tierproof.errors import TierproofError
 from tierproof.guard.foreseen import Foreseen
+from tierproof.guard.name_requests import name_requests
 from tierproof.guard.pip_command import Action
 from tierproof.guard.plan import Plan, PlanVerdict
 from tierproof.guard.run_uv import hide_credentials
@@ -56,7 +54,7 @@ def advise(foreseen: Foreseen, limit_s: float) -> Advice:
     command = foreseen.command
     if command.action is not Action.INSTALL:
         return Advice(("Nothing that is loaded can be removed safely: restart the kernel first.",))
-    requests = _name_requests(foreseen)
+    requests = name_requests(foreseen)
     files = [word for file in command.requirement_files for word in ("-r", file)]
     words = shlex.join([*files, *requests])
     if files or not requests:
@@ -81,26 +79,6 @@ def _describe(foreseen: Foreseen) -> list[str]:
     if len(others) > _SHOWN:
         lines.append(f"    … and {len(others) - _SHOWN} more")
     return [*lines, *([f"    ({foreseen.unforeseen})"] if foreseen.unforeseen else [])]
-
-
-def _name_requests(foreseen: Foreseen) -> list[str]:
-    """The requirements as typed; where the newest version was asked for, that version."""
-    command = foreseen.command
-    newest = {change.name: change.version for change in foreseen.changes}
-    requests = []
-    for text in command.requirements:
-        try:
-            parsed = Requirement(text)
-        except InvalidRequirement:
-            requests.append(text)
-            continue
-        version = newest.get(canonicalize_name(parsed.name), "")
-        asks_newest = command.upgrade or command.force_reinstall
-        if asks_newest and version[:1].isdigit() and not parsed.url:
-            extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
-            text = f"{parsed.name}{extras}=={version}"  # noqa: PLW2901
-        requests.append(text)
-    return requests
 
 
 def _describe_way(plan: Plan, words: str, requests: Sequence[str]) -> list[str]:

@@ -1,0 +1,93 @@
+"""Preflight: does what a person named still install on these images? Targets and images in, verdicts out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+from tierproof.errors import TierproofError
+from tierproof.images.found_install import FoundInstall, PreflightTarget
+from tierproof.images.hosted_base import HostedBase
+from tierproof.images.image_answer import BroughtPackage, ImageAnswer, PipForecast
+from tierproof.images.judge_install import QuestionOptions, judge_install
+from tierproof.images.preflight_result import InstallVerdict, Preflight, TargetVerdict
+
+# uv's resolver uses one core for most of a question.
+_AT_ONCE = 2
+
+
+def preflight(
+    targets: Sequence[PreflightTarget],
+    images: Sequence[HostedBase],
+    options: QuestionOptions,
+    on_progress: Callable[[int, int, str], None] = lambda *_: None,
+) -> Preflight:
+    """Judge every target on every image.
+
+    The installs of a target follow one another: each rests on what those before it have brought.
+
+    Args:
+        targets: what is to be judged.
+        images: where.
+        options: how the index is asked.
+        on_progress: told how many questions are answered, of how many, and which was the last.
+
+    Raises:
+        BaseException: whatever interrupts it; questions under way are ended.
+    """
+    started = time.perf_counter()
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    done: dict[tuple[int, int], TargetVerdict] = {}
+    try:
+        asked: dict[Future[list[TargetVerdict]], int] = {
+            pool.submit(_judge_on_image, targets, image, options): at for at, image in enumerate(images)
+        }
+        for future in as_completed(asked):
+            at = asked[future]
+            for number, verdict in enumerate(future.result()):
+                done[number, at] = verdict
+            on_progress(len(done), len(targets) * len(images), images[at].label)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return Preflight(tuple(done[key] for key in sorted(done)), time.perf_counter() - started)
+
+
+def _judge_on_image(
+    targets: Sequence[PreflightTarget], image: HostedBase, options: QuestionOptions
+) -> list[TargetVerdict]:
+    return [judge_target(target, image, options) for target in targets]
+
+
+def judge_target(target: PreflightTarget, image: HostedBase, options: QuestionOptions) -> TargetVerdict:
+    """Judge one target on one image; what could not be judged says so in its place."""
+    judged: list[InstallVerdict] = []
+    earlier: dict[str, BroughtPackage] = {}
+    for found in target.installs:
+        answer, failed = _answer(found, image, options, tuple(earlier.values()))
+        judged.append(InstallVerdict(found, answer, failed))
+        earlier |= {item.name: item for item in answer.brought}
+    return TargetVerdict(target, image.label, tuple(judged), _note(image))
+
+
+def _answer(
+    found: FoundInstall, image: HostedBase, options: QuestionOptions, earlier: tuple[BroughtPackage, ...]
+) -> tuple[ImageAnswer, bool]:
+    try:
+        return judge_install(found.command, image, options, earlier), False
+    except TierproofError as error:
+        return ImageAnswer(None, PipForecast(unforeseen=error.message), str(error)), True
+
+
+def _note(image: HostedBase) -> tuple[str, ...]:
+    """What of the image could not be known, where it had to be read at all."""
+    if not image.is_made:
+        return ()
+    made, notes = image.made, []
+    if made.unread:
+        notes.append(
+            f"what these need could not be read this time, and counts as nothing: {', '.join(made.unread)}"
+        )
+    if made.skipped:
+        notes.append(f"{len(made.skipped)} lines of the list name no package: {made.skipped[0]}")
+    return tuple(notes)
