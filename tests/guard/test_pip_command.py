@@ -78,7 +78,7 @@ def parse(text: str, **variables: str) -> PipCommand:
         ("diff <(pip install captum) x", ("captum",)),
         ("V=0.9; pip install captum==$V", ("captum==0.9",)),
         ("export P='captum optuna'\npip install $P", ("captum", "optuna")),
-        ("for p in captum optuna; do pip install $p; done", ("captum", "optuna")),
+        ("for p in captum optuna; do\n  : ; done; pip install $p", ("optuna",)),
         ("pip install ${PKG:-captum}", ("captum",)),
         ("pip install $UNSET captum", ("captum",)),
         ('pip install "captum$UNSET"', ("captum",)),
@@ -96,6 +96,34 @@ def parse(text: str, **variables: str) -> PipCommand:
 def test_what_is_asked_for(text: str, requirements: tuple[str, ...]) -> None:
     found = [each for each in parse_pip_commands(text, {}) if each.action is Action.INSTALL]
     assert [each.requirements for each in found] == [requirements]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for p in captum 'ray[tune]'; do pip install \"$p\"; done",
+        "for p in captum 'ray[tune]'\ndo\n  for q in -q; do pip install $q $p; done\ndone",
+        "P=captum; while true; do pip install $P; P='ray[tune]'; done; pip install $P",
+    ],
+)
+def test_a_loop_is_several_commands(text: str) -> None:
+    assert [each.requirements for each in parse_pip_commands(text, {})] == [("captum",), ("ray[tune]",)]
+
+
+def test_a_loop_without_end_or_with_too_many_rounds_is_read_once() -> None:
+    (command,) = parse_pip_commands("for p in a b; do pip install $p", {})
+    assert command.requirements == ("a", "b")
+    many = " ".join(f"p{number}" for number in range(60))
+    (command,) = parse_pip_commands(f"for p in {many}; do pip install $p; done", {})
+    assert len(command.requirements) == 60
+
+
+def test_conda_and_its_options() -> None:
+    command = parse("conda install -y --channel conda-forge -nbase -pq=1 --file r.txt numpy=1.26")
+    assert command.requirements == ("numpy=1.26",)
+    assert command.requirement_files == ("r.txt",)
+    assert command.elsewhere == "q=1"
+    assert parse("mamba install -yc pytorch faiss-cpu").requirements == ("faiss-cpu",)
 
 
 @pytest.mark.parametrize(

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
+from tierproof.guard.conda_options import read_conda_options
 from tierproof.guard.pip_options import ReadOptions, read_options
-from tierproof.guard.shell_words import split_commands
+from tierproof.guard.shell_script import ProgramCall, follow_script, follow_words
 
-_DEPTH = 4
 _PIP = re.compile(r"pip(\d+(\.\d+)?)?(\.exe)?\Z", re.IGNORECASE)
 _PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?\Z", re.IGNORECASE)
-_SHELL = re.compile(r"(ba|z|da|k)?sh(\.exe)?\Z")
 _CONDA = re.compile(r"(conda|mamba|micromamba)(\.exe|\.bat)?\Z")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)\Z", re.DOTALL)
-_DURATION = re.compile(r"\d+(\.\d+)?[smhd]?\Z")
 _SIGN = re.compile(r"(\s*)(?:!{1,2}|%%?(?:(?:shell|sx|system|time|timeit|capture)\b)?)\s*")
 _MENTION = re.compile(r"pip|uv|conda|mamba", re.IGNORECASE)
-_KEYWORD_NAMES = "do then else if elif while until ! { } time exec command builtin nohup noglob stdbuf"
-_KEYWORDS = frozenset(_KEYWORD_NAMES.split())
-# Programs that run another one, with those of their options that take a value.
-_RUNNERS = {
-    "sudo": "ughpCDRT",
-    "env": "uCS",
-    "nice": "n",
-    "ionice": "cnp",
-    "timeout": "ks",
-    "xargs": "IdEnLPas",
-}
 _PYTHON_VALUED = "WX"
 _READ_NAMES = """
     editable requirement constraint upgrade upgrade-package upgrade-strategy force-reinstall ignore-installed
@@ -130,16 +116,20 @@ def parse_pip_commands(text: str, variables: Mapping[str, str] | None = None) ->
 
     Never raises: what cannot be read is left out.
     """
-    reader = _Reader(dict(os.environ if variables is None else variables))
-    reader.read(_strip_notebook_signs(text), 0)
-    return tuple(reader.found)
+    calls = follow_script(_strip_notebook_signs(text), os.environ if variables is None else variables)
+    return tuple(_read_calls(calls))
 
 
 def parse_pip_arguments(arguments: Sequence[str]) -> tuple[PipCommand, ...]:
     """Find the commands in the words of one process's command line, where no shell stands between."""
-    reader = _Reader(dict(os.environ))
-    reader.read_words([str(word) for word in arguments], 0)
-    return tuple(reader.found)
+    return tuple(_read_calls(follow_words([str(word) for word in arguments], os.environ)))
+
+
+def _read_calls(calls: Iterable[ProgramCall]) -> Iterator[PipCommand]:
+    for call in calls:
+        command = read_command(call.words, call.environment, call.folder)
+        if command is not None:
+            yield command
 
 
 def _strip_notebook_signs(text: str) -> str:
@@ -149,69 +139,6 @@ def _strip_notebook_signs(text: str) -> str:
             line = match[1] + line[match.end() :]  # noqa: PLW2901 - `%time !pip` carries two
         lines[at] = line
     return "\n".join(lines)
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Follows a script: variables and `cd` hold for what comes after."""
-
-    variables: dict[str, str]
-    folder: str = ""
-    found: list[PipCommand] = field(default_factory=list)
-
-    def read(self, text: str, depth: int) -> None:
-        for command in split_commands(text):
-            words = [each for word in command.words for each in word.expand(self.variables)]
-            self.read_words(words, depth)
-
-    def read_words(self, words: list[str], depth: int) -> None:
-        assigned, words = strip_prefixes(words)
-        if not words:
-            self.variables |= assigned
-            return
-        name, rest = os.path.basename(words[0].replace("\\", "/")), words[1:]  # noqa: PTH119 - a word, no file
-        if name == "cd":
-            operands = [word for word in rest if not word.startswith("-")]
-            self.folder = os.path.join(self.folder, *operands[:1])  # noqa: PTH118 - resolved by who uses it
-        elif name in ("export", "declare", "readonly", "local"):
-            self.variables |= _read_assignments(rest)[0]
-        elif name == "for" and len(rest) > 2 and rest[1] == "in":
-            self.variables[rest[0]] = " ".join(rest[2:])
-        elif (_SHELL.match(name) or name == "eval") and depth < _DEPTH:
-            self._read_nested(name, rest, depth)
-        else:
-            command = read_command(words, tuple(assigned.items()), self.folder)
-            if command is not None:
-                self.found.append(command)
-
-    def _read_nested(self, name: str, rest: list[str], depth: int) -> None:
-        if name == "eval":
-            self.read(" ".join(rest), depth + 1)
-            return
-        for at, word in enumerate(rest[:-1]):
-            if re.match(r"-[a-z]*c[a-z]*\Z", word):
-                self.read(rest[at + 1], depth + 1)
-                return
-            if not word.startswith("-"):
-                return
-
-
-def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Take away what stands before a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
-    assigned, rest = _read_assignments(list(words))
-    while rest:
-        name = os.path.basename(rest[0])  # noqa: PTH119 - a word, no file
-        if name in _KEYWORDS:
-            rest = rest[1:]
-        elif name in _RUNNERS:
-            rest = _skip_options(rest[1:], _RUNNERS[name])
-            if name == "timeout" and rest and _DURATION.match(rest[0]):
-                rest = rest[1:]
-        else:
-            break
-        more, rest = _read_assignments(rest)
-        assigned |= more
-    return assigned, rest
 
 
 def read_command(
@@ -261,13 +188,20 @@ def _read_uv(
 
 
 def _read_conda(words: list[str], text: str) -> PipCommand:
-    read = read_options(words)
+    read = read_conda_options(words)
     verb = read.operands[0] if read.operands else ""
     actions = {"install": Action.INSTALL, "update": Action.INSTALL, "upgrade": Action.INSTALL}
     actions |= {"remove": Action.UNINSTALL, "uninstall": Action.UNINSTALL}
     if verb not in actions or read.has("dry-run"):
         return PipCommand(Program.CONDA, Action.OTHER, text=text)
-    return PipCommand(Program.CONDA, actions[verb], read.operands[1:], text=text)
+    return PipCommand(
+        Program.CONDA,
+        actions[verb],
+        read.operands[1:],
+        requirement_files=read.all("file"),
+        elsewhere=read.last("prefix") or read.last("name"),
+        text=text,
+    )
 
 
 def _make(
@@ -328,23 +262,3 @@ def _find_module(words: list[str]) -> tuple[str, list[str]]:
                 queue = queue if word[at + 1 :] else queue[1:]
                 break
     return "", []
-
-
-def _read_assignments(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    found: dict[str, str] = {}
-    rest = list(words)
-    while rest and (match := _ASSIGNMENT.match(rest[0])):
-        found[match[1]] = match[2]
-        rest.pop(0)
-    return found, rest
-
-
-def _skip_options(words: list[str], valued: str) -> list[str]:
-    rest = list(words)
-    while rest and rest[0].startswith("-"):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        if not word.startswith("--") and word[-1] in valued and len(word) == 2 and rest:
-            rest.pop(0)
-    return rest

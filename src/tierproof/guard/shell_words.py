@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^}]*))?\}|\{[^}]*\}|([A-Za-z_]\w*)|[@*#?$!0-9-])")
 _SEPARATORS = ";&|()\n"
+_PLAIN = re.compile(r"[^\s;&|()<>\"'`$\\#]+")
+_PLAIN_IN_QUOTES = re.compile(r"[^\"\\`$]+")
+_DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_REDIRECTION = re.compile(r"&>>?|<<<|<<-?|>>|>\||[<>]&?")
+_MOST_UNCLOSED = 50  # each is looked for through the whole text
 
 
 class _Quote(Enum):
     NONE = auto()
     DOUBLE = auto()
     WHOLE = auto()  # single quotes, or after a backslash: nothing is expanded
+    PRINTED = auto()  # what a `$(…)` prints
+    PRINTED_WHOLE = auto()  # the same in double quotes
+
+
+def _leave_empty(_: str) -> str:
+    return ""
 
 
 @dataclass(slots=True)
@@ -30,12 +41,22 @@ class ShellWord:
         else:
             self.pieces.append((text, quote))
 
-    def expand(self, variables: Mapping[str, str]) -> list[str]:
-        """Give the words that a shell makes of it: none for an unset variable, several for one with spaces."""
+    def expand(
+        self, variables: Mapping[str, str], tell_unset: Callable[[str], str] = _leave_empty
+    ) -> list[str]:
+        """Give the words that a shell makes of it: none for an unset variable, several for one with spaces.
+
+        Args:
+            variables: the shell's.
+            tell_unset: what to put in for a `$NAME` that is not among them, and for a `$(command)`.
+        """
         words: list[str] = []
         current: str | None = None
         for text, quote in self.pieces:
-            told = text if quote is _Quote.WHOLE else expand_variables(text, variables)
+            if quote in (_Quote.PRINTED, _Quote.PRINTED_WHOLE):
+                told = tell_unset(text)
+            else:
+                told = text if quote is _Quote.WHOLE else expand_variables(text, variables, tell_unset)
             if quote is not _Quote.NONE or told == text:
                 current = (current or "") + told
                 continue
@@ -52,18 +73,49 @@ class ShellWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirection:
+    """A redirection as written: `>` with its file.
+
+    Attributes:
+        sign: `>`, `<`, `2>&`'s `>&`, …
+        target: the file, quotes taken off.
+        is_attached: no space stands between the word before and the sign.
+    """
+
+    sign: str
+    target: str
+    is_attached: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SimpleCommand:
-    """A program with its arguments, or a substitution's or here-document's place in the text."""
+    """A program with its arguments, or a substitution's or here-document's place in the text.
+
+    Attributes:
+        words: as written.
+        redirections: in their order.
+        before: the separators between the command before and this one, such as `;` or `&&(`.
+        start: offset of its first word in the text.
+        end: offset behind its last word or redirection.
+    """
 
     words: tuple[ShellWord, ...]
+    redirections: tuple[Redirection, ...] = ()
+    before: str = ""
+    start: int = 0
+    end: int = 0
 
 
-def expand_variables(text: str, variables: Mapping[str, str]) -> str:
-    """Put values in for `$NAME`, `${NAME}` and `${NAME:-default}`; nothing for what is unset."""
+def expand_variables(
+    text: str, variables: Mapping[str, str], tell_unset: Callable[[str], str] = _leave_empty
+) -> str:
+    """Put values in for `$NAME`, `${NAME}` and `${NAME:-default}`; what `tell_unset` says for what is unset."""
 
     def replace(match: re.Match[str]) -> str:
         name = match[1] or match[3]
-        return variables.get(name, match[2] or "") if name else ""
+        if name in variables:
+            return variables[name]
+        return tell_unset(match[0]) if match[2] is None else match[2]
 
     return _VARIABLE.sub(replace, text)
 
@@ -80,25 +132,30 @@ def split_commands(text: str) -> Iterator[SimpleCommand]:
 class _Scanner:
     """Reads shell text from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, offset: int = 0) -> None:
         self._text = text
+        self._offset = offset
         self._at = 0
+        self._start = self._end = -1
+        self._before = ""
         self._words: list[ShellWord] = []
         self._word: ShellWord | None = None
-        self._drops_next = False
-        self._takes_delimiter = False
+        self._redirections: list[Redirection] = []
+        self._pending: tuple[str, bool] | None = None  # a redirection whose file is read next
         self._delimiters: list[str] = []
+        self._unclosed = 0
 
     def scan(self) -> Iterator[SimpleCommand]:
         while self._at < len(self._text):
             character = self._text[self._at]
             if character in _SEPARATORS and not self._is_redirection():
                 yield from self._end_command()
+                self._before += character
                 self._at += 1
                 if character == "\n":
                     self._skip_here_documents()
             elif character == "`" or self._text.startswith("$(", self._at):
-                yield from self._read_substitution(_Quote.NONE)
+                yield from self._read_substitution(_Quote.PRINTED)
             elif character == '"':
                 yield from self._read_double_quotes()
             else:
@@ -124,45 +181,59 @@ class _Scanner:
         elif character in "<>&":
             self._read_redirection()
         else:
-            self._open().add(character)
-            self._at += 1
+            run = _PLAIN.match(self._text, self._at)
+            text = run[0] if run else character
+            self._open().add(text)
+            self._at += len(text)
 
     def _open(self) -> ShellWord:
         if self._word is None:
             self._word = ShellWord()
+            self._note_start()
         return self._word
+
+    def _note_start(self) -> None:
+        if self._start < 0:
+            self._start = self._at
 
     def _end_word(self) -> None:
         word, self._word = self._word, None
         if word is None:
             return
-        if self._drops_next:
-            if self._takes_delimiter:
-                self._delimiters.append("".join(text for text, _ in word.pieces))
-            self._drops_next = self._takes_delimiter = False
+        self._end = self._at
+        if self._pending is None:
+            self._words.append(word)
             return
-        self._words.append(word)
+        (sign, is_attached), self._pending = self._pending, None
+        target = "".join(text for text, _ in word.pieces)
+        if sign in ("<<", "<<-"):
+            self._delimiters.append(target)
+        self._redirections.append(Redirection(sign, target, is_attached))
 
     def _end_command(self) -> Iterator[SimpleCommand]:
         self._end_word()
         words, self._words = tuple(self._words), []
-        self._drops_next = self._takes_delimiter = False
+        redirections, self._redirections = tuple(self._redirections), []
+        self._pending = None
+        start, self._start = self._start, -1
         if words:
-            yield SimpleCommand(words)
+            before, self._before = self._before, ""
+            yield SimpleCommand(words, redirections, before, self._offset + start, self._offset + self._end)
 
     def _is_redirection(self) -> bool:
         return self._text.startswith("&>", self._at)
 
     def _read_redirection(self) -> None:
+        is_attached = self._word is not None
         if self._word is not None and all(text.isdigit() for text, _ in self._word.pieces):
-            self._word = None  # the number of a stream, as in 2>
+            self._word, is_attached = None, False  # the number of a stream, as in 2>
         self._end_word()
-        match = re.compile(r"&>>?|<<<|<<-?|>>|>\||[<>]&?").match(self._text, self._at)
+        match = _REDIRECTION.match(self._text, self._at)
         sign = match[0] if match else self._text[self._at]
         self._at += len(sign)
         if self._text.startswith("(", self._at):  # <(…): its commands are read as any
             return
-        self._drops_next, self._takes_delimiter = True, sign in ("<<", "<<-")
+        self._pending = sign, is_attached
 
     def _skip_here_documents(self) -> None:
         for delimiter in self._delimiters:
@@ -185,7 +256,7 @@ class _Scanner:
         self._at = end + 1
 
     def _read_double_quotes(self) -> Iterator[SimpleCommand]:
-        if not re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL).match(self._text, self._at):
+        if not _DOUBLE_QUOTED.match(self._text, self._at):
             self._open().add('"', _Quote.WHOLE)
             self._at += 1
             return
@@ -199,22 +270,28 @@ class _Scanner:
                     word.add(escaped if escaped in '"\\$`' else f"\\{escaped}", _Quote.WHOLE)
                 self._at += 2
             elif self._text[self._at] == "`" or self._text.startswith("$(", self._at):
-                yield from self._read_substitution(_Quote.DOUBLE)
+                yield from self._read_substitution(_Quote.PRINTED_WHOLE)
             else:
-                word.add(self._text[self._at], _Quote.DOUBLE)
-                self._at += 1
+                run = _PLAIN_IN_QUOTES.match(self._text, self._at)
+                text = run[0] if run else self._text[self._at]
+                word.add(text, _Quote.DOUBLE)
+                self._at += len(text)
         self._at += 1
 
     def _read_substitution(self, quote: _Quote) -> Iterator[SimpleCommand]:
         opening = 1 if self._text[self._at] == "`" else 2
         start = self._at + opening
-        end = self._text.find("`", start) if opening == 1 else _find_closing(self._text, start)
+        if opening == 1:
+            end = self._text.find("`", start)
+        else:
+            end = _find_closing(self._text, start) if self._unclosed < _MOST_UNCLOSED else -1
         if end < 0:
+            self._unclosed += opening > 1
             self._open().add(self._text[self._at], _Quote.WHOLE)
             self._at += 1
             return
-        self._open().add("", quote)  # what it prints cannot be known
-        yield from split_commands(self._text[start:end])
+        self._open().pieces.append((self._text[self._at : end + 1], quote))
+        yield from _Scanner(self._text[start:end], self._offset + start).scan()
         self._at = end + 1
 
 

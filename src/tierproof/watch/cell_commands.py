@@ -7,16 +7,13 @@ are judged where they run.
 from __future__ import annotations
 
 import ast
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tierproof.guard.notebook_magics import SCRIPT_MAGICS, SHELL_METHODS, tell_magic_command
 from tierproof.watch.stopped import InstallStopped
 from tierproof.watch.watch import Watch
-
-_METHODS = ("system", "getoutput")
-_SCRIPTS = ("bash", "sh", "script", "system", "sx", "!", "shell", "zsh")
 
 
 def find_commands(tree: ast.AST) -> Iterator[str]:
@@ -37,12 +34,11 @@ def find_commands(tree: ast.AST) -> Iterator[str]:
 
 def _read_call(method: str, words: list[str]) -> Iterator[str]:
     told = ""
-    if method in _METHODS and len(words) == 1:
+    if method in SHELL_METHODS and len(words) == 1:
         told = words[0]
     elif method == "run_line_magic" and len(words) == 2:
-        own = f"{shlex.quote(sys.executable)} -m {words[0]} {words[1]}"  # what the magic makes of it
-        told = {"pip": own, "uv": own, "sx": words[1], "system": words[1]}.get(words[0], "")
-    elif method == "run_cell_magic" and len(words) == 3 and words[0] in _SCRIPTS:
+        told = tell_magic_command(words[0], words[1], sys.executable)
+    elif method == "run_cell_magic" and len(words) == 3 and words[0] in SCRIPT_MAGICS:
         yield f"{words[1]}\n{words[2]}"  # variables in a script are the shell's
         return
     if told and "$" not in told and "{" not in told:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tierproof.guard.notebook_magics import SCRIPT_MAGICS, SHELL_METHODS
 from tierproof.watch.watch import Watch
-
-_METHODS = ("system", "system_raw", "system_piped", "getoutput")
-_SCRIPT_MAGICS = ("bash", "sh", "script", "system", "sx", "!", "shell", "zsh")
 
 
 class ShellCalls:
@@ -32,14 +30,14 @@ class ShellCalls:
 
     def wrap(self) -> None:
         """Put the wrappers in place."""
-        for name in _METHODS:
+        for name in SHELL_METHODS:
             method = getattr(self._shell, name, None)
             if callable(method):
                 wrapper = self._wrap_method(method)
                 self._methods[name] = (self._shell.__dict__.get(name), wrapper)
                 setattr(self._shell, name, wrapper)
         magics = self._shell.magics_manager.magics["cell"]
-        for name in _SCRIPT_MAGICS:
+        for name in SCRIPT_MAGICS:
             magic = self._shell.find_cell_magic(name)  # loads one that IPython has put off
             if callable(magic):
                 wrapper = self._wrap_magic(magic)
