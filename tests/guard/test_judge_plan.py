@@ -196,7 +196,9 @@ def test_what_need_not_change_is_frozen_again(house: Wheelhouse, monkeypatch: py
     base = make_base({"aside": "1.0", "base-lib": "1.0", "other": "1.0", "numb": "2.0.2"}, loaded=["numb"])
     kept = house.plan("base-lib>=2", "app", base=base)
     assert [item.name for item in kept.shadows] == ["aside", "base-lib", "other"]  # app 2.0 forces two
-    monkeypatch.setattr("tierproof.guard.shadow.read_requires", lambda *_: None)  # nobody tells: it is tried
+    monkeypatch.setattr(
+        "tierproof.guard.shadow.read_locked_requires", lambda *_: None
+    )  # nobody tells: it is tried
     tried = house.plan("base-lib>=2", "app", base=base)
     assert [item.name for item in tried.shadows] == ["base-lib"]
     assert names(tried.add) == ["app 1.0"]
@@ -210,7 +212,7 @@ def test_what_must_change_is_tried_by_halves_and_stays(
     house.add("app", "1.0", "aside>=2; extra == 'fast'", "other>=2", extras=["fast"])
     base = make_base({"aside": "1.0", "other": "1.0", "third": "1.0"})
     assert [item.name for item in house.plan("app[fast]", base=base).shadows] == ["aside", "other"]
-    monkeypatch.setattr("tierproof.guard.shadow.read_requires", lambda *_: None)
+    monkeypatch.setattr("tierproof.guard.shadow.read_locked_requires", lambda *_: None)
     assert [item.name for item in house.plan("app[fast]", base=base).shadows] == ["aside", "other"]
 
 

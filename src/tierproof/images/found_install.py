@@ -38,12 +38,13 @@ class FoundInstall:
 
 @dataclass(frozen=True, slots=True)
 class UnreadInstall:
-    """What is or may be an install, and could not be read wholly."""
+    """What is or may be an install, and could not be read wholly; `is_judged`: it is judged all the same."""
 
     text: str
     reason: str
     cell: int | None = None
     line: int | None = None
+    is_judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ class TargetVerdict:
     @property
     def exit_code(self) -> int:
         """0 = all of it is safe as it stands, 1 = not all, 2 = something could not be judged."""
-        if any(each.failed for each in self.installs):
+        if any(each.failed for each in self.installs) or not all(
+            each.is_judged for each in self.target.unread
+        ):
             return 2
         plans = [each.answer.plan for each in self.installs if each.answer.plan is not None]
         return max((plan.exit_code for plan in plans), default=0)
