@@ -90,8 +90,8 @@ def _find_metadata(entry: str, root: Path) -> Iterator[tuple[Metadata, Path | No
                 yield PathDistribution(path), path
             return
     for metadata in MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[entry])):
-        path = getattr(metadata, "_path", None)
-        yield metadata, path if isinstance(path, Path) else None
+        place: object = getattr(metadata, "_path", None)
+        yield metadata, place if isinstance(place, Path) else None
 
 
 def _order_as_importlib(root: Path, names: Iterable[str]) -> list[Path]:

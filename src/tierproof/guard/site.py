@@ -122,7 +122,8 @@ class Site:
         return tuple(
             each
             for each in self.distributions
-            if self.memory.changed_at(each) >= (self.baselines[each.root].seen_at if moment is None else moment)
+            if self.memory.changed_at(each)
+            >= (self.baselines[each.root].seen_at if moment is None else moment)
         )
 
     def find_seen_library(self, device: int, inode: int) -> tuple[str, str] | None:

@@ -84,7 +84,7 @@ class SiteMemory:
         if whole is None or not 0 <= time.time() - whole["at"] < _WHOLE_FOR_S:
             return False
         watched = _split(whole["watched"])
-        return _stamp_files(distribution.root, watched) == whole["stamps"]
+        return bool(_stamp_files(distribution.root, watched) == whole["stamps"])
 
     def recall_tops(self, distribution: InstalledDistribution) -> tuple[str, ...]:
         """The top-level files and folders of a distribution that is whole."""
