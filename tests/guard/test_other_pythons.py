@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.11", "3.12", "3.13")
 PACKAGES = (
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "packaging", "click", "rich", "uv", "numpy",
-    "ipykernel", "jupyter_client", "cloudpickle",
+    "ipykernel", "jupyter_client", "cloudpickle", "pip",
 )  # fmt: skip
 
 
@@ -73,7 +73,6 @@ def test_the_guard_on(version: str, tmp_path: Path) -> None:
         [
             python,
             "-m",
-            "pip",
             "pytest",
             "-q",
             "-m",

@@ -16,6 +16,7 @@ from pathlib import Path
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.errors import OutputError
 from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.metadata_stamp import stamp_metadata
 from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
 
 _FORMAT_VERSION = 1
@@ -99,10 +100,19 @@ def save_baseline(baseline: Baseline) -> bool:
 
 
 Read = Callable[[InstalledDistribution], tuple[RecordEntry, ...]]
+TellChange = Callable[[InstalledDistribution], float]
+
+
+def metadata_changed_at(distribution: InstalledDistribution) -> float:
+    """When the distribution was put there: the newest inode change of its metadata, in seconds; 0 if gone."""
+    return stamp_metadata(distribution.metadata_path).changed_at
 
 
 def sight(
-    root: Path, distributions: Iterable[InstalledDistribution], read: Read = read_own_record
+    root: Path,
+    distributions: Iterable[InstalledDistribution],
+    read: Read = read_own_record,
+    tell_change: TellChange = metadata_changed_at,
 ) -> tuple[Baseline, bool]:
     """Give the baseline of `root`, made and stored now if there was none, and whether this is the first sight.
 
@@ -110,23 +120,27 @@ def sight(
         root: a site directory.
         distributions: every one found in it, also those that hide each other.
         read: gives a distribution's RECORD.
+        tell_change: tells when it was put there.
     """
     own = [each for each in distributions if each.root == root]
     known = load_baseline(root)
     baseline = known if known is not None else _look(root, own, read)
-    seen = observe_libraries(baseline, own, read)
+    seen = observe_libraries(baseline, own, read, tell_change)
     if seen != known:
         save_baseline(seen)
     return seen, known is None
 
 
 def observe_libraries(
-    baseline: Baseline, distributions: Iterable[InstalledDistribution], read: Read = read_own_record
+    baseline: Baseline,
+    distributions: Iterable[InstalledDistribution],
+    read: Read = read_own_record,
+    tell_change: TellChange = metadata_changed_at,
 ) -> Baseline:
     """Note the native libraries of every distribution whose metadata is new since they were last noted."""
     libraries, stamps = dict(baseline.libraries), dict(baseline.stamps)
     for distribution in distributions:
-        stamp = metadata_changed_at(distribution)
+        stamp = tell_change(distribution)
         if stamps.get(distribution.name) == stamp:
             continue
         stamps[distribution.name] = stamp
@@ -139,17 +153,6 @@ def observe_libraries(
                 continue
             libraries[f"{status.st_dev}:{status.st_ino}"] = (distribution.name, distribution.version)
     return replace(baseline, libraries=libraries, stamps=stamps)
-
-
-def metadata_changed_at(distribution: InstalledDistribution) -> float:
-    """When the distribution was put there: the newest inode change of its metadata, in seconds; 0 if gone."""
-    newest = 0.0
-    for path in (str(distribution.metadata_path), f"{distribution.metadata_path}/METADATA"):
-        try:
-            newest = max(newest, os.stat(path).st_ctime)  # noqa: PTH116 - twice for each of hundreds
-        except OSError:
-            continue
-    return newest
 
 
 def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str, tuple[str, ...]]:

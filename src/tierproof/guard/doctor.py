@@ -19,10 +19,11 @@ from tierproof.errors import ProcessError
 from tierproof.guard.diagnosis import Diagnosis
 from tierproof.guard.loaded import LoadedModule, capture_loaded_modules, choose_version, holds_other_code
 from tierproof.guard.mapped import MappedLibrary, is_replaced, read_mapped_libraries, site_roots
-from tierproof.guard.process import find_own_processes, has_maps, process_started_at
+from tierproof.guard.process import has_maps, process_started_at
 from tierproof.guard.remote_version import read_remote_versions
 from tierproof.guard.settle import settle_if_idle
 from tierproof.guard.site import Site
+from tierproof.guard.site_users import find_users, leave_out_present
 from tierproof.guard.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
 
 _IMPORT_LIMIT_S = 60
@@ -77,19 +78,12 @@ def diagnose_environment() -> Diagnosis:
     """Diagnose this interpreter's environment: its files, and the user's live processes that run from it."""
     began = time.perf_counter()
     site, notes = _open_site(Site.of_this_interpreter)
-    users: dict[int, tuple[MappedLibrary, ...]] = {}
-    for pid in find_own_processes():
-        try:
-            libraries = read_mapped_libraries(pid)
-        except ProcessError:  # it has ended, or does not let itself be looked into
-            continue
-        if any(site.find_root(library.path) for library in libraries):
-            users[pid] = libraries
+    users = find_users(site)
     used = _find_used(site, (library for libraries in users.values() for library in libraries))
     names = dict.fromkeys(each.name for each in site.distributions)
     torn = list(_judge(site, (LoadedPackage(name) for name in names), sys.executable, used))
     site.memory.save(site.roots)
-    for pid, libraries in users.items():
+    for pid, libraries in leave_out_present(users).items():
         torn += _diagnose_from_outside(site, pid, libraries)
     return Diagnosis(tuple(torn), len(site.distributions), time.perf_counter() - began, tuple(notes))
 
@@ -196,7 +190,8 @@ def _import_names(site: Site, name: str) -> tuple[str, ...]:
 
 def _find_used(site: Site, libraries: Iterable[MappedLibrary]) -> set[str]:
     """The distributions that one of `libraries` is known to be of; their every file is looked at."""
-    seen = (site.find_seen_library(library.device, library.inode) for library in libraries)
+    files = {(library.device, library.inode) for library in libraries}
+    seen = (site.find_seen_library(device, inode) for device, inode in files)
     return {each[0] for each in seen if each is not None}
 
 

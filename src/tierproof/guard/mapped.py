@@ -45,7 +45,10 @@ class MappedLibrary:
 def parse_maps(text: str) -> tuple[MappedLibrary, ...]:
     """Read the native libraries out of a /proc/PID/maps; lines that are anything else are left out."""
     found: dict[tuple[str, int, int], MappedLibrary] = {}
+    known: set[str] = set()  # ends of lines, from the device on, of which nothing more is to be learned
     for line in text.split("\n"):
+        if "/" not in line or (file := line.split(" ", 3)[-1]) in known:
+            continue
         match = _LINE.match(line)
         if match is None:
             continue
@@ -53,6 +56,7 @@ def parse_maps(text: str) -> tuple[MappedLibrary, ...]:
         deleted = path.endswith(_DELETED)
         path = path.removesuffix(_DELETED).replace("\\012", "\n")
         if not _LIBRARY.search(path):
+            known.add(file)
             continue
         device = os.makedev(int(major, 16), int(minor, 16))
         key = (path, device, int(inode))
@@ -62,29 +66,38 @@ def parse_maps(text: str) -> tuple[MappedLibrary, ...]:
             found[key] = MappedLibrary(
                 path, device, int(inode), deleted, *span, constant="w" not in permissions
             )
+        if found[key].end:
+            known.add(file)
     return tuple(found.values())
 
 
-def read_mapped_libraries(pid: int) -> tuple[MappedLibrary, ...]:
+def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedLibrary, ...]:
     """List what process `pid` has mapped.
+
+    Args:
+        pid: of the process.
+        below: folders; of a process that has nothing inside them mapped, nothing is listed.
 
     Raises:
         ProcessError: no such process, not this user's, or the system has no /proc/PID/maps.
     """
-    if not has_maps():
-        raise ProcessError(
-            "this system does not show which libraries a process has mapped",
-            hint="On Linux it does. Elsewhere call tp.doctor() inside the process: it compares modules.",
-        )
     try:
-        return parse_maps((PROC / str(pid) / "maps").read_text(errors="surrogateescape"))
+        with open(f"{PROC}/{pid}/maps", errors="surrogateescape") as stream:  # noqa: PTH123 - of every process
+            text = stream.read()
     except (FileNotFoundError, ProcessLookupError) as error:
+        if not has_maps():
+            raise ProcessError(
+                "this system does not show which libraries a process has mapped",
+                hint="On Linux it does. Elsewhere call tp.doctor() inside the process: it compares modules.",
+            ) from error
         raise ProcessError(f"there is no process {pid}", hint="Look it up with `ps -u $USER`.") from error
     except PermissionError as error:
         raise ProcessError(
             f"process {pid} belongs to somebody else and cannot be looked into",
             hint="Run the command as the user who owns the process.",
         ) from error
+    folders = [f"{folder}/".replace("\n", "\\012") for folder in below]
+    return parse_maps(text) if not folders or any(folder in text for folder in folders) else ()
 
 
 def is_replaced(pid: int, library: MappedLibrary, path: Path) -> bool:

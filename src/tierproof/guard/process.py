@@ -48,7 +48,7 @@ def find_own_processes() -> tuple[int, ...]:
         return ()
     for entry in entries:
         try:
-            owner = (PROC / entry).stat().st_uid
+            owner = os.stat(f"{PROC}/{entry}").st_uid  # noqa: PTH116
         except OSError:
             continue
         if owner == os.geteuid() and int(entry) != os.getpid():

@@ -9,10 +9,9 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -20,11 +19,11 @@ from tierproof.guard.installed import InstalledDistribution
 
 _INVENTORY = "inventory.json"
 _UNCHECKED_SUFFIXES = (".pyc", ".pyo")
+_MOST_DIGITS = 19  # of a size; Python refuses to read a number of thousands
 
 
-@dataclass(frozen=True, slots=True)
-class RecordEntry:
-    """One line of RECORD.
+class RecordEntry(NamedTuple):
+    """One line of RECORD; a tuple, as an environment has a hundred thousand of them.
 
     Attributes:
         path: relative to the folder that holds the `.dist-info`, with forward slashes; may begin with `..`.
@@ -45,12 +44,11 @@ class RecordEntry:
 def parse_record(text: str) -> tuple[RecordEntry, ...]:
     """Read RECORD (three comma-separated fields, quoted as csv); broken lines keep what can be read of them."""
     entries = []
-    for row in _rows(text):
-        if not row or not row[0]:
-            continue
-        digest = row[1] if len(row) > 1 and "=" in row[1] else ""
-        size = int(row[2]) if len(row) > 2 and row[2].isascii() and row[2].isdigit() else None
-        entries.append(RecordEntry(row[0].replace("\\", "/"), digest, size))
+    for row in _rows(text.replace("\\", "/")):
+        path, digest, size = row if len(row) == 3 else (*row, "", "", "")[:3]
+        if path:
+            known = size.isascii() and size.isdigit() and len(size) <= _MOST_DIGITS
+            entries.append(RecordEntry(path, digest if "=" in digest else "", int(size) if known else None))
     return tuple(entries)
 
 

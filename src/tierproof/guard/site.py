@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from tierproof.guard.baseline import Baseline, find_duplicates, metadata_changed_at, sight
+from tierproof.guard.baseline import Baseline, find_duplicates, sight
 from tierproof.guard.heal_journal import PREFIX
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.loaded import LoadedModule
@@ -19,6 +19,8 @@ from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
 from tierproof.guard.site_memory import SiteMemory
 from tierproof.guard.torn import DiskPackage
 
+# Marks of a path to which pip or a heal has moved a file.
+_ASIDE = ("/~", "/pip-uninstall-", f"/{PREFIX}")
 _HEAL_FOLDER = re.compile(rf"/{re.escape(PREFIX)}[^/]+/(?:aside|stage)/")
 
 
@@ -39,10 +41,13 @@ class Site:
         self.roots = tuple(dict.fromkeys(each.root for each in self.distributions)) or tuple(
             Path(root) for root in existing
         )
+        self._prefixes = tuple(f"{root}/" for root in self.roots)
         self.baselines: dict[Path, Baseline] = {}
         self.first_seen: list[Path] = []
         for root in self.roots:
-            self.baselines[root], is_first = sight(root, self.distributions, self.read_record)
+            self.baselines[root], is_first = sight(
+                root, self.distributions, self.read_record, self.memory.changed_at
+            )
             if is_first:
                 self.first_seen.append(root)
         self._duplicates = find_duplicates(self.distributions)
@@ -63,8 +68,10 @@ class Site:
 
     def find_root(self, path: str) -> Path | None:
         """The site directory that `path` (resolved) lies in; the innermost where they nest."""
+        if not path.startswith(self._prefixes):
+            return None
         inside = [root for root in self.roots if path.startswith(f"{root}/")]
-        return max(inside, key=lambda root: len(str(root))) if inside else None
+        return max(inside, key=lambda root: len(str(root)))
 
     def place(self, modules: Iterable[LoadedModule]) -> list[tuple[LoadedModule, Path]]:
         """The modules that come from a site directory, each with its file's real path."""
@@ -115,7 +122,8 @@ class Site:
         return tuple(
             each
             for each in self.distributions
-            if metadata_changed_at(each) >= (self.baselines[each.root].seen_at if moment is None else moment)
+            if self.memory.changed_at(each)
+            >= (self.baselines[each.root].seen_at if moment is None else moment)
         )
 
     def find_seen_library(self, device: int, inode: int) -> tuple[str, str] | None:
@@ -144,23 +152,19 @@ class Site:
             found = [stash for root in self.roots for stash in self._find_stashes(root, names)]
             return DiskPackage(stashes=tuple(found))
         root = distribution.root
-        wrong: tuple[str, ...] = ()
-        if not look_at_all and self.memory.is_whole(distribution):
-            tops: Iterable[str] = self.memory.recall_tops(distribution)
-        else:
-            wrong = self._find_wrong(distribution)
-            tops = {entry.path.partition("/")[0] for entry in self.read_record(distribution)}
+        is_whole = self.memory.is_whole(distribution)
+        wrong = self._find_wrong(distribution, is_whole) if look_at_all or not is_whole else ()
         duplicates = self._duplicates.get(name, ())
         return DiskPackage(
             distribution.version,
             wrong,
             duplicates if duplicates != self.baselines[root].duplicates.get(name, ()) else (),
             installer=distribution.installer,
-            changed_at=metadata_changed_at(distribution),
-            stashes=self._find_stashes(root, tops),
+            changed_at=self.memory.changed_at(distribution),
+            stashes=self._find_stashes_of(distribution, is_whole),
         )
 
-    def _find_wrong(self, distribution: InstalledDistribution) -> tuple[str, ...]:
+    def _find_wrong(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
         """Files that are not as RECORD says and were so when they were last looked at."""
         began, entries = time.time(), self.read_record(distribution)
         baseline = self.baselines[distribution.root]
@@ -171,11 +175,30 @@ class Site:
         known = set(baseline.dirty.get(distribution.name, ()))
         found = find_mismatches(distribution.root, entries, hash_changed_since=since)
         wrong = tuple(path for path in found if path not in known)
-        if not wrong:
+        if not (wrong or is_whole):
             self.memory.note_whole(distribution, entries, began)
         return wrong
 
+    def _find_stashes_of(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
+        if not self._list_stashes(distribution.root):
+            return ()
+        tops: Iterable[str] = (
+            self.memory.recall_tops(distribution)
+            if is_whole
+            else {entry.path.partition("/")[0] for entry in self.read_record(distribution)}
+        )
+        return self._find_stashes(distribution.root, tops)
+
     def _find_stashes(self, root: Path, names: Iterable[str]) -> tuple[str, ...]:
+        stashes = self._list_stashes(root)
+        return find_stashes(root, names, stashes) if stashes else ()
+
+    def _list_stashes(self, root: Path) -> tuple[str, ...]:
         if root not in self._stashes:
             self._stashes[root] = list_stashes(root)
-        return find_stashes(root, names, self._stashes[root]) if self._stashes[root] else ()
+        return self._stashes[root]
+
+
+def may_be_aside(path: str) -> bool:
+    """Tell whether pip or a heal may have moved a file to `path`, so that `Site.restore` may give another."""
+    return any(mark in path for mark in _ASIDE)

@@ -17,6 +17,7 @@ from tierproof.core.atomic_write import write_text_atomically
 from tierproof.errors import OutputError
 from tierproof.guard.environment_folder import find_folder_of_site
 from tierproof.guard.installed import InstalledDistribution
+from tierproof.guard.metadata_stamp import MetadataStamp, stamp_metadata
 from tierproof.guard.record import RecordEntry
 
 _FORMAT_VERSION = 1
@@ -25,6 +26,8 @@ _FILE = "remembered.json"
 _SETTLED_S = 2.0
 # A file that was rewritten in place, in a folder whose stamp stayed, is found at the latest after this time.
 _WHOLE_FOR_S = 86_400.0
+# Between the watched paths in the file: one text is read faster than a list, and this needs no escape in JSON.
+_SEPARATOR = "|"
 # Up to so many files of a distribution are watched one by one; of larger ones the folders and the libraries.
 _FEW_FILES = 64
 
@@ -39,7 +42,7 @@ class SiteMemory:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._rows: dict[str, dict[str, Any]] = _load(path)
-        self._seen: set[str] = set()
+        self._stamps: dict[str, MetadataStamp] = {}
         self._changed = False
 
     @classmethod
@@ -54,18 +57,23 @@ class SiteMemory:
         self, metadata_path: Path, root: Path, read: Callable[[], InstalledDistribution | None]
     ) -> InstalledDistribution | None:
         """Give the distribution with its metadata at `metadata_path`, by `read` where it is not remembered."""
-        key, stamp = str(metadata_path), _stamp_metadata(metadata_path)
-        self._seen.add(key)
-        row = self._rows.get(key)
-        if row is not None and stamp and row["stamp"] == stamp:
+        key, stamp = str(metadata_path), stamp_metadata(metadata_path)
+        self._stamps[key] = stamp
+        row, marks = self._rows.get(key), list(stamp.marks)
+        if row is not None and marks and row["stamp"] == marks:
             name, version, requires, installer = row["told"]
             return InstalledDistribution(name, version, metadata_path, root, tuple(requires), installer)
         found = read()
-        if found is not None and stamp:
+        if found is not None and marks:
             told = [found.name, found.version, list(found.requires), found.installer]
-            self._rows[key] = {"stamp": stamp, "told": told}
+            self._rows[key] = {"stamp": marks, "told": told}
             self._changed = True
         return found
+
+    def changed_at(self, distribution: InstalledDistribution) -> float:
+        """When its metadata was put there, as of the moment it was read here (seconds since the epoch)."""
+        stamp = self._stamps.get(str(distribution.metadata_path))
+        return (stamp or stamp_metadata(distribution.metadata_path)).changed_at
 
     def is_whole(self, distribution: InstalledDistribution) -> bool:
         """Tell whether its files were looked at today and no folder of theirs has changed since.
@@ -75,19 +83,13 @@ class SiteMemory:
         whole = self._find_whole(distribution)
         if whole is None or not 0 <= time.time() - whole["at"] < _WHOLE_FOR_S:
             return False
-        root = str(distribution.root)
-        try:
-            return all(
-                os.stat(f"{root}/{path}").st_mtime_ns == stamp  # noqa: PTH116 - ten thousand times
-                for path, stamp in whole["watched"].items()
-            )
-        except OSError:
-            return False
+        watched = _split(whole["watched"])
+        return bool(_stamp_files(distribution.root, watched) == whole["stamps"])
 
     def recall_tops(self, distribution: InstalledDistribution) -> tuple[str, ...]:
         """The top-level files and folders of a distribution that is whole."""
         whole = self._find_whole(distribution)
-        return tuple(whole["tops"]) if whole else ()
+        return tuple({path.partition("/")[0] for path in _split(whole["watched"])}) if whole else ()
 
     def verified_until(self, distribution: InstalledDistribution) -> float:
         """The moment (seconds since the epoch) up to which its files are known to be as RECORD says; 0 for never."""
@@ -100,28 +102,27 @@ class SiteMemory:
         """Remember that a look at every file, begun at `began`, found nothing that was not known before."""
         row = self._rows.get(str(distribution.metadata_path))
         stamp = _stamp_record(distribution)
-        if row is None or not stamp or self.is_whole(distribution):
+        if row is None or not stamp:
             return
         paths = [each.path for each in entries if each.is_checkable and not each.path.startswith(("..", "/"))]
         # In the site directory itself the files: the folder changes with every install.
         watch = {path.rpartition("/")[0] or path for path in paths}
         watch |= set(paths) if len(paths) <= _FEW_FILES else {path for path in paths if _is_native(path)}
-        watched, root = {}, str(distribution.root)
-        for path in watch:
-            try:
-                watched[path] = os.stat(f"{root}/{path}").st_mtime_ns  # noqa: PTH116
-            except OSError:
-                return  # absent at first sight already
-        if max(watched.values(), default=0) / 1e9 > began - _SETTLED_S:
+        if any(_SEPARATOR in path for path in watch):
             return
-        tops = sorted({path.partition("/")[0] for path in paths})
-        row["whole"] = {"record": stamp, "at": began, "watched": watched, "tops": tops}
+        watched = sorted(watch)
+        stamps = _stamp_files(distribution.root, watched)
+        if stamps is None:  # one was absent at first sight already
+            return
+        if max(stamps, default=0) / 1e9 > began - _SETTLED_S:
+            return
+        row["whole"] = {"record": stamp, "at": began, "watched": _SEPARATOR.join(watched), "stamps": stamps}
         self._changed = True
 
     def save(self, roots: Collection[Path]) -> None:
         """Write what is new, and forget what is gone from `roots`; where that is not allowed nothing is lost."""
         own = tuple(f"{root}/" for root in roots)
-        gone = [key for key in self._rows if key.startswith(own) and key not in self._seen]
+        gone = [key for key in self._rows if key.startswith(own) and key not in self._stamps]
         if self._path is None or not (self._changed or gone):
             return
         for key in gone:
@@ -140,14 +141,17 @@ def _is_native(path: str) -> bool:
     return ".so" in path or path.endswith((".pyd", ".dylib"))
 
 
-def _stamp_metadata(path: Path) -> list[int]:
-    """Changes whenever the metadata does; empty where there is none."""
+def _split(watched: str) -> list[str]:
+    return watched.split(_SEPARATOR) if watched else []
+
+
+def _stamp_files(root: Path, paths: Iterable[str]) -> list[int] | None:
+    """When the content of each last changed, in nanoseconds; None where one is absent."""
+    folder = f"{root}/"
     try:
-        folder = os.stat(path)  # noqa: PTH116
-        file = os.stat(f"{path}/METADATA")  # noqa: PTH116
-    except OSError:  # an egg-info: read each time
-        return []
-    return [folder.st_mtime_ns, file.st_mtime_ns, file.st_ctime_ns, file.st_size]
+        return [os.stat(folder + path).st_mtime_ns for path in paths]  # noqa: PTH116 - ten thousand times
+    except OSError:
+        return None
 
 
 def _stamp_record(distribution: InstalledDistribution) -> list[int]:
@@ -177,5 +181,5 @@ def _is_sound(row: dict[str, Any]) -> bool:
         all(isinstance(text, str) for text in (name, version, installer))
         and isinstance(requires, list)
         and isinstance(row["stamp"], list)
-        and (whole is None or (isinstance(whole["at"], float) and isinstance(whole["watched"], dict)))
+        and (whole is None or (isinstance(whole["at"], float) and isinstance(whole["watched"], str)))
     )

@@ -8,9 +8,9 @@ from tierproof.errors import ProcessError
 from tierproof.guard.installed import InstalledDistribution
 from tierproof.guard.loaded import capture_loaded_modules
 from tierproof.guard.mapped import MappedLibrary, read_mapped_libraries, site_roots
-from tierproof.guard.process import find_own_processes
 from tierproof.guard.record import read_record
 from tierproof.guard.site import Site
+from tierproof.guard.site_users import find_users
 from tierproof.guard.snapshot import MOST_BYTES, MOST_COPIED_BYTES, Snapshot, keep_distributions
 
 
@@ -56,14 +56,7 @@ def snapshot_process(pid: int) -> Snapshot:
 def snapshot_environment() -> Snapshot:
     """Keep what this user's live Python processes of this environment may have loaded, while one of them lives."""
     site = Site.of_this_interpreter()
-    holders: dict[int, tuple[MappedLibrary, ...]] = {}
-    for pid in find_own_processes():
-        try:
-            libraries = read_mapped_libraries(pid)
-        except ProcessError:
-            continue
-        if any(site.find_root(library.path) for library in libraries):
-            holders[pid] = libraries
+    holders = find_users(site)
     mapped = [library for libraries in holders.values() for library in libraries]
     loaded = find_perhaps_loaded(site, mapped) if holders else ()
     return keep_distributions(loaded, list(holders))
