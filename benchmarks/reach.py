@@ -34,7 +34,7 @@ from tierproof.guard.plan import Plan, PlanVerdict
 from tierproof.guard.requirement import RequestedPackage, Source, parse_requirements
 from tierproof.guard.resolve import Freedom, open_resolver
 from tierproof.images.image_base import make_image_base
-from tierproof.images.image_index import find_image
+from tierproof.images.image_store import find_stored_image
 
 IMAGE = "colab:2026.01"
 LEAST_USABLE, LEAST_WITH_ISOLATED = 0.85, 0.98
@@ -62,7 +62,7 @@ def run() -> tuple[str, bool]:
     shared = find_shared()
     if shared is None:
         return "skipped: the corpus and the images lie in no ../shared and TIERPROOF_SHARED names none", True
-    base = make_image_base(find_image(IMAGE, shared / "runtimes" / "colab")).base
+    base = make_image_base(find_stored_image(IMAGE, shared / "runtimes" / "colab")).base
     entries = read_corpus(shared)
     written = [judge_line(entry, base) for entry in entries]
     latest = [

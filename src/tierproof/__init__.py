@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tierproof.api.install import install
     from tierproof.api.isolated import IsolatedWorker, isolated, isolated_workers
     from tierproof.api.plan import plan
+    from tierproof.api.preflight import preflight
     from tierproof.api.recover import recover
     from tierproof.api.rollback import rollback
     from tierproof.api.save import save
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tierproof.guard.plan import Plan
     from tierproof.guard.receipt import Receipt
     from tierproof.guard.snapshot import Snapshot
+    from tierproof.images.preflight_result import Preflight
     from tierproof.model.spec import ModelSpec
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "PlanRefused",
+    "Preflight",
     "Receipt",
     "Report",
     "Snapshot",
@@ -59,6 +62,7 @@ __all__ = [
     "isolated",
     "isolated_workers",
     "plan",
+    "preflight",
     "recover",
     "rollback",
     "save",
@@ -73,6 +77,7 @@ _HOMES = {
     "isolated": "tierproof.api.isolated",
     "isolated_workers": "tierproof.api.isolated",
     "plan": "tierproof.api.plan",
+    "preflight": "tierproof.api.preflight",
     "history": "tierproof.api.history",
     "install": "tierproof.api.install",
     "recover": "tierproof.api.recover",
@@ -86,6 +91,7 @@ _HOMES = {
     "ModelSpec": "tierproof.model.spec",
     "Plan": "tierproof.guard.plan",
     "PlanRefused": "tierproof.errors",
+    "Preflight": "tierproof.images.preflight_result",
     "Receipt": "tierproof.guard.receipt",
     "Snapshot": "tierproof.guard.snapshot",
     "Report": "tierproof.core.report",

@@ -13,7 +13,8 @@ from tierproof.errors import PlanError, UsageError
 from tierproof.guard.judge_plan import make_plan
 from tierproof.guard.plan import Plan, PlanVerdict
 from tierproof.images.image_base import ImageBase, make_image_base
-from tierproof.images.image_index import Image, find_image, read_index
+from tierproof.images.image_index import Image, read_index
+from tierproof.images.image_store import find_stored_image
 from tierproof.images.loaded_set import list_loaded
 from tierproof.images.requires_cache import RequiresCache
 
@@ -189,11 +190,11 @@ def test_images_are_found_by_name_and_hardware(tmp_path: Path) -> None:
     }
     write_index(tmp_path, entry, {**entry, "hardware": "gpu", "file": "b.txt", "os": None, "python": None})
     assert [image.label for image in read_index(tmp_path)] == ["colab:2026.01", "colab:2026.01-gpu"]
-    assert find_image("colab:2026.01", tmp_path).platform == "x86_64-manylinux_2_39"
-    gpu = find_image("colab:2026.01-gpu", tmp_path)
+    assert find_stored_image("colab:2026.01", tmp_path).platform == "x86_64-manylinux_2_39"
+    gpu = find_stored_image("colab:2026.01-gpu", tmp_path)
     assert (gpu.path, gpu.python, gpu.platform) == (tmp_path / "b.txt", "", "x86_64-manylinux_2_28")
     with pytest.raises(UsageError, match="no image 'colab:2020'") as raised:
-        find_image("colab:2020", tmp_path)
+        find_stored_image("colab:2020", tmp_path)
     assert "colab:2026.01-gpu" in (raised.value.hint or "")
 
 
@@ -215,7 +216,7 @@ def test_a_damaged_index(tmp_path: Path, text: str, message: str) -> None:
 
 def test_no_index(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        find_image("a", tmp_path)
+        find_stored_image("a", tmp_path)
 
 
 def test_loaded_sets() -> None:

@@ -12,7 +12,7 @@ from tierproof.guard.base import Base
 from tierproof.guard.judge_plan import make_plan
 from tierproof.guard.plan import PlanVerdict
 from tierproof.images.image_base import make_image_base
-from tierproof.images.image_index import find_image
+from tierproof.images.image_store import find_stored_image
 
 pytest.importorskip("uv")
 SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
@@ -28,7 +28,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def base() -> Base:
     try:
-        return make_image_base(find_image("colab:2026.01", IMAGES)).base
+        return make_image_base(find_stored_image("colab:2026.01", IMAGES)).base
     except PlanError as error:
         pytest.skip(f"no package index: {error}")
 

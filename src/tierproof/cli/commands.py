@@ -10,9 +10,11 @@ from tierproof.cli.doctor import doctor
 from tierproof.cli.gc import gc
 from tierproof.cli.heal import heal
 from tierproof.cli.history import history
+from tierproof.cli.images import images
 from tierproof.cli.install import install
 from tierproof.cli.list import list_added
 from tierproof.cli.plan import plan
+from tierproof.cli.preflight import preflight
 from tierproof.cli.recover import recover
 from tierproof.cli.rollback import rollback
 from tierproof.cli.run import run
@@ -31,6 +33,8 @@ def tierproof() -> None:
 
 tierproof.add_command(check)
 tierproof.add_command(plan)
+tierproof.add_command(preflight)
+tierproof.add_command(images)
 tierproof.add_command(install)
 tierproof.add_command(uninstall)
 tierproof.add_command(list_added)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import click
@@ -23,9 +24,14 @@ class Result(Protocol):
 
 def echo_result(result: Result, *, as_json: bool) -> None:
     """Write the result to stdout."""
+    echo_document(result.to_dict(), result.describe(), as_json=as_json)
+
+
+def echo_document(document: Mapping[str, JsonValue], text: str, *, as_json: bool) -> None:
+    """Write a document as JSON, or the text in its place, to stdout."""
     if as_json:
         import json
 
-        click.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
     else:
-        click.echo(result.describe())
+        click.echo(text)

@@ -7,10 +7,25 @@ import click
 
 @click.command(short_help="Show what an install would do.")
 @click.argument("requirements", metavar="REQ…", nargs=-1, required=True)
+@click.option(
+    "--image", metavar="IMAGE", default="", help="Plan on a hosted image: colab:2026.07-gpu, a freeze file."
+)
+@click.option("--python", metavar="3.X", default="", help="The Python of a freeze file given as IMAGE.")
+@click.option("--exclude-newer", metavar="DATE", default="", help="Plan as of that day.")
+@click.option("--offline", is_flag=True, help="With --image: give a kept answer of any age; ask nobody.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def plan(requirements: tuple[str, ...], *, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Show what an install would do. Nothing is installed.
+def plan(
+    requirements: tuple[str, ...],
+    *,
+    image: str,
+    python: str,
+    exclude_newer: str,
+    offline: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - main reads --debug
+) -> int:
+    """Show what an install would do, here or on a hosted image. Nothing is installed.
 
     \b
     REQ is what pip reads: captum, 'optuna>=4', 'ray[tune]', 'name @ URL', ./package.whl
@@ -25,18 +40,16 @@ def plan(requirements: tuple[str, ...], *, as_json: bool, debug: bool) -> int:  
 
     Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not judge.
     """
-    from tierproof.guard.environment_folder import locate_environment_folder
-    from tierproof.guard.generation_store import GenerationStore
-    from tierproof.guard.judge_plan import make_plan
-    from tierproof.guard.loaded_distributions import find_loaded_by_live_processes
-    from tierproof.guard.present_base import capture_present_base
+    from tierproof.api.plan import plan_here, plan_on_image
+    from tierproof.cli.echo_result import echo_result
+    from tierproof.cli.show_steps import open_steps
 
-    start = capture_present_base(GenerationStore(locate_environment_folder()), find_loaded_by_live_processes)
-    result = make_plan(requirements, start.base)
-    if as_json:
-        import json
-
-        click.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+    if image in ("", "here"):
+        result = plan_here(requirements, exclude_newer=exclude_newer)
     else:
-        click.echo(result.describe())
+        with open_steps(quiet=as_json) as step:
+            result = plan_on_image(
+                requirements, image, python=python, exclude_newer=exclude_newer, offline=offline, on_step=step
+            )
+    echo_result(result, as_json=as_json)
     return result.exit_code

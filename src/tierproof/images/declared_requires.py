@@ -70,7 +70,7 @@ def find_requires(
         PlanError: the index cannot be asked.
     """
     known = {each: lines for each in releases if (lines := cache.get(*each)) is not None}
-    missing = [each for each in dict.fromkeys(releases) if each not in known]
+    missing = [each for each in dict.fromkeys(releases) if each not in known and not cache.is_absent(*each)]
     if not missing:
         return DeclaredRequires(known)
     on_step(f"asking the index for {len(missing)} packages of the image")
@@ -80,8 +80,9 @@ def find_requires(
         for at_once in (_AT_ONCE, 2):  # a server that was asked too much at once answers the second time
             left = [item for item in located if (item.name, item.version) not in found]
             for item, declared in _read_all(left, target, settings, at_once):
-                if declared is not None:
-                    found[item.name, item.version] = declared
+                if declared is None:
+                    continue
+                found[item.name, item.version] = declared
                 if len(found) % _TOLD_EVERY == 0:
                     on_step(f"reading what the image's packages need: {len(found)} of {len(missing)}")
     finally:
@@ -91,6 +92,7 @@ def find_requires(
         for item in located
         if (item.name, item.version) not in found and _choose_wheel(item, target) is not None
     ]
+    cache.add_absent([each for each in missing if each not in found and each not in unread])
     return DeclaredRequires({**known, **found}, tuple(unread))
 
 
@@ -185,3 +187,24 @@ def _choose_wheel(item: LockedPackage, target: Target) -> Mapping[str, Any] | No
         each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")
     ]
     return choose_wheel(wheels, rank_tags(target.python, target.platform))
+
+
+def find_native(
+    releases: Sequence[tuple[str, str]], target: Target, settings: IndexSettings, cache: RequiresCache
+) -> dict[str, bool]:
+    """Tell by name which releases ship native code, from the wheels that the index serves for an interpreter.
+
+    Raises:
+        PlanError: the index cannot be asked.
+    """
+    known = {name: told for name, version in releases if (told := cache.is_native(name, version)) is not None}
+    missing = [each for each in releases if each[0] not in known]
+    if not missing:
+        return known
+    found = {
+        (item.name, item.version): not find_url(wheel).endswith("-none-any.whl")
+        for item in _locate(missing, target, settings)
+        if (wheel := _choose_wheel(item, target)) is not None
+    }
+    cache.add_native(found)
+    return {**known, **{name: is_native for (name, _), is_native in found.items()}}

@@ -18,8 +18,9 @@ from tierproof.guard.installed import InstalledDistribution
 from tierproof.guard.loaded_distributions import Loaded
 from tierproof.guard.wheel_tags import describe_machine
 from tierproof.images.declared_requires import Target, find_requires
-from tierproof.images.freeze_file import FreezeFile, FrozenPackage, find_python, parse_freeze
+from tierproof.images.freeze_file import FreezeFile, FrozenPackage, find_python
 from tierproof.images.image_index import Image
+from tierproof.images.image_store import check_list
 from tierproof.images.loaded_set import PINNED_BY_COLAB, list_loaded
 from tierproof.images.requires_cache import RequiresCache
 
@@ -140,7 +141,7 @@ def describe_markers(python: str, platform: str) -> dict[str, str]:
 
 
 def _read_list(image: Image) -> FreezeFile:
-    return parse_freeze(image.read_text(), source=str(image.path))
+    return check_list(image.read_text(), str(image.path), image.packages)
 
 
 def _is_on_index(item: FrozenPackage) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tierproof.errors import UsageError
 
-_NAME = re.compile(r"(?P<image>.+?)(?:-(?P<hardware>cpu|gpu|tpu))?\Z")
 # The glibc of an Ubuntu release: it decides which manylinux wheels an image takes.
 _GLIBC = {"18.04": "2_27", "20.04": "2_31", "22.04": "2_35", "24.04": "2_39", "26.04": "2_43"}
 _OLDEST_GLIBC = "2_28"
@@ -26,6 +26,11 @@ class Image:
         python: full version, such as `3.12.12`; empty where the index does not tell.
         os: as the image names it, such as `Ubuntu 22.04.5 LTS`.
         date: ISO, or empty.
+        commit: of the public repository, or empty.
+        pinned: it is one of the runtimes that a notebook can be pinned to.
+        packages: lines of its list; 0 where the index does not tell.
+        notable: versions of a few packages, as its index tells them.
+        given_platform: as uv names it, where somebody gave it; else it follows from `os`.
     """
 
     name: str
@@ -34,6 +39,11 @@ class Image:
     python: str
     os: str = ""
     date: str = ""
+    commit: str = ""
+    pinned: bool = False
+    packages: int = 0
+    notable: Mapping[str, str] = field(default_factory=dict, hash=False)
+    given_platform: str = ""
 
     @property
     def label(self) -> str:
@@ -56,6 +66,8 @@ class Image:
     @property
     def platform(self) -> str:
         """Its platform as uv names it; an unknown system counts as an old one."""
+        if self.given_platform:
+            return self.given_platform
         release = re.search(r"Ubuntu (\d+\.\d+)", self.os)
         glibc = _GLIBC.get(release[1], _OLDEST_GLIBC) if release else _OLDEST_GLIBC
         return f"x86_64-manylinux_{glibc}"
@@ -67,36 +79,51 @@ def read_index(folder: Path) -> tuple[Image, ...]:
     Raises:
         UsageError: there is none, or it is none.
     """
-    path = folder / "index.json"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}") from error
-    if not isinstance(document, list):
-        raise UsageError(f"{path} is no index of images: a list is expected")
-    return tuple(_read_entry(entry, number, folder) for number, entry in enumerate(document, 1))
+    return tuple(read_entry(entry, number, folder) for number, entry in enumerate(read_entries(folder), 1))
 
 
-def find_image(name: str, folder: Path) -> Image:
-    """Find `NAME[-cpu|-gpu|-tpu]` in the index of `folder`; without hardware, the CPU's.
+def read_entries(folder: Path) -> list[dict[str, object]]:
+    """Read the entries of `folder`/index.json as they stand.
 
     Raises:
-        UsageError: the index cannot be read, or has no such image.
+        UsageError: there is none, or it is none.
     """
-    images = read_index(folder)
-    match = _NAME.match(name)
-    wanted = (match["image"], match["hardware"] or "cpu") if match else (name, "cpu")
-    for image in images:
-        if (image.name, image.hardware) == wanted:
-            return image
-    known = dict.fromkeys(image.label for image in images)
-    raise UsageError(f"there is no image {name!r}", hint=f"Known are: {', '.join(known) or 'none'}")
+    path = folder / "index.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text: {error.reason}") from error
+    return parse_entries(text, str(path))
 
 
-def _read_entry(entry: object, number: int, folder: Path) -> Image:
-    fields = entry if isinstance(entry, dict) else {}
+def parse_entries(text: str, source: str) -> list[dict[str, object]]:
+    """Parse the text of an index.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{source} is no JSON: {error}") from error
+    if not isinstance(document, list):
+        raise UsageError(f"{source} is no index of images: a list is expected")
+    return [each if isinstance(each, dict) else {} for each in document]
+
+
+def read_entry(fields: Mapping[str, object], number: int, folder: Path) -> Image:
+    """Read one entry of an index.
+
+    Args:
+        fields: of the entry.
+        number: of the entry, from 1, for an error.
+        folder: of the index.
+
+    Raises:
+        UsageError: something is missing, or its file lies elsewhere.
+    """
     values = {key: fields.get(key) for key in ("image", "hardware", "file")}
     if any(not isinstance(value, str) or not value for value in values.values()):
         missing = ", ".join(key for key, value in values.items() if not isinstance(value, str) or not value)
@@ -113,4 +140,9 @@ def _read_entry(entry: object, number: int, folder: Path) -> Image:
         str(fields.get("python") or ""),
         str(fields.get("os") or ""),
         str(fields.get("date") or ""),
+        str(fields.get("commit") or ""),
+        bool(fields.get("pinned")),
+        packages if isinstance(packages := fields.get("packages"), int) else 0,
+        {name: str(fields[name]) for name in ("numpy", "torch", "transformers") if fields.get(name)},
+        str(fields.get("platform") or ""),
     )
