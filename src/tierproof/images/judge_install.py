@@ -14,6 +14,7 @@ from tierproof.errors import PlanError, UnknownPackageError, UsageError
 from tierproof.guard.base import Base
 from tierproof.guard.command_wish import Wish, read_settings, read_wish
 from tierproof.guard.foresee_pip import foresee
+from tierproof.guard.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.installed import InstalledDistribution
 from tierproof.guard.judge_plan import Judgement, judge_requested
 from tierproof.guard.locked_requires import read_locked_requires
@@ -27,6 +28,7 @@ from tierproof.images.hosted_base import HostedBase
 from tierproof.images.image_answer import BroughtPackage, ImageAnswer, PipForecast
 
 _NOWHERE = Path("/")
+_INDEX_OPTIONS = ("index-url", "extra-index-url", "find-links", "no-index", "pre")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class _Question:
             item.line.count("file:") for item in (*wish.resolvable, *wish.built)
         ):
             return ""
-        settings = read_settings(command, wish.options, self.options.environment)
+        settings = self.settings
         return make_key(
             __version__,
             self.image.content,
@@ -90,9 +92,18 @@ class _Question:
             sorted(self.options.allow_build),
         )
 
+    @cached_property
+    def settings(self) -> IndexSettings:
+        """Where tierproof looks: what is configured for it, unless the command itself names an index."""
+        command, given = self.command, self.wish.options.read_options
+        names_index = command.index_url or command.extra_index_urls or command.find_links or command.no_index
+        if names_index or command.prereleases or any(given.has(name) for name in _INDEX_OPTIONS):
+            return read_settings(command, self.wish.options, self.options.environment)
+        return read_index_settings(self.options.environment)
+
     @property
     def on_pypi(self) -> bool:
-        settings = read_settings(self.command, self.wish.options, self.options.environment)
+        settings = self.settings
         return len(settings.index_urls) == 1 and settings.defaults_to_pypi and not settings.find_links
 
 
@@ -164,7 +175,7 @@ def _ask(question: _Question) -> ImageAnswer:
         base,
         allow_build=options.allow_build,
         limit_s=options.limit_s,
-        settings=read_settings(command, wish.options, options.environment),
+        settings=question.settings,
         exclude_newer=options.exclude_newer,
         constraints=wish.constraints,
     )

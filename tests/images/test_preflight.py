@@ -1,0 +1,346 @@
+"""Installs judged on images, on an index made here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.wheelhouse import Wheelhouse
+from loopback import serve
+from tierproof.errors import PlanError, UnknownPackageError
+from tierproof.guard.foreseen import Change
+from tierproof.guard.pip_command import parse_pip_commands
+from tierproof.guard.plan import (
+    AddedPackage,
+    AgedPackage,
+    Conflict,
+    Plan,
+    PlanVerdict,
+    ReusedPackage,
+    ShadowedPackage,
+)
+from tierproof.images.answer_cache import AnswerCache, is_fresh, make_key
+from tierproof.images.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
+from tierproof.images.hosted_base import HostedBase
+from tierproof.images.image_answer import BroughtPackage, ImageAnswer, PipForecast
+from tierproof.images.image_base import make_image_base
+from tierproof.images.image_index import Image
+from tierproof.images.judge_install import QuestionOptions, judge_install
+from tierproof.images.preflight import judge_target, preflight
+from tierproof.images.preflight_result import Preflight
+from tierproof.images.requires_cache import RequiresCache
+
+pytest.importorskip("uv")
+NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Wheelhouse:
+    house = Wheelhouse(tmp_path / "house")
+    for version in ("1.0", "2.0"):
+        house.add("numb", version)
+        house.add("wide", version)
+    house.add("pand", "1.0", "numb<2")
+    house.add("capt", "0.9", "numb>=1")
+    house.add("needy", "1.0", "numb>=2")
+    house.add("gets", "1.0", "wide>=2")
+    house.add("native", "1.0", tag="cp310-cp310-manylinux_2_17_x86_64")
+    house.add("over", "1.0", "capt==0.9")
+    house.add("other", "1.0", "capt<0.9")
+    house.add("capt", "0.8", "numb>=1")
+    return house
+
+
+def options(house: Wheelhouse, **changed: object) -> QuestionOptions:
+    environment = {**house.environment, "PIP_INDEX_URL": house.url, "PIP_CONFIG_FILE": "/dev/null"}
+    environment.pop("UV_DEFAULT_INDEX")
+    given = QuestionOptions(environment=environment, cache=AnswerCache(house.folder / "answers"))
+    return replace(given, **changed)  # type: ignore[arg-type]
+
+
+def open_test_image(
+    house: Wheelhouse, lines: Sequence[str] = ("numb==1.0", "pand==1.0", "wide==1.0")
+) -> HostedBase:
+    path = house.folder / "image.txt"
+    path.write_text("\n".join(lines))
+
+    def make() -> object:
+        return make_image_base(
+            Image("test:1", "cpu", path, "3.12.12", "Ubuntu 22.04.5 LTS"),
+            loaded=("numb",),
+            environment=options(house).environment,
+            cache=RequiresCache(house.folder / "requires.json"),
+        )
+
+    return HostedBase("test:1", "content of test:1", make)  # type: ignore[arg-type]
+
+
+def target(*commands: str, unread: Sequence[UnreadInstall] = ()) -> PreflightTarget:
+    found = [FoundInstall(each, each.text) for text in commands for each in parse_pip_commands(text, {})]
+    return PreflightTarget("demo", TargetKind.NOTEBOOK, tuple(found), tuple(unread))
+
+
+def judge(house: Wheelhouse, command: str, **changed: object) -> ImageAnswer:
+    (parsed,) = parse_pip_commands(command, {})
+    return judge_install(parsed, open_test_image(house), options(house, **changed))
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict", "replaced"),
+    [
+        ("pip install capt", PlanVerdict.ADDITIVE, []),
+        ("pip install numb", PlanVerdict.SATISFIED, []),
+        ("pip install numb==2.0", PlanVerdict.ISOLATED, ["numb 1.0 -> 2.0"]),
+        ("pip install -U numb", PlanVerdict.ISOLATED, ["numb 1.0 -> 2.0"]),
+        ("pip install -U wide", PlanVerdict.SHADOW, ["wide 1.0 -> 2.0"]),
+        ("pip install gets", PlanVerdict.SHADOW, ["wide 1.0 -> 2.0"]),
+        ("pip install native", PlanVerdict.INFEASIBLE, []),
+        ("pip install 'capt ; python_version < \"3\"'", PlanVerdict.SATISFIED, []),
+        ("pip install 'capt<0.9'", PlanVerdict.ADDITIVE, []),
+    ],
+)
+def test_verdicts_beside_what_pip_does(
+    house: Wheelhouse, command: str, verdict: PlanVerdict, replaced: list[str]
+) -> None:
+    answer = judge(house, command)
+    assert answer.plan is not None
+    assert answer.plan.verdict is verdict
+    assert [change.describe() for change in answer.pip.replaced] == replaced
+    assert answer.plan.base == "test:1"
+
+
+def test_a_shadow_names_the_bound_behind_it(house: Wheelhouse) -> None:
+    plan = judge(house, "pip install gets").plan
+    assert plan is not None
+    assert plan.conflicts == (Conflict("wide", "1.0", ">=2", "gets"),)
+    assert "gets needs wide ≥ 2; the image has 1.0" in plan.explanation
+
+
+def test_constraints_hold(house: Wheelhouse, tmp_path: Path) -> None:
+    (tmp_path / "bounds.txt").write_text("capt<0.9\n")
+    answer = judge(house, f"pip install capt -c {tmp_path / 'bounds.txt'}")
+    assert answer.plan is not None
+    assert answer.plan.add == (AddedPackage("capt", "0.8", answer.plan.add[0].bytes),)
+
+
+def test_nobody_knows_the_name(house: Wheelhouse) -> None:
+    with pytest.raises(UnknownPackageError, match="'nosuch'"):
+        judge(house, "pip install nosuch")
+    verdict = judge_target(
+        target("pip install capt", "pip install nosuch"), open_test_image(house), options(house)
+    )
+    assert (verdict.verdict, verdict.exit_code) == ("unknown", 2)
+    assert verdict.installs[0].answer.plan is not None
+
+
+def test_an_install_rests_on_those_before(house: Wheelhouse) -> None:
+    image = open_test_image(house)
+    verdict = judge_target(
+        target("pip install capt", "pip install over", "pip install capt"), image, options(house)
+    )
+    plans = [each.answer.plan for each in verdict.installs]
+    assert [plan and plan.verdict.value for plan in plans] == ["additive", "additive", "satisfied"]
+    assert plans[1] is not None
+    assert plans[1].add == (AddedPackage("over", "1.0", plans[1].add[0].bytes),)
+    # What was brought and nobody has loaded may still change, as in a kernel.
+    changed = judge_target(target("pip install capt", "pip install other"), image, options(house))
+    assert changed.verdict == "additive"
+
+
+def test_what_is_no_install_has_a_reason(house: Wheelhouse) -> None:
+    verdict = judge_target(
+        target("pip uninstall -y pand", "conda install capt", "uv sync"),
+        open_test_image(house),
+        options(house),
+    )
+    assert [each.answer.plan for each in verdict.installs] == [None] * 3
+    assert all(each.answer.problem for each in verdict.installs)
+    assert [change.describe() for change in verdict.replaced] == ["pand 1.0 -> (removed)"]
+    assert verdict.exit_code == 0
+
+
+def test_what_could_not_be_read_is_no_yes(house: Wheelhouse) -> None:
+    unread = UnreadInstall("pip install …", "told only when it runs", 2)
+    image = open_test_image(house)
+    assert judge_target(target("pip install capt", unread=[unread]), image, options(house)).exit_code == 2
+    noted = replace(unread, is_judged=True)
+    assert judge_target(target("pip install capt", unread=[noted]), image, options(house)).exit_code == 0
+
+
+def test_an_answer_of_a_private_index_is_asked_for_again(house: Wheelhouse) -> None:
+    assert added(judge(house, "pip install capt")) == ["capt 0.9"]
+    house.add("capt", "1.0", "numb>=1")
+    assert added(judge(house, "pip install capt")) == ["capt 1.0"]
+
+
+def test_the_index_over_http_moves_on(house: Wheelhouse) -> None:
+    with serve() as site:
+        publish(house, site.pages)
+        web = options(house).environment | {"PIP_INDEX_URL": f"{site.url}/simple", "UV_HTTP_RETRIES": "0"}
+        assert added(judge(house, "pip install capt", environment=web)) == ["capt 0.9"]
+        house.add("capt", "1.0", "numb>=1")
+        publish(house, site.pages)
+        assert added(judge(house, "pip install capt", environment=web)) == ["capt 1.0"]
+        site.pages.clear()
+        site.pages.update({f"/simple/{name}/": 503 for name in ("capt", "numb")})
+        answer = judge(house, "pip install capt", environment=web)
+        assert answer.kept
+        assert added(answer) == ["capt 1.0"]
+        assert answer.plan is not None
+        assert "could not be asked for again" in answer.plan.explanation
+        with pytest.raises(PlanError):
+            judge(house, "pip install gets", environment=web)
+
+
+def publish(house: Wheelhouse, pages: dict[str, bytes | int]) -> None:
+    for folder in (house.folder / "simple").iterdir():
+        pages[f"/simple/{folder.name}/"] = (folder / "index.html").read_bytes()
+        pages.update(
+            {f"/simple/{folder.name}/{file.name}": file.read_bytes() for file in folder.glob("*.whl")}
+        )
+
+
+def added(answer: ImageAnswer) -> list[str]:
+    assert answer.plan is not None
+    return [f"{item.name} {item.version}" for item in answer.plan.add]
+
+
+def test_offline_gives_what_was_kept_and_says_how_old_it_is(house: Wheelhouse) -> None:
+    with pytest.raises(PlanError, match="no answer is kept"):
+        judge(house, "pip install capt", offline=True)
+    judge(house, "pip install capt")
+    image = HostedBase(
+        "test:1", "content of test:1", lambda: pytest.fail("an answer that was kept needs no base")
+    )
+    (command,) = parse_pip_commands("pip install capt", {})
+    answer = judge_install(command, image, options(house, offline=True))
+    assert answer.kept
+    assert answer.plan is not None
+    assert "Answer of 20" in answer.plan.explanation
+    with pytest.raises(PlanError):
+        judge_install(command, replace_content(image), options(house, offline=True))
+    with pytest.raises(PlanError):
+        judge_install(command, image, options(house, offline=True, exclude_newer="2026-01-01"))
+
+
+def replace_content(image: HostedBase) -> HostedBase:
+    return HostedBase(image.label, "another content", image.make)
+
+
+def test_a_damaged_answer_counts_as_none(house: Wheelhouse) -> None:
+    judge(house, "pip install capt")
+    (path,) = (house.folder / "answers").rglob("*.json")
+    for text in (
+        "",
+        "{",
+        "[]",
+        '{"format": 1}',
+        path.read_text()[:-20],
+        path.read_text().replace("additive", "nice"),
+    ):
+        path.write_text(text)
+        with pytest.raises(PlanError, match="no answer is kept"):
+            judge(house, "pip install capt", offline=True)
+    judge(house, "pip install capt")
+    assert judge(house, "pip install capt", offline=True).kept
+
+
+@pytest.mark.parametrize(
+    ("age_s", "on_pypi", "exclude_newer", "fresh"),
+    [
+        (10, True, "", True),
+        (599, True, "", True),
+        (601, True, "", False),
+        (-5, True, "", False),
+        (10, False, "", False),
+        (10_000_000, True, "2026-01-01", True),
+        (10_000_000, False, "2026-01-01", False),
+        (700, True, "2026-11-01", False),  # that day is not over
+        (700, True, "2026-10-31T12:00:00Z", True),
+        (700, True, "nonsense", False),
+    ],
+)
+def test_how_long_an_answer_is_fresh(age_s: int, on_pypi: bool, exclude_newer: str, fresh: bool) -> None:
+    answered = (NOW - dt.timedelta(seconds=age_s)).isoformat()
+    answer = ImageAnswer(None, PipForecast(), answered_at=answered)
+    assert is_fresh(answer, NOW, on_pypi=on_pypi, exclude_newer=exclude_newer) is fresh
+
+
+WORDS = st.text(alphabet="abc1.", min_size=1, max_size=5)
+PLANS = st.builds(
+    Plan,
+    st.lists(WORDS, max_size=2).map(tuple),
+    WORDS,
+    st.sampled_from(PlanVerdict),
+    st.lists(st.builds(AddedPackage, WORDS, WORDS, st.integers(0, 9)), max_size=2).map(tuple),
+    st.lists(st.builds(ReusedPackage, WORDS, WORDS), max_size=2).map(tuple),
+    st.lists(st.builds(ShadowedPackage, WORDS, WORDS, WORDS, st.just(("a",))), max_size=2).map(tuple),
+    st.lists(st.builds(Conflict, WORDS, WORDS, WORDS, WORDS), max_size=2).map(tuple),
+    st.lists(st.builds(AgedPackage, WORDS, WORDS, WORDS), max_size=2).map(tuple),
+    st.lists(WORDS, max_size=2).map(tuple),
+    WORDS,
+    st.floats(0, 9),
+)
+ANSWERS = st.builds(
+    ImageAnswer,
+    st.none() | PLANS,
+    st.builds(
+        PipForecast,
+        st.lists(st.builds(Change, WORDS, WORDS, WORDS, st.booleans()), max_size=2).map(tuple),
+        st.lists(WORDS, max_size=2).map(tuple),
+        WORDS,
+        WORDS,
+    ),
+    WORDS,
+    st.lists(st.builds(BroughtPackage, WORDS, WORDS, st.just(("b",))), max_size=2).map(tuple),
+    WORDS,
+)
+
+
+@given(ANSWERS)
+def test_an_answer_comes_back_as_it_was_kept(
+    tmp_path_factory: pytest.TempPathFactory, answer: ImageAnswer
+) -> None:
+    cache = AnswerCache(tmp_path_factory.mktemp("answers"))
+    cache.put("abcd", answer)
+    assert cache.get("abcd") == replace(answer, kept=True)
+    assert cache.get("abce") is None
+
+
+def test_keys_differ_with_every_part() -> None:
+    assert (
+        len(
+            {make_key("a", "b"), make_key("ab"), make_key("a", "c"), make_key("b", "a"), make_key(("a", "b"))}
+        )
+        == 5
+    )
+
+
+def test_the_document_of_many(house: Wheelhouse) -> None:
+    told: list[tuple[int, int, str]] = []
+    result = preflight(
+        [target("pip install capt"), target("pip install gets")],
+        [open_test_image(house), open_test_image(house)],
+        options(house),
+        lambda *step: told.append(step),
+    )
+    document = json.loads(json.dumps(result.to_dict()))
+    assert document["format_version"] == 1
+    assert [each["verdict"] for each in document["results"]] == ["additive", "additive", "shadow", "shadow"]
+    assert document["ok"] is False
+    install = document["results"][2]["installs"][0]
+    assert install["plan"]["verdict"] == "shadow"
+    assert install["pip"]["replaced"][0]["name"] == "wide"
+    assert document["results"][2]["replaced_by_pip"][0]["version"] == "2.0"
+    assert told[-1][:2] == (4, 4)
+    assert result.exit_code == 1
+    assert "plain pip would replace wide 1.0 -> 2.0" in result.to_text()
+    assert "<pre" in result._repr_html_()
+    assert Preflight(()).exit_code == 0
