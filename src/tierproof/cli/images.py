@@ -9,6 +9,7 @@ from tierproof.cli.images_diff import diff
 from tierproof.cli.images_list import list_stored
 from tierproof.cli.images_show import show
 from tierproof.cli.images_sync import sync
+from tierproof.cli.images_timeline import timeline
 
 
 @click.group(short_help="Hosted images: what is installed on Colab, now and before.")
@@ -25,3 +26,4 @@ images.add_command(sync)
 images.add_command(show)
 images.add_command(diff)
 images.add_command(add)
+images.add_command(timeline)

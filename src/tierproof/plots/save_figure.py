@@ -1,0 +1,40 @@
+"""Write a figure to a file, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tierproof.errors import OutputError
+from tierproof.plots.load_matplotlib import chart_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write `figure` to `path`, whose suffix says how.
+
+    Raises:
+        OutputError: for another suffix, or a folder that cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(f"-o {path}: a figure is written as {', '.join(SUFFIXES)}")
+    written = io.BytesIO()
+    with chart_style():
+        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
+        figure.savefig(written, format=path.suffix.lower()[1:], dpi=160, metadata=metadata, facecolor="white")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
+            stream.write(written.getvalue())
+        os.replace(stream.name, path)  # noqa: PTH105
+    except OSError as error:
+        raise OutputError(
+            f"-o {path}: cannot write in {path.parent}: {error.strerror or error}",
+            hint="Name a file in an existing folder that you may write to.",
+        ) from error

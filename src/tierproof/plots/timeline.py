@@ -1,0 +1,90 @@
+"""Requirements over hosted images: a row each, a cell an image, coloured and lettered by verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierproof.images.timeline import Timelines
+from tierproof.plots.load_matplotlib import chart_style, load_matplotlib
+from tierproof.plots.palette import INK
+from tierproof.plots.verdict_colours import VERDICTS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_CELL_IN = 0.28
+_MARGIN_IN = 0.12
+_LABEL_IN = 0.085
+
+
+def draw_timelines(timelines: Timelines) -> Figure:
+    """Draw them on one time axis.
+
+    Args:
+        timelines: at least one, over the same images.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    matplotlib = load_matplotlib()
+    points = timelines.lines[0].points
+    longest = max(len(line.requirement) for line in timelines.lines)
+    left, bottom = longest * _LABEL_IN + 0.2, max(len(each.image) for each in points) * 0.072 + 0.2
+    width = left + len(points) * _CELL_IN + _MARGIN_IN
+    height = bottom + len(timelines.lines) * _CELL_IN + 0.45
+    with chart_style():
+        figure: Figure = matplotlib.figure.Figure(figsize=(max(width, left + 4.4), height))
+        axes = figure.add_axes(
+            (
+                left / figure.get_figwidth(),
+                bottom / height,
+                len(points) * _CELL_IN / figure.get_figwidth(),
+                len(timelines.lines) * _CELL_IN / height,
+            )
+        )
+        for row, line in enumerate(timelines.lines):
+            for column, point in enumerate(line.points):
+                style = VERDICTS[point.verdict]
+                axes.add_patch(
+                    matplotlib.patches.Rectangle((column, row), 0.94, 0.94, color=style.colour, linewidth=0)
+                )
+                axes.text(
+                    column + 0.47,
+                    row + 0.5,
+                    style.letter,
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color=style.ink,
+                )
+        axes.set_xlim(0, len(points))
+        axes.set_ylim(len(timelines.lines), 0)
+        axes.set_xticks([column + 0.47 for column in range(len(points))])
+        axes.set_xticklabels(
+            [point.image.removeprefix("colab:") for point in points], rotation=90, fontsize=7.5
+        )
+        axes.set_yticks([row + 0.5 for row in range(len(timelines.lines))])
+        axes.set_yticklabels([line.requirement for line in timelines.lines])
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        seen = [
+            name
+            for name in VERDICTS
+            if any(p.verdict == name for line in timelines.lines for p in line.points)
+        ]
+        handles = [matplotlib.patches.Patch(color=VERDICTS[name].colour) for name in seen]
+        labels = [f"{VERDICTS[name].letter}  {name}" for name in seen]
+        figure.legend(
+            handles,
+            labels,
+            loc="upper left",
+            ncols=len(seen),
+            bbox_to_anchor=(left / figure.get_figwidth(), 1.0),
+            borderaxespad=0.3,
+            handlelength=1.0,
+            columnspacing=1.2,
+            labelcolor=INK,
+        )
+    figure.set_label(f"{len(timelines.lines)} requirements over {len(points)} images.")
+    return figure
