@@ -10,6 +10,7 @@ from tierproof.cli.images_list import list_stored
 from tierproof.cli.images_show import show
 from tierproof.cli.images_sync import sync
 from tierproof.cli.images_timeline import timeline
+from tierproof.cli.images_watch import watch
 
 
 @click.group(short_help="Hosted images: what is installed on Colab, now and before.")
@@ -27,3 +28,4 @@ images.add_command(show)
 images.add_command(diff)
 images.add_command(add)
 images.add_command(timeline)
+images.add_command(watch)

@@ -24,6 +24,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from tierproof.errors import InstallError
+from tierproof.guard.exchange import exchange
 from tierproof.guard.generation import Generation, PastRequest, Position
 from tierproof.guard.inventory import find_damage, parse_inventory
 from tierproof.guard.process import process_started_at
@@ -109,14 +110,16 @@ class GenerationStore:
     def admit(self, staged: Path, identifier: str) -> Path:
         """Give a staged generation its name by one rename.
 
-        One that is there already wins if it is whole; else it is moved out of the way, and removed by whoever
-        installs next.
+        One that is there already wins if it is whole; a damaged one changes places with it, so that a kill
+        leaves one of both present.
         """
         target = self.path(identifier)
         if target.exists():
             if self.is_whole(identifier):
                 return target
-            target.rename(Path(f"{staged}-damaged"))
+            if exchange(staged, target):
+                return target
+            target.rename(Path(f"{staged}-damaged"))  # `recover` heals a kill between the two
         staged.rename(target)
         return target
 

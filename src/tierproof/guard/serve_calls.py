@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from io import TextIOWrapper
-from types import FrameType, ModuleType, TracebackType
+from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
 from tierproof.guard.channel import Channel, Message
@@ -21,6 +21,8 @@ from tierproof.guard.layer_namespaces import adopt_namespaces
 from tierproof.guard.parcel import Parcel, pack
 from tierproof.guard.readable import find_readable
 
+# What cloudpickle puts in the place of a cell's file name.
+_NAMELESS = "<dynamic-code>"
 _MOST_LINES = 200
 
 
@@ -111,7 +113,20 @@ def _answer(channel: Channel, message: Message, turn: _Turn) -> None:
 
 def _run(message: Message) -> Any:
     function, args, kwargs = message.open()
+    _name_source(function, message.header.get("sources", {}))
     return function(*args, **kwargs)
+
+
+def _name_source(function: Any, sources: Mapping[str, list[str]]) -> None:
+    """Give a function of a notebook's cell the file name of its cell again: cloudpickle leaves it out."""
+    code = getattr(function, "__code__", None)
+    if len(sources) == 1 and code is not None and code.co_filename == _NAMELESS:
+        function.__code__ = _rename(code, *sources)
+
+
+def _rename(code: CodeType, name: str) -> CodeType:
+    constants = (_rename(each, name) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_filename=name, co_consts=tuple(constants))
 
 
 def describe_error(error: BaseException) -> tuple[dict[str, Any], Parcel | None]:

@@ -1,0 +1,85 @@
+"""What somebody wants to be told about: targets and the images that they shall install on, from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tierproof.errors import UsageError
+
+DEFAULT_IMAGES = ("colab:latest", "colab:latest-gpu")
+_KEYS = {"name", "targets", "images"}
+_EXAMPLE = '[[subscribe]]\nname = "demo"\ntargets = ["demo.ipynb"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Targets that belong together.
+
+    Attributes:
+        name: in reports.
+        targets: as on the command line; paths start from `folder`.
+        images: where they shall install.
+        folder: of the file that says so.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    images: tuple[str, ...]
+    folder: Path
+
+
+def read_subscriptions(path: Path) -> tuple[Subscription, ...]:
+    """Read the subscriptions of a file.
+
+    Raises:
+        UsageError: it cannot be read, or says something that is not known.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+    entries = document.get("subscribe")
+    unknown = sorted(set(document) - {"subscribe"})
+    if unknown or not isinstance(entries, list) or not entries:
+        said = f"{unknown[0]!r} is not known" if unknown else "it subscribes to nothing"
+        raise UsageError(f"{path}: {said}", hint=f"For instance:\n{_EXAMPLE}")
+    found = tuple(_read(entry, number, path) for number, entry in enumerate(entries, 1))
+    names = [each.name for each in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{path}: there are two subscriptions named {twice!r}")
+    return found
+
+
+def subscribe(targets: Sequence[str], images: Sequence[str] = ()) -> Subscription:
+    """Make a subscription of what stands on the command line."""
+    return Subscription("watched", tuple(targets), tuple(images) or DEFAULT_IMAGES, Path.cwd())
+
+
+def _read(entry: Any, number: int, path: Path) -> Subscription:
+    if not isinstance(entry, dict):
+        raise UsageError(f"{path}: subscription {number} is no table", hint=f"For instance:\n{_EXAMPLE}")
+    unknown = sorted(set(entry) - _KEYS)
+    if unknown:
+        raise UsageError(
+            f"{path}: {unknown[0]!r} in subscription {number} is not known",
+            hint=f"Known: {', '.join(sorted(_KEYS))}",
+        )
+    targets, images = entry.get("targets"), entry.get("images", list(DEFAULT_IMAGES))
+    for key, value in (("targets", targets), ("images", images)):
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(each, str) and each for each in value)
+        ):
+            raise UsageError(f"{path}: `{key}` of subscription {number} must be a list of texts")
+    name = entry.get("name", f"subscription {number}")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{path}: `name` of subscription {number} must be a text")
+    return Subscription(name, tuple(targets or ()), tuple(images), path.resolve().parent)
