@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import agreement
+import corpus
 import corruption
 import doctor_speed
+import images_speed
 import install_speed
 import reach
 import start_time
@@ -29,6 +31,8 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "corruption": ("Real requests on a real base", corruption.run),
     "corruption-more": ("More real requests on a real base", corruption.run_more),
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
+    "images": ("Answers about hosted images", images_speed.run),
+    "corpus": ("Install lines of real notebooks on every pinned Colab runtime", corpus.run),
 }
 
 
