@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tierproof.guard.notebook_magics import SCRIPT_MAGICS, SHELL_METHODS, tell_magic_command
+from tierproof.guard.notebook_magics import SCRIPT_MAGICS, tell_magic_command
 from tierproof.watch.stopped import InstallStopped
 from tierproof.watch.watch import Watch
+
+_METHODS = ("system", "getoutput")  # what IPython makes of `!`; others are judged where they run
 
 
 def find_commands(tree: ast.AST) -> Iterator[str]:
@@ -34,7 +36,7 @@ def find_commands(tree: ast.AST) -> Iterator[str]:
 
 def _read_call(method: str, words: list[str]) -> Iterator[str]:
     told = ""
-    if method in SHELL_METHODS and len(words) == 1:
+    if method in _METHODS and len(words) == 1:
         told = words[0]
     elif method == "run_line_magic" and len(words) == 2:
         told = tell_magic_command(words[0], words[1], sys.executable)
