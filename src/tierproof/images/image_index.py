@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.json_value import JsonValue
 from tierproof.errors import UsageError
 
 _NAME = re.compile(r"(?P<image>.+?)(?:-(?P<hardware>cpu|gpu|tpu))?\Z")
 # The glibc of an Ubuntu release: it decides which manylinux wheels an image takes.
 _GLIBC = {"18.04": "2_27", "20.04": "2_31", "22.04": "2_35", "24.04": "2_39", "26.04": "2_43"}
 _OLDEST_GLIBC = "2_28"
+INDEX_NAME = "index.json"
+HARDWARE = ("cpu", "gpu", "tpu")
+_TEXT_FIELDS = ("python", "os", "date", "commit", "numpy", "torch", "transformers", "sha256")
+HERE = "here"  # the name of the running interpreter as an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,13 @@ class Image:
         python: full version, such as `3.12.12`; empty where the index does not tell.
         os: as the image names it, such as `Ubuntu 22.04.5 LTS`.
         date: ISO, or empty.
+        commit: of the repository that published the list, or empty.
+        pinned: users of the service can choose this image for as long as it is offered.
+        packages: how many the index promises; 0 where it does not tell.
+        numpy: version there, or empty; torch and transformers likewise.
+        sha256: of the list, in hexadecimal, line ends read as newlines; empty where the index does not tell.
+        given_platform: as uv names it, where it was told; empty: worked out from `os`.
+        added: by hand, so no sync replaces it.
     """
 
     name: str
@@ -34,15 +47,26 @@ class Image:
     python: str
     os: str = ""
     date: str = ""
+    commit: str = ""
+    pinned: bool = False
+    packages: int = 0
+    numpy: str = ""
+    torch: str = ""
+    transformers: str = ""
+    sha256: str = ""
+    given_platform: str = ""
+    added: bool = False
 
     @property
     def label(self) -> str:
-        """The name by which a plan calls it: `colab:2026.01-gpu`; plain for the CPU."""
-        return self.name if self.hardware == "cpu" else f"{self.name}-{self.hardware}"
+        """The name by which a plan calls it: `colab:2026.01-gpu`; plain for the CPU, and for this interpreter."""
+        return self.name if self.hardware == "cpu" or self.name == HERE else f"{self.name}-{self.hardware}"
 
     @property
     def platform(self) -> str:
         """Its platform as uv names it; an unknown system counts as an old one."""
+        if self.given_platform:
+            return self.given_platform
         release = re.search(r"Ubuntu (\d+\.\d+)", self.os)
         glibc = _GLIBC.get(release[1], _OLDEST_GLIBC) if release else _OLDEST_GLIBC
         return f"x86_64-manylinux_{glibc}"
@@ -54,16 +78,33 @@ def read_index(folder: Path) -> tuple[Image, ...]:
     Raises:
         UsageError: there is none, or it is none.
     """
-    path = folder / "index.json"
+    path = folder / INDEX_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}") from error
+    entries = parse_index(content, source=str(path))
+    return tuple(read_entry(entry, number, folder) for number, entry in enumerate(entries, 1))
+
+
+def parse_index(content: bytes, *, source: str) -> list[object]:
+    """Give the entries of an index, unread.
+
+    Raises:
+        UsageError: it is no JSON list; `source` is what the message calls it.
+    """
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{source} is no JSON: {error}") from error
     if not isinstance(document, list):
-        raise UsageError(f"{path} is no index of images: a list is expected")
-    return tuple(_read_entry(entry, number, folder) for number, entry in enumerate(document, 1))
+        raise UsageError(f"{source} is no index of images: a list is expected")
+    return document
+
+
+def format_index(images: Iterable[Image]) -> str:
+    """Give the text of an `index.json`; `read_index` reads the same images from it."""
+    return json.dumps([_describe(image) for image in images], indent=1, ensure_ascii=False) + "\n"
 
 
 def find_image(name: str, folder: Path) -> Image:
@@ -73,8 +114,7 @@ def find_image(name: str, folder: Path) -> Image:
         UsageError: the index cannot be read, or has no such image.
     """
     images = read_index(folder)
-    match = _NAME.match(name)
-    wanted = (match["image"], match["hardware"] or "cpu") if match else (name, "cpu")
+    wanted = split_label(name)
     for image in images:
         if (image.name, image.hardware) == wanted:
             return image
@@ -82,22 +122,55 @@ def find_image(name: str, folder: Path) -> Image:
     raise UsageError(f"there is no image {name!r}", hint=f"Known are: {', '.join(known) or 'none'}")
 
 
-def _read_entry(entry: object, number: int, folder: Path) -> Image:
+def split_label(label: str, hardware: str = "cpu") -> tuple[str, str]:
+    """Give name and hardware of `NAME[-cpu|-gpu|-tpu]`; `hardware` where the label does not tell."""
+    match = _NAME.match(label)
+    return (match["image"], match["hardware"] or hardware) if match else (label, hardware)
+
+
+def read_entry(entry: object, number: int, folder: Path) -> Image:
+    """Read entry `number` (from 1) of the index in `folder`.
+
+    Raises:
+        UsageError: it lacks what it needs, or names a file outside of the folder.
+    """
     fields = entry if isinstance(entry, dict) else {}
     values = {key: fields.get(key) for key in ("image", "hardware", "file")}
     if any(not isinstance(value, str) or not value for value in values.values()):
         missing = ", ".join(key for key, value in values.items() if not isinstance(value, str) or not value)
-        raise UsageError(f"entry {number} of {folder / 'index.json'} lacks: {missing}")
+        raise UsageError(f"entry {number} of {folder / INDEX_NAME} lacks: {missing}")
     path = folder / str(values["file"])
-    if path.resolve().parent != folder.resolve():
-        raise UsageError(
-            f"entry {number} of {folder / 'index.json'} names a file elsewhere: {values['file']}"
-        )
+    if "\0" in str(path) or path.resolve().parent != folder.resolve():
+        raise UsageError(f"entry {number} of {folder / INDEX_NAME} names a file elsewhere: {values['file']}")
+    packages = fields.get("packages")
+    texts = {key: str(fields.get(key) or "") for key in _TEXT_FIELDS}
     return Image(
         str(values["image"]),
         str(values["hardware"]),
         path,
-        str(fields.get("python") or ""),
-        str(fields.get("os") or ""),
-        str(fields.get("date") or ""),
+        pinned=fields.get("pinned") is True,
+        packages=packages if type(packages) is int and packages > 0 else 0,
+        given_platform=str(fields.get("platform") or ""),
+        added=fields.get("added") is True,
+        **texts,
     )
+
+
+def _describe(image: Image) -> dict[str, JsonValue]:
+    entry: dict[str, JsonValue] = {
+        "image": image.name,
+        "hardware": image.hardware,
+        "file": image.path.name,
+        "date": image.date or None,
+        "commit": image.commit or None,
+        "pinned": image.pinned,
+        "python": image.python or None,
+        "os": image.os or None,
+        "packages": image.packages,
+        "numpy": image.numpy or None,
+        "torch": image.torch or None,
+        "transformers": image.transformers or None,
+    }
+    entry |= {"sha256": image.sha256} if image.sha256 else {}
+    entry |= {"platform": image.given_platform} if image.given_platform else {}
+    return entry | ({"added": True} if image.added else {})
