@@ -10,6 +10,7 @@ from tierproof.cli.doctor import doctor
 from tierproof.cli.gc import gc
 from tierproof.cli.heal import heal
 from tierproof.cli.history import history
+from tierproof.cli.images import images
 from tierproof.cli.install import install
 from tierproof.cli.list import list_added
 from tierproof.cli.plan import plan
@@ -42,3 +43,4 @@ tierproof.add_command(recover)
 tierproof.add_command(doctor)
 tierproof.add_command(heal)
 tierproof.add_command(run)
+tierproof.add_command(images)

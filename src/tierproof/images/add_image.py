@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +12,14 @@ from tierproof.errors import UsageError
 from tierproof.images.freeze_file import SkippedLine
 from tierproof.images.here_image import capture_here, format_list
 from tierproof.images.image_contents import read_list_file
-from tierproof.images.image_index import HARDWARE, HERE, Image
+from tierproof.images.image_index import HERE, Image
+from tierproof.images.image_name import check_hardware, check_image_name
 from tierproof.images.image_store import store_image
 from tierproof.images.platform_name import parse_platform
 from tierproof.images.python_version import choose_python
 from tierproof.images.verify_list import VerifiedList, verify_list
 
 FORMAT_VERSION = 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +93,8 @@ def add_image(
         OutputError: the folder cannot be written to.
         EnvironmentBusyError: another process is writing there, and does not come to an end.
     """
-    _check_name(name)
-    if hardware not in HARDWARE:
-        raise UsageError(f"the hardware {hardware!r} is not known", hint=f"Known are {', '.join(HARDWARE)}")
+    check_image_name(name)
+    check_hardware(hardware)
     told = parse_platform(platform)
     os_name = ""
     if str(path) == HERE:
@@ -115,17 +113,3 @@ def add_image(
     image = Image(name, hardware, Path(), python, os_name, today, given_platform=told, added=True)
     kept = store_image(image, verified, folder, replace_other=replace)
     return AddedImage(kept, verified.file.skipped, verified.notes)
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.match(name):
-        raise UsageError(
-            f"{name!r} cannot be the name of an image",
-            hint="It starts with a letter or digit; then letters, digits and . _ : + - may follow.",
-        )
-    if name == HERE or name.endswith((*(f"-{each}" for each in HARDWARE), ":latest", ".txt")):
-        raise UsageError(
-            f"{name!r} cannot be the name of an image: it would be read as something else",
-            hint="`here` is this interpreter, `-gpu` at the end names the hardware (give --hardware gpu), "
-            "`:latest` is the newest image, and `.txt` a file.",
-        )

@@ -65,7 +65,7 @@ class ImageSummary:
             ("hardware", image.hardware),
             ("date", image.date),
             ("commit", image.commit),
-            ("pinned", "yes, the service offers it by this name" if image.pinned else ""),
+            ("pinned", "a runtime version that does not change" if image.pinned else ""),
             ("added", "by hand" if image.added else ""),
             ("packages", counts),
         ]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tierproof.core.atomic_write import write_text_atomically
-from tierproof.errors import OutputError
 from tierproof.guard.cache_folder import find_user_cache_folder
-
-_FORMAT = 1
+from tierproof.images.fact_cache import FactCache
 
 
 class RequiresCache:
@@ -25,33 +20,16 @@ class RequiresCache:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = find_user_cache_folder() / "requires.json" if path is None else path
-        self._known = self._read()
+        self._facts = FactCache(self.path, "requires", _read_lines)
 
     def get(self, name: str, version: str) -> tuple[str, ...] | None:
         """The lines, or None where they are not known."""
-        return self._known.get(f"{name}=={version}")
+        return self._facts.get(f"{name}=={version}")
 
     def add(self, found: Mapping[tuple[str, str], tuple[str, ...]]) -> None:
         """Keep what was found, with what another process has kept meanwhile."""
-        if not found:
-            return
-        self._known = {
-            **self._read(),
-            **self._known,
-            **{f"{name}=={version}": lines for (name, version), lines in found.items()},
-        }
-        document = {"format": _FORMAT, "requires": self._known}
-        with contextlib.suppress(OSError, OutputError):  # without it the answer only takes longer
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_text_atomically(self.path, json.dumps(document, sort_keys=True))
+        self._facts.add({f"{name}=={version}": lines for (name, version), lines in found.items()})
 
-    def _read(self) -> dict[str, tuple[str, ...]]:
-        try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
-            if document["format"] != _FORMAT:
-                return {}
-            return {
-                str(key): tuple(str(line) for line in lines) for key, lines in document["requires"].items()
-            }
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return {}
+
+def _read_lines(lines: Iterable[object]) -> tuple[str, ...]:
+    return tuple(str(line) for line in lines)

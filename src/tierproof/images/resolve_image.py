@@ -9,7 +9,8 @@ from pathlib import Path
 from tierproof.errors import OutputError, UsageError
 from tierproof.images.here_image import capture_here, write_here
 from tierproof.images.image_contents import ImageContents, read_contents
-from tierproof.images.image_index import HARDWARE, HERE, Image, split_label
+from tierproof.images.image_index import HERE, Image, split_label
+from tierproof.images.image_name import check_hardware
 from tierproof.images.image_store import find_stored_image
 from tierproof.images.platform_name import parse_platform
 from tierproof.images.python_version import choose_python
@@ -53,8 +54,7 @@ def open_image(text: str, *, python: str = "", hardware: str = "cpu", platform: 
 
 
 def _find_image(text: str, *, python: str, hardware: str, platform: str) -> ImageContents:
-    if hardware not in HARDWARE:
-        raise UsageError(f"the hardware {hardware!r} is not known", hint=f"Known are {', '.join(HARDWARE)}")
+    check_hardware(hardware)
     if not text.strip():
         raise UsageError("an image is needed", hint="Give a name such as colab:2026.07, a file, or here.")
     told = parse_platform(platform)
