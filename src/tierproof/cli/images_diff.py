@@ -28,12 +28,9 @@ def diff(
 ) -> int:
     """Show what differs between images A and B: packages that moved, came or went, and the Python.
 
-    \b
-    major    the first part of the version that is not zero differs
-    native   one of the two has compiled code; `native?` where nobody tells
-
-    Which packages have compiled code is read from the names of their wheels; for that the package index is
-    asked, once for each release.
+    A change is major where the first part of the version that is not zero differs. `native` marks packages
+    with compiled code, which is read from the names of their wheels: the package index is asked, once for each
+    release. `native?` marks those of which nobody tells.
     """
     from tierproof.images.compare_images import compare_images
     from tierproof.images.resolve_image import open_image

@@ -85,14 +85,12 @@ def name_month(date: str) -> str:
 def parse_readme(text: str) -> tuple[PinnedRuntime, ...]:
     """Give the pinned runtimes that a README names, in its order; one without a commit is left out."""
     found: dict[str, PinnedRuntime] = {}
-    headings = [*_HEADING.finditer(text)]
-    ends = [*(each.start() for each in headings[1:]), len(text)]
-    for heading, end in zip(headings, ends, strict=True):
-        section = text[heading.end() : end]
+    _, *parts = _HEADING.split(text)  # each heading with the section below it
+    for heading, section in zip(parts[::2], parts[1::2], strict=True):
         commit = _COMMIT.search(section)
-        if _VERSION.match(heading[1]) and commit:
+        if _VERSION.match(heading) and commit:
             python, system = parse_system(section)
-            found.setdefault(heading[1], PinnedRuntime(heading[1], commit[1], python, system))
+            found.setdefault(heading, PinnedRuntime(heading, commit[1], python, system))
     return tuple(found.values())
 
 

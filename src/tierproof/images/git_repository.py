@@ -58,6 +58,8 @@ class GitRepository:
     def fetch(self) -> None:
         """Bring the copy up to the head of the repository; only what it lacks is transferred.
 
+        A copy that turns out to be damaged is fetched anew.
+
         Raises:
             ImageSourceError: git fails, or takes longer than 15 minutes.
             EnvironmentBusyError: another process was fetching all that time.
@@ -65,17 +67,16 @@ class GitRepository:
         """
         with lock_folder(self._root, limit_s=_FETCH_LIMIT_S, hint=_UNWRITABLE):
             self._prepare()
-            self._run(
-                "fetch", "--no-tags", "--quiet", "--", self.url, f"+HEAD:{_HEAD}", limit_s=_FETCH_LIMIT_S
-            )
-
-    def forget(self) -> None:
-        """Remove the copy."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+            try:
+                self._fetch()
+            except ImageSourceError:
+                if self._is_intact():
+                    raise
+                self._fetch_anew()
 
     def list_changes(self, paths: Sequence[str]) -> tuple[PathChange, ...]:
         """List what changed any of `paths`, the newest first; a commit that removed one is left out."""
-        output = self._run(
+        output = self._ask(
             "log", "--raw", "--no-abbrev", "--no-renames", "-m", "--first-parent", "--diff-filter=AMT",
             "-z", "--format=commit %H %ct", _HEAD, "--", *paths,
         )  # fmt: skip
@@ -86,7 +87,7 @@ class GitRepository:
         there = [name for name, (kind, _) in self.find_objects(commits).items() if kind == "commit"]
         if not there:
             return {}
-        output = self._run("log", "--no-walk=unsorted", "--format=%H %ct", *there).decode()
+        output = self._ask("log", "--no-walk=unsorted", "--format=%H %ct", *there).decode()
         return {commit: int(at_s) for commit, at_s in (line.split() for line in output.splitlines())}
 
     def find_objects(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -98,7 +99,7 @@ class GitRepository:
         if not names:
             return {}
         format_ = "--batch-check=%(objecttype) %(objectsize)"
-        lines = self._run("cat-file", format_, words="\n".join(names) + "\n").decode().splitlines()
+        lines = self._ask("cat-file", format_, words="\n".join(names) + "\n").decode().splitlines()
         answers = zip(names, lines, strict=True)
         return {
             name: (line.split()[0], int(line.split()[1]))
@@ -108,17 +109,44 @@ class GitRepository:
 
     def read(self, name: str) -> bytes:
         """Read the file that `COMMIT:PATH` names."""
-        return self._run("cat-file", "blob", name)
+        return self._ask("cat-file", "blob", name)
 
     def _prepare(self) -> None:
         if not (self._folder / "HEAD").exists():
-            self.forget()
+            shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
             self._run("init", "--bare", "--quiet", ".")
-        # What a killed fetch has left is of no use to git.
-        for path in (self._folder / "objects" / "pack").glob("tmp_*"):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        # What a killed fetch has left half: git would append to it, whatever the server sends.
+        for pattern in ("pack/tmp_*", "*/*.temp"):
+            for path in (self._folder / "objects").glob(pattern):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _fetch(self) -> None:
+        self._run("fetch", "--no-tags", "--quiet", "--", self.url, f"+HEAD:{_HEAD}", limit_s=_FETCH_LIMIT_S)
+
+    def _fetch_anew(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._prepare()
+        self._fetch()
+
+    def _is_intact(self) -> bool:
+        try:
+            self._run("fsck", "--no-dangling", "--no-progress")
+        except ImageSourceError:
+            return False
+        return True
+
+    def _ask(self, *arguments: str, words: str = "") -> bytes:
+        """Run git on the copy; a damaged copy is fetched anew."""
+        try:
+            return self._run(*arguments, words=words)
+        except ImageSourceError:
+            if self._is_intact():
+                raise
+        with lock_folder(self._root, limit_s=_FETCH_LIMIT_S, hint=_UNWRITABLE):
+            self._fetch_anew()
+        return self._run(*arguments, words=words)
 
     def _run(self, *arguments: str, limit_s: float = _READ_LIMIT_S, words: str = "") -> bytes:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tierproof.errors import ImageSourceError, UsageError
+from tierproof.errors import UsageError
 from tierproof.guard.cache_folder import find_user_cache_folder
 from tierproof.images.backend_info import (
     LISTS,
@@ -40,14 +40,19 @@ class GitSource:
         self._repository = repository
 
     def list_offers(self) -> Offers:
-        """Fetch what is new in the history, and list what it shows; a damaged copy is fetched anew."""
+        """Fetch what is new in the history, and list what it shows."""
         self._repository.fetch()
-        try:
-            return self._list()
-        except ImageSourceError:
-            self._repository.forget()
-            self._repository.fetch()
-            return self._list()
+        changes = self._repository.list_changes(
+            [README, *(path for paths in LISTS.values() for path in paths)]
+        )
+        if not any(find_hardware(change.path) for change in changes):
+            raise UsageError(
+                f"{self.name} is a git repository without a pip-freeze.txt",
+                hint="The layout of googlecolab/backend-info is expected, or a folder with an index.json.",
+            )
+        pinned, refused = self._offer_pinned(changes)
+        found, too_large = self._refuse_large([*pinned, *_offer_months(changes)])
+        return Offers(found, [*refused, *too_large])
 
     def read(self, offer: Offer) -> OfferedList | None:
         """Read a list and the file about its system, as they were at the offer's commit."""
@@ -60,19 +65,6 @@ class GitSource:
         )
         content = self._repository.read(offer.location)
         return OfferedList(content, python or image.python, system or image.os)
-
-    def _list(self) -> Offers:
-        changes = self._repository.list_changes(
-            [README, *(path for paths in LISTS.values() for path in paths)]
-        )
-        if not any(find_hardware(change.path) for change in changes):
-            raise UsageError(
-                f"{self.name} is a git repository without a pip-freeze.txt",
-                hint="The layout of googlecolab/backend-info is expected, or a folder with an index.json.",
-            )
-        pinned, refused = self._offer_pinned(changes)
-        found, too_large = self._refuse_large([*pinned, *_offer_months(changes)])
-        return Offers(found, [*refused, *too_large])
 
     def _offer_pinned(self, changes: Sequence[PathChange]) -> tuple[list[Offer], list[tuple[str, str]]]:
         runtimes = self._read_runtimes(changes)

@@ -121,11 +121,16 @@ class ImageDiff:
     def to_text(self) -> str:
         """Give it as plain text."""
         parts = [f"{self.before.label} → {self.after.label}", *self.list_facts()]
-        if self.changed:
-            parts += ["", "changed", align_table((), list_cells(self.changed), indent="  ")]
-        for title, items in (("added", self.added), ("removed", self.removed)):
-            if items:
-                rows = [(item.name, _name_version(item)) for item in items]
+        major = [item for item in self.changed if item.major]
+        others = [item for item in self.changed if not item.major]
+        tables: list[tuple[str, list[tuple[str, ...]]]] = [
+            ("changed, major", [_list_cells(item) for item in major])
+        ]
+        tables += [("changed", [_list_cells(item) for item in others])]
+        tables += [("added", [(item.name, _name_version(item)) for item in self.added])]
+        tables += [("removed", [(item.name, _name_version(item)) for item in self.removed])]
+        for title, rows in tables:
+            if rows:
                 parts += ["", title, align_table((), rows, indent="  ")]
         return "\n".join(parts)
 
@@ -134,7 +139,7 @@ class ImageDiff:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<p>{html.escape(line)}</p>" for line in self.list_facts())
-        rows = [(item.name, item.before, item.after, mark_change(item)) for item in self.changed]
+        rows = [(item.name, item.before, item.after, _mark(item)) for item in self.changed]
         rows += [(item.name, "–", _name_version(item), "added") for item in self.added]
         rows += [(item.name, _name_version(item), "–", "removed") for item in self.removed]
         titles = ("package", self.before.label, self.after.label, "")
@@ -175,18 +180,6 @@ def diff_images(
     )
 
 
-def list_cells(changed: tuple[ChangedPackage, ...]) -> tuple[tuple[str, str, str], ...]:
-    """Give the cells of a table of changes: the package, its versions, and what they mean."""
-    return tuple((item.name, f"{item.before} → {item.after}", mark_change(item)) for item in changed)
-
-
-def mark_change(item: ChangedPackage) -> str:
-    """Say in words what is known of a change."""
-    words = ["major"] if item.major else []
-    words += ["native"] if item.native else ["native?"] if item.native is None else []
-    return ", ".join(words)
-
-
 def is_major(before: str, after: str) -> bool:
     """Tell whether two versions differ in their epoch or in the first part that is not zero in both.
 
@@ -204,6 +197,18 @@ def is_major(before: str, after: str) -> bool:
 
 def _pad(version: Version, length: int) -> tuple[int, ...]:
     return version.release + (0,) * (length - len(version.release))
+
+
+def _list_cells(item: ChangedPackage) -> tuple[str, ...]:
+    return (item.name, item.before, "→", item.after, _mark_native(item))
+
+
+def _mark_native(item: ChangedPackage) -> str:
+    return "native?" if item.native is None else "native" if item.native else ""
+
+
+def _mark(item: ChangedPackage) -> str:
+    return ", ".join(word for word in ("major" if item.major else "", _mark_native(item)) if word)
 
 
 def _is_alike(first: FrozenPackage, second: FrozenPackage) -> bool:

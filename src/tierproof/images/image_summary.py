@@ -61,7 +61,10 @@ class ImageSummary:
         facts = [
             ("Python", image.python or "not known"),
             ("system", image.os or "not known"),
-            ("platform", image.platform),
+            (
+                "platform",
+                image.platform if image.os or image.given_platform else f"{image.platform}, assumed",
+            ),
             ("hardware", image.hardware),
             ("date", image.date),
             ("commit", image.commit),
