@@ -24,6 +24,7 @@ from tierproof.images.found_install import FoundInstall, PreflightTarget, Target
 from tierproof.images.hosted_base import open_image
 from tierproof.images.image_store import list_images
 from tierproof.images.judge_install import QuestionOptions
+from tierproof.images.open_source import open_source
 from tierproof.images.preflight import preflight
 from tierproof.images.preflight_result import TargetVerdict
 from tierproof.images.sync_images import sync_images
@@ -41,7 +42,7 @@ def run() -> tuple[str, bool]:
         return "skipped: the corpus and the images lie in no ../shared and TIERPROOF_SHARED names none", True
     targets = [read_line(entry) for entry in read_corpus(shared) if entry["source"] != "unknown"]
     with tempfile.TemporaryDirectory(prefix="tierproof-corpus-") as folder:
-        sync_images(str(shared / "runtimes" / "colab"), Path(folder))
+        sync_images(open_source(str(shared / "runtimes" / "colab")), Path(folder))
         stored = [image for image in list_images(Path(folder)) if image.pinned and image.hardware == "cpu"]
         images = sorted(stored, key=lambda image: image.date)
         found = preflight(

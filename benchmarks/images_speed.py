@@ -23,6 +23,7 @@ from tierproof.images.found_install import PreflightTarget
 from tierproof.images.hosted_base import open_image
 from tierproof.images.image_store import list_images
 from tierproof.images.judge_install import QuestionOptions
+from tierproof.images.open_source import open_source
 from tierproof.images.preflight import preflight
 from tierproof.images.read_target import read_targets
 from tierproof.images.sync_images import sync_images
@@ -46,7 +47,7 @@ def run() -> tuple[str, bool]:
         return "skipped: the images lie in no ../shared and TIERPROOF_SHARED names none", True
     with tempfile.TemporaryDirectory(prefix="tierproof-images-") as folder:
         os.environ["TIERPROOF_IMAGES"] = folder
-        sync_images(str(shared / "runtimes" / "colab"))
+        sync_images(open_source(str(shared / "runtimes" / "colab")))
         rows, met = measure_queries(shared)
         more, met_all = measure_all()
     table = format_table(("what", "n", "p50 s", "p95 s", "bar", ""), [*rows, *more])

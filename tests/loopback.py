@@ -13,15 +13,18 @@ import pytest
 
 @dataclass
 class Site:
-    """`pages` maps a path to its bytes, or to a status code; `requests` lists what was asked.
+    """`pages` maps a path to its bytes, or to a status code; `requests` lists what was asked, and `authorizations` by whom.
 
-    A path in `stall_paths` gets all its bytes but the last, which comes when the server ends.
+    A path in `stall_paths` gets all its bytes but the last, which comes when the server ends; one in `cut_paths`
+    gets half of its bytes, and the connection drops.
     """
 
     url: str
     pages: dict[str, bytes | int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
     stall_paths: set[str] = field(default_factory=set)
+    cut_paths: set[str] = field(default_factory=set)
     released: threading.Event = field(default_factory=threading.Event)
 
 
@@ -32,6 +35,7 @@ def serve() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             site.requests.append(self.path)
+            site.authorizations.append(self.headers.get("Authorization", ""))
             page = site.pages.get(self.path, 404)
             if isinstance(page, int):
                 self.send_error(page)
@@ -51,6 +55,8 @@ def serve() -> Iterator[Site]:
                 self.wfile.write(page[:-1])
                 site.released.wait(60)
                 page = page[-1:]
+            if self.path in site.cut_paths:
+                page = page[: len(page) // 2]
             with contextlib.suppress(BrokenPipeError):
                 self.wfile.write(page)
 

@@ -72,6 +72,10 @@ class BrokenPackageError(TierproofError):
         self.feature = feature
 
 
+class ImageSourceError(TierproofError):
+    """Where images come from cannot be reached, or breaks off; what was stored before is there still."""
+
+
 class PlanError(TierproofError):
     """No plan could be made: no network, an index that refuses, or too slow a search."""
 

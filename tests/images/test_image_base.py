@@ -216,7 +216,7 @@ def test_a_damaged_index(tmp_path: Path, text: str, message: str) -> None:
 
 def test_no_index(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        find_stored_image("a", tmp_path)
+        read_index(tmp_path)
 
 
 def test_loaded_sets() -> None:

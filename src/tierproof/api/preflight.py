@@ -11,12 +11,13 @@ from tierproof.guard.loaded_distributions import find_loaded_by_live_processes
 from tierproof.guard.present_base import capture_present_base
 from tierproof.images.answer_cache import read_instant
 from tierproof.images.hosted_base import HostedBase, open_base, open_image
+from tierproof.images.image_index import HERE
 from tierproof.images.image_store import list_images
 from tierproof.images.judge_install import QuestionOptions
 from tierproof.images.preflight import preflight as judge
 from tierproof.images.preflight_result import Preflight
 from tierproof.images.read_target import read_targets
-from tierproof.images.resolve_image import HERE, resolve_image
+from tierproof.images.resolve_image import resolve_image
 
 ALL = "all"
 

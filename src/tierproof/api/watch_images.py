@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tierproof.api.preflight import check_date, open_images
-from tierproof.errors import PlanError, UsageError
+from tierproof.errors import ImageSourceError, UsageError
 from tierproof.images.hosted_base import HostedBase
 from tierproof.images.judge_install import QuestionOptions
-from tierproof.images.open_packages import open_packages
+from tierproof.images.open_source import open_source
 from tierproof.images.preflight import preflight
 from tierproof.images.preflight_result import TargetVerdict
 from tierproof.images.read_target import read_targets
+from tierproof.images.resolve_image import open_image
 from tierproof.images.subscription import DEFAULT_IMAGES, Subscription, read_subscriptions, subscribe
 from tierproof.images.sync_images import sync_images
 from tierproof.images.watch_images import watch_images
@@ -82,17 +83,15 @@ def _read(words: Sequence[str], images: Sequence[str]) -> tuple[Subscription, ..
 def _sync(source: str, on_step: Callable[[str], None]) -> list[str]:
     """Sync; where that fails, say so and go on with what is stored."""
     try:
-        result = sync_images(source, on_step=on_step)
-    except PlanError as error:
+        result = sync_images(open_source(source), on_progress=lambda _done, _total, name: on_step(name))
+    except ImageSourceError as error:
         return [f"the images could not be brought up to date: {error.message}"]
-    notes = (
-        [f"new image: {label}" for label in result.added] if len(result.added) < len(result.unchanged) else []
-    )
+    notes = [f"new image: {label}" for label in result.new] if len(result.new) < result.current else []
     return [*notes, *(f"{label} was refused: {reason}" for label, reason in result.refused)]
 
 
 def _find_versions(label: str) -> Mapping[str, str]:
     try:
-        return open_packages(label).versions
+        return {item.name: item.version for item in open_image(label).file.packages}
     except UsageError:  # it is stored no longer
         return {}

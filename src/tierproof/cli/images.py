@@ -1,4 +1,4 @@
-"""`tierproof images …`. A new subcommand is one new file and one line here."""
+"""`tierproof images …`. A new subcommand is one new file `images_NAME.py` and one line here."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from tierproof.cli.images_timeline import timeline
 from tierproof.cli.images_watch import watch
 
 
-@click.group(short_help="Hosted images: what is installed on Colab, now and before.")
+@click.group(short_help="Hosted images: what is installed there.")
 def images() -> None:
-    """Hosted images: what is installed on Colab, now and before.
+    """Keep lists of what hosted images hold, look at them, and compare them.
 
-    An image is the list of packages of a hosted runtime with its Python. `tierproof plan --image` and
-    `tierproof preflight` tell what an install does there.
+    \b
+    IMAGE is one of
+      colab:2026.07        a pinned runtime; colab:2026.07-gpu and -tpu on other hardware
+      colab:2026-08        the last list of a month; colab:latest is the newest
+      NAME                 what `tierproof images add` was told
+      ./freeze.txt         what `pip freeze` printed somewhere
+      here                 this interpreter
+
+    The lists lie in $TIERPROOF_IMAGES, or in your data folder. `tierproof images sync` fetches Colab's.
     """
 
 
-images.add_command(list_stored)
-images.add_command(sync)
-images.add_command(show)
-images.add_command(diff)
-images.add_command(add)
-images.add_command(timeline)
-images.add_command(watch)
+for command in (list_stored, sync, show, diff, add, timeline, watch):
+    images.add_command(command)

@@ -1,4 +1,4 @@
-"""`tierproof images add FILE`."""
+"""`tierproof images add FILE --name NAME`."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from pathlib import Path
 
 import click
 
+from tierproof.cli.echo_result import echo_result
+from tierproof.cli.image_options import take_image_facts
 
-@click.command(short_help="Store a freeze list as an image of your own.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="What it is called: lab:2026.07, my-server.")
-@click.option("--python", metavar="3.X", default="", help="Its Python; needed where the list does not tell.")
-@click.option("--hardware", type=click.Choice(("cpu", "gpu", "tpu")), default="cpu", show_default=True)
-@click.option(
-    "--platform",
-    metavar="PLATFORM",
-    default="linux-x86_64",
-    show_default=True,
-    help="Or linux-aarch64, or as uv names it.",
-)
-@click.option("--replace", is_flag=True, help="Take the place of an image of the same name.")
+
+@click.command(short_help="Add a freeze list as an image.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="By which the image is found afterwards.")
+@take_image_facts
+@click.option("--replace", is_flag=True, help="Put it in the place of an image of this name and hardware.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was added as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def add(
-    file: Path,
     *,
+    file: Path,
     name: str,
     python: str,
     hardware: str,
     platform: str,
     replace: bool,
+    as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Store FILE, what `pip freeze` printed on a machine, as an image of your own."""
+    """Copy FILE, which `pip freeze` printed somewhere, into the folder of images.
+
+    Every line that names no package is shown with the reason. `here` as FILE stands for what is installed in
+    this interpreter.
+
+    Exit codes: 0 = added, 2 = the list or the name cannot be used; nothing was changed then.
+    """
     from tierproof.images.add_image import add_image
 
-    packages = add_image(file, name, python=python, hardware=hardware, platform=platform, replace=replace)
-    for line in packages.skipped:
-        click.echo(f"left out: {line}", err=True)
-    click.echo(f"{packages.label}: Python {packages.python}, {len(packages.versions)} packages")
+    added = add_image(file, name=name, python=python, hardware=hardware, platform=platform, replace=replace)
+    echo_result(added, as_json=as_json)
     return 0

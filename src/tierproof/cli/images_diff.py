@@ -4,28 +4,48 @@ from __future__ import annotations
 
 import click
 
+from tierproof.cli.image_options import take_image_facts
+from tierproof.cli.show_steps import open_steps
 
-@click.command(short_help="Show what moved between two images.")
+
+@click.command(short_help="Compare two images.")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@click.option("--python", metavar="3.X", default="", help="The Python of a freeze file.")
-@click.option("--native", is_flag=True, help="Ask the index which of the moved packages ship native code.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@take_image_facts
+@click.option("--offline", is_flag=True, help="Do not ask the package index which packages have native code.")
+@click.option("--json", "as_json", is_flag=True, help="Print the difference as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def diff(before: str, after: str, *, python: str, native: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Show what moved between images A and B; either may be `here`.
+def diff(
+    *,
+    before: str,
+    after: str,
+    python: str,
+    hardware: str,
+    platform: str,
+    offline: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - main reads --debug
+) -> int:
+    """Show what differs between images A and B: packages that moved, came or went, and the Python.
 
-    Exit codes: 0 = the same, 1 = something moved, 2 = one of them cannot be read.
+    A change is major where the first part of the version that is not zero differs. `native` marks packages
+    with compiled code, which is read from the names of their wheels: the package index is asked, once for each
+    release. `native?` marks those of which nobody tells.
     """
-    from tierproof.cli.echo_result import echo_document
-    from tierproof.images.image_diff import diff_images
-    from tierproof.images.native_packages import find_native_packages
-    from tierproof.images.open_packages import open_packages
+    from tierproof.images.compare_images import compare_images
+    from tierproof.images.resolve_image import open_image
 
-    first, second = open_packages(before, python=python), open_packages(after, python=python)
-    found = diff_images(first, second)
-    if native:
-        moved = {each.name: each.after for each in found.moved}
-        found = diff_images(first, second, find_native_packages(moved, second.python))
-    echo_document(found.to_dict(), found.to_text(), as_json=as_json)
-    return 1 if found.moved or found.added or found.removed else 0
+    with open_steps(quiet=as_json) as show:
+        first, second = (
+            open_image(text, python=python, hardware=hardware, platform=platform) for text in (before, after)
+        )
+        if not offline:
+            show("looking up which packages have native code")
+        result = compare_images(first, second, offline=offline)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+    else:
+        click.echo(result.to_text())
+    return 0

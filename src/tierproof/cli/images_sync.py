@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import click
 
+from tierproof.cli.echo_result import echo_result
+from tierproof.cli.interruption import Interrupted
+from tierproof.cli.show_progress import LineDisplay, open_display
 
-@click.command(short_help="Fetch the images that Google publishes, or those of another source.")
+
+@click.command(short_help="Fetch the lists of Colab's images.")
 @click.option(
     "--from",
     "source",
-    metavar="DIR_OR_URL",
     default="",
-    help="A folder or URL with an index.json, or a git repository laid out as googlecolab/backend-info.",
+    metavar="DIR_OR_URL",
+    help="A folder or an http(s) URL with an index.json, or a git repository like the public one, "
+    "googlecolab/backend-info, which is the default ($TIERPROOF_IMAGES_URL overrides it).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def sync(*, source: str, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Fetch what is new: the runtimes that a notebook can be pinned to, and the last image of each month.
+    """Fetch what the source has and the folder of images lacks. Every list is verified before it is stored.
 
-    What is there already is not fetched again; what an interrupted sync has fetched is kept. The images lie
-    in the folder that $TIERPROOF_IMAGES names, else in your data folder.
+    From the public repository come the pinned runtimes (colab:2026.07) and, for each month, the last list
+    (colab:2026-08), on each hardware. Without git only the latest lists and the pinned ones can be had.
 
-    Exit codes: 0 = up to date, 1 = something was refused, 2 = the source could not be read.
+    An interruption keeps what was fetched; run it again to go on.
+
+    Exit codes: 0 = all that is offered is stored, 1 = something was refused and is named, 2 = no source.
     """
-    from tierproof.cli.echo_result import echo_document
-    from tierproof.cli.show_steps import open_steps
+    from tierproof.images.open_source import open_source
     from tierproof.images.sync_images import sync_images
 
-    with open_steps(quiet=as_json) as step:
-        result = sync_images(source, on_step=step)
-    echo_document(result.to_dict(), result.to_text(), as_json=as_json)
-    return result.exit_code
+    try:
+        with open_display(quiet=as_json) as display:
+
+            def show(done: int, total: int, name: str) -> None:
+                if total == 0 and isinstance(display, LineDisplay):
+                    display.write(f"{name}\n")
+                display.show(done, total, name)
+
+            report = sync_images(open_source(source), on_progress=show)
+    except (Interrupted, KeyboardInterrupt):
+        click.echo("What was fetched is kept: run `tierproof images sync` again to go on.", err=True)
+        raise
+    echo_result(report, as_json=as_json)
+    return report.exit_code

@@ -1,59 +1,115 @@
-"""A freeze list of the user's own becomes a stored image."""
+"""Add a freeze list to the user's images."""
 
 from __future__ import annotations
 
-import datetime as dt
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
 from tierproof.errors import UsageError
-from tierproof.images.freeze_file import find_python
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import check_list, find_stored_image, store_image
-from tierproof.images.package_list import PackageList, read_packages
-from tierproof.images.resolve_image import HERE, check_platform, check_python
+from tierproof.images.freeze_file import SkippedLine
+from tierproof.images.here_image import capture_here, format_list
+from tierproof.images.image_contents import read_list_file
+from tierproof.images.image_index import HERE, Image
+from tierproof.images.image_name import check_hardware, check_image_name
+from tierproof.images.image_store import store_image
+from tierproof.images.platform_name import parse_platform
+from tierproof.images.python_version import choose_python
+from tierproof.images.verify_list import VerifiedList, verify_list
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AddedImage:
+    """What was added.
+
+    Attributes:
+        image: as it is stored.
+        skipped: lines of the list that name no package, or one that was named before.
+        notes: what is odd about the list.
+    """
+
+    image: Image
+    skipped: tuple[SkippedLine, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `images add --json` document."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "image": self.image.label,
+            "hardware": self.image.hardware,
+            "python": self.image.python,
+            "platform": self.image.platform,
+            "packages": self.image.packages,
+            "file": str(self.image.path),
+            "skipped": [
+                {"line": each.line, "text": each.text, "reason": each.reason} for each in self.skipped
+            ],
+            "notes": list(self.notes),
+        }
+
+    def describe(self) -> str:
+        """Give it as plain lines; every skipped line is named."""
+        image = self.image
+        lines = [f"Added {image.label}: {image.packages} packages, Python {image.python}, {image.platform}"]
+        lines += [f"  skipped line {each.line}: {each.reason}: {each.text}" for each in self.skipped]
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        return show_plainly(self.describe())
 
 
 def add_image(
-    file: Path,
-    name: str,
+    path: Path,
     *,
+    name: str,
     python: str = "",
     hardware: str = "cpu",
     platform: str = "",
-    folder: Path | None = None,
     replace: bool = False,
-) -> PackageList:
-    """Store a list and give what it holds.
+    folder: Path | None = None,
+) -> AddedImage:
+    """Copy a freeze list into the folder of images.
 
     Args:
-        file: what `pip freeze` printed.
-        name: of the image.
-        python: its version; empty where the list tells it.
+        path: of the list; `here` stands for what is installed in this interpreter.
+        name: by which the image is found afterwards.
+        python: such as `3.12`; may be left out where the list's wheels tell it.
         hardware: `cpu`, `gpu` or `tpu`.
-        platform: `linux-x86_64`, or as uv names it; an unknown one counts as an old Linux.
-        folder: of the store.
-        replace: take the place of an image of the same name.
+        platform: such as `linux-x86_64`, which is the default.
+        replace: put it in the place of an image of this name and hardware.
+        folder: the user's folder of images by default.
 
     Raises:
-        UsageError: the list is none, nobody tells its Python, or there is such an image.
-        OutputError: the store cannot be written.
+        UsageError: the name or the list cannot be used, its Python is not known, or the name is taken.
+        OutputError: the folder cannot be written to.
+        EnvironmentBusyError: another process is writing there, and does not come to an end.
     """
-    if name == HERE:
-        raise UsageError("`here` always means this interpreter", hint="Give the image another name.")
-    if file.is_dir():
-        raise UsageError(f"{file} is a folder; an image is a file that `pip freeze` wrote")
-    text = Image(name, hardware, file, python).read_text()
-    told = check_python(python) or find_python(check_list(text, str(file)))
-    if not told:
+    check_image_name(name)
+    check_hardware(hardware)
+    told = parse_platform(platform)
+    os_name = ""
+    if str(path) == HERE:
+        here = capture_here()
+        verified = VerifiedList(format_list(here.file), here.file)
+        python = python or here.image.python
+        os_name, told = here.image.os, told or here.image.given_platform
+    else:
+        verified = verify_list(read_list_file(path), source=str(path))
+        python = choose_python(python, verified.file, str(path))
+    if not python:
         raise UsageError(
-            f"nobody tells which Python {file} is of", hint="Give it, for instance --python 3.12"
+            f"nobody tells which Python {path} is for", hint="Give it, for instance: --python 3.12"
         )
-    entry = {
-        "image": name,
-        "hardware": hardware,
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "python": told,
-        "platform": check_platform(platform),
-    }
-    store_image(entry, text, folder, replace=replace)
-    return read_packages(find_stored_image(f"{name}-{hardware}", folder))
+    today = datetime.now(UTC).date().isoformat()
+    image = Image(name, hardware, Path(), python, os_name, today, given_platform=told, added=True)
+    kept = store_image(image, verified, folder, replace_other=replace)
+    return AddedImage(kept, verified.file.skipped, verified.notes)

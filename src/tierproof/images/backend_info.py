@@ -1,155 +1,118 @@
-"""The public repository in which Google publishes what Colab's images hold: googlecolab/backend-info.
+"""How Colab publishes what its images hold: the repository googlecolab/backend-info.
 
-Its head holds a freeze list for each hardware and what `lsb_release` and `python --version` print; its README
-names the runtimes that a notebook can be pinned to, each by a commit; the history holds all that were before.
+Each hardware has a freeze list and a file about its system, under names that were not always the same. The README
+names the pinned runtimes, each with the commit that shows it. Every other commit shows the image of its day, one
+or two days before users see it; the last change of a list in a month stands for the month.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
 
-from tierproof.errors import UsageError
-from tierproof.images.git_repository import GitRepository
-from tierproof.images.indexed_source import fetch_text
-from tierproof.images.remote_image import RemoteImage
+REPOSITORY_URL = "https://github.com/googlecolab/backend-info"
+README = "README.md"
+SERVICE = "colab"
 
-REPOSITORY = "https://github.com/googlecolab/backend-info"
-RAW = "https://raw.githubusercontent.com/googlecolab/backend-info"
-# Names of both files by hardware; how they are joined has varied.
-_FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "cpu": (("pip-freeze.txt",), ("os-info.txt",)),
-    "gpu": (("pip-freeze.gpu.txt", "pip-freeze-gpu.txt"), ("os-info-gpu.txt", "os-info.gpu.txt")),
-    "tpu": (("pip-freeze.tpu.txt", "pip-freeze-tpu.txt"), ("os-info-tpu.txt", "os-info.tpu.txt")),
+_ENDS: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("", "-cpu", ".cpu"),
+    "gpu": (".gpu", "-gpu"),
+    "tpu": (".tpu", "-tpu"),
 }
-_PINNED = re.compile(r"^#+\s*(\d{4}\.\d{2})\s*$(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
-_COMMIT = re.compile(r"/(?:tree|commit)/([0-9a-f]{40})")
-_PYTHON = re.compile(r"^\W*Python (\d+\.\d+\.\d+)", re.MULTILINE)
-_SYSTEM = re.compile(r"^\W*((?:Ubuntu|Debian)[^\n]*\d[^\n]*?)\s*$", re.MULTILINE)
+LISTS: Mapping[str, tuple[str, ...]] = {
+    hardware: tuple(f"pip-freeze{end}.txt" for end in ends) for hardware, ends in _ENDS.items()
+}
+SYSTEM_FILES: Mapping[str, tuple[str, ...]] = {
+    hardware: tuple(f"os-info{end}.txt" for end in ends) for hardware, ends in _ENDS.items()
+}
+
+_HEADING = re.compile(r"^#{2,6}[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
+_VERSION = re.compile(r"20\d\d\.\d\d\Z")
+_COMMIT = re.compile(r"/(?:tree|commit|blob)/([0-9a-f]{40})\b")
+_PYTHON = re.compile(r"^[\s*-]*Python\s+(3(?:\.\d+){1,2})\b", re.MULTILINE)
+_SYSTEM = re.compile(r"^[\s*-]*((?:Ubuntu|Debian)\b[^\n]*?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedRuntime:
-    """A runtime that the README names."""
+    """A runtime version that users of Colab can choose: what the README says of it."""
 
-    name: str
+    version: str
     commit: str
-    python: str
-    os: str
+    python: str = ""
+    os: str = ""
+
+    @property
+    def name(self) -> str:
+        """The image's name, `colab:2026.01` for one."""
+        return f"{SERVICE}:{self.version}"
 
 
-def parse_pinned(readme: str) -> tuple[PinnedRuntime, ...]:
-    """Read the runtimes out of the README; one without a commit is left out."""
-    found = []
-    for match in _PINNED.finditer(readme):
-        commit = _COMMIT.search(match[2])
-        if commit:
-            found.append(PinnedRuntime(f"colab:{match[1]}", commit[1], *read_facts(match[2])))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class ListChange:
+    """A commit that changed a freeze list.
 
-
-def read_facts(text: str) -> tuple[str, str]:
-    """Give Python's version and the system's name out of an `os-info` file; empty where it tells none."""
-    python, system = _PYTHON.search(text), _SYSTEM.search(text)
-    return python[1] if python else "", system[1] if system else ""
-
-
-def list_history(repository: GitRepository) -> tuple[RemoteImage, ...]:
-    """List the pinned runtimes, and the last image of each month.
-
-    Raises:
-        PlanError: git cannot read the repository.
-        UsageError: it is laid out otherwise.
+    Attributes:
+        hardware: whose list.
+        path: of the list.
+        commit: its full hash.
+        at_s: when, in seconds since 1970.
     """
-    repository.update()
-    files = repository.list_files()
-    if not any(name in files for name in _FILES["cpu"][0]):
-        raise UsageError(
-            "the repository holds no pip-freeze.txt", hint="It must be laid out as googlecolab/backend-info."
-        )
-    readme = repository.read("HEAD", "README.md") if "README.md" in files else ""
-    found = [
-        _describe(
-            repository,
-            runtime.name,
-            hardware,
-            runtime.commit,
-            repository.find_day(runtime.commit),
-            pinned=True,
-        )
-        for runtime in parse_pinned(readme)
-        for hardware in _FILES
-    ]
-    for hardware, (names, _) in _FILES.items():
-        commits = [each for name in names for each in reversed(repository.list_commits(name))]
-        latest = {day[:7]: (commit, day) for commit, day in sorted(commits, key=lambda each: each[1])}
-        found += [
-            _describe(repository, f"colab:{month}", hardware, commit, day, pinned=False)
-            for month, (commit, day) in latest.items()
-        ]
-    return tuple(each for each in found if each is not None)
+
+    hardware: str
+    path: str
+    commit: str
+    at_s: int
+
+    @property
+    def date(self) -> str:
+        """The day in UTC, ISO."""
+        return to_date(self.at_s)
 
 
-def _describe(
-    repository: GitRepository, name: str, hardware: str, commit: str, day: str, *, pinned: bool
-) -> RemoteImage | None:
-    files = repository.list_files(commit)
-    lists, facts = _FILES[hardware]
-    file = next((each for each in lists if each in files), None)
-    if file is None:
-        return None
-    told = next((each for each in facts if each in files), None)
-    entry: dict[str, object] = {
-        "image": name,
-        "hardware": hardware,
-        "date": day,
-        "commit": commit,
-        "pinned": pinned,
-    }
-
-    def fetch() -> str:
-        python, system = read_facts(repository.read(commit, told)) if told else ("", "")
-        entry.update({"python": python or None, "os": system or None})
-        return repository.read(commit, file)
-
-    return RemoteImage(entry, fetch)
+def to_date(at_s: int) -> str:
+    """Give the day of a moment in UTC, ISO."""
+    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
 
 
-def list_head(base: str, environment: Mapping[str, str]) -> tuple[RemoteImage, ...]:
-    """List what can be had without git: the head's images and the pinned ones, from raw files.
+def name_month(date: str) -> str:
+    """Give the name of the image of a month, `colab:2026-08` for one, from an ISO date."""
+    return f"{SERVICE}:{date[:7]}"
+
+
+def parse_readme(text: str) -> tuple[PinnedRuntime, ...]:
+    """Give the pinned runtimes that a README names, in its order; one without a commit is left out."""
+    found: dict[str, PinnedRuntime] = {}
+    _, *parts = _HEADING.split(text)  # each heading with the section below it
+    for heading, section in zip(parts[::2], parts[1::2], strict=True):
+        commit = _COMMIT.search(section)
+        if _VERSION.match(heading) and commit:
+            python, system = parse_system(section)
+            found.setdefault(heading, PinnedRuntime(heading, commit[1], python, system))
+    return tuple(found.values())
+
+
+def parse_system(text: str) -> tuple[str, str]:
+    """Give Python and system that an os-info file or a section of the README names; each may be empty."""
+    bare = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+    python, system = _PYTHON.search(bare), _SYSTEM.search(bare)
+    return (python[1] if python else "", system[1] if system else "")
+
+
+def choose_monthly(changes: Iterable[ListChange]) -> tuple[ListChange, ...]:
+    """Give the last change of each month and hardware, the newest first.
 
     Args:
-        base: URL below which `COMMIT/FILE` lies.
-        environment: its SSL_CERT_FILE is honoured.
-
-    Raises:
-        OSError: the README cannot be reached.
+        changes: the newest first, as a log shows them.
     """
-    root = base.rstrip("/")
-    runtimes = parse_pinned(fetch_text(f"{root}/main/README.md", environment))
-    found = []
-    for runtime in runtimes:
-        for hardware, (names, _) in _FILES.items():
-            entry: dict[str, object] = {
-                "image": runtime.name,
-                "hardware": hardware,
-                "commit": runtime.commit,
-                "pinned": True,
-                "python": runtime.python or None,
-                "os": runtime.os or None,
-                "optional": hardware != "cpu",
-            }
-            urls = [f"{root}/{runtime.commit}/{name}" for name in names]
-            found.append(RemoteImage(entry, partial(_fetch_first, urls, environment)))
-    return tuple(found)
+    chosen: dict[tuple[str, str], ListChange] = {}
+    for change in changes:
+        chosen.setdefault((change.date[:7], change.hardware), change)
+    return tuple(sorted(chosen.values(), key=lambda each: (each.date, each.hardware), reverse=True))
 
 
-def _fetch_first(urls: list[str], environment: Mapping[str, str]) -> str:
-    for url in urls[:-1]:
-        try:
-            return fetch_text(url, environment)
-        except OSError:
-            continue
-    return fetch_text(urls[-1], environment)
+def find_hardware(path: str) -> str:
+    """Give the hardware whose freeze list has this path; empty where it is none."""
+    return next((hardware for hardware, names in LISTS.items() if path in names), "")

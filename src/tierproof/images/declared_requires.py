@@ -187,24 +187,3 @@ def _choose_wheel(item: LockedPackage, target: Target) -> Mapping[str, Any] | No
         each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")
     ]
     return choose_wheel(wheels, rank_tags(target.python, target.platform))
-
-
-def find_native(
-    releases: Sequence[tuple[str, str]], target: Target, settings: IndexSettings, cache: RequiresCache
-) -> dict[str, bool]:
-    """Tell by name which releases ship native code, from the wheels that the index serves for an interpreter.
-
-    Raises:
-        PlanError: the index cannot be asked.
-    """
-    known = {name: told for name, version in releases if (told := cache.is_native(name, version)) is not None}
-    missing = [each for each in releases if each[0] not in known]
-    if not missing:
-        return known
-    found = {
-        (item.name, item.version): not find_url(wheel).endswith("-none-any.whl")
-        for item in _locate(missing, target, settings)
-        if (wheel := _choose_wheel(item, target)) is not None
-    }
-    cache.add_native(found)
-    return {**known, **{name: is_native for (name, _), is_native in found.items()}}

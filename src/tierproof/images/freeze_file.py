@@ -17,6 +17,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from tierproof.errors import UsageError
+from tierproof.guard.run_uv import hide_credentials
 
 # What pip writes above an editable project: `# Editable install with no version control (name==1.0)`.
 _EDITABLE_NOTE = re.compile(r"#.*\(([A-Za-z0-9][\w.-]*)===?([^\s()]+)\)\s*\Z")
@@ -24,6 +25,7 @@ _EGG = re.compile(r"(?:\A|&)egg=([A-Za-z0-9][\w.-]*)")
 _COMMENT = re.compile(r"(?:\A|\s)#\s.*\Z|(?:\A|\s)#\Z")
 _HASHES = re.compile(r"\s+(?:--hash=\S+|\\)(?=\s|\Z)")
 _LONGEST_LINE = 10_000
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class FrozenPackage:
 
 @dataclass(frozen=True, slots=True)
 class SkippedLine:
-    """A line that names no package that could be kept, and why."""
+    """A line that names no package that could be kept, and why; its text without credentials."""
 
     line: int
     text: str
@@ -87,10 +89,12 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
         package = _parse_line(line, number, noted)
         noted = None
         if isinstance(package, str):
-            skipped.append(SkippedLine(number, line[:200], package))
+            skipped.append(SkippedLine(number, _shorten(line), package))
         elif package.name in found:
             first = found[package.name]
-            skipped.append(SkippedLine(number, line[:200], f"line {first.line} names {package.name} already"))
+            skipped.append(
+                SkippedLine(number, _shorten(line), f"line {first.line} names {package.name} already")
+            )
         else:
             found[package.name] = package
     if not found:
@@ -105,10 +109,15 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
 def find_python(file: FreezeFile) -> str:
     """Give the Python that the list's wheels were made for, `3.10` for one; empty where none tells."""
     for package in file.packages:
-        match = re.search(r"-cp(\d)(\d+)-", _file_name(package.url)) if package.url else None
+        # The ABI tag decides: cp39-abi3 is for Python 3.9 and every later one.
+        match = re.search(r"-cp(\d)(\d+)-cp\1\2", _file_name(package.url)) if package.url else None
         if match:
             return f"{match[1]}.{match[2]}"
     return ""
+
+
+def _shorten(line: str) -> str:
+    return hide_credentials(line)[:_LONGEST_SHOWN]
 
 
 def _parse_line(line: str, number: int, noted: tuple[str, str] | None) -> FrozenPackage | str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tierproof.guard.base import Base
 from tierproof.images.image_base import ImageBase, make_image_base
+from tierproof.images.image_contents import read_list_file
 from tierproof.images.image_index import Image
 from tierproof.images.loaded_set import list_loaded
 
@@ -56,7 +57,7 @@ def open_image(image: Image, on_step: Callable[[str], None] = lambda _: None) ->
     Raises:
         UsageError: its list cannot be read.
     """
-    content = hashlib.sha256(image.read_text().encode("utf-8", "surrogateescape"))
+    content = hashlib.sha256(read_list_file(image.path))
     content.update(repr((image.label, image.python, image.platform, sorted(list_loaded()))).encode())
 
     return HostedBase(image.label, content.hexdigest(), lambda: make_image_base(image, on_step=on_step))

@@ -19,8 +19,8 @@ from tierproof.guard.loaded_distributions import Loaded
 from tierproof.guard.wheel_tags import describe_machine
 from tierproof.images.declared_requires import Target, find_requires
 from tierproof.images.freeze_file import FreezeFile, FrozenPackage, find_python
+from tierproof.images.image_contents import read_contents
 from tierproof.images.image_index import Image
-from tierproof.images.image_store import check_list
 from tierproof.images.loaded_set import PINNED_BY_COLAB, list_loaded
 from tierproof.images.requires_cache import RequiresCache
 
@@ -141,7 +141,7 @@ def describe_markers(python: str, platform: str) -> dict[str, str]:
 
 
 def _read_list(image: Image) -> FreezeFile:
-    return check_list(image.read_text(), str(image.path), image.packages)
+    return read_contents(image).file
 
 
 def _is_on_index(item: FrozenPackage) -> bool:

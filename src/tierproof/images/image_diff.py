@@ -1,36 +1,40 @@
-"""What moved between two images."""
+"""What differs between two images: which packages moved, which moves are major, and which are native."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import html
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tierproof.core.json_value import JsonValue
-from tierproof.core.plain_html import show_plainly
-from tierproof.images.package_list import PackageList
+from tierproof.guard.run_uv import hide_credentials
+from tierproof.images.freeze_file import FrozenPackage
+from tierproof.images.image_contents import ImageContents
+from tierproof.images.image_index import Image
+from tierproof.images.image_listing import describe_image
+from tierproof.images.text_table import align_table
 
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class MovedPackage:
-    """A package that both images have, in two versions.
+class ChangedPackage:
+    """A package that both images have, in two versions or from two places.
 
     Attributes:
         name: normalised.
-        before: its version on the first image.
-        after: on the second.
-        major: whether a release may break what worked: its epoch or first number moved, of 0.x the second.
-        native: whether it ships native code; None where nobody tells.
+        before: its version, or where it came from; after likewise.
+        major: the first part of the version that is not zero differs, or the epoch; None: a version is not known.
+        native: one of the two ships compiled code; None: nobody tells.
     """
 
     name: str
     before: str
     after: str
-    major: bool
-    native: bool | None = None
+    major: bool | None
+    native: bool | None
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give it as JSON."""
@@ -45,111 +49,193 @@ class MovedPackage:
 
 @dataclass(frozen=True, slots=True)
 class ImageDiff:
-    """What a second image has otherwise than a first.
+    """The way from one image to another.
 
     Attributes:
-        before: label of the first.
-        after: label of the second.
-        python: versions of both Pythons.
-        added: packages that the second has alone, as name and version.
-        removed: that the first has alone.
-        moved: that both have, in another version; major ones first.
-        same: how many both have alike.
+        before: the first image; after: the second.
+        added: packages that only the second has, by name; removed: that only the first has.
+        changed: those that both have, and not alike.
+        unchanged: how many are alike.
+        notes: what could not be known.
     """
 
-    before: str
-    after: str
-    python: tuple[str, str]
-    added: tuple[tuple[str, str], ...]
-    removed: tuple[tuple[str, str], ...]
-    moved: tuple[MovedPackage, ...]
-    same: int
+    before: Image
+    after: Image
+    added: tuple[FrozenPackage, ...]
+    removed: tuple[FrozenPackage, ...]
+    changed: tuple[ChangedPackage, ...]
+    unchanged: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def python_changed(self) -> bool:
+        """The images have different Pythons; a version that is not known counts as no difference."""
+        return bool(self.before.python and self.after.python and self.before.python != self.after.python)
+
+    @property
+    def hardware_changed(self) -> bool:
+        """The images are for different hardware."""
+        return self.before.hardware != self.after.hardware
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the `images diff --json` document."""
         return {
             "format_version": FORMAT_VERSION,
-            "before": self.before,
-            "after": self.after,
-            "python": list(self.python),
-            "added": [{"name": name, "version": version} for name, version in self.added],
-            "removed": [{"name": name, "version": version} for name, version in self.removed],
-            "moved": [each.to_dict() for each in self.moved],
-            "same": self.same,
+            "before": describe_image(self.before),
+            "after": describe_image(self.after),
+            "python": {
+                "before": self.before.python or None,
+                "after": self.after.python or None,
+                "changed": self.python_changed,
+            },
+            "hardware": {
+                "before": self.before.hardware,
+                "after": self.after.hardware,
+                "changed": self.hardware_changed,
+            },
+            "added": [{"name": item.name, "version": item.version or None} for item in self.added],
+            "removed": [{"name": item.name, "version": item.version or None} for item in self.removed],
+            "changed": [item.to_dict() for item in self.changed],
+            "unchanged": self.unchanged,
+            "notes": list(self.notes),
         }
 
-    def to_text(self) -> str:
-        """Give it as lines of text: what is major first."""
-        lines = [f"{self.before} → {self.after}"]
-        if self.python[0] != self.python[1]:
-            lines.append(f"Python {self.python[0] or '?'} → {self.python[1] or '?'}")
-        major = [each for each in self.moved if each.major]
+    def list_facts(self) -> tuple[str, ...]:
+        """Give a line for each difference that is no package, and the counts."""
+        lines = []
+        for title, before, after in (
+            ("Python", self.before.python, self.after.python),
+            ("hardware", self.before.hardware, self.after.hardware),
+            ("system", self.before.os, self.after.os),
+        ):
+            if before != after:
+                lines.append(f"{title}: {before or 'not known'} → {after or 'not known'}")
+        major = sum(1 for item in self.changed if item.major)
+        native = sum(1 for item in self.changed if item.native)
         lines.append(
-            f"{len(self.moved)} moved ({len(major)} of them major), {len(self.added)} added, "
-            f"{len(self.removed)} removed, {self.same} alike"
+            f"{len(self.changed)} changed ({major} major, {native} with native code), "
+            f"{len(self.added)} added, {len(self.removed)} removed, {self.unchanged} alike"
         )
-        for title, moved in (("Major:", major), ("Minor:", [each for each in self.moved if not each.major])):
-            lines += ["", title] if moved else []
-            lines += _align((each.name, each.before, "→", each.after, _mark(each)) for each in moved)
-        for title, listed in (("Added:", self.added), ("Removed:", self.removed)):
-            lines += ["", title] if listed else []
-            lines += _align(listed)
-        return "\n".join(lines)
+        return (*lines, *(f"note: {note}" for note in self.notes))
+
+    def to_text(self) -> str:
+        """Give it as plain text."""
+        parts = [f"{self.before.label} → {self.after.label}", *self.list_facts()]
+        major = [item for item in self.changed if item.major]
+        others = [item for item in self.changed if not item.major]
+        tables: list[tuple[str, list[tuple[str, ...]]]] = [
+            ("changed, major", [_list_cells(item) for item in major])
+        ]
+        tables += [("changed", [_list_cells(item) for item in others])]
+        tables += [("added", [(item.name, _name_version(item)) for item in self.added])]
+        tables += [("removed", [(item.name, _name_version(item)) for item in self.removed])]
+        for title, rows in tables:
+            if rows:
+                parts += ["", title, align_table((), rows, indent="  ")]
+        return "\n".join(parts)
+
+    def __str__(self) -> str:
+        return self.to_text()
 
     def _repr_html_(self) -> str:
-        return show_plainly(self.to_text())
+        head = "".join(f"<p>{html.escape(line)}</p>" for line in self.list_facts())
+        rows = [(item.name, item.before, item.after, _mark(item)) for item in self.changed]
+        rows += [(item.name, "–", _name_version(item), "added") for item in self.added]
+        rows += [(item.name, _name_version(item), "–", "removed") for item in self.removed]
+        titles = ("package", self.before.label, self.after.label, "")
+        cells = [
+            f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
+            for tag, row in [("th", titles), *(("td", row) for row in rows)]
+        ]
+        return head + (f"<table>{''.join(cells)}</table>" if rows else "")
 
 
-def diff_images(before: PackageList, after: PackageList, native: dict[str, bool] | None = None) -> ImageDiff:
+def diff_images(
+    before: ImageContents,
+    after: ImageContents,
+    *,
+    native: Mapping[tuple[str, str], bool] | None = None,
+    notes: tuple[str, ...] = (),
+) -> ImageDiff:
     """Compare two images.
 
     Args:
         before: the first.
         after: the second.
-        native: whether a package, by normalised name, ships native code, where that is known.
+        native: whether a release, by name and version, ships compiled code; one that is left out is not known.
+        notes: what could not be known, for the result.
     """
-    known = native or {}
-    old, new = before.versions, after.versions
-    moved = [
-        MovedPackage(name, old[name], new[name], is_major(old[name], new[name]), known.get(name))
-        for name in sorted(set(old) & set(new))
-        if old[name] != new[name]
-    ]
+    first = {item.name: item for item in before.file.packages}
+    second = {item.name: item for item in after.file.packages}
+    common = sorted(first.keys() & second.keys())
+    moved = [name for name in common if not _is_alike(first[name], second[name])]
     return ImageDiff(
-        before.label,
-        after.label,
-        (before.python, after.python),
-        tuple((name, new[name]) for name in sorted(set(new) - set(old))),
-        tuple((name, old[name]) for name in sorted(set(old) - set(new))),
-        tuple(sorted(moved, key=lambda each: (not each.major, each.name))),
-        len(set(old) & set(new)) - len(moved),
+        before.image,
+        after.image,
+        tuple(second[name] for name in sorted(second.keys() - first.keys())),
+        tuple(first[name] for name in sorted(first.keys() - second.keys())),
+        tuple(_compare(first[name], second[name], native or {}) for name in moved),
+        len(common) - len(moved),
+        notes,
     )
 
 
 def is_major(before: str, after: str) -> bool:
-    """Tell whether code that worked with one version may break with the other, by their numbers."""
-    try:
-        return _lead(Version(before)) != _lead(Version(after))
-    except InvalidVersion:
+    """Tell whether two versions differ in their epoch or in the first part that is not zero in both.
+
+    0.22 to 0.23 is major, 1.22 to 1.23 is not, and 0.22 to 1.0 is.
+    """
+    first, second = Version(before), Version(after)
+    if first.epoch != second.epoch:
         return True
+    length = max(len(first.release), len(second.release))
+    for one, other in zip(_pad(first, length), _pad(second, length), strict=True):
+        if one or other:
+            return one != other
+    return False
 
 
-def _lead(version: Version) -> tuple[int, ...]:
-    if version.major:
-        return version.epoch, version.major
-    return version.epoch, 0, version.minor
+def _pad(version: Version, length: int) -> tuple[int, ...]:
+    return version.release + (0,) * (length - len(version.release))
 
 
-def _mark(moved: MovedPackage) -> str:
-    return "native" if moved.native else ""
+def _list_cells(item: ChangedPackage) -> tuple[str, ...]:
+    return (item.name, item.before, "→", item.after, _mark_native(item))
 
 
-def _align(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    table = list(rows)
-    if not table:
-        return []
-    widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+def _mark_native(item: ChangedPackage) -> str:
+    return "native?" if item.native is None else "native" if item.native else ""
+
+
+def _mark(item: ChangedPackage) -> str:
+    return ", ".join(word for word in ("major" if item.major else "", _mark_native(item)) if word)
+
+
+def _is_alike(first: FrozenPackage, second: FrozenPackage) -> bool:
+    if first.version or second.version:
+        return first.version == second.version
+    return first.url == second.url
+
+
+def _compare(
+    first: FrozenPackage, second: FrozenPackage, native: Mapping[tuple[str, str], bool]
+) -> ChangedPackage:
+    known = [native.get((item.name, item.version)) for item in (first, second)]
+    both = bool(first.version and second.version)
+    return ChangedPackage(
+        first.name,
+        _name_version(first),
+        _name_version(second),
+        is_major(first.version, second.version) if both else None,
+        True if any(known) else None if None in known else False,
+    )
+
+
+def _name_version(item: FrozenPackage) -> str:
+    """Give the version, else the place that it came from, shortened: a commit's first digits, say."""
+    if item.version:
+        return item.version
+    place = hide_credentials(item.url).partition("#")[0]
+    path, at, revision = place.rpartition("@")
+    shown = f"{path.rpartition('/')[2]}@{revision[:10]}" if at and "/" not in revision else place
+    return shown or "version not known"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.json_value import JsonValue
 from tierproof.errors import UsageError
 
+_NAME = re.compile(r"(?P<image>.+?)(?:-(?P<hardware>cpu|gpu|tpu))?\Z")
 # The glibc of an Ubuntu release: it decides which manylinux wheels an image takes.
 _GLIBC = {"18.04": "2_27", "20.04": "2_31", "22.04": "2_35", "24.04": "2_39", "26.04": "2_43"}
 _OLDEST_GLIBC = "2_28"
+INDEX_NAME = "index.json"
+HARDWARE = ("cpu", "gpu", "tpu")
+_TEXT_FIELDS = ("python", "os", "date", "commit", "numpy", "torch", "transformers", "sha256")
+HERE = "here"  # the name of the running interpreter as an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,13 @@ class Image:
         python: full version, such as `3.12.12`; empty where the index does not tell.
         os: as the image names it, such as `Ubuntu 22.04.5 LTS`.
         date: ISO, or empty.
-        commit: of the public repository, or empty.
-        pinned: it is one of the runtimes that a notebook can be pinned to.
-        packages: lines of its list; 0 where the index does not tell.
-        notable: versions of a few packages, as its index tells them.
-        given_platform: as uv names it, where somebody gave it; else it follows from `os`.
+        commit: of the repository that published the list, or empty.
+        pinned: users of the service can choose this image for as long as it is offered.
+        packages: how many the index promises; 0 where it does not tell.
+        numpy: version there, or empty; torch and transformers likewise.
+        sha256: of the list, in hexadecimal, line ends read as newlines; empty where the index does not tell.
+        given_platform: as uv names it, where it was told; empty: worked out from `os`.
+        added: by hand, so no sync replaces it.
     """
 
     name: str
@@ -42,26 +50,17 @@ class Image:
     commit: str = ""
     pinned: bool = False
     packages: int = 0
-    notable: Mapping[str, str] = field(default_factory=dict, hash=False)
+    numpy: str = ""
+    torch: str = ""
+    transformers: str = ""
+    sha256: str = ""
     given_platform: str = ""
+    added: bool = False
 
     @property
     def label(self) -> str:
-        """The name by which a plan calls it: `colab:2026.01-gpu`; plain for the CPU."""
-        return self.name if self.hardware == "cpu" else f"{self.name}-{self.hardware}"
-
-    def read_text(self) -> str:
-        """Read its freeze list.
-
-        Raises:
-            UsageError: it cannot be read, or is no text.
-        """
-        try:
-            return self.path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read {self.path}: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{self.path} is no text: {error.reason}") from error
+        """The name by which a plan calls it: `colab:2026.01-gpu`; plain for the CPU, and for this interpreter."""
+        return self.name if self.hardware == "cpu" or self.name == HERE else f"{self.name}-{self.hardware}"
 
     @property
     def platform(self) -> str:
@@ -79,70 +78,84 @@ def read_index(folder: Path) -> tuple[Image, ...]:
     Raises:
         UsageError: there is none, or it is none.
     """
-    return tuple(read_entry(entry, number, folder) for number, entry in enumerate(read_entries(folder), 1))
-
-
-def read_entries(folder: Path) -> list[dict[str, object]]:
-    """Read the entries of `folder`/index.json as they stand.
-
-    Raises:
-        UsageError: there is none, or it is none.
-    """
-    path = folder / "index.json"
+    path = folder / INDEX_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text: {error.reason}") from error
-    return parse_entries(text, str(path))
+    entries = parse_index(content, source=str(path))
+    return tuple(read_entry(entry, number, folder) for number, entry in enumerate(entries, 1))
 
 
-def parse_entries(text: str, source: str) -> list[dict[str, object]]:
-    """Parse the text of an index.
+def parse_index(content: bytes, *, source: str) -> list[object]:
+    """Give the entries of an index, unread.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no JSON list; `source` is what the message calls it.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{source} is no JSON: {error}") from error
     if not isinstance(document, list):
         raise UsageError(f"{source} is no index of images: a list is expected")
-    return [each if isinstance(each, dict) else {} for each in document]
+    return document
 
 
-def read_entry(fields: Mapping[str, object], number: int, folder: Path) -> Image:
-    """Read one entry of an index.
+def format_index(images: Iterable[Image]) -> str:
+    """Give the text of an `index.json`; `read_index` reads the same images from it."""
+    return json.dumps([_describe(image) for image in images], indent=1, ensure_ascii=False) + "\n"
 
-    Args:
-        fields: of the entry.
-        number: of the entry, from 1, for an error.
-        folder: of the index.
+
+def split_label(label: str, hardware: str = "cpu") -> tuple[str, str]:
+    """Give name and hardware of `NAME[-cpu|-gpu|-tpu]`; `hardware` where the label does not tell."""
+    match = _NAME.match(label)
+    return (match["image"], match["hardware"] or hardware) if match else (label, hardware)
+
+
+def read_entry(entry: object, number: int, folder: Path) -> Image:
+    """Read entry `number` (from 1) of the index in `folder`.
 
     Raises:
-        UsageError: something is missing, or its file lies elsewhere.
+        UsageError: it lacks what it needs, or names a file outside of the folder.
     """
+    fields = entry if isinstance(entry, dict) else {}
     values = {key: fields.get(key) for key in ("image", "hardware", "file")}
     if any(not isinstance(value, str) or not value for value in values.values()):
         missing = ", ".join(key for key, value in values.items() if not isinstance(value, str) or not value)
-        raise UsageError(f"entry {number} of {folder / 'index.json'} lacks: {missing}")
+        raise UsageError(f"entry {number} of {folder / INDEX_NAME} lacks: {missing}")
     path = folder / str(values["file"])
-    if path.resolve().parent != folder.resolve():
-        raise UsageError(
-            f"entry {number} of {folder / 'index.json'} names a file elsewhere: {values['file']}"
-        )
+    if "\0" in str(path) or path.resolve().parent != folder.resolve():
+        raise UsageError(f"entry {number} of {folder / INDEX_NAME} names a file elsewhere: {values['file']}")
+    packages = fields.get("packages")
+    texts = {key: str(fields.get(key) or "") for key in _TEXT_FIELDS}
     return Image(
         str(values["image"]),
         str(values["hardware"]),
         path,
-        str(fields.get("python") or ""),
-        str(fields.get("os") or ""),
-        str(fields.get("date") or ""),
-        str(fields.get("commit") or ""),
-        bool(fields.get("pinned")),
-        packages if isinstance(packages := fields.get("packages"), int) else 0,
-        {name: str(fields[name]) for name in ("numpy", "torch", "transformers") if fields.get(name)},
-        str(fields.get("platform") or ""),
+        pinned=fields.get("pinned") is True,
+        packages=packages if type(packages) is int and packages > 0 else 0,
+        given_platform=str(fields.get("platform") or ""),
+        added=fields.get("added") is True,
+        **texts,
     )
+
+
+def _describe(image: Image) -> dict[str, JsonValue]:
+    entry: dict[str, JsonValue] = {
+        "image": image.name,
+        "hardware": image.hardware,
+        "file": image.path.name,
+        "date": image.date or None,
+        "commit": image.commit or None,
+        "pinned": image.pinned,
+        "python": image.python or None,
+        "os": image.os or None,
+        "packages": image.packages,
+        "numpy": image.numpy or None,
+        "torch": image.torch or None,
+        "transformers": image.transformers or None,
+    }
+    entry |= {"sha256": image.sha256} if image.sha256 else {}
+    entry |= {"platform": image.given_platform} if image.given_platform else {}
+    return entry | ({"added": True} if image.added else {})

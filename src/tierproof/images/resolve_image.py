@@ -1,72 +1,116 @@
-"""What IMAGE means on the command line: a stored image, or a freeze file."""
+"""Which image a person means: a stored one, a freeze file, or this interpreter."""
 
 from __future__ import annotations
 
-import re
+import os
+from dataclasses import replace
 from pathlib import Path
 
-from tierproof.errors import UsageError
-from tierproof.guard.wheel_tags import describe_machine
-from tierproof.images.freeze_file import find_python
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import check_list, find_stored_image
-
-HERE = "here"
-HARDWARE = ("cpu", "gpu", "tpu")
-_PYTHON = re.compile(r"3\.\d{1,2}(\.\d{1,2})?\Z")
-_PLATFORMS = {"linux-x86_64": "x86_64-manylinux_2_28", "linux-aarch64": "aarch64-manylinux_2_28"}
+from tierproof.errors import OutputError, UsageError
+from tierproof.images.here_image import capture_here, write_here
+from tierproof.images.image_contents import ImageContents, read_contents
+from tierproof.images.image_index import HERE, Image, split_label
+from tierproof.images.image_name import check_hardware
+from tierproof.images.image_store import find_stored_image
+from tierproof.images.platform_name import parse_platform
+from tierproof.images.python_version import choose_python
 
 
-def resolve_image(text: str, *, python: str = "", platform: str = "", folder: Path | None = None) -> Image:
-    """Give the image that `text` names.
+def resolve_image(text: str, *, python: str = "", hardware: str = "cpu", platform: str = "") -> Image:
+    """Find the image that `text` names, ready to plan on.
 
     Args:
-        text: `colab:2026.07-gpu`, a name given to `images add`, or the path of a freeze file.
-        python: of a freeze file, such as `3.12`.
-        platform: of a freeze file, `linux-x86_64` or as uv names it.
-        folder: of the stored images.
+        text: `colab:2026.07[-cpu|-gpu|-tpu]`, `colab:latest`, a name given to `images add`, a path to a
+            freeze file, or `here`.
+        python: of a freeze file whose wheels do not tell it, and of a stored image whose Python nobody knows.
+        hardware: of a freeze file, and of a stored image whose name does not tell it.
+        platform: of a freeze file, and of a stored image on a system that nobody knows: `linux-x86_64`.
 
     Raises:
-        UsageError: there is none, or it is no list of packages.
+        UsageError: there is no such image, its file is no whole freeze list, or nobody tells its Python.
+        OutputError: `here` cannot be written to the user's cache folder as a list.
     """
     if text == HERE:
-        raise UsageError("`here` is this interpreter, which has no list", hint="`images show here` shows it.")
-    path = Path(text).expanduser()
-    if not _is_path(text, path):
-        return find_stored_image(text, folder)
-    if path.is_dir():
-        raise UsageError(f"{text} is a folder; an image is a file that `pip freeze` wrote")
-    image = Image(path.stem, "cpu", path, check_python(python), given_platform=check_platform(platform))
-    file = check_list(image.read_text(), text)
-    if not (image.python or find_python(file)):
+        return replace(capture_here().image, path=_write_here())
+    image = _find_image(text, python=python, hardware=hardware, platform=platform).image
+    if not image.python:
         raise UsageError(
-            f"nobody tells which Python {text} is of", hint="Give it, for instance --python 3.12"
+            f"nobody tells which Python {image.label} has", hint="Give it, for instance: --python 3.12"
         )
     return image
 
 
-def check_python(text: str) -> str:
-    """Give the version of a Python, or the empty text as it is.
+def open_image(text: str, *, python: str = "", hardware: str = "cpu", platform: str = "") -> ImageContents:
+    """Find the image that `text` names, as `resolve_image` does, and read it; its Python may stay unknown.
+
+    Nothing is written.
 
     Raises:
-        UsageError: it is none.
+        UsageError: there is no such image, or its file is no whole freeze list.
     """
-    if text and not _PYTHON.match(text):
-        raise UsageError(f"{text!r} is no version of a Python", hint="For instance --python 3.12")
-    return text
+    if text == HERE:
+        return capture_here()
+    return _find_image(text, python=python, hardware=hardware, platform=platform)
 
 
-def check_platform(text: str) -> str:
-    """Give a platform as uv names it.
+def _find_image(text: str, *, python: str, hardware: str, platform: str) -> ImageContents:
+    check_hardware(hardware)
+    if not text.strip():
+        raise UsageError("an image is needed", hint="Give a name such as colab:2026.07, a file, or here.")
+    told = parse_platform(platform)
+    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    if _looks_like_path(text):
+        return _open_file(Image(text, hardware, path, python, given_platform=told))
+    label = text if split_label(text, hardware) == split_label(text) else f"{text}-{hardware}"
+    try:
+        stored = find_stored_image(label)
+    except UsageError:
+        if _is_file(path):
+            return _open_file(Image(text, hardware, path, python, given_platform=told))
+        raise
+    contents = read_contents(stored)
+    found = replace(
+        stored,
+        python=stored.python or choose_python(python, contents.file, stored.label),
+        given_platform=stored.given_platform or (told if not stored.os else ""),
+    )
+    return replace(contents, image=found)
 
-    Raises:
-        UsageError: it is not known.
-    """
-    named = _PLATFORMS.get(text, text)
-    if named:
-        describe_machine(named)
-    return named
+
+def _open_file(image: Image) -> ImageContents:
+    contents = read_contents(image)
+    python = choose_python(image.python, contents.file, str(image.path))
+    versions = {item.name: item.version for item in contents.file.packages}
+    return replace(
+        contents,
+        image=replace(
+            image,
+            python=python,
+            packages=len(versions),
+            numpy=versions.get("numpy", ""),
+            torch=versions.get("torch", ""),
+            transformers=versions.get("transformers", ""),
+        ),
+    )
 
 
-def _is_path(text: str, path: Path) -> bool:
-    return path.suffix == ".txt" or "/" in text or (path.exists() and ":" not in text)
+def _looks_like_path(text: str) -> bool:
+    separators = tuple(each for each in ("/", os.sep, os.altsep) if each)
+    return text.startswith(("~", ".")) or text.endswith(".txt") or any(each in text for each in separators)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _write_here() -> Path:
+    try:
+        return write_here()
+    except OSError as error:
+        raise OutputError(
+            f"what is installed here cannot be written as a list: {error.strerror or error}",
+            hint="Set XDG_CACHE_HOME (or TIERPROOF_CACHE) to a folder that you may write to.",
+        ) from error

@@ -1,51 +1,56 @@
-"""Bring the store up to date with a source. What was got is kept, whatever happens to the rest."""
+"""Bring the folder of images up to what a source offers: only what is new is fetched, and all is verified."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 from tierproof.core.json_value import JsonValue
-from tierproof.errors import PlanError, TierproofError
-from tierproof.guard.index_settings import read_index_settings
+from tierproof.core.plain_html import show_plainly
+from tierproof.errors import ImageSourceError, UsageError
 from tierproof.guard.run_uv import hide_credentials
-from tierproof.images.backend_info import RAW, REPOSITORY, list_head, list_history
-from tierproof.images.git_repository import GitRepository, has_git
+from tierproof.images.freeze_file import find_python
 from tierproof.images.image_index import Image
-from tierproof.images.image_store import list_images, store_image
-from tierproof.images.indexed_source import list_folder, list_web
-from tierproof.images.remote_image import RemoteImage
+from tierproof.images.image_name import check_hardware, check_image_name
+from tierproof.images.image_source import ImageSource, Offer
+from tierproof.images.image_store import find_images_folder, is_intact, list_images, store_image
+from tierproof.images.verify_list import verify_list
 
 FORMAT_VERSION = 1
-_NOT_THERE = 404
+_MOST_NAMED = 6
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class SyncResult:
+class SyncReport:
     """What a sync did.
 
     Attributes:
-        source: where from.
-        added: labels of images that are new.
-        updated: of images whose list has moved.
-        unchanged: of images that were there already.
-        refused: of images that could not be taken, each with the reason.
+        source: where from, without credentials.
+        folder: of the images.
+        new: labels of images that were not there before.
+        updated: labels of images that were replaced by a later or an intact list.
+        current: how many were there already.
+        kept: labels of images that were added by hand, which the source has too.
+        refused: labels of what the source offers and cannot be used, each with the reason.
         duration_s: wall time in seconds.
     """
 
     source: str
-    added: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
-    refused: tuple[tuple[str, str], ...] = ()
-    duration_s: float = 0.0
+    folder: Path
+    new: tuple[str, ...]
+    updated: tuple[str, ...]
+    current: int
+    kept: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+    duration_s: float
 
     @property
     def exit_code(self) -> int:
-        """1 where something was refused."""
+        """0 = all that is offered is stored, 1 = something was refused."""
         return 1 if self.refused else 0
 
     def to_dict(self) -> dict[str, JsonValue]:
@@ -53,128 +58,132 @@ class SyncResult:
         return {
             "format_version": FORMAT_VERSION,
             "source": self.source,
-            "added": list(self.added),
+            "folder": str(self.folder),
+            "new": list(self.new),
             "updated": list(self.updated),
-            "unchanged": list(self.unchanged),
+            "current": self.current,
+            "kept": list(self.kept),
             "refused": [{"image": label, "reason": reason} for label, reason in self.refused],
             "duration_s": self.duration_s,
         }
 
-    def to_text(self) -> str:
-        """Give it as lines of text."""
-        lines = [
-            f"{self.source}: {len(self.added)} added, {len(self.updated)} updated, {len(self.unchanged)} unchanged"
-        ]
-        lines += [f"  ! {label} was refused: {reason}" for label, reason in self.refused]
-        if self.refused:
-            lines.append("What was got is kept; a further sync asks for the rest.")
-        return "\n".join(lines)
+    def describe(self) -> str:
+        """Give it as plain lines."""
+        stored = self.current + len(self.new) + len(self.updated)
+        counts = f"{len(self.new)} new, {len(self.updated)} updated, {self.current} there already"
+        lines = [f"{stored} images of {self.source}: {counts}"]
+        groups = (("new", self.new), ("updated", self.updated))
+        lines += [f"  {title}: {_shorten(names)}" for title, names in groups if names]
+        lines += [f"  kept: {label} was added by hand" for label in self.kept]
+        lines += [f"  refused: {label}: {reason}" for label, reason in self.refused]
+        return "\n".join([*lines, f"They are in {self.folder}"])
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        return show_plainly(self.describe())
 
 
 def sync_images(
-    source: str = "",
-    folder: Path | None = None,
-    on_step: Callable[[str], None] = lambda _: None,
-) -> SyncResult:
-    """Bring the store up to date.
+    source: ImageSource, folder: Path | None = None, *, on_progress: Progress = lambda *_: None
+) -> SyncReport:
+    """Fetch from `source` what is not stored yet, list by list, so that an interruption keeps what was fetched.
 
     Args:
-        source: a folder or a URL with an `index.json`, a git repository laid out as googlecolab/backend-info, or
-            a URL of its raw files; empty for that repository itself.
-        folder: of the store.
-        on_step: told what is being done.
+        source: as `open_source` gives it.
+        folder: the user's folder of images by default; made where it is absent.
+        on_progress: called with how many lists are done, how many there are (0: not known yet), and what is next.
 
     Raises:
-        PlanError: the source cannot be reached.
-        UsageError: it is none.
+        ImageSourceError: the source cannot be reached, or not any more; what was stored until then stays.
+        UsageError: it holds no images, or the folder's index is none.
+        OutputError: the folder cannot be written to.
+        EnvironmentBusyError: another process is writing there, and does not come to an end.
     """
-    started = time.perf_counter()
-    shown = hide_credentials(source or REPOSITORY)
-    on_step(f"reading {shown}")
-    offered = _list_source(source)
+    started = time.monotonic()
+    folder = find_images_folder() if folder is None else folder
+    on_progress(0, 0, f"asking {source.name}")
     known = {(image.name, image.hardware): image for image in list_images(folder)}
-    sorted_: dict[str, list[str]] = {"added": [], "updated": [], "unchanged": []}
-    refused: list[tuple[str, str]] = []
-    for number, remote in enumerate(offered, 1):
+    offered = source.list_offers()
+    refused = [(label, hide_credentials(reason)) for label, reason in offered.refused]
+    labels: dict[_Outcome, list[str]] = {outcome: [] for outcome in _Outcome}
+    tasks = [each for each in offered.offers if not _is_there(each, known)]
+    for number, offer in enumerate(tasks):
+        on_progress(number, len(tasks), offer.image.label)
         try:
-            if _is_known(remote, known):
-                sorted_["unchanged"].append(remote.label)
-                continue
-            on_step(f"{remote.label}, {number} of {len(offered)}")
-            sorted_[_take(remote, known, folder)].append(remote.label)
-        except HTTPError as error:
-            if not (error.code == _NOT_THERE and remote.entry.get("optional")):
-                refused.append((remote.label, f"the server says {error.code} {error.reason}"))
-        except (TierproofError, OSError, ValueError) as error:
-            reason = error.message if isinstance(error, TierproofError) else f"it could not be read: {error}"
-            refused.append((remote.label, hide_credentials(reason)))
-    return SyncResult(
-        shown,
-        tuple(sorted_["added"]),
-        tuple(sorted_["updated"]),
-        tuple(sorted_["unchanged"]),
+            outcome = _take(source, offer, known, folder)
+        except UsageError as error:
+            refused.append((offer.image.label, hide_credentials(error.message)))
+        except ImageSourceError as error:
+            stored = len(labels[_Outcome.NEW]) + len(labels[_Outcome.UPDATED])
+            raise _explain(error, stored, len(tasks) - number) from error
+        else:
+            labels[outcome].append(offer.image.label)
+    on_progress(len(tasks), len(tasks), "")
+    return SyncReport(
+        source.name,
+        folder,
+        tuple(labels[_Outcome.NEW]),
+        tuple(labels[_Outcome.UPDATED]),
+        len(offered.offers) - len(tasks) + len(labels[_Outcome.CURRENT]),
+        tuple(labels[_Outcome.KEPT]),
         tuple(refused),
-        time.perf_counter() - started,
+        round(time.monotonic() - started, 3),
     )
 
 
-def _is_known(remote: RemoteImage, known: Mapping[tuple[str, str], Image]) -> bool:
-    """Whether it is stored as of the same commit."""
-    have = known.get(remote.key)
+class _Outcome(Enum):
+    """What became of an offer whose list was not there, or perhaps not the same."""
+
+    NEW = auto()
+    UPDATED = auto()
+    CURRENT = auto()
+    KEPT = auto()
+    ABSENT = auto()
+
+
+def _is_there(offer: Offer, known: Mapping[tuple[str, str], Image]) -> bool:
+    """Tell by the commit whether the very list is stored already, and intact."""
+    image = offer.image
+    stored = known.get((image.name, image.hardware))
     return (
-        have is not None
-        and bool(have.commit)
-        and have.commit == remote.entry.get("commit")
-        and have.path.exists()
+        stored is not None
+        and not stored.added
+        and image.commit != ""
+        and image.commit == stored.commit
+        and bool(stored.python or not image.python)
+        and is_intact(stored)
     )
 
 
-def _take(remote: RemoteImage, known: Mapping[tuple[str, str], Image], folder: Path | None) -> str:
-    entry, have = remote.entry, known.get(remote.key)
-    text = remote.fetch()
-    if have is not None and not entry.get("commit") and _is_same(have, text):
-        return "unchanged"
-    kept = {key: value for key, value in entry.items() if key != "optional"}
-    store_image(kept, text, folder, replace=True)
-    return "added" if have is None else "updated"
+def _take(
+    source: ImageSource, offer: Offer, known: Mapping[tuple[str, str], Image], folder: Path
+) -> _Outcome:
+    """Read, verify and store a list."""
+    image = offer.image
+    before = known.get((image.name, image.hardware))
+    if before is not None and before.added:
+        return _Outcome.KEPT
+    check_image_name(image.name)
+    check_hardware(image.hardware)
+    offered = source.read(offer)
+    if offered is None:
+        return _Outcome.ABSENT
+    verified = verify_list(offered.content, source="its list", promised=image.packages, sha256=image.sha256)
+    image = replace(image, python=offered.python or find_python(verified.file), os=offered.os)
+    if before is not None and not image.commit and before.sha256 == verified.sha256 and is_intact(before):
+        return _Outcome.CURRENT
+    store_image(image, verified, folder)
+    return _Outcome.NEW if before is None else _Outcome.UPDATED
 
 
-def _is_same(image: Image, text: str) -> bool:
-    return image.path.exists() and image.read_text() == text
+def _explain(error: ImageSourceError, stored: int, missing: int) -> ImageSourceError:
+    kept = f"{stored} images were stored before that, and {missing} are missing: run it again to go on."
+    return ImageSourceError(error.message, hint=f"{error.hint}\n{kept}".strip())
 
 
-def _list_source(source: str) -> tuple[RemoteImage, ...]:
-    environment = read_index_settings().environment
-    if source and "://" not in source and Path(source).expanduser().is_dir():
-        folder = Path(source).expanduser()
-        if (folder / "index.json").exists() or not _is_repository(folder):
-            return list_folder(folder)
-        return list_history(GitRepository(str(folder.resolve())))
-    if not source:
-        return list_history(GitRepository(REPOSITORY)) if has_git() else _list_web(RAW, environment, raw=True)
-    if source.endswith(".git") or source.startswith(("git@", "ssh://", "git://", "file://", REPOSITORY)):
-        if not has_git():
-            raise PlanError("git is needed to read a repository", hint=f"Install git, or use --from {RAW}")
-        return list_history(GitRepository(source))
-    return _list_web(source, environment, raw=source.startswith(RAW))
-
-
-def _list_web(url: str, environment: Mapping[str, str], *, raw: bool) -> tuple[RemoteImage, ...]:
-    try:
-        if raw:
-            return list_head(url, environment)
-        try:
-            return list_web(url, environment)
-        except HTTPError as error:
-            if error.code != _NOT_THERE:
-                raise
-            return list_head(url, environment)
-    except (URLError, OSError, ValueError) as error:
-        raise PlanError(
-            f"{hide_credentials(url)} cannot be read: {hide_credentials(str(error))}",
-            hint="Check the address, the network and the proxy. What is stored stays as it is.",
-        ) from error
-
-
-def _is_repository(folder: Path) -> bool:
-    return (folder / ".git").exists() or (folder / "HEAD").exists()
+def _shorten(labels: tuple[str, ...]) -> str:
+    shown = ", ".join(labels[:_MOST_NAMED])
+    rest = len(labels) - _MOST_NAMED
+    return f"{shown} and {rest} more" if rest > 0 else shown
