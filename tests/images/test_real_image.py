@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,18 @@ import pytest
 from tierproof.errors import PlanError, UnknownPackageError
 from tierproof.guard.base import Base
 from tierproof.guard.judge_plan import make_plan
-from tierproof.guard.plan import PlanVerdict
+from tierproof.guard.pip_command import Action, PipCommand, Program
+from tierproof.guard.plan import Plan, PlanVerdict
+from tierproof.images.hosted_base import HostedBase, open_base
 from tierproof.images.image_base import make_image_base
 from tierproof.images.image_store import find_stored_image
+from tierproof.images.judge_install import QuestionOptions, judge_install
 
 pytest.importorskip("uv")
 SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+OWN = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"][
+    "dependencies"
+]
 IMAGES = SHARED / "runtimes" / "colab"
 pytestmark = [
     pytest.mark.slow,
@@ -61,6 +68,49 @@ def test_the_image_satisfies_what_its_packages_declare(base: Base) -> None:
 )
 def test_known_requests(base: Base, request_: str, verdict: PlanVerdict) -> None:
     assert make_plan([request_], base).verdict is verdict
+
+
+def test_what_colab_2026_01_says_of_known_requests(image: HostedBase) -> None:
+    """Issue 4's list, as of a day; each refusal with the one bound that stands in the way."""
+    plans = {text: ask(image, text) for text in (*ADDITIVE, "transformer-lens", "datasets", *IN_THE_WAY)}
+    for text in ADDITIVE:
+        assert (plans[text].verdict, plans[text].aged) == (PlanVerdict.ADDITIVE, ()), text
+        assert plans[text].exit_code == 0
+    lens = plans["transformer-lens"]
+    assert (lens.verdict, lens.exit_code) == (PlanVerdict.ADDITIVE, 1)
+    assert [item.version for item in lens.aged] == ["1.2.2"]
+    assert plans["datasets"].verdict is PlanVerdict.SATISFIED
+    for text, (package, installed, required, owner) in IN_THE_WAY.items():
+        assert plans[text].verdict not in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE), text
+        assert plans[text].exit_code == 1
+        assert [
+            (each.package, each.installed, each.required, each.required_by) for each in plans[text].conflicts
+        ] == [(package, installed, required, owner)]
+
+
+ADDITIVE = ("captum", "optuna", "lightning", "ray[tune]", "bertviz")
+IN_THE_WAY = {
+    "datasets>=4.4": ("datasets", "4.0.0", ">=4.4", "the request"),
+    "huggingface-hub>=1.0": ("huggingface-hub", "0.36.0", ">=1.0", "the request"),
+    "numpy==2.3.4": ("numpy", "2.0.2", "==2.3.4", "the request"),
+    "open3d": ("ipywidgets", "7.7.1", ">=8.0.4", "open3d"),
+}
+
+
+@pytest.fixture(scope="module")
+def image(base: Base) -> HostedBase:
+    return open_base(base)
+
+
+def ask(image: HostedBase, *requirements: str) -> Plan:
+    command = PipCommand(Program.PIP, Action.INSTALL, requirements, text=" ".join(requirements))
+    answer = judge_install(command, image, QuestionOptions(exclude_newer="2026-11-01"))
+    assert answer.plan is not None
+    return answer.plan
+
+
+def test_own_requirements_add_uv_alone(base: Base) -> None:
+    assert [item.name for item in ask(open_base(base), *OWN).add] == ["uv"]
 
 
 def test_no_such_package(base: Base) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tierproof.errors import TierproofError
 from tierproof.images.found_install import FoundInstall, PreflightTarget
@@ -37,26 +38,26 @@ def preflight(
         BaseException: whatever interrupts it; questions under way are ended.
     """
     started = time.perf_counter()
-    pool = ThreadPoolExecutor(_AT_ONCE)
+    total, lock = len(targets) * len(images), threading.Lock()
     done: dict[tuple[int, int], TargetVerdict] = {}
-    try:
-        asked: dict[Future[list[TargetVerdict]], int] = {
-            pool.submit(_judge_on_image, targets, image, options): at for at, image in enumerate(images)
-        }
-        for future in as_completed(asked):
-            at = asked[future]
-            for number, verdict in enumerate(future.result()):
+
+    def judge_on_image(at: int) -> None:
+        for number, target in enumerate(targets):
+            if stopped.is_set():
+                return
+            verdict = judge_target(target, images[at], options)
+            with lock:
                 done[number, at] = verdict
-            on_progress(len(done), len(targets) * len(images), images[at].label)
+                on_progress(len(done), total, f"{target.name} on {images[at].label}")
+
+    stopped, pool = threading.Event(), ThreadPoolExecutor(_AT_ONCE)
+    try:
+        for future in as_completed([pool.submit(judge_on_image, at) for at in range(len(images))]):
+            future.result()
     finally:
+        stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
     return Preflight(tuple(done[key] for key in sorted(done)), time.perf_counter() - started)
-
-
-def _judge_on_image(
-    targets: Sequence[PreflightTarget], image: HostedBase, options: QuestionOptions
-) -> list[TargetVerdict]:
-    return [judge_target(target, image, options) for target in targets]
 
 
 def judge_target(target: PreflightTarget, image: HostedBase, options: QuestionOptions) -> TargetVerdict:
