@@ -18,6 +18,7 @@ import install_speed
 import reach
 import start_time
 import tier1_cost
+import truth
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
@@ -29,6 +30,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "corruption": ("Real requests on a real base", corruption.run),
     "corruption-more": ("More real requests on a real base", corruption.run_more),
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
+    "truth": ("What preflight foresees, against real installs", truth.run),
 }
 
 
