@@ -60,16 +60,20 @@ class Subset:
         folder: the virtual environment.
         image: the same packages as an image, on this Python and an older glibc than this machine's.
         packages: version by normalised name.
-        loaded: normalised names of what a kernel with numpy, pandas and matplotlib has loaded.
+        imports: what a process that installs has imported.
+        loaded: normalised names of what is loaded by that.
     """
 
     folder: Path
     image: Image
     packages: dict[str, str]
+    imports: str
     loaded: frozenset[str]
 
 
-def make_subset(image: Image, interpreter: str, folder: Path, names: Sequence[str] = PACKAGES) -> Subset:
+def make_subset(
+    image: Image, interpreter: str, folder: Path, names: Sequence[str] = PACKAGES, imports: str = KERNEL
+) -> Subset:
     """Install the pins that `image` has for `names`, and describe the result as an image of its own.
 
     Raises:
@@ -102,7 +106,8 @@ def make_subset(image: Image, interpreter: str, folder: Path, names: Sequence[st
         folder / "env",
         Image(f"{image.label} (subset)", "cpu", listed, str(version), image.os, image.date),
         packages,
-        frozenset(ask(python, f"{KERNEL}\n{_LOADED}", folder)),
+        imports,
+        frozenset(ask(python, f"{imports}\n{_LOADED}", folder)),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_subset import KERNEL, Subset, describe_process, list_packages
+from image_subset import Subset, describe_process, list_packages
 from packaging.utils import canonicalize_name
 
 LIMIT_S = 300
@@ -132,7 +132,7 @@ def run_guard(
     asked = json.dumps({"requirements": list(requirements), "consents": consents})
     with clone(subset, folder) as python:
         before, broken = stamp(python.parents[1]), _check(python, folder, "")
-        done = _run(python, folder, "-c", f"{KERNEL}\n{_INSTALL}", asked)
+        done = _run(python, folder, "-c", f"{subset.imports}\n{_INSTALL}", asked)
         if done.returncode:
             return GuardOutcome("crashed", {}, {}, (), (), done.stderr[-400:])
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
