@@ -20,6 +20,7 @@ import install_speed
 import reach
 import start_time
 import tier1_cost
+import truth
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
@@ -33,6 +34,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
     "images": ("Answers about hosted images", images_speed.run),
     "corpus": ("Install lines of real notebooks on every pinned Colab runtime", corpus.run),
+    "truth": ("What preflight foresees, against real installs", truth.run),
 }
 
 

@@ -130,6 +130,15 @@ def test_what_cannot_be_resolved_still_shows_what_is_certain(house: Wheelhouse) 
     assert "was not understood" in look(house, "pip install '=='").unforeseen
 
 
+@pytest.mark.parametrize("program", ["pip install --only-binary :all:", "uv pip install --no-build"])
+def test_what_cannot_be_resolved_changes_nothing_where_nothing_may_be_built(
+    house: Wheelhouse, program: str
+) -> None:
+    found = look(house, f"{program} numb==9 plain")
+    assert (found.changes, found.added) == ((), ())
+    assert "no versions were found" in found.unforeseen
+
+
 def test_a_limit_on_time_is_kept(house: Wheelhouse) -> None:
     found = look(house, "pip install plain", limit_s=0.0)
     assert "not resolved within" in found.unforeseen

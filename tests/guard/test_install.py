@@ -330,6 +330,17 @@ def test_an_optional_module_that_is_missing_in_a_dependency_is_a_note(here: Thro
     assert here.command("install", "leaning").returncode == 0
 
 
+def test_a_module_beside_the_one_named_as_the_package_may_want_something_optional(here: Throwaway) -> None:
+    here.index.add(
+        "ducks", "1.0", files={"ducks.py": "x = 1\n", "adapter_of_ducks.py": "import nowhere_at_all\n"}
+    )
+    assert "adapter_of_ducks" in here.install("ducks")["notes"][0]
+    here.index.add(
+        "geese", "1.0", files={"adapter_of_geese.py": "x = 1\n", "geese.py": "import nowhere_at_all\n"}
+    )
+    assert "geese does not import here" in here.command("install", "geese").stderr
+
+
 def test_works_from_a_damaged_generation_and_mends_it(here: Throwaway) -> None:
     receipt = here.install("helper==1.5")
     Path(receipt["path_entry"], "helper.py").unlink()

@@ -129,6 +129,10 @@ def _foresee_install(
         else:
             if isinstance(lock, Unsolvable):
                 reasons.append(f"no versions were found that serve it: {_shorten(lock.words)}")
+                if (
+                    command.wheels_only
+                ):  # without a build pip finds none either, and ends before it changes anything
+                    certain = {}
             else:
                 certain |= {change.name: change for change in _compare(lock, base)}
                 added = tuple(

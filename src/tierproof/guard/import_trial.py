@@ -101,7 +101,8 @@ def find_modules(files: PackageFiles) -> tuple[str, ...]:
         top = next(
             ("/".join(parts[:n]) for n in range(1, len(parts) + 1) if "/".join(parts[:n]) in packages), ""
         )
-        module = top or (path.partition(".")[0] if len(parts) <= 1 else "")
+        # The first dot of the file, not of the path: `faiss_cpu.libs/` holds libraries, and no module faiss_cpu.
+        module = top or ("/".join([*parts, file.partition(".")[0]]) if len(parts) <= 1 else "")
         if module and all(part.isidentifier() for part in module.split("/")):
             found[module.replace("/", ".")] = None
     shown = [name for name in found if not any(part.startswith("_") for part in name.split("."))]

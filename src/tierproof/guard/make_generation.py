@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from tierproof.errors import InstallError
 from tierproof.guard.assemble import Recipe, link_kept
 from tierproof.guard.consent import Consent
@@ -141,8 +143,14 @@ def _is_grave(
     main module of what was asked for.
     """
     optional = bool(failure.missing) and failure.missing.partition(".")[0] not in provided
-    is_main = failure.package in requested and failure.module == modules[failure.package][0]
+    is_main = failure.package in requested and failure.module == _find_main(failure.package, modules)
     return is_main or not optional
+
+
+def _find_main(package: str, modules: Mapping[str, Sequence[str]]) -> str:
+    """Give the module that is named as the package (duckdb, beside adbc_driver_duckdb), else the first."""
+    names = modules[package]
+    return next((name for name in names if canonicalize_name(name) == package), names[0])
 
 
 def list_base_roots(store: GenerationStore, start: PresentBase) -> list[str]:

@@ -59,6 +59,7 @@ class PipCommand:
         force_reinstall: `--force-reinstall`, `--reinstall`, `--ignore-installed`.
         no_deps: dependencies are left alone.
         prereleases: `--pre`.
+        wheels_only: nothing may be built: `--only-binary :all:`, uv's `--no-build`.
         user: into the user's site.
         elsewhere: a folder of its own (`--target`, `--prefix`, `--root`), as typed; else empty.
         index_url: `-i`; else empty.
@@ -84,6 +85,7 @@ class PipCommand:
     force_reinstall: bool = False
     no_deps: bool = False
     prereleases: bool = False
+    wheels_only: bool = False
     user: bool = False
     elsewhere: str = ""
     index_url: str = ""
@@ -229,6 +231,7 @@ def _make(
         force_reinstall=read.has("force-reinstall") or read.has("ignore-installed"),
         no_deps=read.has("no-deps"),
         prereleases=read.has("pre") or read.last("prerelease") == "allow",
+        wheels_only=":all:" in ",".join(read.all("only-binary")).split(",") or read.has("no-build"),
         user=read.has("user"),
         elsewhere=read.last("target") or read.last("prefix") or read.last("root"),
         index_url=read.last("index-url"),
