@@ -44,6 +44,8 @@ class Person:
         self.lists = lists
         self.environment = {
             **self.house.environment,
+            "PIP_INDEX_URL": self.house.url,  # pip does not read uv's settings
+            "PIP_CONFIG_FILE": "/dev/null",
             "TIERPROOF_IMAGES": str(tmp_path / "images"),
             "TIERPROOF_CACHE": str(tmp_path / "cache"),
             "TIERPROOF_DATA": str(tmp_path / "data"),
