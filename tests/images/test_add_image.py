@@ -44,11 +44,11 @@ def test_a_dirty_list(dirty: Path, folder: Path) -> None:
         (5, "no exact version"),
     ]
     for each in added.skipped:
-        assert f"skipped line {each.line}: {each.reason}: {each.text}" in added.describe()
+        assert f"skipped line {each.line}: {each.reason}: {each.text}" in added.describe_skipped()
     assert list_images(folder) == (added.image,)
     document = added.to_dict()
     assert (document["format_version"], document["image"], document["packages"]) == (1, "dirty", 5)
-    assert "secret" not in added.describe() + str(document)
+    assert "secret" not in str(added) + added._repr_html_() + str(document)
 
 
 def test_an_image_is_replaced_only_on_demand(dirty: Path, folder: Path, tmp_path: Path) -> None:

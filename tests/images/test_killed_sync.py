@@ -1,4 +1,4 @@
-"""A sync and an add that are killed with SIGKILL at many moments leave a store that works."""
+"""A sync that is killed with SIGKILL at many moments leaves a store that works."""
 
 from __future__ import annotations
 

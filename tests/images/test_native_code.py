@@ -86,7 +86,9 @@ def test_a_comparison_asks_for_what_moved_alone(house: Wheelhouse, tmp_path: Pat
     house.add("compiled", "2.0", tag="cp313-cp313-manylinux_2_17_x86_64")
     before = make("pure==1.0\ncompiled==1.0\nstable==1.0\n")
     after = make("pure==2.0\ncompiled==2.0\nstable==1.0\n", "3.13.1", "y")
-    diff = compare_images(before, after, environment=house.environment, cache_path=tmp_path / "n.json")
+    diff = compare_images(
+        before, after, ask_index=True, environment=house.environment, cache_path=tmp_path / "n.json"
+    )
     assert [(each.name, each.native) for each in diff.changed] == [("compiled", True), ("pure", False)]
     assert diff.notes == ()
     assert "stable" not in (tmp_path / "n.json").read_text()
@@ -99,11 +101,25 @@ def test_without_an_index_it_is_said(house: Wheelhouse, tmp_path: Path) -> None:
         "UV_HTTP_RETRIES": "0",
     }
     before, after = make("pure==1.0\n"), make("pure==2.0\n")
-    diff = compare_images(before, after, environment=environment, cache_path=tmp_path / "n.json")
+    diff = compare_images(
+        before, after, ask_index=True, environment=environment, cache_path=tmp_path / "n.json"
+    )
     assert diff.changed[0].native is None
     assert "could not be asked" in diff.notes[0]
     assert len(diff.notes) == 1
-    assert compare_images(before, after, offline=True, cache_path=tmp_path / "n.json").notes == ()
+
+
+def test_nobody_is_asked_unless_it_was_wished(house: Wheelhouse, tmp_path: Path) -> None:
+    before, after = make("pure==1.0\nx @ https://h/x-1-py3-none-any.whl\n"), make("pure==2.0\nx==2\n")
+    unreachable = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    house.add("pure", "2.0")
+    cache = tmp_path / "n.json"
+    diff = compare_images(before, after, environment=unreachable, cache_path=cache)
+    assert ([each.native for each in diff.changed], diff.notes) == ([None, None], ())
+    assert not cache.exists()
+    compare_images(before, after, ask_index=True, environment=house.environment, cache_path=cache)
+    kept = compare_images(before, after, environment=unreachable, cache_path=cache)
+    assert [each.native for each in kept.changed if each.name == "pure"] == [False]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="its platform is known here")
@@ -111,6 +127,7 @@ def test_an_image_whose_python_nobody_knows(house: Wheelhouse, tmp_path: Path) -
     diff = compare_images(
         make("pure==1.0\n", ""),
         make("pure==2.0\n", ""),
+        ask_index=True,
         environment=house.environment,
         cache_path=tmp_path / "n.json",
     )

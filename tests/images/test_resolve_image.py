@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from images.published import HAS_REAL_LISTS, REAL_LISTS
-from tierproof.errors import OutputError, UsageError
+from tierproof.errors import UsageError
 from tierproof.images.add_image import add_image
 from tierproof.images.image_base import make_image_base
-from tierproof.images.image_contents import read_contents
 from tierproof.images.resolve_image import open_image, resolve_image
 
 WHEELS = "a==1\ntorch @ https://h/w/torch-2.9.0%2Bcpu-cp312-cp312-manylinux_2_28_x86_64.whl\n"
@@ -142,31 +141,30 @@ def test_a_file_that_may_not_be_read() -> None:
         resolve_image("freeze.txt", python="3.12")
 
 
-def test_here_is_this_interpreter(tmp_path: Path) -> None:
+def test_here_is_this_interpreter_and_has_no_list(tmp_path: Path) -> None:
     contents = open_image("here")
-    assert not (tmp_path / "cache").exists()
     versions = {item.name: item.version for item in contents.file.packages}
     assert "pytest" in versions
     assert contents.image.python == ".".join(map(str, sys.version_info[:3]))
-    image = resolve_image("here")
-    assert (image.label, image.python) == ("here", contents.image.python)
-    assert {item.name: item.version for item in read_contents(image).file.packages} == versions
-    assert resolve_image("here").path == image.path  # nothing is written twice
-    assert list(image.path.parent.iterdir()) == [image.path]
+    with pytest.raises(UsageError, match="not an image with a list") as raised:
+        resolve_image("here")
+    assert "images add here --name" in raised.value.hint
+    assert list(tmp_path.iterdir()) == []  # nothing is written
+
+
+def test_images_of_another_folder(tmp_path: Path) -> None:
+    add_image(write("numpy==2.0.2\n"), name="ours", python="3.12", folder=tmp_path / "other")
+    assert resolve_image("ours", folder=tmp_path / "other").numpy == "2.0.2"
+    assert open_image("ours", folder=tmp_path / "other").image.label == "ours"
+    with pytest.raises(UsageError, match="no image is stored"):
+        resolve_image("ours")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="images are Linux")
 def test_here_has_the_platform_of_its_wheels() -> None:
-    image = resolve_image("here")
+    image = open_image("here").image
     assert "manylinux_2_" in image.platform
     assert image.os
-
-
-def test_here_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    write("", "file")
-    monkeypatch.setenv("TIERPROOF_CACHE", str(Path.cwd() / "file"))
-    with pytest.raises(OutputError, match="cannot be written"):
-        resolve_image("here")
 
 
 def test_a_resolved_file_is_the_base_of_a_plan() -> None:

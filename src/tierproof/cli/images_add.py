@@ -30,7 +30,7 @@ def add(
 ) -> int:
     """Copy FILE, which `pip freeze` printed somewhere, into the folder of images.
 
-    Every line that names no package is shown with the reason. `here` as FILE stands for what is installed in
+    Every line that names no package is shown with the reason, on stderr. `here` as FILE stands for what is installed in
     this interpreter.
 
     Exit codes: 0 = added, 2 = the list or the name cannot be used; nothing was changed then.
@@ -38,5 +38,7 @@ def add(
     from tierproof.images.add_image import add_image
 
     added = add_image(file, name=name, python=python, hardware=hardware, platform=platform, replace=replace)
+    for line in added.describe_skipped():
+        click.echo(line, err=True)
     echo_result(added, as_json=as_json)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tierproof.cli.echo_result import echo_document
 from tierproof.cli.image_options import take_image_facts
 from tierproof.cli.show_steps import open_steps
 
@@ -12,7 +13,7 @@ from tierproof.cli.show_steps import open_steps
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
 @take_image_facts
-@click.option("--offline", is_flag=True, help="Do not ask the package index which packages have native code.")
+@click.option("--native", is_flag=True, help="Ask the package index which packages have native code.")
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def diff(
@@ -22,15 +23,15 @@ def diff(
     python: str,
     hardware: str,
     platform: str,
-    offline: bool,
+    native: bool,
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
     """Show what differs between images A and B: packages that moved, came or went, and the Python.
 
-    A change is major where the first part of the version that is not zero differs. `native` marks packages
-    with compiled code, which is read from the names of their wheels: the package index is asked, once for each
-    release. `native?` marks those of which nobody tells.
+    A change is major where the first part of the version differs, or the second of 0.x. `native` marks packages
+    with compiled code, `pure` those without; no mark: not known. The names of their wheels tell. Most lists hold
+    few of these: --native asks the package index for the others, once for each release.
     """
     from tierproof.images.compare_images import compare_images
     from tierproof.images.resolve_image import open_image
@@ -39,13 +40,10 @@ def diff(
         first, second = (
             open_image(text, python=python, hardware=hardware, platform=platform) for text in (before, after)
         )
-        if not offline:
+        if native:
             show("looking up which packages have native code")
-        result = compare_images(first, second, offline=offline)
-    if as_json:
-        import json
-
-        click.echo(json.dumps(result.to_dict(), indent=2, allow_nan=False))
-    else:
-        click.echo(result.to_text())
+        result = compare_images(first, second, ask_index=native)
+    echo_document(result.to_dict(), result.to_text(), as_json=as_json)
+    if not as_json and not native and any(item.native is None for item in result.changed):
+        click.echo("--native asks the package index which of them have native code.", err=True)
     return 0

@@ -53,18 +53,20 @@ class AddedImage:
         }
 
     def describe(self) -> str:
-        """Give it as plain lines; every skipped line is named."""
+        """Give it as one plain line."""
         image = self.image
-        lines = [f"Added {image.label}: {image.packages} packages, Python {image.python}, {image.platform}"]
-        lines += [f"  skipped line {each.line}: {each.reason}: {each.text}" for each in self.skipped]
-        lines += [f"  note: {note}" for note in self.notes]
-        return "\n".join(lines)
+        return f"Added {image.label}: {image.packages} packages, Python {image.python}, {image.platform}"
+
+    def describe_skipped(self) -> tuple[str, ...]:
+        """Give a line for each line of the list that was skipped, and for each note."""
+        skipped = [f"skipped line {each.line}: {each.reason}: {each.text}" for each in self.skipped]
+        return (*skipped, *(f"note: {note}" for note in self.notes))
 
     def __str__(self) -> str:
-        return self.describe()
+        return "\n".join([self.describe(), *self.describe_skipped()])
 
     def _repr_html_(self) -> str:
-        return show_plainly(self.describe())
+        return show_plainly(str(self))
 
 
 def add_image(

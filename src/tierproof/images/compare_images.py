@@ -1,4 +1,4 @@
-"""Compare two images, and ask whoever knows which of the moves are native."""
+"""Compare two images, and find out which of the moves are native from what is allowed to be asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def compare_images(
     before: ImageContents,
     after: ImageContents,
     *,
-    offline: bool = False,
+    ask_index: bool = False,
     environment: Mapping[str, str] | None = None,
     cache_path: Path | None = None,
 ) -> ImageDiff:
@@ -26,12 +26,12 @@ def compare_images(
     Args:
         before: the first.
         after: the second.
-        offline: do not ask the package index; what it said before is used.
+        ask_index: ask the package index about the rest; otherwise only what it said before is used.
         environment: where index settings are read; this process's by default.
         cache_path: of what the index said before; in the user's cache folder by default.
     """
     names = {item.name for item in diff_images(before, after).changed}
-    settings = None if offline else read_index_settings(environment)
+    settings = read_index_settings(environment) if ask_index else None
     native: dict[tuple[str, str], bool] = {}
     notes: list[str] = []
     for contents in (before, after):

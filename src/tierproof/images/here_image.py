@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
@@ -11,8 +10,6 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from tierproof.core.atomic_write import write_text_atomically
-from tierproof.guard.cache_folder import find_user_cache_folder
 from tierproof.guard.installed import capture_installed
 from tierproof.images.freeze_file import FreezeFile, FrozenPackage, SkippedLine
 from tierproof.images.image_contents import ImageContents
@@ -53,24 +50,6 @@ def capture_here() -> ImageContents:
 def format_list(file: FreezeFile) -> str:
     """Give the freeze list of packages that all have a version."""
     return "".join(f"{item.name}=={item.version}\n" for item in file.packages)
-
-
-def write_here(folder: Path | None = None) -> Path:
-    """Write the freeze list of this interpreter to a file named by its content, and give its path.
-
-    Args:
-        folder: in the user's cache folder by default.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    folder = find_user_cache_folder() / HERE if folder is None else folder
-    text = format_list(capture_here().file)
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(path, text)
-    return path
 
 
 def _find_hardware() -> str:

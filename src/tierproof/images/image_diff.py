@@ -26,7 +26,7 @@ class ChangedPackage:
     Attributes:
         name: normalised.
         before: its version, or where it came from; after likewise.
-        major: the first part of the version that is not zero differs, or the epoch; None: a version is not known.
+        major: the epoch or the first part of the version differs, or the second of 0.x; None: a version is not known.
         native: one of the two ships compiled code; None: nobody tells.
     """
 
@@ -111,11 +111,16 @@ class ImageDiff:
             if before != after:
                 lines.append(f"{title}: {before or 'not known'} → {after or 'not known'}")
         major = sum(1 for item in self.changed if item.major)
-        native = sum(1 for item in self.changed if item.native)
         lines.append(
-            f"{len(self.changed)} changed ({major} major, {native} with native code), "
+            f"{len(self.changed)} changed ({major} major), "
             f"{len(self.added)} added, {len(self.removed)} removed, {self.unchanged} alike"
         )
+        if self.changed:
+            answers = [item.native for item in self.changed]
+            lines.append(
+                f"native code in what changed: {answers.count(True)} have some, "
+                f"{answers.count(False)} have none, {answers.count(None)} not known"
+            )
         return (*lines, *(f"note: {note}" for note in self.notes))
 
     def to_text(self) -> str:
@@ -181,22 +186,14 @@ def diff_images(
 
 
 def is_major(before: str, after: str) -> bool:
-    """Tell whether two versions differ in their epoch or in the first part that is not zero in both.
+    """Tell whether two versions differ in their epoch or first part; of 0.x the second part counts too.
 
     0.22 to 0.23 is major, 1.22 to 1.23 is not, and 0.22 to 1.0 is.
     """
     first, second = Version(before), Version(after)
-    if first.epoch != second.epoch:
+    if (first.epoch, first.major) != (second.epoch, second.major):
         return True
-    length = max(len(first.release), len(second.release))
-    for one, other in zip(_pad(first, length), _pad(second, length), strict=True):
-        if one or other:
-            return one != other
-    return False
-
-
-def _pad(version: Version, length: int) -> tuple[int, ...]:
-    return version.release + (0,) * (length - len(version.release))
+    return first.major == 0 and first.minor != second.minor
 
 
 def _list_cells(item: ChangedPackage) -> tuple[str, ...]:
@@ -204,7 +201,7 @@ def _list_cells(item: ChangedPackage) -> tuple[str, ...]:
 
 
 def _mark_native(item: ChangedPackage) -> str:
-    return "native?" if item.native is None else "native" if item.native else ""
+    return "" if item.native is None else "native" if item.native else "pure"
 
 
 def _mark(item: ChangedPackage) -> str:

@@ -6,8 +6,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tierproof.errors import OutputError, UsageError
-from tierproof.images.here_image import capture_here, write_here
+from tierproof.errors import UsageError
+from tierproof.images.here_image import capture_here
 from tierproof.images.image_contents import ImageContents, read_contents
 from tierproof.images.image_index import HERE, Image, split_label
 from tierproof.images.image_name import check_hardware
@@ -16,23 +16,29 @@ from tierproof.images.platform_name import parse_platform
 from tierproof.images.python_version import choose_python
 
 
-def resolve_image(text: str, *, python: str = "", hardware: str = "cpu", platform: str = "") -> Image:
+def resolve_image(
+    text: str, *, python: str = "", hardware: str = "cpu", platform: str = "", folder: Path | None = None
+) -> Image:
     """Find the image that `text` names, ready to plan on.
 
     Args:
-        text: `colab:2026.07[-cpu|-gpu|-tpu]`, `colab:latest`, a name given to `images add`, a path to a
-            freeze file, or `here`.
+        text: `colab:2026.07[-cpu|-gpu|-tpu]`, `colab:latest`, a name given to `images add`, or a path to a
+            freeze file.
         python: of a freeze file whose wheels do not tell it, and of a stored image whose Python nobody knows.
         hardware: of a freeze file, and of a stored image whose name does not tell it.
         platform: of a freeze file, and of a stored image on a system that nobody knows: `linux-x86_64`.
+        folder: of images; the user's by default.
 
     Raises:
-        UsageError: there is no such image, its file is no whole freeze list, or nobody tells its Python.
-        OutputError: `here` cannot be written to the user's cache folder as a list.
+        UsageError: there is no such image, its file is no whole freeze list, or nobody tells its Python;
+            or `text` is `here`, which has no list.
     """
     if text == HERE:
-        return replace(capture_here().image, path=_write_here())
-    image = _find_image(text, python=python, hardware=hardware, platform=platform).image
+        raise UsageError(
+            "`here` is this interpreter, not an image with a list",
+            hint="`tierproof images add here --name NAME` keeps what is installed here as an image.",
+        )
+    image = _find_image(text, python, hardware, platform, folder).image
     if not image.python:
         raise UsageError(
             f"nobody tells which Python {image.label} has", hint="Give it, for instance: --python 3.12"
@@ -40,20 +46,22 @@ def resolve_image(text: str, *, python: str = "", hardware: str = "cpu", platfor
     return image
 
 
-def open_image(text: str, *, python: str = "", hardware: str = "cpu", platform: str = "") -> ImageContents:
-    """Find the image that `text` names, as `resolve_image` does, and read it; its Python may stay unknown.
+def open_image(
+    text: str, *, python: str = "", hardware: str = "cpu", platform: str = "", folder: Path | None = None
+) -> ImageContents:
+    """Find the image that `text` names, as `resolve_image` does, or `here`, and read it.
 
-    Nothing is written.
+    Its Python may stay unknown. Nothing is written.
 
     Raises:
         UsageError: there is no such image, or its file is no whole freeze list.
     """
     if text == HERE:
         return capture_here()
-    return _find_image(text, python=python, hardware=hardware, platform=platform)
+    return _find_image(text, python, hardware, platform, folder)
 
 
-def _find_image(text: str, *, python: str, hardware: str, platform: str) -> ImageContents:
+def _find_image(text: str, python: str, hardware: str, platform: str, folder: Path | None) -> ImageContents:
     check_hardware(hardware)
     if not text.strip():
         raise UsageError("an image is needed", hint="Give a name such as colab:2026.07, a file, or here.")
@@ -63,7 +71,7 @@ def _find_image(text: str, *, python: str, hardware: str, platform: str) -> Imag
         return _open_file(Image(text, hardware, path, python, given_platform=told))
     label = text if split_label(text, hardware) == split_label(text) else f"{text}-{hardware}"
     try:
-        stored = find_stored_image(label)
+        stored = find_stored_image(label, folder)
     except UsageError:
         if _is_file(path):
             return _open_file(Image(text, hardware, path, python, given_platform=told))
@@ -104,13 +112,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
-
-
-def _write_here() -> Path:
-    try:
-        return write_here()
-    except OSError as error:
-        raise OutputError(
-            f"what is installed here cannot be written as a list: {error.strerror or error}",
-            hint="Set XDG_CACHE_HOME (or TIERPROOF_CACHE) to a folder that you may write to.",
-        ) from error
