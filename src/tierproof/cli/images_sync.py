@@ -6,7 +6,6 @@ import click
 
 from tierproof.cli.echo_result import echo_result
 from tierproof.cli.interruption import Interrupted
-from tierproof.cli.show_progress import LineDisplay, open_display
 
 
 @click.command(short_help="Fetch the lists of Colab's images.")
@@ -30,6 +29,7 @@ def sync(*, source: str, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - m
 
     Exit codes: 0 = all that is offered is stored, 1 = something was refused and is named, 2 = no source.
     """
+    from tierproof.cli.show_progress import LineDisplay, open_display
     from tierproof.images.open_source import open_source
     from tierproof.images.sync_images import sync_images
 
