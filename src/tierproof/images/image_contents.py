@@ -51,4 +51,8 @@ def read_list_file(path: Path) -> bytes:
             return stream.read(LARGEST_LIST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read {path}: {reason or error}") from error
+        raise UsageError(
+            f"cannot read {path}: {reason or error}",
+            hint="Name a freeze list that you may read; for a stored image, `tierproof images sync` "
+            "or `images add` puts its list back.",
+        ) from error
