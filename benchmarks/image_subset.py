@@ -19,7 +19,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from tierproof.guard.run_uv import find_uv
-from tierproof.images.freeze_file import parse_freeze
+from tierproof.images.image_contents import read_contents
 from tierproof.images.image_index import Image
 
 _NAMES = """
@@ -113,7 +113,7 @@ def make_subset(
 
 def list_pins(image: Image, names: Sequence[str]) -> list[str]:
     """Give `name==version` for each of `names`, as the image has it."""
-    versions = {item.name: item.version for item in parse_freeze(image.read_text()).packages}
+    versions = {item.name: item.version for item in read_contents(image).file.packages}
     return [f"{name}=={versions[name]}" for name in names]
 
 
