@@ -170,6 +170,7 @@ def test_what_could_not_be_read_is_no_yes(house: Wheelhouse) -> None:
     unread = UnreadInstall("pip install …", "told only when it runs", 2)
     image = open_test_image(house)
     assert judge_target(target("pip install capt", unread=[unread]), image, options(house)).exit_code == 2
+    assert judge_target(target("pip install gets", unread=[unread]), image, options(house)).exit_code == 1
     noted = replace(unread, is_judged=True)
     assert judge_target(target("pip install capt", unread=[noted]), image, options(house)).exit_code == 0
 

@@ -70,13 +70,15 @@ class TargetVerdict:
 
     @property
     def exit_code(self) -> int:
-        """0 = all of it is safe as it stands, 1 = not all, 2 = something could not be judged."""
-        if any(each.failed for each in self.installs) or not all(
-            each.is_judged for each in self.target.unread
-        ):
+        """0 = all of it is safe as it stands, 1 = not all, 2 = something could not be judged.
+
+        Where an install is found wanting, what could not be read beside it changes nothing.
+        """
+        if any(each.failed for each in self.installs):
             return 2
-        plans = [each.answer.plan for each in self.installs if each.answer.plan is not None]
-        return max((plan.exit_code for plan in plans), default=0)
+        if not all(each.answer.plan is None or each.answer.plan.ok for each in self.installs):
+            return 1
+        return 0 if all(each.is_judged for each in self.target.unread) else 2
 
     @property
     def replaced(self) -> tuple[Change, ...]:
