@@ -24,8 +24,8 @@ _AT_ONCE = 16
 _TOLD_EVERY = 25
 # Tag of a placeholder, which is chosen where no index has the release: so uv finds all others in one run
 # instead of stopping at the first that is nowhere. No wheel of an index has it.
-_LAST_TAG = "py30-none-any"
-_WHEEL = f"Wheel-Version: 1.0\nGenerator: tierproof\nRoot-Is-Purelib: true\nTag: {_LAST_TAG}\n"
+PLACEHOLDER_TAG = "py30-none-any"
+_WHEEL = f"Wheel-Version: 1.0\nGenerator: tierproof\nRoot-Is-Purelib: true\nTag: {PLACEHOLDER_TAG}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def find_requires(
     if not missing:
         return DeclaredRequires(known)
     on_step(f"asking the index for {len(missing)} packages of the image")
-    located = _locate(missing, target, settings)
+    located = locate_releases(missing, target, settings)
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     try:
         for at_once in (_AT_ONCE, 2):  # a server that was asked too much at once answers the second time
@@ -107,7 +107,7 @@ def _read_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _locate(
+def locate_releases(
     releases: Sequence[tuple[str, str]], target: Target, settings: IndexSettings
 ) -> tuple[LockedPackage, ...]:
     """Ask for the files of every release in one run of uv."""
@@ -158,7 +158,7 @@ def _list_indexes(settings: IndexSettings, placeholders: Path) -> list[str]:
 
 def _write_placeholder(folder: Path, name: str, version: str) -> None:
     stem = f"{name.replace('-', '_')}-{version}"
-    file = f"{stem}-{_LAST_TAG}.whl"
+    file = f"{stem}-{PLACEHOLDER_TAG}.whl"
     (folder / name).mkdir()
     (folder / name / "index.html").write_text(
         f'<!DOCTYPE html><html><body><a href="{file}">{file}</a></body></html>'
@@ -184,6 +184,8 @@ def _read(item: LockedPackage, target: Target, environment: Mapping[str, str]) -
 
 def _choose_wheel(item: LockedPackage, target: Target) -> Mapping[str, Any] | None:
     wheels = [
-        each for each in item.entry.get("wheels", ()) if not find_url(each).endswith(f"-{_LAST_TAG}.whl")
+        each
+        for each in item.entry.get("wheels", ())
+        if not find_url(each).endswith(f"-{PLACEHOLDER_TAG}.whl")
     ]
     return choose_wheel(wheels, rank_tags(target.python, target.platform))

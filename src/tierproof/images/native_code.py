@@ -19,7 +19,7 @@ from tierproof.guard.index_settings import IndexSettings
 from tierproof.guard.installed import capture_installed
 from tierproof.guard.lock import LockedPackage, choose_wheel, find_url
 from tierproof.guard.wheel_tags import rank_tags
-from tierproof.images.declared_requires import _LAST_TAG, Target, _locate
+from tierproof.images.declared_requires import PLACEHOLDER_TAG, Target, locate_releases
 from tierproof.images.fact_cache import FactCache
 from tierproof.images.freeze_file import FrozenPackage, find_python
 from tierproof.images.image_contents import ImageContents
@@ -70,7 +70,7 @@ def _ask(
     if missing and settings is not None:
         releases = [(item.name, Version(item.version).public) for item in missing]
         ranks = rank_tags(target.python, target.platform)
-        answers = {each.name: _judge(each, ranks) for each in _locate(releases, target, settings)}
+        answers = {each.name: _judge(each, ranks) for each in locate_releases(releases, target, settings)}
         cache.add({keys[item]: native for item in missing if (native := answers.get(item.name)) is not None})
     known = {(item.name, item.version): cache.get(key) for item, key in keys.items()}
     return {release: native for release, native in known.items() if native is not None}
@@ -78,7 +78,9 @@ def _ask(
 
 def _judge(item: LockedPackage, ranks: Mapping[Tag, int]) -> bool | None:
     wheels = [
-        wheel for wheel in item.entry.get("wheels", ()) if not find_url(wheel).endswith(_LAST_TAG + ".whl")
+        wheel
+        for wheel in item.entry.get("wheels", ())
+        if not find_url(wheel).endswith(PLACEHOLDER_TAG + ".whl")
     ]
     wheel = choose_wheel(wheels, ranks)
     tags = frozenset() if wheel is None else _read_tags(find_url(wheel))
