@@ -128,6 +128,15 @@ def test_a_damaged_copy_is_fetched_anew(published: Published, tmp_path: Path) ->
         assert report.new == (("colab:2026-05",) if number == 5 else ())
 
 
+def test_a_lock_of_a_killed_git_bars_nothing(published: Published, tmp_path: Path) -> None:
+    sync(published.folder, tmp_path / "images")
+    (copy,) = (tmp_path / "cache" / "repositories").iterdir()
+    for name in ("refs/heads/synced.lock", "HEAD.lock", "config.lock"):
+        (copy / "copy" / name).write_text("")
+    published.commit("2026-05-02", {"pip-freeze.txt": make_list(numpy="2.3.0")})
+    assert sync(published.folder, tmp_path / "images").new == ("colab:2026-05",)
+
+
 def test_what_is_wrong_is_refused_and_the_rest_goes_on(published: Published, tmp_path: Path) -> None:
     published.commit("2026-05-02", {"pip-freeze.txt": "<!DOCTYPE html>\n<html>gone</html>\n"})
     published.commit("2026-06-02", {"pip-freeze.txt": b"\xff\xfe\xff", "pip-freeze.tpu.txt": "a==1\nzstand"})

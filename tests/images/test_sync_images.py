@@ -175,18 +175,60 @@ def test_a_page_in_place_of_a_list_leaves_the_stored_one(site: Site, tmp_path: P
 
 
 def test_a_connection_that_drops_keeps_what_there_is(site: Site, tmp_path: Path) -> None:
-    lists = {f"{each}.txt": make_list(a=f"{each}", b="1").encode() for each in range(5)}
-    url = publish(site, lists, [entry(f"i{each}", f"{each}.txt", f"c{each}") for each in range(5)])
-    site.cut_paths.add("/images/3.txt")
+    lists = {f"{each}.txt": make_list(a=f"{each}", b="1").encode() for each in range(7)}
+    url = publish(site, lists, [entry(f"i{each}", f"{each}.txt", f"c{each}") for each in range(7)])
+    site.cut_paths |= {f"/images/{each}.txt" for each in (3, 4, 5, 6)}
     with pytest.raises(ImageSourceError, match="broke off after") as raised:
         sync(url, tmp_path)
-    assert "3 images were stored before that, and 2 are missing" in raised.value.hint
+    assert "3 images were stored before that, and 4 are missing" in raised.value.hint
     assert len(list_images(tmp_path)) == 3
     assert site.requests.count("/images/3.txt") == 3  # it was tried three times
     site.cut_paths.clear()
     site.requests.clear()
-    assert sync(url, tmp_path).new == ("i3", "i4")
-    assert count_lists(site) == 2
+    assert sync(url, tmp_path).new == ("i3", "i4", "i5", "i6")
+    assert count_lists(site) == 4
+
+
+def test_one_list_that_fails_does_not_bar_the_others(site: Site, tmp_path: Path) -> None:
+    lists: dict[str, bytes] = {f"{each}.txt": f"a=={each}\n".encode() for each in range(5)}
+    url = publish(site, lists, [entry(f"i{each}", f"{each}.txt", f"c{each}") for each in range(5)])
+    site.pages["/images/1.txt"] = 500
+    report = sync(url, tmp_path)
+    assert (report.new, report.exit_code) == (("i0", "i2", "i3", "i4"), 1)
+    assert "run it again" in dict(report.refused)["i1"]
+
+
+def test_an_image_that_is_named_twice(site: Site, tmp_path: Path) -> None:
+    url = publish(
+        site, {"a.txt": b"a==1\n", "b.txt": b"a==2\n"}, [entry("x", "a.txt", "c"), entry("x", "b.txt", "d")]
+    )
+    report = sync(url, tmp_path)
+    assert (report.new, [label for label, _ in report.refused]) == (("x",), ["x (entry 2)"])
+    assert sync(url, tmp_path).current == 1
+
+
+def test_names_do_not_reach_the_terminal_as_commands(site: Site, tmp_path: Path) -> None:
+    shown: list[str] = []
+    url = publish(site, {"a.txt": b"a==1\n"}, [entry("x\x1b[2J\x07", "a.txt"), {"image": "y\x1b[1m"}])
+    report = sync_images(open_source(url), tmp_path, on_progress=lambda *step: shown.append(step[2]))
+    assert "\x1b" not in report.describe() + "".join(shown)
+    assert len(report.refused) == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/x", "http://a..b/x", f"http://{'a' * 64}.example/x"], ids=["bracket", "dots", "long"]
+)
+def test_addresses_that_are_none(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match="is no URL"):
+        sync(url, tmp_path / "images")
+
+
+def test_certificates_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "no.pem").write_text("nothing")
+    for name in ("absent.pem", "no.pem"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+        with pytest.raises(ImageSourceError, match="certificates"):
+            sync("https://images.invalid/colab", tmp_path / "images")
 
 
 def test_a_server_that_fails(site: Site, tmp_path: Path) -> None:

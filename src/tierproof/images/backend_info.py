@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 REPOSITORY_URL = "https://github.com/googlecolab/backend-info"
 README = "README.md"
@@ -73,8 +73,11 @@ class ListChange:
 
 
 def to_date(at_s: int) -> str:
-    """Give the day of a moment in UTC, ISO."""
-    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
+    """Give the day of a moment in UTC, ISO; the last day of the calendar for what lies behind it."""
+    try:
+        return datetime.fromtimestamp(at_s, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return date.max.isoformat()
 
 
 def name_month(date: str) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import IO
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import (
@@ -68,8 +67,12 @@ def download(url: str, *, limit_bytes: int, environment: Mapping[str, str]) -> b
 
 def _make_opener(url: str, environment: Mapping[str, str]) -> tuple[OpenerDirector, str]:
     """Give an opener, and the URL without its user and password, which it sends to that place alone."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        raise UsageError(f"{hide_credentials(url)} is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"{hide_credentials(url)} is no http or https URL")
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
     passwords = HTTPPasswordMgrWithPriorAuth()
@@ -90,7 +93,13 @@ def _make_opener(url: str, environment: Mapping[str, str]) -> tuple[OpenerDirect
 @lru_cache(maxsize=4)
 def _make_context(certificates: str) -> ssl.SSLContext:
     """Make it once: reading the system's certificates takes longer than most answers."""
-    return ssl.create_default_context(cafile=certificates or None)
+    try:
+        return ssl.create_default_context(cafile=certificates or None)
+    except OSError as error:  # ssl.SSLError is one
+        raise ImageSourceError(
+            f"the certificates in {certificates} cannot be read: {error.strerror or error}",
+            hint="Is SSL_CERT_FILE (or pip's `cert`) the file that you mean?",
+        ) from error
 
 
 def _read(opener: OpenerDirector, url: str, limit_bytes: int) -> bytes:
@@ -106,10 +115,10 @@ def _read(opener: OpenerDirector, url: str, limit_bytes: int) -> bytes:
     return content
 
 
-def _read_chunks(answer: IO[bytes], limit_bytes: int, ends_at: float) -> bytes:
+def _read_chunks(answer: http.client.HTTPResponse, limit_bytes: int, ends_at: float) -> bytes:
     content = bytearray()
     while len(content) <= limit_bytes:
-        chunk = answer.read(_CHUNK_BYTES)
+        chunk = answer.read1(_CHUNK_BYTES)  # what has come: a server that drips must not outlast the limit
         if not chunk:
             break
         content += chunk

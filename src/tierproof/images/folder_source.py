@@ -35,13 +35,20 @@ class FolderSource:
             raise UsageError(f"{self.name} has no {INDEX_NAME}")
         offers: list[Offer] = []
         refused: list[tuple[str, str]] = []
+        seen: set[tuple[str, str]] = set()
         for number, entry in enumerate(parse_index(content, source=f"{self.name}/{INDEX_NAME}"), 1):
             try:
                 image = read_entry(entry, number, _NOWHERE)
             except UsageError as error:
                 refused.append((_name_entry(entry, number), error.message.replace(f"{_NOWHERE}/", "")))
-            else:
-                offers.append(Offer(image, image.path.name))
+                continue
+            if (image.name, image.hardware) in seen:
+                refused.append(
+                    (_name_entry(entry, number), "an entry before it has the same name and hardware")
+                )
+                continue
+            seen.add((image.name, image.hardware))
+            offers.append(Offer(image, image.path.name))
         return Offers(offers, refused)
 
     def read(self, offer: Offer) -> OfferedList | None:

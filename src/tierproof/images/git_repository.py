@@ -116,9 +116,10 @@ class GitRepository:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
             self._run("init", "--bare", "--quiet", ".")
-        # What a killed fetch has left half: git would append to it, whatever the server sends.
-        for pattern in ("pack/tmp_*", "*/*.temp"):
-            for path in (self._folder / "objects").glob(pattern):
+        # What a killed fetch has left half: git would append to it, whatever the server sends; its locks
+        # nobody holds, since this process holds the folder's.
+        for pattern in ("objects/pack/tmp_*", "objects/*/*.temp", "*.lock", "refs/**/*.lock"):
+            for path in self._folder.glob(pattern):
                 with contextlib.suppress(OSError):
                     path.unlink()
 

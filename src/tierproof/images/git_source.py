@@ -59,7 +59,7 @@ class GitSource:
         image = offer.image
         names = [f"{image.commit}:{path}" for path in SYSTEM_FILES[image.hardware]]
         there = self._repository.find_objects(names)
-        about = next((name for name in names if name in there), "")
+        about = next((name for name in names if name in there and there[name][1] <= LARGEST_LIST_BYTES), "")
         python, system = parse_system(
             self._repository.read(about).decode("utf-8", "replace") if about else ""
         )
@@ -91,8 +91,13 @@ class GitSource:
     def _read_runtimes(self, changes: Sequence[PathChange]) -> tuple[PinnedRuntime, ...]:
         """Read every README that ever was: one that no longer names a runtime does not unmake it."""
         known: dict[str, PinnedRuntime] = {}
+        readmes = [f"{each.commit}:{README}" for each in changes if each.path == README]
+        sizes = self._repository.find_objects(readmes)
         for change in changes:
-            if change.path == README:
+            if change.path != README:
+                continue
+            name = f"{change.commit}:{README}"
+            if name in sizes and sizes[name][1] <= LARGEST_LIST_BYTES:
                 text = self._repository.read(f"{change.commit}:{README}").decode("utf-8", "replace")
                 for runtime in parse_readme(text):
                     known.setdefault(runtime.version, runtime)

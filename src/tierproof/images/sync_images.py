@@ -21,6 +21,8 @@ from tierproof.images.verify_list import verify_list
 
 FORMAT_VERSION = 1
 _MOST_NAMED = 6
+# So many lists after one another that cannot be read: the source is gone, not one of its files.
+_MOST_FAILURES = 3
 Progress = Callable[[int, int, str], None]
 
 
@@ -106,20 +108,26 @@ def sync_images(
     on_progress(0, 0, f"asking {source.name}")
     known = {(image.name, image.hardware): image for image in list_images(folder)}
     offered = source.list_offers()
-    refused = [(label, hide_credentials(reason)) for label, reason in offered.refused]
+    refused = [(_clean(label), _clean(reason)) for label, reason in offered.refused]
     labels: dict[_Outcome, list[str]] = {outcome: [] for outcome in _Outcome}
     tasks = [each for each in offered.offers if not _is_there(each, known)]
+    failures = 0
     for number, offer in enumerate(tasks):
-        on_progress(number, len(tasks), offer.image.label)
+        label = _clean(offer.image.label)
+        on_progress(number, len(tasks), label)
         try:
             outcome = _take(source, offer, known, folder)
         except UsageError as error:
-            refused.append((offer.image.label, hide_credentials(error.message)))
+            refused.append((label, _clean(error.message)))
         except ImageSourceError as error:
-            stored = len(labels[_Outcome.NEW]) + len(labels[_Outcome.UPDATED])
-            raise _explain(error, stored, len(tasks) - number) from error
+            failures += 1
+            if failures == _MOST_FAILURES or len(tasks) == 1:
+                stored = len(labels[_Outcome.NEW]) + len(labels[_Outcome.UPDATED])
+                raise _explain(error, stored, len(tasks) - number + failures - 1) from error
+            refused.append((label, f"{_clean(error.message)}; run it again to go on"))
         else:
-            labels[outcome].append(offer.image.label)
+            failures = 0
+            labels[outcome].append(label)
     on_progress(len(tasks), len(tasks), "")
     return SyncReport(
         source.name,
@@ -176,6 +184,11 @@ def _take(
         return _Outcome.CURRENT
     store_image(image, verified, folder)
     return _Outcome.NEW if before is None else _Outcome.UPDATED
+
+
+def _clean(text: str) -> str:
+    """Leave out credentials, and what would move the cursor of a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in hide_credentials(text))
 
 
 def _explain(error: ImageSourceError, stored: int, missing: int) -> ImageSourceError:
