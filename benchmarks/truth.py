@@ -162,12 +162,19 @@ def list_consents(judged: InstallVerdict) -> dict[str, object]:
     plan = judged.answer.plan
     if plan is None:
         return {}
-    waive = [item.package for item in plan.conflicts] if plan.verdict.value == "waiver" else []
     return {
         "allow_shadow": plan.verdict.value == "shadow",
         "allow_aged": bool(plan.aged),
-        "waive": waive,
+        "waive": list_waived(judged),
     }
+
+
+def list_waived(judged: InstallVerdict) -> list[str]:
+    """Give the packages on which the plan asks to waive bounds: `pip check` will name those bounds."""
+    plan = judged.answer.plan
+    if plan is None or plan.verdict.value != "waiver":
+        return []
+    return [item.package for item in plan.conflicts]
 
 
 def list_pins(requirements: Sequence[str], judged: InstallVerdict) -> list[str]:
@@ -217,8 +224,10 @@ def compare_guard(verdict: str, judged: InstallVerdict, guard: GuardOutcome) -> 
         found.append(f"tp.install: {guard.verdict} {guard.error}".strip())
     elif verdict in _INSTALLED and not guard.added == guard.seen == list_planned(judged):
         found.append(f"tp.install brought {describe_difference(list_planned(judged), guard.seen)}")
-    if guard.broken:
-        found.append(f"pip check: {'; '.join(guard.broken)}")
+    waived = list_waived(judged)
+    broken = [line for line in guard.broken if not any(f"you have {name} " in line for name in waived)]
+    if broken:
+        found.append(f"pip check: {'; '.join(broken)}")
     if guard.changed:
         found.append(f"{len(guard.changed)} files changed: {guard.changed[0]}")
     return found

@@ -37,6 +37,8 @@ REQUESTS: tuple[tuple[str, ...], ...] = (
     ("sqlalchemy<2",),
     ("-U", "tqdm"),
     ("-U", "openai"),
+    ("langchain-core==0.3.50",),
+    ("thinc==8.2.5",),
     ("numpy==2.3.4",),
     ("numpy<2",),
     ("pandas<2.2",),
