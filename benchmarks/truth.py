@@ -39,7 +39,7 @@ from tierproof.images.answer_cache import AnswerCache
 from tierproof.images.found_install import FoundInstall, PreflightTarget, TargetKind
 from tierproof.images.hosted_base import HostedBase
 from tierproof.images.image_base import make_image_base
-from tierproof.images.image_index import find_image
+from tierproof.images.image_store import find_stored_image
 from tierproof.images.judge_install import QuestionOptions
 from tierproof.images.preflight import preflight
 from tierproof.images.preflight_result import InstallVerdict, TargetVerdict
@@ -71,7 +71,7 @@ def run() -> tuple[str, bool]:
     if not interpreter:
         return "skipped: no CPython 3.12 here", True
     subset = make_subset(
-        find_image(IMAGE, shared / "runtimes" / "colab"), interpreter, FOLDER / "colab-subset"
+        find_stored_image(IMAGE, shared / "runtimes" / "colab"), interpreter, FOLDER / "colab-subset"
     )
     before = stamp(subset.folder)
     compared = compare(subset, REQUESTS)

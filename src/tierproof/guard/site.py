@@ -15,7 +15,14 @@ from tierproof.guard.heal_journal import PREFIX
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.loaded import LoadedModule
 from tierproof.guard.owner import Owners, find_stashes, list_stashes, undo_stash
-from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
+from tierproof.guard.record import (
+    RecordEntry,
+    find_mismatches,
+    parse_record,
+    read_own_record,
+    read_record_text,
+    sift_record,
+)
 from tierproof.guard.site_memory import SiteMemory
 from tierproof.guard.torn import DiskPackage
 
@@ -166,18 +173,23 @@ class Site:
 
     def _find_wrong(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
         """Files that are not as RECORD says and were so when they were last looked at."""
-        began, entries = time.time(), self.read_record(distribution)
-        baseline = self.baselines[distribution.root]
+        began, baseline = time.time(), self.baselines[distribution.root]
         if distribution.root in self.first_seen:  # every file was looked at a moment ago
-            self.memory.note_whole(distribution, entries, baseline.seen_at)
+            self.memory.note_whole(distribution, self.read_record(distribution), baseline.seen_at)
             return ()
         since = max(baseline.seen_at, self.memory.verified_until(distribution))
         known = set(baseline.dirty.get(distribution.name, ()))
+        entries = self._sift(distribution, since) if is_whole else self.read_record(distribution)
         found = find_mismatches(distribution.root, entries, hash_changed_since=since)
         wrong = tuple(path for path in found if path not in known)
         if not (wrong or is_whole):
             self.memory.note_whole(distribution, entries, began)
         return wrong
+
+    def _sift(self, distribution: InstalledDistribution, since: float) -> tuple[RecordEntry, ...]:
+        """The entries of a RECORD whose files have to be looked at closely; of a whole one there are few."""
+        text = read_record_text(distribution.metadata_path)
+        return parse_record(sift_record(distribution.root, text, hash_changed_since=since))
 
     def _find_stashes_of(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
         if not self._list_stashes(distribution.root):
