@@ -11,7 +11,12 @@ from tierproof.errors import OutputError
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path` by a temporary file beside it and a rename.
+    """Write `text` (UTF-8) as `write_bytes_atomically` does."""
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` by a temporary file beside it and a rename.
 
     Raises:
         OutputError: when the folder is absent or not writable; nothing is left behind.
@@ -21,8 +26,8 @@ def write_text_atomically(path: Path, text: str) -> None:
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
         os.chmod(temporary, 0o666 & ~_current_umask())  # noqa: PTH101 - a str path, as mkstemp gave it
         os.replace(temporary, path)  # noqa: PTH105
     except BaseException as error:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 from tierproof._optional import require
 from tierproof.errors import MissingPackageError, PlanError
 
+# What the uv package asks of sysconfig is not yet there while another thread asks for the first time.
+_finding = threading.Lock()
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -35,7 +38,8 @@ def find_uv() -> str:
     """
     try:
         package = require("uv", feature="to resolve packages")
-        return str(package.find_uv_bin())
+        with _finding:
+            return str(package.find_uv_bin())
     except (MissingPackageError, FileNotFoundError) as error:
         if found := shutil.which("uv"):
             return found

@@ -25,6 +25,7 @@ class TimelinePoint:
         verdict: of the requirement there.
         version: of the requested packages, as `captum 0.9.0`; empty where none comes.
         reason: the bound that stands in the way, or what made it unknown; empty where nothing does.
+        aged: what would come is markedly old.
     """
 
     image: str
@@ -32,6 +33,7 @@ class TimelinePoint:
     verdict: str
     version: str = ""
     reason: str = ""
+    aged: bool = False
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give it as JSON."""
@@ -41,6 +43,7 @@ class TimelinePoint:
             "verdict": self.verdict,
             "version": self.version,
             "reason": self.reason,
+            "aged": self.aged,
         }
 
 
@@ -67,7 +70,7 @@ class Timeline:
                     images,
                     f"{len(span)}×",
                     span[0].verdict,
-                    " ".join([span[0].version, span[0].reason]).strip(),
+                    ", ".join(filter(None, (span[0].version, span[0].reason))),
                 )
             )
         widths = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
@@ -134,7 +137,10 @@ def _describe(verdict: TargetVerdict, date: str) -> TimelinePoint:
     if verdict.verdict not in _IN_THE_KERNEL:
         found = {}
     versions = [f"{name} {version}" for name, version in found.items()]
-    return TimelinePoint(verdict.image, date, verdict.verdict, ", ".join(versions), find_reason(verdict))
+    aged = any(plan.aged for plan in plans)
+    return TimelinePoint(
+        verdict.image, date, verdict.verdict, ", ".join(versions), find_reason(verdict), aged
+    )
 
 
 def find_reason(verdict: TargetVerdict) -> str:

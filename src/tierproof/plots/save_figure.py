@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tierproof.core.atomic_write import write_bytes_atomically
 from tierproof.errors import OutputError
 from tierproof.plots.load_matplotlib import chart_style
 
@@ -29,12 +28,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     with chart_style():
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
         figure.savefig(written, format=path.suffix.lower()[1:], dpi=160, metadata=metadata, facecolor="white")
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
-            stream.write(written.getvalue())
-        os.replace(stream.name, path)  # noqa: PTH105
-    except OSError as error:
-        raise OutputError(
-            f"-o {path}: cannot write in {path.parent}: {error.strerror or error}",
-            hint="Name a file in an existing folder that you may write to.",
-        ) from error
+    write_bytes_atomically(path, written.getvalue())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _CELL_IN = 0.28
 _MARGIN_IN = 0.12
 _LABEL_IN = 0.085
+_AGED = "°"
 
 
 def draw_timelines(timelines: Timelines) -> Figure:
@@ -29,7 +30,7 @@ def draw_timelines(timelines: Timelines) -> Figure:
     matplotlib = load_matplotlib()
     points = timelines.lines[0].points
     longest = max(len(line.requirement) for line in timelines.lines)
-    left, bottom = longest * _LABEL_IN + 0.2, max(len(each.image) for each in points) * 0.072 + 0.2
+    left, bottom = longest * _LABEL_IN + 0.2, max(len(_name(each.image)) for each in points) * 0.072 + 0.15
     width = left + len(points) * _CELL_IN + _MARGIN_IN
     height = bottom + len(timelines.lines) * _CELL_IN + 0.45
     with chart_style():
@@ -51,7 +52,7 @@ def draw_timelines(timelines: Timelines) -> Figure:
                 axes.text(
                     column + 0.47,
                     row + 0.5,
-                    style.letter,
+                    f"{style.letter}{_AGED if point.aged else ''}",
                     ha="center",
                     va="center",
                     fontsize=8,
@@ -60,9 +61,7 @@ def draw_timelines(timelines: Timelines) -> Figure:
         axes.set_xlim(0, len(points))
         axes.set_ylim(len(timelines.lines), 0)
         axes.set_xticks([column + 0.47 for column in range(len(points))])
-        axes.set_xticklabels(
-            [point.image.removeprefix("colab:") for point in points], rotation=90, fontsize=7.5
-        )
+        axes.set_xticklabels([_name(point.image) for point in points], rotation=90, fontsize=7.5)
         axes.set_yticks([row + 0.5 for row in range(len(timelines.lines))])
         axes.set_yticklabels([line.requirement for line in timelines.lines])
         axes.tick_params(length=0)
@@ -75,11 +74,14 @@ def draw_timelines(timelines: Timelines) -> Figure:
         ]
         handles = [matplotlib.patches.Patch(color=VERDICTS[name].colour) for name in seen]
         labels = [f"{VERDICTS[name].letter}  {name}" for name in seen]
+        if any(point.aged for line in timelines.lines for point in line.points):
+            handles.append(matplotlib.patches.Patch(alpha=0.0))
+            labels.append(f"{_AGED} markedly old")
         figure.legend(
             handles,
             labels,
             loc="upper left",
-            ncols=len(seen),
+            ncols=len(labels),
             bbox_to_anchor=(left / figure.get_figwidth(), 1.0),
             borderaxespad=0.3,
             handlelength=1.0,
@@ -88,3 +90,7 @@ def draw_timelines(timelines: Timelines) -> Figure:
         )
     figure.set_label(f"{len(timelines.lines)} requirements over {len(points)} images.")
     return figure
+
+
+def _name(image: str) -> str:
+    return image.removeprefix("colab:")
