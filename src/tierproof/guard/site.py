@@ -159,8 +159,11 @@ class Site:
             found = [stash for root in self.roots for stash in self._find_stashes(root, names)]
             return DiskPackage(stashes=tuple(found))
         root = distribution.root
-        is_whole = self.memory.is_whole(distribution)
-        wrong = self._find_wrong(distribution, is_whole) if look_at_all or not is_whole else ()
+        wrong: tuple[str, ...] = ()
+        if look_at_all:
+            wrong = self._find_wrong(distribution)
+        elif not self.memory.is_whole(distribution):
+            wrong = self._find_wrong(distribution, is_changed=True)
         duplicates = self._duplicates.get(name, ())
         return DiskPackage(
             distribution.version,
@@ -168,38 +171,45 @@ class Site:
             duplicates if duplicates != self.baselines[root].duplicates.get(name, ()) else (),
             installer=distribution.installer,
             changed_at=self.memory.changed_at(distribution),
-            stashes=self._find_stashes_of(distribution, is_whole),
+            stashes=self._find_stashes_of(distribution),
         )
 
-    def _find_wrong(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
-        """Files that are not as RECORD says and were so when they were last looked at."""
+    def _find_wrong(
+        self, distribution: InstalledDistribution, *, is_changed: bool = False
+    ) -> tuple[str, ...]:
+        """Files that are not as RECORD says and were so when they were last looked at.
+
+        Args:
+            distribution: its every file is looked at.
+            is_changed: whether it is known to be another than is remembered; if all is well, so it is noted.
+        """
         began, baseline = time.time(), self.baselines[distribution.root]
         if distribution.root in self.first_seen:  # every file was looked at a moment ago
             self.memory.note_whole(distribution, self.read_record(distribution), baseline.seen_at)
             return ()
-        since = max(baseline.seen_at, self.memory.verified_until(distribution))
-        known = set(baseline.dirty.get(distribution.name, ()))
-        entries = self._sift(distribution, since) if is_whole else self.read_record(distribution)
+        verified_until = self.memory.verified_until(distribution)
+        since = max(baseline.seen_at, verified_until)
+        if verified_until:  # then little has changed, and the rest of a long RECORD need not be parsed
+            text = read_record_text(distribution.metadata_path)
+            entries = parse_record(sift_record(distribution.root, text, hash_changed_since=since))
+        else:
+            entries = self.read_record(distribution)
         found = find_mismatches(distribution.root, entries, hash_changed_since=since)
+        known = set(baseline.dirty.get(distribution.name, ()))
         wrong = tuple(path for path in found if path not in known)
-        if not (wrong or is_whole):
-            self.memory.note_whole(distribution, entries, began)
+        is_changed |= any(entry.path not in known for entry in entries)
+        if is_changed and not wrong:
+            self.memory.note_whole(distribution, self.read_record(distribution), began)
         return wrong
 
-    def _sift(self, distribution: InstalledDistribution, since: float) -> tuple[RecordEntry, ...]:
-        """The entries of a RECORD whose files have to be looked at closely; of a whole one there are few."""
-        text = read_record_text(distribution.metadata_path)
-        return parse_record(sift_record(distribution.root, text, hash_changed_since=since))
-
-    def _find_stashes_of(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
+    def _find_stashes_of(self, distribution: InstalledDistribution) -> tuple[str, ...]:
         if not self._list_stashes(distribution.root):
             return ()
-        tops: Iterable[str] = (
-            self.memory.recall_tops(distribution)
-            if is_whole
-            else {entry.path.partition("/")[0] for entry in self.read_record(distribution)}
+        tops = self.memory.recall_tops(distribution)
+        return self._find_stashes(
+            distribution.root,
+            tops or {entry.path.partition("/")[0] for entry in self.read_record(distribution)},
         )
-        return self._find_stashes(distribution.root, tops)
 
     def _find_stashes(self, root: Path, names: Iterable[str]) -> tuple[str, ...]:
         stashes = self._list_stashes(root)
