@@ -47,6 +47,27 @@ def test_libraries_are_read_from_maps() -> None:
     assert site_roots([first, second]) == (Path("/env/lib/python3.11/site-packages"),)
 
 
+def test_of_several_parts_the_one_from_the_files_beginning_counts() -> None:
+    first, second, third = parse_maps(
+        "1000-2000 r-xp 00001000 08:01 42    /env/core.so\n"
+        "2000-3000 r--p 00000000 08:01 42    /env/core.so\n"
+        "3000-4000 rw-p 00000000 08:01 42    /env/core.so\n"
+        "4000-5000 r--p 00000000 08:01 43    /env/core.so\n"
+        "5000-6000 r-xp 00001000 08:01 44    /env/core.so\n"
+    )
+    assert (first.inode, first.start, first.end, first.constant) == (42, 0x2000, 0x3000, True)
+    assert (second.inode, second.start) == (43, 0x4000)
+    assert (third.inode, third.end) == (44, 0)
+
+
+@linux
+def test_of_a_process_with_nothing_below_a_folder_nothing_is_listed(tmp_path: Path) -> None:
+    everything = read_mapped_libraries(os.getpid())
+    folder = Path(everything[0].path).parent
+    assert read_mapped_libraries(os.getpid(), below=[tmp_path, folder]) == everything
+    assert read_mapped_libraries(os.getpid(), below=[tmp_path]) == ()
+
+
 @given(st.text())
 def test_any_text_is_read_without_an_error(text: str) -> None:
     parse_maps(text)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from tierproof.guard.record import (
     has_digest,
     parse_record,
     read_record,
+    sift_record,
 )
 
 paths = st.text(
@@ -54,6 +56,56 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
 def test_bytecode_and_lines_without_a_digest_are_not_judged(tmp_path: Path) -> None:
     record = parse_record("a.pyc,sha256=x,1\nb.py,,\n")
     assert find_mismatches(tmp_path, record) == ()
+
+
+NAMES = (
+    "same.py",
+    "gone.py",
+    "longer.py",
+    "other.py",
+    "a,b.py",
+    'q"t.py',
+    "x.pyc",
+    "sub/same.py",
+    "sub\\same.py",
+)
+CONTENTS = {"other.py": "2\n", "longer.py": "22\n", "sub\\same.py": "333\n"}
+fields = st.one_of(
+    st.sampled_from([*NAMES, "nu\0l.py", '"same.py"', '"a,b.py"', '"q""t.py"']),
+    st.sampled_from(["", "=", digest(b"1\n"), digest(b"22\n"), "2", "3", "02", "-2", "9" * 5000]),
+    st.text(max_size=4),
+)
+
+
+@given(st.lists(st.lists(fields, max_size=5)), st.sampled_from([0.0, float("inf")]))
+def test_what_is_sifted_out_has_nothing_wrong(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], since: float
+) -> None:
+    root = tmp_path_factory.mktemp("site")
+    (root / "sub").mkdir()
+    for name in set(NAMES) - {"gone.py"}:
+        (root / name).write_text(CONTENTS.get(name, "1\n"))
+    text = "\n".join(",".join(row) for row in rows)
+    left = parse_record(sift_record(root, text, hash_changed_since=since))
+    everything = parse_record(text)
+    assert set(left) <= set(everything)
+    assert find_mismatches(root, left, hash_changed_since=since) == find_mismatches(
+        root, everything, hash_changed_since=since
+    )
+
+
+def test_few_lines_of_a_whole_distribution_are_left(tmp_path: Path) -> None:
+    metadata = install(tmp_path, "pack", "1.0", {f"pack/{name}.py": "x = 1\n" for name in "abc"})
+    text = (metadata / "RECORD").read_text()
+    assert sift_record(tmp_path, text, hash_changed_since=float("inf")) == ""
+    (tmp_path / "pack/b.py").write_text("x = 22\n")
+    left = sift_record(tmp_path, text, hash_changed_since=float("inf"))
+    assert [entry.path for entry in parse_record(left)] == ["pack/b.py"]
+
+
+def test_a_size_of_thousands_of_digits_is_none(tmp_path: Path) -> None:
+    (entry,) = parse_record(f"a.py,sha256=x,{'9' * 5000}\n")
+    assert entry.size is None
 
 
 def test_digests(tmp_path: Path) -> None:

@@ -107,6 +107,13 @@ def test_in_a_large_one_it_is_seen_where_all_is_looked_at_and_a_day_later(
     assert look(root, "large")[0] is True
 
 
+def test_a_path_that_the_memory_cannot_hold_is_looked_at_each_time(root: Path) -> None:
+    install(root, "barred", "1.0", {"barred/a|b.py": "x = 1\n"})
+    age(root)
+    assert look(root, "barred") == (True, ())
+    assert look(root, "barred") == (True, ())
+
+
 def test_the_clock_set_back_has_all_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     look(root)
     now = time.time()

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,9 +158,12 @@ def observe_libraries(
 
 def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str, tuple[str, ...]]:
     """Versions of each distribution that has more than one metadata folder in the same site directory."""
+    distributions = tuple(distributions)
+    times = Counter(each.name for each in distributions)
     found: dict[tuple[Path, str], dict[Path, str]] = {}
     for each in distributions:
-        found.setdefault((each.root, each.name), {})[each.metadata_path] = each.version
+        if times[each.name] > 1:
+            found.setdefault((each.root, each.name), {})[each.metadata_path] = each.version
     return {name: tuple(sorted(at.values())) for (_, name), at in found.items() if len(at) > 1}
 
 

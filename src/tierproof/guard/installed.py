@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -69,29 +70,23 @@ def iterate_installed(
     """
     for entry in paths if paths is not None else sys.path:
         root = Path(entry or ".")
-        for metadata, path in _find_metadata(entry, root):
-            if memory is not None and path is not None:
-                distribution = memory.read(path, root, partial(_read, metadata, root))
-            else:
+        for metadata in _find_metadata(entry, root):
+            if not isinstance(metadata, Path):
                 distribution = _read(metadata, root)
+            elif memory is None:
+                distribution = _read_at(metadata, root)
+            else:
+                distribution = memory.read(metadata, root, partial(_read_at, metadata, root))
             if distribution is not None:
                 yield distribution
 
 
-def _find_metadata(entry: str, root: Path) -> Iterator[tuple[Metadata, Path | None]]:
-    """Yield what importlib finds on a path entry, in its order; a folder is listed here, ten times as fast."""
+def _find_metadata(entry: str, root: Path) -> Iterable[Path | Metadata]:
+    """Give what importlib finds on a path entry, in its order; a folder is listed here, five times as fast."""
     if not entry.lower().endswith(".egg"):
-        try:
-            names = os.listdir(root)  # noqa: PTH208 - Path objects of everything would cost more than the rest
-        except OSError:  # no folder: a zip file, or nothing
-            pass
-        else:
-            for path in _order_as_importlib(root, names):
-                yield PathDistribution(path), path
-            return
-    for metadata in MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[entry])):
-        place: object = getattr(metadata, "_path", None)
-        yield metadata, place if isinstance(place, Path) else None
+        with contextlib.suppress(OSError):  # no folder: a zip file, or nothing
+            return _order_as_importlib(root, os.listdir(root))  # noqa: PTH208 - names alone
+    return MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[entry]))
 
 
 def _order_as_importlib(root: Path, names: Iterable[str]) -> list[Path]:
@@ -101,8 +96,12 @@ def _order_as_importlib(root: Path, names: Iterable[str]) -> list[Path]:
         stem, _, suffix = name.lower().rpartition(".")
         if suffix in _METADATA_SUFFIXES:
             project = _PUNCTUATION.sub("_", stem.partition("-")[0])
-            found.setdefault(project, []).append(Path(root, name))
+            found.setdefault(project, []).append(root / name)
     return [path for paths in found.values() for path in paths]
+
+
+def _read_at(path: Path, root: Path) -> InstalledDistribution | None:
+    return _read(PathDistribution(path), root)
 
 
 def _read(metadata: Metadata, root: Path) -> InstalledDistribution | None:

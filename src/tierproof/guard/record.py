@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,9 +44,9 @@ class RecordEntry(NamedTuple):
 def parse_record(text: str) -> tuple[RecordEntry, ...]:
     """Read RECORD (three comma-separated fields, quoted as csv); broken lines keep what can be read of them."""
     entries = []
-    for row in _rows(text.replace("\\", "/")):
-        path, digest, size = row if len(row) == 3 else (*row, "", "", "")[:3]
-        if path:
+    for line in text.replace("\\", "/").splitlines():
+        path, digest, size = _split_line(line)
+        if path and "\0" not in path:  # no file can have such a name, and to ask for it is an error
             known = size.isascii() and size.isdigit() and len(size) <= _MOST_DIGITS
             entries.append(RecordEntry(path, digest if "=" in digest else "", int(size) if known else None))
     return tuple(entries)
@@ -63,10 +63,15 @@ def format_record(entries: Iterable[RecordEntry]) -> str:
 
 def read_record(metadata_path: Path) -> tuple[RecordEntry, ...]:
     """Read the RECORD of a `.dist-info`; empty where there is none."""
+    return parse_record(read_record_text(metadata_path))
+
+
+def read_record_text(metadata_path: Path) -> str:
+    """Read the RECORD of a `.dist-info` as it stands; empty where there is none."""
     try:
-        return parse_record((metadata_path / "RECORD").read_text(encoding="utf-8", errors="surrogateescape"))
+        return (metadata_path / "RECORD").read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
-        return ()
+        return ""
 
 
 def read_own_record(distribution: InstalledDistribution) -> tuple[RecordEntry, ...]:
@@ -134,6 +139,29 @@ def find_mismatches(
     return tuple(wrong)
 
 
+def sift_record(root: Path, text: str, *, hash_changed_since: float) -> str:
+    """Leave the lines of RECORD that `find_mismatches` may find something wrong with; most go without being parsed.
+
+    Args:
+        root: the folder that holds the `.dist-info`.
+        text: of its RECORD.
+        hash_changed_since: as for `find_mismatches`.
+    """
+    left, folder = [], f"{root}/"
+    for line in text.replace("\\", "/").splitlines():
+        path, digest, size = _split_line(line)
+        if "=" not in digest or path.endswith(_UNCHECKED_SUFFIXES):
+            continue
+        try:
+            status = os.stat(folder + path)  # noqa: PTH116 - fifteen thousand times for torch alone
+        except (OSError, ValueError):
+            left.append(line)
+            continue
+        if status.st_ctime >= hash_changed_since or str(status.st_size) != size:
+            left.append(line)
+    return "\n".join(left)
+
+
 def has_digest(path: Path, digest: str) -> bool:
     """Tell whether the file's content has `digest` (`sha256=…`); an unknown algorithm proves nothing against it."""
     algorithm, _, expected = digest.partition("=")
@@ -147,13 +175,13 @@ def has_digest(path: Path, digest: str) -> bool:
     return base64.urlsafe_b64encode(found).decode().rstrip("=") == expected.rstrip("=")
 
 
-def _rows(text: str) -> Iterator[list[str]]:
-    # `strict` is off: a stray quote costs its line, not the file.
-    for line in text.splitlines():
-        if '"' not in line:
-            yield line.rsplit(",", 2)
-            continue
+def _split_line(line: str) -> list[str]:
+    """Path, digest and size as they stand, each perhaps empty."""
+    if '"' not in line:
+        row = line.rsplit(",", 2)
+    else:  # not `strict`: a stray quote costs its line, not the file
         try:
-            yield next(csv.reader([line]), [])
+            row = next(csv.reader([line]), [])
         except csv.Error:
-            continue
+            row = []
+    return row if len(row) == 3 else [*row, "", "", ""][:3]

@@ -15,7 +15,14 @@ from tierproof.guard.heal_journal import PREFIX
 from tierproof.guard.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.loaded import LoadedModule
 from tierproof.guard.owner import Owners, find_stashes, list_stashes, undo_stash
-from tierproof.guard.record import RecordEntry, find_mismatches, read_own_record
+from tierproof.guard.record import (
+    RecordEntry,
+    find_mismatches,
+    parse_record,
+    read_own_record,
+    read_record_text,
+    sift_record,
+)
 from tierproof.guard.site_memory import SiteMemory
 from tierproof.guard.torn import DiskPackage
 
@@ -152,8 +159,11 @@ class Site:
             found = [stash for root in self.roots for stash in self._find_stashes(root, names)]
             return DiskPackage(stashes=tuple(found))
         root = distribution.root
-        is_whole = self.memory.is_whole(distribution)
-        wrong = self._find_wrong(distribution, is_whole) if look_at_all or not is_whole else ()
+        wrong: tuple[str, ...] = ()
+        if look_at_all:
+            wrong = self._find_wrong(distribution)
+        elif not self.memory.is_whole(distribution):
+            wrong = self._find_wrong(distribution, is_changed=True)
         duplicates = self._duplicates.get(name, ())
         return DiskPackage(
             distribution.version,
@@ -161,33 +171,45 @@ class Site:
             duplicates if duplicates != self.baselines[root].duplicates.get(name, ()) else (),
             installer=distribution.installer,
             changed_at=self.memory.changed_at(distribution),
-            stashes=self._find_stashes_of(distribution, is_whole),
+            stashes=self._find_stashes_of(distribution),
         )
 
-    def _find_wrong(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
-        """Files that are not as RECORD says and were so when they were last looked at."""
-        began, entries = time.time(), self.read_record(distribution)
-        baseline = self.baselines[distribution.root]
+    def _find_wrong(
+        self, distribution: InstalledDistribution, *, is_changed: bool = False
+    ) -> tuple[str, ...]:
+        """Files that are not as RECORD says and were so when they were last looked at.
+
+        Args:
+            distribution: its every file is looked at.
+            is_changed: whether it is known to be another than is remembered; if all is well, so it is noted.
+        """
+        began, baseline = time.time(), self.baselines[distribution.root]
         if distribution.root in self.first_seen:  # every file was looked at a moment ago
-            self.memory.note_whole(distribution, entries, baseline.seen_at)
+            self.memory.note_whole(distribution, self.read_record(distribution), baseline.seen_at)
             return ()
-        since = max(baseline.seen_at, self.memory.verified_until(distribution))
-        known = set(baseline.dirty.get(distribution.name, ()))
+        verified_until = self.memory.verified_until(distribution)
+        since = max(baseline.seen_at, verified_until)
+        if verified_until:  # then little has changed, and the rest of a long RECORD need not be parsed
+            text = read_record_text(distribution.metadata_path)
+            entries = parse_record(sift_record(distribution.root, text, hash_changed_since=since))
+        else:
+            entries = self.read_record(distribution)
         found = find_mismatches(distribution.root, entries, hash_changed_since=since)
+        known = set(baseline.dirty.get(distribution.name, ()))
         wrong = tuple(path for path in found if path not in known)
-        if not (wrong or is_whole):
-            self.memory.note_whole(distribution, entries, began)
+        is_changed |= any(entry.path not in known for entry in entries)
+        if is_changed and not wrong:
+            self.memory.note_whole(distribution, self.read_record(distribution), began)
         return wrong
 
-    def _find_stashes_of(self, distribution: InstalledDistribution, is_whole: bool) -> tuple[str, ...]:
+    def _find_stashes_of(self, distribution: InstalledDistribution) -> tuple[str, ...]:
         if not self._list_stashes(distribution.root):
             return ()
-        tops: Iterable[str] = (
-            self.memory.recall_tops(distribution)
-            if is_whole
-            else {entry.path.partition("/")[0] for entry in self.read_record(distribution)}
+        tops = self.memory.recall_tops(distribution)
+        return self._find_stashes(
+            distribution.root,
+            tops or {entry.path.partition("/")[0] for entry in self.read_record(distribution)},
         )
-        return self._find_stashes(distribution.root, tops)
 
     def _find_stashes(self, root: Path, names: Iterable[str]) -> tuple[str, ...]:
         stashes = self._list_stashes(root)

@@ -165,7 +165,7 @@ def _stamp_record(distribution: InstalledDistribution) -> list[int]:
 def _load(path: Path | None) -> dict[str, dict[str, Any]]:
     """Read the file; what is not as it was written is forgotten."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        document = json.loads(path.read_bytes()) if path else {}
         if document.get("format_version") != _FORMAT_VERSION:
             return {}
         rows = document["rows"]
@@ -176,10 +176,12 @@ def _load(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _is_sound(row: dict[str, Any]) -> bool:
     name, version, requires, installer = row["told"]
-    whole = row.get("whole")
+    texts, lists, whole = [name, version, installer], [requires, row["stamp"]], row.get("whole")
+    if whole is not None:
+        texts.append(whole["watched"])
+        lists += [whole["record"], whole["stamps"]]
     return (
-        all(isinstance(text, str) for text in (name, version, installer))
-        and isinstance(requires, list)
-        and isinstance(row["stamp"], list)
-        and (whole is None or (isinstance(whole["at"], float) and isinstance(whole["watched"], str)))
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(each, list) for each in lists)
+        and (whole is None or isinstance(whole["at"], float))
     )
