@@ -17,6 +17,7 @@ _SHELL_LINE = re.compile(
 )
 # IPython takes a line that begins with a magic's name for that magic.
 _AUTOMAGIC = re.compile(r"(?P<indent>)(?P<assigned>)(?P<sign>)(?P<told>(pip|uv|conda|mamba)[ \t]+[a-z].*)")
+_PROMPT = re.compile(r"\s*(?:>>> ?|\.\.\. ?|In \[\d+\]: ?|\s*\.\.\.+: ?)")
 _QUOTES = re.compile(r"'''|\"\"\"|'|\"")
 
 
@@ -48,7 +49,7 @@ class CellCode:
 
 def part_cell(source: str) -> CellCode:
     """Part the text of a code cell. Whatever follows an unknown cell magic is not looked at."""
-    lines = source.replace("\r\n", "\n").split("\n")
+    lines = _strip_prompts(source.replace("\r\n", "\n").split("\n"))
     first = 0
     while first < len(lines):
         line = lines[first]
@@ -57,7 +58,7 @@ def part_cell(source: str) -> CellCode:
             if line.strip() and not line.lstrip().startswith("#"):
                 break
         elif match[1] in SCRIPT_MAGICS:
-            words = match[2].split()
+            words = [word for word in match[2].split() if not word.startswith("-")]
             if match[1] == "script" and words and not re.search(r"sh\Z", words[0]):
                 return CellCode()
             return CellCode(script="\n".join(lines[first + 1 :]), script_line=first + 2)
@@ -65,6 +66,11 @@ def part_cell(source: str) -> CellCode:
             return CellCode()
         first += 1
     return _part_python(lines, first)
+
+
+def _strip_prompts(lines: list[str]) -> list[str]:
+    """Take away the prompts of a session that was pasted into a cell, as IPython does."""
+    return [_PROMPT.sub("", line) for line in lines] if lines and _PROMPT.match(lines[0]) else lines
 
 
 def _part_python(lines: list[str], first: int) -> CellCode:

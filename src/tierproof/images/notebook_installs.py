@@ -22,7 +22,7 @@ from tierproof.images.python_commands import PythonCommand, PythonFollower
 
 # Stands in a command for what cannot be told; no requirement has such a character.
 _UNKNOWN = "\ufffd"
-_EXPRESSION = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|\$\$|(?<!\\)\$([A-Za-z_]\w*)")
+_EXPRESSION = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|\$\$|(?<!\\)\$([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)")
 _BOUND = re.compile(r"=?\s*v?\d[\w.*]*\Z")
 _LONGEST = 300
 
@@ -56,7 +56,13 @@ class _Found:
                 UnreadInstall(text, "what xargs hands over is told only when it runs", cell, line)
             )
         for each in call.redirections:
-            if each.is_attached and each.sign in (">", "<", ">>") and _BOUND.match(each.target):
+            if each.is_attached and each.sign == "<" and _BOUND.match(each.target):
+                reason = (
+                    f"a shell reads from a file {each.target} and runs nothing where there is none: quote it"
+                )
+                self.unread.append(UnreadInstall(text, reason, cell, line, is_judged=True))
+                return
+            if each.is_attached and each.sign in (">", ">>") and _BOUND.match(each.target):
                 reason = f"a shell takes {each.sign}{each.target} for a file, no bound: put quotes around it"
                 self.unread.append(UnreadInstall(text, reason, cell, line, is_judged=True))
         command = replace(command, folder=str(self.folder / command.folder), text=" ".join(call.words))
@@ -177,8 +183,16 @@ def _tell_own_magic(name: str, line: str) -> str:
     """Give the command that `%conda`, `%mamba` or `%tierproof` runs; that of `%time !pip …` as well."""
     if name in ("conda", "mamba", "micromamba", "tierproof"):
         return f"{name} {line}"
-    if name in ("time", "timeit", "capture") and "!" in line:
-        return line.partition("!")[2]
+    if name == "shell":  # Colab's
+        return line
+    if name in ("time", "timeit", "capture", "prun"):
+        sign, rest = line.strip()[:1], line.strip()[1:].lstrip("!% ")
+        inner, _, words = rest.partition(" ")
+        if sign == "!":
+            return rest
+        return (
+            tell_magic_command(inner, words, "python") or _tell_own_magic(inner, words) if sign == "%" else ""
+        )
     return ""
 
 
@@ -189,8 +203,10 @@ def _expand(text: str, names: Mapping[str, Any]) -> str:
         if match[0] in ("{{", "}}", "$$"):
             return match[0][0]
         told = match[1] or match[2]
-        if match[2] and told not in names:
-            return match[0]  # the shell's variable, if anybody's
+        # Between single quotes, `$` is left to the shell; a name that Python does not know is the shell's.
+        is_quoted = match[2] and text.count("'", match.end()) % 2
+        if is_quoted or (match[2] and told.partition(".")[0] not in (*names, "sys")):
+            return match[0]
         try:
             value = evaluate(ast.parse(told.strip(), mode="eval").body, names)
         except NotConstant:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tierproof.images.cell_code import PLACEHOLDER
@@ -15,6 +15,7 @@ _STARTERS = frozenset(f"subprocess.{name}" for name in ("run", "call", "check_ca
 _PIP_CALLS = frozenset({"pip.main", "pip._internal.main", "pip._internal.cli.main.main"})
 _OWN_CALLS = frozenset({"tierproof.install", "tp.install"})
 _SHELL_METHODS = frozenset({"system", "system_raw", "system_piped", "getoutput"})
+_MUTATORS = frozenset({"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"})
 _MOST_ROUNDS = 50
 _DEEPEST = 4
 
@@ -94,6 +95,8 @@ class PythonFollower:
 
     def _note_assignment(self, statement: ast.stmt) -> None:
         match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="get_ipython"))):
+                self.aliases[name] = "get_ipython()"
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self._assign(name, value)
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
@@ -128,7 +131,10 @@ class PythonFollower:
 
     def _note_import(self, statement: ast.Import | ast.ImportFrom) -> None:
         for alias in statement.names:
-            if isinstance(statement, ast.ImportFrom):
+            if isinstance(statement, ast.ImportFrom) and alias.name == "*":
+                known = [name for name in (*_SHELLS, *_STARTERS) if name.startswith(f"{statement.module}.")]
+                self.aliases |= {name.rpartition(".")[2]: name for name in known}
+            elif isinstance(statement, ast.ImportFrom):
                 self.aliases[alias.asname or alias.name] = f"{statement.module}.{alias.name}"
             elif alias.asname:
                 self.aliases[alias.asname] = alias.name
@@ -142,6 +148,7 @@ class PythonFollower:
 
     def _read_call(self, call: ast.Call, conditional: bool, depth: int) -> Iterator[PythonCommand]:
         name = self._find_name(call.func)
+        self._note_mutation(call)
         if name == PLACEHOLDER and isinstance(call.args[0], ast.Constant):
             index = int(str(call.args[0].value))
             yield PythonCommand(call.lineno, conditional, shell_line=index, names=dict(self.names))
@@ -150,12 +157,34 @@ class PythonFollower:
             yield from self._enter(call, self.functions[name], conditional, depth)
         elif name.startswith("get_ipython()."):
             yield from self._read_shell_method(name.rpartition(".")[2], call, conditional)
-        elif name in _SHELLS or name in _STARTERS:
+        elif name in _SHELLS:
             yield self._read_process(call, conditional, first=call.args[:1])
+        elif name in _STARTERS:
+            yield self._read_start(call, conditional)
         elif name in _PIP_CALLS:
             yield self._read_process(call, conditional, first=call.args[:1], before=("pip",))
         elif name in _OWN_CALLS:
             yield self._read_process(call, conditional, first=call.args, before=("tierproof", "install"))
+
+    def _note_mutation(self, call: ast.Call) -> None:
+        """Follow `list.append` and `list.extend`; after any other change of a list nothing is known of it."""
+        match call.func:
+            case ast.Attribute(value=ast.Name(id=name), attr=method) if isinstance(
+                self.names.get(name), list
+            ):
+                known = self.names[name]
+            case _:
+                return
+        try:
+            given = [evaluate(each, self.names) for each in call.args]
+        except NotConstant:
+            given = []
+        if method == "append" and len(given) == 1:
+            known.append(given[0])
+        elif method == "extend" and len(given) == 1 and isinstance(given[0], list):
+            known.extend(given[0])
+        elif method in _MUTATORS:
+            self.names = {key: value for key, value in self.names.items() if value is not known}
 
     def _enter(
         self, call: ast.Call, function: ast.FunctionDef, conditional: bool, depth: int
@@ -207,6 +236,8 @@ class PythonFollower:
     def _read_shell_method(self, method: str, call: ast.Call, conditional: bool) -> Iterator[PythonCommand]:
         if method in _SHELL_METHODS:
             yield self._read_process(call, conditional, first=call.args[:1])
+        elif method in ("run_cell", "run_code", "ex"):
+            yield self._tell_unknown(call, conditional)
         elif method in ("run_line_magic", "magic", "run_cell_magic"):
             try:
                 given = [str(evaluate(each, self.names)) for each in call.args]
@@ -220,6 +251,16 @@ class PythonFollower:
                 yield PythonCommand(call.lineno, conditional, magic=(given[0], given[1]))
             elif method == "run_cell_magic" and len(given) == 3:
                 yield PythonCommand(call.lineno, conditional, text=f"{given[2]}")
+
+    def _read_start(self, call: ast.Call, conditional: bool) -> PythonCommand:
+        """Read a call of subprocess: with a shell, a text is a script; without one, it is a program's name."""
+        found = self._read_process(call, conditional, first=call.args[:1])
+        given = next((each.value for each in call.keywords if each.arg == "shell"), ast.Constant(False))
+        if not isinstance(given, ast.Constant) or found.unknown:
+            return found
+        if given.value:
+            return replace(found, words=(), text=found.text or "".join(found.words[:1]))
+        return replace(found, text="", words=found.words or ((found.text,) if found.text else ()))
 
     def _read_process(
         self, call: ast.Call, conditional: bool, first: list[ast.expr], before: tuple[str, ...] = ()
