@@ -64,7 +64,7 @@ CASES: list[list[str]] = [
     ["class A:\n    !pip install captum"],
     [
         "PKG = 'captum'  #@param {type:'string'}",
-        "!pip install $PKG\n!pip install {PKG}==0.7 \"$PKG\" '{PKG}'",
+        "!pip install $PKG\n!pip install {PKG}==0.7 \"$PKG\" '$PKG' '{PKG}'",
     ],
     ["v = 3\n!pip install captum=={v} optuna=={v + 1}"],
     ["pkgs = ['captum', 'optuna']\n!pip install {' '.join(pkgs)}"],

@@ -23,6 +23,7 @@ from tierproof.images.python_commands import PythonCommand, PythonFollower
 # Stands in a command for what cannot be told; no requirement has such a character.
 _UNKNOWN = "\ufffd"
 _EXPRESSION = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|\$\$|(?<!\\)\$([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)")
+_FIELD = re.compile(r"\{[^{}]+\}")
 _BOUND = re.compile(r"=?\s*v?\d[\w.*]*\Z")
 _LONGEST = 300
 
@@ -204,7 +205,8 @@ def _expand(text: str, names: Mapping[str, Any]) -> str:
             return match[0][0]
         told = match[1] or match[2]
         # Between single quotes, `$` is left to the shell; a name that Python does not know is the shell's.
-        is_quoted = match[2] and text.count("'", match.end()) % 2
+        field = _FIELD.search(text, match.end())  # IPython counts the quotes up to the next `{…}`
+        is_quoted = match[2] and text.count("'", match.end(), field.start() if field else len(text)) % 2
         if is_quoted or (match[2] and told.partition(".")[0] not in (*names, "sys")):
             return match[0]
         try:
