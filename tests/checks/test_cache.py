@@ -58,7 +58,7 @@ def test_positions_that_start_again_are_found():
 
 def test_a_cached_step_that_raises_is_said():
     def refuse(ids, kwargs):
-        if kwargs.get("past_key_values") is not None:
+        if kwargs.get("past_key_values", kwargs.get("cache")) is not None:
             raise ValueError("no cache, please")
         return kwargs
 
@@ -73,7 +73,9 @@ def t5_with_first_pass(wrong_from):
     def forward(input_ids=None, **kwargs):
         output = plain(input_ids=input_ids, **kwargs)
         if kwargs.get("use_cache") and wrong_from <= input_ids.shape[1]:
-            for layer in output.past_key_values.self_attention_cache.layers:
+            for layer in (
+                getattr(output, "past_key_values", None) or output.cache
+            ).self_attention_cache.layers:
                 layer.keys = layer.keys.flip(2)
         return output
 

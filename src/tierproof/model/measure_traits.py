@@ -133,7 +133,9 @@ def _is_state_space(model: nn.Module) -> bool:
 def _accepts_cache(model: nn.Module) -> bool:
     code = getattr(model.forward, "__func__", model.forward)
     names = getattr(getattr(code, "__wrapped__", code), "__code__", None)
-    return names is not None and {"past_key_values", "cache_params"} & set(names.co_varnames) != set()
+    return (
+        names is not None and {"past_key_values", "cache", "cache_params"} & set(names.co_varnames) != set()
+    )
 
 
 def _collect_evidence(

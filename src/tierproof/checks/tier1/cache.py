@@ -42,7 +42,8 @@ _STEPS = 2
 _EXPERT_FACTOR = 10.0
 # At a module, what one step computes differs from the full pass by rounding alone.
 _LOCAL_TOLERANCE = 1e-3
-_CACHE_NAMES = ("past_key_values", "cache_params", "state")
+# transformers 5.24 calls it `cache`, whatever it holds.
+_CACHE_NAMES = ("past_key_values", "cache", "cache_params", "state")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class _Decoding:
         tokens = call.tensors[self.followed.name].narrow(self.axis, start, stop - start)
         changed = call.with_argument(self.followed.name, tokens)
         padding = self.base.answers.subject.inputs.padding
-        if cache is not None and self.cache_name != "past_key_values":
+        if cache is not None and self._is_recurrent:
             # A recurrent state has no positions for a mask to cover; transformers drops it here too.
             rest = {name: value for name, value in changed.arguments.items() if name != padding}
             changed = replace(changed, arguments=rest)
@@ -74,6 +75,12 @@ class _Decoding:
         if cache is not None:
             constants[self.cache_name] = cache
         return replace(changed, constants=constants)
+
+    @property
+    def _is_recurrent(self) -> bool:
+        if self.cache_name == "cache":
+            return self.base.answers.subject.traits.recurrent
+        return self.cache_name != "past_key_values"
 
     def _follows(self, name: str) -> bool:
         size = self.followed.shape[self.axis]
