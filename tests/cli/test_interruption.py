@@ -54,7 +54,9 @@ def test_a_signal_ends_everything_at_once(tmp_path, number):
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
     assert stdout == ""
-    assert stderr == "tierproof: interrupted; nothing was judged.\n"
+    # What the model prints and how far the check is come by two pipes: a line of progress may be the later.
+    told = [line for line in stderr.splitlines() if not line.startswith("[")]
+    assert told == ["tierproof: interrupted; nothing was judged."]
     assert not any(map(is_alive, pids))
     assert listing(tmp_path) == before
 
