@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from tierproof.checks.check import Check
+    from tierproof.checks.plan_checks import CheckPlan
     from tierproof.model.load import LoadedModel
     from tierproof.model.spec import ModelSpec
     from tierproof.model.subject import Subject
@@ -50,7 +52,7 @@ def check(
         spec: what you declare about the model.
         only, skip: check codes or prefixes of them.
         seed: of every random draw.
-        budget_s: seconds after which no further check is begun.
+        budget_s: seconds for everything; the least valuable checks are left out, with the reason.
         device: "cpu" or "cuda"; where the model lies by default.
         progress: a bar in a terminal or notebook, or a function of (done, total, name).
         target: the name the report carries.
@@ -105,7 +107,18 @@ def check(
                 if settled := settle_batch_norms(subject, seed):
                     assumptions = (*assumptions, settled)
                     snapshot.note_change()
-                results = run_checks(subject, checks, snapshot, seed=seed, deadline=deadline, progress=show)
+                spent_s = time.perf_counter() - started
+                plan = _plan(subject, checks, _as_codes(only), seed, budget_s, spent_s)
+                snapshot.restore(full=False)
+                results = run_checks(
+                    subject,
+                    checks,
+                    snapshot,
+                    seed=seed,
+                    deadline=deadline,
+                    progress=show,
+                    dropped=plan.dropped,
+                )
         except KeyboardInterrupt:
             print("tierproof: interrupted; the model was restored and nothing was judged.", file=sys.stderr)  # noqa: T201
             raise
@@ -117,6 +130,35 @@ def check(
         seed=seed,
         duration_s=time.perf_counter() - started,
         results=results,
+    )
+
+
+def _plan(
+    subject: Subject,
+    checks: Sequence[Check],
+    only: Sequence[str],
+    seed: int,
+    budget_s: float | None,
+    spent_s: float,
+) -> CheckPlan:
+    """Choose what runs; with a budget, by the time that one training step takes here."""
+    from tierproof.checks.needed_traits import find_lacking
+    from tierproof.checks.plan_checks import plan_checks
+    from tierproof.model.step_time import measure_step_time
+
+    lacking = {check.code: find_lacking(check, subject) for check in checks}
+    step_s = 0.0
+    if budget_s is not None and not all(lacking.values()):
+        began = time.perf_counter()
+        step_s = measure_step_time(subject, seed).seconds
+        spent_s += time.perf_counter() - began
+    return plan_checks(
+        checks,
+        step_s=step_s,
+        budget_s=budget_s,
+        spent_s=spent_s,
+        named=[code.upper() for code in only],
+        lacking=lacking,
     )
 
 

@@ -64,9 +64,18 @@ class Check:
         name: in words, lower case.
         tier: 1, 2 or 3.
         run: raises nothing on purpose; a crash is reported as `errored`.
+        needs: traits it needs, as words of `needed_traits.NEEDED_TRAITS`; where one is lacking it is skipped.
+        cost_steps: expected cost on a large model, in training steps (forward, backward, update) of the
+            default call.
+        value: what a verdict loses without it, from 0 to 100. A short budget drops the least valuable first.
+        opt_in: runs only when its full code is named, or when a budget is given that has room for it.
     """
 
     code: str
     name: str
     tier: int
     run: Callable[[CheckContext], CheckOutput]
+    needs: tuple[str, ...] = ()
+    cost_steps: float = 1.0
+    value: int = 50
+    opt_in: bool = False

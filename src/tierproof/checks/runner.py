@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -26,6 +26,7 @@ def run_checks(
     seed: int = 0,
     deadline: Deadline | None = None,
     progress: Progress | None = None,
+    dropped: Mapping[str, str] | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run the checks in order and give one result each.
 
@@ -34,12 +35,17 @@ def run_checks(
 
     Args:
         progress: called with (checks done, checks in all, name of the next one; empty at the end).
+        dropped: by code, why a check is not run (see `plan_checks`).
     """
     deadline = deadline or Deadline()
+    dropped = dropped or {}
     results = []
     for index, check in enumerate(checks):
         if progress is not None:
             progress(index, len(checks), check.name)
+        if check.code in dropped:
+            results.append(_skip(check, dropped[check.code]))
+            continue
         if deadline.expired and index > 0:
             results.append(_skip(check, "the time budget was used up before it; give a larger --budget"))
             continue

@@ -39,6 +39,7 @@ def settle_batch_norms(subject: Subject, seed: int) -> str:
         torch.manual_seed(seed)
         with torch.no_grad():
             call.run(subject.model)
+        subject.passes.forget()
     except Exception:  # noqa: BLE001 - it stays as it is; what a size or a mode breaks is for T1-SHAPE to tell
         return ""
     finally:

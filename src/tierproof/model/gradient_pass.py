@@ -14,6 +14,7 @@ from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.objective import collect_answers, compute_objective
 from tierproof.model.operation_log import OperationLog, OperationRecorder
 from tierproof.model.outputs import iterate_tensors
+from tierproof.model.shared_passes import identify_call, identify_modes
 from tierproof.model.subject import Subject
 
 
@@ -45,10 +46,16 @@ class GradientPass:
 def run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
     """Run forward and backward in the model's present modes, from a fixed seed of every random draw.
 
-    Gradients are cleared before and after, so nothing of their size stays behind.
+    Gradients are cleared before and after, so nothing of their size stays behind. Equal questions are
+    answered once for all checks.
     """
+    clear_gradients(subject.model)
+    question = ("gradients", identify_call(call), seed, identify_modes(subject.model))
+    return subject.passes.share(question, lambda: _run_gradient_pass(subject, call, seed))
+
+
+def _run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
     model = subject.model
-    clear_gradients(model)
     torch.manual_seed(seed)
     trace = ExecutionTrace(model)
     recorder = OperationRecorder(trace)

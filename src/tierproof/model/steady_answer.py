@@ -80,9 +80,18 @@ class Baseline:
 def find_baseline(subject: Subject, seed: int, *, batch: int, length: int = SHORT_LENGTH) -> Baseline | str:
     """Find a short call that works, and make sure that its answer can be compared.
 
+    The model is left in evaluation mode. Equal questions are answered once for all checks.
+
     Returns:
         The baseline, or the reason why nothing can be compared (another check speaks of that).
     """
+    subject.model.eval()
+    return subject.passes.share(
+        ("baseline", seed, batch, length), lambda: _search_baseline(subject, seed, batch, length)
+    )
+
+
+def _search_baseline(subject: Subject, seed: int, batch: int, length: int) -> Baseline | str:
     answers = SteadyAnswers(subject, seed)
     inputs = subject.inputs
     length = inputs.clip_length(length)

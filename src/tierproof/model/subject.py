@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from tierproof.model.call import Call
 from tierproof.model.inputs import InputPlan
 from tierproof.model.outputs import OutputPlan
+from tierproof.model.shared_passes import SharedPasses
 from tierproof.model.spec import ModelSpec
 from tierproof.model.traits import Traits
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A loaded model, ready to be checked. The model is on `device` and in the user's own modes."""
+    """A loaded model, ready to be checked. The model is on `device` and in the user's own modes.
+
+    `passes` keeps what the model's answers showed already; a subject made by `dataclasses.replace` has its own.
+    """
 
     model: nn.Module
     target: str
@@ -26,6 +30,7 @@ class Subject:
     outputs: OutputPlan
     traits: Traits
     device: torch.device
+    passes: SharedPasses = field(default_factory=SharedPasses, init=False, repr=False, compare=False)
 
     def make_call(
         self,

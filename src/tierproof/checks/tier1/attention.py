@@ -193,4 +193,4 @@ def _is_from_library(model: nn.Module, path: str) -> bool:
     return type(model.get_submodule(path)).__module__.startswith("transformers.")
 
 
-CHECK = Check("T1-ATTN", "attention", 1, run)
+CHECK = Check("T1-ATTN", "attention", 1, run, needs=("parameter values",), cost_steps=0.2, value=70)

@@ -110,4 +110,12 @@ def _accuse_target(target: Argument) -> Finding:
     )
 
 
-CHECK = Check("T1-CROSS", "encoder influence on the decoder", 1, run)
+CHECK = Check(
+    "T1-CROSS",
+    "encoder influence on the decoder",
+    1,
+    run,
+    needs=("parameter values", "encoder-decoder"),
+    cost_steps=0.2,
+    value=76,
+)

@@ -279,4 +279,6 @@ def _measure_modules(model: nn.Module, result: GradientPass) -> list[JsonValue]:
     ]
 
 
-CHECK = Check(CODE, "gradient flow", 1, check_gradient_flow)
+CHECK = Check(
+    CODE, "gradient flow", 1, check_gradient_flow, needs=("parameter values",), cost_steps=7.0, value=95
+)

@@ -364,4 +364,12 @@ def _too_wide(weight: WeightStatistics) -> float:
     return min(_TOO_WIDE, max(3.0, 0.5 / math.sqrt(2 / weight.fan_in)))
 
 
-CHECK = Check(CODE, "parameter initialisation", 1, check_initialization)
+CHECK = Check(
+    CODE,
+    "parameter initialisation",
+    1,
+    check_initialization,
+    needs=("parameter values",),
+    cost_steps=0.8,
+    value=68,
+)

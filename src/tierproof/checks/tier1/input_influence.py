@@ -244,4 +244,4 @@ def _locate_silence(base: Baseline, call: Call) -> str:
     )
 
 
-CHECK = Check("T1-INPUT", "input influence", 1, run)
+CHECK = Check("T1-INPUT", "input influence", 1, run, needs=("parameter values",), cost_steps=0.4, value=78)

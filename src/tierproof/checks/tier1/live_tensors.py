@@ -141,4 +141,12 @@ def _split_owner(model: nn.Module, attribute: str) -> tuple[str, str]:
     return owner, name
 
 
-CHECK = Check("T1-LIVE", "live tensors", 1, run)
+CHECK = Check(
+    "T1-LIVE",
+    "live tensors",
+    1,
+    run,
+    needs=("parameter values", "trainable parameters"),
+    cost_steps=1.0,
+    value=64,
+)

@@ -260,4 +260,12 @@ def _note_frozen(count: ParameterCount) -> list[Finding]:
     ]
 
 
-CHECK = Check(code="T1-MEM", name="memory footprint", tier=1, run=run)
+CHECK = Check(
+    code="T1-MEM",
+    name="memory footprint",
+    tier=1,
+    run=run,
+    needs=("parameter values",),
+    cost_steps=1.5,
+    value=52,
+)

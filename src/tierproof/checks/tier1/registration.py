@@ -402,4 +402,4 @@ def _count_bytes(model: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
 
-CHECK = Check("T1-REG", "registration", 1, run)
+CHECK = Check("T1-REG", "registration", 1, run, cost_steps=0.2, value=86)

@@ -324,4 +324,4 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
     return expected
 
 
-CHECK = Check(CODE, "shapes", 1, check_shapes)
+CHECK = Check(CODE, "shapes", 1, check_shapes, needs=("parameter values",), cost_steps=2.0, value=100)

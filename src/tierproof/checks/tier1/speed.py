@@ -110,4 +110,12 @@ def _find_dtype(subject: Subject) -> torch.dtype:
     return max(sizes, key=lambda dtype: sizes[dtype], default=torch.float32)
 
 
-CHECK = Check(code="T1-SPEED", name="inference speed", tier=1, run=run)
+CHECK = Check(
+    code="T1-SPEED",
+    name="inference speed",
+    tier=1,
+    run=run,
+    needs=("parameter values",),
+    cost_steps=1.5,
+    value=40,
+)

@@ -331,4 +331,6 @@ def _judge_positions(subject: Subject, call: Call, answer: Tensor) -> list[Findi
     ]
 
 
-CHECK = Check(CODE, "output stability", 1, check_stability)
+CHECK = Check(
+    CODE, "output stability", 1, check_stability, needs=("parameter values",), cost_steps=1.3, value=92
+)

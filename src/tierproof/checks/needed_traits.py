@@ -1,0 +1,64 @@
+"""The traits that checks can need, and how a subject shows that it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tierproof.checks.check import Check
+from tierproof.model.inputs import BATCH
+from tierproof.model.subject import Subject
+
+
+@dataclass(frozen=True)
+class NeededTrait:
+    """One trait.
+
+    Attributes:
+        meaning: in words, for the documentation.
+        lacking: why a check is skipped without it, for the report.
+        is_met: reads it off a subject, without running the model.
+    """
+
+    meaning: str
+    lacking: str
+    is_met: Callable[[Subject], bool]
+
+
+def _has_values(subject: Subject) -> bool:
+    return not any(parameter.is_meta for parameter in subject.model.parameters())
+
+
+def _is_trainable(subject: Subject) -> bool:
+    return any(parameter.requires_grad for parameter in subject.model.parameters())
+
+
+NEEDED_TRAITS = {
+    "parameter values": NeededTrait(
+        "the parameters hold numbers, which those on the meta device do not",
+        "parameters are on meta",
+        _has_values,
+    ),
+    "trainable parameters": NeededTrait(
+        "at least one parameter requires a gradient", "no parameter requires a gradient", _is_trainable
+    ),
+    "encoder-decoder": NeededTrait(
+        "one input is encoded, another one decoded",
+        "the model is no encoder-decoder",
+        lambda subject: subject.traits.encoder_decoder,
+    ),
+    "batch axis": NeededTrait(
+        "an input has an axis of rows",
+        "the inputs have no batch axis",
+        lambda subject: any(BATCH in argument.shape for argument in subject.inputs.arguments),
+    ),
+}
+
+
+def find_lacking(check: Check, subject: Subject) -> str:
+    """Why the subject lacks what the check needs, with the trait's name; empty where it lacks nothing."""
+    for word in check.needs:
+        trait = NEEDED_TRAITS[word]
+        if not trait.is_met(subject):
+            return f"{trait.lacking} (it needs {word})"
+    return ""

@@ -1,0 +1,94 @@
+"""Decide before anything runs which checks fit into a budget, and say of the others why not.
+
+The estimate of a check is a fixed part, which a small model pays, and its cost in training steps times the
+seconds that one step of this model took. Within a budget the most valuable checks are kept: in order of
+value each is taken that still fits. So no check is dropped for a less valuable one that costs as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from tierproof.checks.check import Check
+
+# What a check takes on a model of a few thousand parameters: a median over the hand-written zoo, rounded up.
+FIXED_S = 0.1
+
+
+@dataclass(frozen=True)
+class CheckPlan:
+    """What will run.
+
+    Attributes:
+        run: in the order of the registry.
+        dropped: reason by code of each that will not.
+        estimate_s: seconds that the checks in `run` are expected to take together.
+    """
+
+    run: tuple[Check, ...]
+    dropped: Mapping[str, str]
+    estimate_s: float
+
+
+def estimate_s(check: Check, step_s: float) -> float:
+    """Seconds that a check is expected to take where one training step takes `step_s` seconds."""
+    return FIXED_S + check.cost_steps * step_s
+
+
+def plan_checks(
+    checks: Sequence[Check],
+    *,
+    step_s: float = 0.0,
+    budget_s: float | None = None,
+    spent_s: float = 0.0,
+    named: Collection[str] = (),
+    lacking: Mapping[str, str] | None = None,
+) -> CheckPlan:
+    """Choose among the selected checks.
+
+    Args:
+        checks: the selected ones, in running order.
+        step_s: seconds of one training step of the default call; used with a budget only.
+        budget_s: seconds for everything; None for no limit, and then opt-in checks run only when named.
+        spent_s: what loading and preparation took of the budget already.
+        named: full codes that the user named, which is a yes to opt-in checks.
+        lacking: by code, the trait that a check needs and the model lacks.
+    """
+    dropped = {check.code: reason for check in checks if (reason := (lacking or {}).get(check.code, ""))}
+    able = [check for check in checks if check.code not in dropped]
+    if budget_s is None:
+        dropped |= {c.code: _explain_opt_in(c) for c in able if c.opt_in and c.code not in named}
+    else:
+        dropped |= _drop_beyond_budget(able, step_s, budget_s, spent_s)
+    run = tuple(check for check in checks if check.code not in dropped)
+    return CheckPlan(run, dropped, sum(estimate_s(check, step_s) for check in run))
+
+
+def _drop_beyond_budget(
+    able: Sequence[Check], step_s: float, budget_s: float, spent_s: float
+) -> dict[str, str]:
+    """Take the checks by value, of equal ones the cheaper first, and drop what no longer fits."""
+    by_value = sorted(able, key=lambda check: (-check.value, check.cost_steps))
+    dropped: dict[str, str] = {}
+    left_s, enough_s = budget_s - spent_s, spent_s
+    for check in by_value:
+        cost_s = estimate_s(check, step_s)
+        enough_s += cost_s
+        if cost_s <= left_s:
+            left_s -= cost_s
+        else:
+            dropped[check.code] = (
+                f"it is expected to take {cost_s:.2g} s, and of the budget of {budget_s:g} s "
+                f"{max(left_s, 0.0):.2g} s are left for it; --budget {_round_up(enough_s)} would include it"
+            )
+    return dropped
+
+
+def _explain_opt_in(check: Check) -> str:
+    return f"it is run on request: --only {check.code}, or a --budget that has room for it"
+
+
+def _round_up(seconds: float) -> str:
+    """A budget in words that is not below `seconds`."""
+    return str(int(seconds) + 1)

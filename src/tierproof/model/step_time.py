@@ -1,0 +1,47 @@
+"""How long one training step of a model takes, measured on the spot."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from tierproof.model.objective import compute_objective
+from tierproof.model.subject import Subject
+
+# A backward pass costs about twice a forward pass (two products for each one of the forward).
+_FORWARDS_PER_STEP = 3.0
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds of one training step of the default call; `trained` is False where forward times three stands in."""
+
+    seconds: float
+    trained: bool
+
+
+def measure_step_time(subject: Subject, seed: int) -> StepTime:
+    """Time one forward and backward pass; where the model cannot be trained, forward passes alone.
+
+    Gradients and state that a forward pass changes are the caller's to put back.
+
+    Raises:
+        Exception: what the model raises on the default call in evaluation mode.
+    """
+    call = subject.make_call(seed=seed)
+    subject.model.train()
+    began = time.perf_counter()
+    try:
+        with torch.enable_grad():
+            objective = compute_objective(subject.forward(call), subject, seed)
+            if objective.requires_grad:
+                objective.backward()  # type: ignore[no-untyped-call]
+                return StepTime(time.perf_counter() - began, trained=True)
+    except Exception:  # noqa: BLE001 - a step that fails is for T1-GRAD to tell; its time is still wanted
+        subject.model.eval()
+    began = time.perf_counter()
+    with torch.no_grad():
+        subject.forward(call)
+    return StepTime(_FORWARDS_PER_STEP * (time.perf_counter() - began), trained=False)
