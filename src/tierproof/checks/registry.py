@@ -14,6 +14,7 @@ _MODULES = (
     "gradient_flow",
     "stability",
     "initialization",
+    "loss",
     "causality",
     "batch_independence",
     "padding",

@@ -12,8 +12,10 @@ from tierproof.model.forward_signature import ForwardSignature
 from tierproof.model.inputs import Argument, InputPlan
 from tierproof.model.outputs import OutputPlan
 
-_TARGET_NAMES = ("targets", "target", "labels", "y", "tgt_ids")
+TARGET_NAMES = ("targets", "target", "labels", "y", "tgt_ids")
 _KEEP_NAMES = ("attention_mask", "padding_mask", "pad_mask", "input_mask", "mask", "attn_mask")
+# By these names nothing else is meant than: 1 where a token is, 0 where it is padding.
+_UNMISTAKABLE_NAMES = ("attention_mask", "padding_mask", "input_mask")
 _HIDE_NAMES = ("key_padding_mask", "src_key_padding_mask", "padding_mask", "pad_mask", "mask")
 
 
@@ -27,7 +29,7 @@ def add_targets(
     primary = plan.primary_argument
     if outputs.per_position or primary.role != "tokens" or plan.style == "mapping":
         return plan, outputs
-    name = next((n for n in _TARGET_NAMES if n in signature.optional), None)
+    name = next((n for n in TARGET_NAMES if n in signature.optional), None)
     if name is None:
         return plan, outputs
     targets = Argument(name, "targets", primary.shape, torch.int64, high=primary.high, avoid=primary.avoid)
@@ -49,7 +51,8 @@ def add_padding_mask(
 ) -> InputPlan:
     """Add the padding mask argument whose "nothing is padded" leaves the answer as it is.
 
-    Masks that keep where they are 1 are tried before those that hide where they are True.
+    Masks that keep where they are 1 are tried before those that hide where they are True. Where no reading of
+    an unmistakable name leaves the answer alone, the argument is kept as the plan's `unsound_mask`.
     """
     if plan.padding or plan.style == "mapping" or len(plan.primary_argument.shape) < 2:
         return plan
@@ -60,6 +63,7 @@ def add_padding_mask(
     proposals = [(name, "mask", torch.int64) for name in _KEEP_NAMES if name in signature.optional]
     proposals += [(name, "hide_mask", torch.bool) for name in _HIDE_NAMES if name in signature.optional]
     proposals += [(name, "mask", torch.bool) for name in _KEEP_NAMES if name in signature.optional]
+    unsound: Argument | None = None
     for name, role, dtype in proposals:
         mask = Argument(name, role, ("batch", size), dtype)
         extended = replace(plan, arguments=(*plan.arguments, mask), style="keyword", padding=name)
@@ -69,7 +73,9 @@ def add_padding_mask(
             continue
         if answer.shape == base.shape and torch.allclose(answer, base, rtol=1e-4, atol=1e-5, equal_nan=True):
             return extended
-    return plan
+        if role == "mask" and name in _UNMISTAKABLE_NAMES and answer.shape == base.shape and unsound is None:
+            unsound = mask
+    return plan if unsound is None else replace(plan, unsound_mask=unsound)
 
 
 def _answer(

@@ -90,6 +90,8 @@ class InputPlan:
         assumptions: what could not be known, in words.
         padding: name of the padding mask argument, empty where there is none.
         pad_token_id: None where unknown.
+        unsound_mask: a padding mask that is accepted and changes the answer although it hides nothing; it is
+            not among `arguments`.
     """
 
     arguments: tuple[Argument, ...]
@@ -104,6 +106,7 @@ class InputPlan:
     assumptions: tuple[str, ...] = ()
     padding: str = ""
     pad_token_id: int | None = None
+    unsound_mask: Argument | None = None
 
     def make(
         self,

@@ -27,6 +27,12 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.padding_shift import (
+    check_left_padding,
+    check_right_padding,
+    judge_idle_mask,
+    make_mask,
+)
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
@@ -49,7 +55,6 @@ _BY_DESIGN = {
     "rwkv": "carries its state through every position",
     "recurrent_gemma": "carries its state through every position",
 }
-_POSITION_FREE = ("rotary", "relative", "none")
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class _Side:
 def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
+    if idle := judge_idle_mask(subject, context.seed):
+        return CheckOutput(tuple(idle))
     mask, content = _find_arguments(subject)
     if mask is None or content is None:
         return CheckOutput(skipped="the model takes no padding mask")
@@ -96,9 +103,18 @@ def run(context: CheckContext) -> CheckOutput:
     if not sides:
         return CheckOutput(measurements=measured, skipped="the answers under a mask cannot be compared")
     findings = _judge(base, mask, content, sides)
+    if not findings and not subject.traits.pooled:
+        exact = not _is_unmasked(subject) and not is_transformers_model(subject.model)
+        change, findings = check_right_padding(base, mask, _HIDDEN, length, exact=exact)
+        measured["right_padding_change"] = change
     if not findings:
-        findings += _check_left_padding(base, mask, length, measured)
+        findings += check_left_padding(base, mask, _HIDDEN, length, measured)
     return CheckOutput(tuple(findings), measured)
+
+
+def _is_unmasked(subject: Subject) -> bool:
+    """Whether layers mix neighbours without a mask, which may be meant."""
+    return _mixes_without_mask(subject.model) or subject.traits.recurrent or subject.traits.experts
 
 
 def _find_arguments(subject: Subject) -> tuple[Argument | None, Argument | None]:
@@ -117,7 +133,7 @@ def _hide(base: Baseline, mask: Argument, content: Argument, name: str, length: 
     start = {"left": 0, "middle": (length - _HIDDEN) // 2, "right": length - _HIDDEN}[name]
     hidden = tuple(range(start, start + _HIDDEN))
     visible = tuple(i for i in range(length) if i not in hidden)
-    masked = base.call.with_argument(mask.name, _make_mask(base.call.tensors[mask.name], mask, hidden))
+    masked = base.call.with_argument(mask.name, make_mask(base.call.tensors[mask.name], mask, hidden))
     axis = content.shape.index(LENGTH)
     replaced = replace_positions(
         content, base.call.tensors[content.name], axis, hidden, seed=base.answers.seed + 1
@@ -136,13 +152,6 @@ def _hide(base: Baseline, mask: Argument, content: Argument, name: str, length: 
     return _Side(name, hidden, visible, masked, changed, leak, effect)
 
 
-def _make_mask(mask: Tensor, argument: Argument, hidden: tuple[int, ...]) -> Tensor:
-    made = mask.clone()
-    axis = argument.shape.index(LENGTH)
-    index = torch.tensor(hidden, device=mask.device)
-    return made.index_fill(axis, index, 0 if argument.role == "mask" else 1)
-
-
 def _take_visible(base: Baseline, answer: Tensor, visible: tuple[int, ...]) -> Tensor:
     """The answer at visible positions; all of it where its positions are not those of the masked input."""
     outputs = base.answers.subject.outputs
@@ -153,7 +162,7 @@ def _take_visible(base: Baseline, answer: Tensor, visible: tuple[int, ...]) -> T
 
 def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]) -> list[Finding]:
     worst = max(sides, key=lambda side: side.leak)
-    if worst.leak <= base.tolerance:
+    if worst.leak <= base.tolerance and not (worst.leak and _leaks_inside(base, worst)):
         return []
     subject = base.answers.subject
     evidence: dict[str, JsonValue] = {
@@ -162,7 +171,7 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
         "mask_effect": max(side.effect for side in sides),
         "hidden_positions": list(worst.hidden),
     }
-    unmasked = _mixes_without_mask(subject.model) or subject.traits.recurrent or subject.traits.experts
+    unmasked = _is_unmasked(subject)
     pooled_by_id = subject.traits.pooled and is_transformers_model(subject.model)
     severity = Severity.WARNING if unmasked or pooled_by_id else Severity.ERROR
     note = " Its layers mix neighbours without a mask, which may be meant." if unmasked else ""
@@ -207,6 +216,23 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
     ]
 
 
+def _leaks_inside(base: Baseline, side: _Side) -> bool:
+    """Whether a leak that the answers drown shows at the module in which it happens: a mask that is too faint."""
+    if not base.call.tensors or base.answer.dtype not in (torch.float32, torch.float64):
+        return False
+    length = len(side.hidden) + len(side.visible)
+    return bool(
+        locate_first_divergence(
+            base.answers.subject.model.eval(),
+            side.masked,
+            side.changed,
+            _visible_positions(side, length, base.tolerance / 100),
+            _visible_positions(side, length, base.tolerance),
+            seed=base.answers.seed,
+        )
+    )
+
+
 def _mixes_without_mask(model: nn.Module) -> bool:
     return any(
         isinstance(module, nn.RNNBase) or (isinstance(module, nn.Conv1d) and module.kernel_size[0] > 1)
@@ -242,8 +268,22 @@ def _locate_leak(base: Baseline, side: _Side, length: int) -> str:
 
 
 def _visible_positions(side: _Side, length: int, tolerance: float) -> Violates:
-    """Violated when visible positions differ; like a batch of `length` rows, which is what positions are here."""
-    return rows_of_batch(side.visible, side.visible, length, lambda a, b: measure_change(a, b) > tolerance)
+    """Violated when visible positions differ; like a batch of `length` rows, which is what positions are here.
+
+    Features of another length (a decoder's) hold no hidden position: all of them count.
+    """
+
+    def differ(a: Tensor, b: Tensor) -> bool:
+        return measure_change(a, b) > tolerance
+
+    visible = rows_of_batch(side.visible, side.visible, length, differ)
+
+    def violates(a: Tensor, b: Tensor) -> bool:
+        if a.dim() == 3 and a.is_floating_point() and all(size % length for size in a.shape):
+            return differ(a, b)
+        return visible(a, b)
+
+    return violates
 
 
 def _locate_ignored(base: Baseline, side: _Side, length: int) -> str:
@@ -260,45 +300,6 @@ def _locate_ignored(base: Baseline, side: _Side, length: int) -> str:
         seed=base.answers.seed,
     )
     return where or _locate_leak(base, side, length)
-
-
-def _check_left_padding(
-    base: Baseline, mask: Argument, length: int, measured: dict[str, JsonValue]
-) -> list[Finding]:
-    """Compare an input with the same input behind hidden positions."""
-    subject = base.answers.subject
-    if LENGTH not in subject.outputs.axes or subject.traits.recurrent or subject.traits.encoder_decoder:
-        return []
-    shorter = length - _HIDDEN
-    cut = base.call
-    for argument in subject.inputs.arguments:
-        if LENGTH in argument.shape and argument.name in cut.tensors:
-            tensor = cut.tensors[argument.name]
-            cut = cut.with_argument(
-                argument.name, tensor.narrow(argument.shape.index(LENGTH), _HIDDEN, shorter)
-            )
-    padded = base.call.with_argument(
-        mask.name, _make_mask(base.call.tensors[mask.name], mask, tuple(range(_HIDDEN)))
-    )
-    alone, behind = base.answers.attempt(cut), base.answers.attempt(padded)
-    axis = subject.outputs.axes.index(LENGTH)
-    if alone is None or behind is None or alone.shape[axis] != shorter or behind.shape[axis] != length:
-        return []
-    change = measure_change(alone, behind.narrow(axis, _HIDDEN, shorter))
-    measured["left_padding_change"] = change
-    if change <= 10 * base.tolerance or subject.traits.positions not in _POSITION_FREE:
-        return []
-    return [
-        Finding(
-            "T1-PAD-004",
-            Severity.WARNING,
-            f"Left padding moves the answers by {change:.2g} of their spread, although the positions are "
-            f"{subject.traits.positions}, which a shift leaves alone.",
-            "",
-            {"relative_change": change, "tolerance": 10 * base.tolerance, "padded_positions": _HIDDEN},
-            "Rotate queries and keys by the same positions and nothing else; or count positions from the mask.",
-        )
-    ]
 
 
 CHECK = Check("T1-PAD", "padding", 1, run, needs=("parameter values",), cost_steps=0.5, value=80)

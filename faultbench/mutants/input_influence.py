@@ -1,0 +1,36 @@
+"""Inputs that are lost on the way, and targets that are shifted wrongly."""
+
+from faultbench.mutant import Mutant
+
+MUTANTS = (
+    Mutant("gpt_last_token_lost", "gpt", "length = input_ids.size(1)\n        where", "input_ids = torch.cat([input_ids[:, :-1], torch.zeros_like(input_ids[:, :1])], dim=1)\n        length = input_ids.size(1)\n        where",
+           ("",), "The last token is overwritten."),
+    Mutant("gpt_first_token_lost", "gpt", "x = self.drop(self.tokens(input_ids) + self.positions(where))", "x = self.drop(self.tokens(input_ids) + self.positions(where))\n        x = torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:]], dim=1)",
+           ("", "drop"), "The first embedding is overwritten by a start vector of zeros."),
+    Mutant("gpt_tokens_bucketed", "gpt", "self.tokens(input_ids)", "self.tokens(input_ids * 0)",
+           ("", "tokens"), "The ids are multiplied away."),
+    Mutant("gpt_labels_not_shifted", "gpt", "ahead, behind = labels[:, 1:], logits[:, :-1]", "ahead, behind = labels, logits",
+           ("",), "The model learns to copy its input."),
+    Mutant("gpt_labels_shifted_twice", "gpt", "ahead, behind = labels[:, 1:], logits[:, :-1]", "ahead, behind = labels[:, 2:], logits[:, :-2]",
+           ("",), "Shifted in the data set and again in the model."),
+    Mutant("llama_labels_not_shifted", "llama", "logits[:, :-1].reshape(-1, VOCAB), labels[:, 1:].reshape(-1)", "logits.reshape(-1, VOCAB), labels.reshape(-1)",
+           ("",), "The shift is forgotten."),
+    Mutant("llama_labels_shifted_backwards", "llama", "logits[:, :-1].reshape(-1, VOCAB), labels[:, 1:].reshape(-1)", "logits[:, 1:].reshape(-1, VOCAB), labels[:, :-1].reshape(-1)",
+           ("",), "The shift has the wrong direction: the token before is predicted.", "arXiv 2508.04925"),
+    Mutant("llama_token_gap", "llama", "x = self.embed_tokens(input_ids)", "x = self.embed_tokens(input_ids)\n        x = torch.cat([x[:, :2], x[:, 1:2].expand(-1, max(x.size(1) - 2, 0), -1)], dim=1)[:, : x.size(1)]",
+           ("", "embed_tokens"), "A broadcast copies one token over the rest."),
+    Mutant("encoder_segments_ignored", "encoder", "+ self.segment(token_type_ids)", "+ self.segment(torch.zeros_like(token_type_ids))",
+           ("embeddings", "embeddings.segment"), "The segments are always zero."),
+    Mutant("encoder_half_of_input", "encoder", "x = self.embeddings(input_ids, token_type_ids)", "x = self.embeddings(torch.where(torch.arange(input_ids.size(1), device=input_ids.device) % 2 == 0, input_ids, 0), token_type_ids)",
+           ("",), "Every second token is masked as in training."),
+    Mutant("seq2seq_source_ignored", "seq2seq", "memory = self.source(input_ids)", "memory = self.source(torch.zeros_like(input_ids))",
+           ("",), "The source never enters."),
+    Mutant("seq2seq_target_ignored", "seq2seq", "x = self.target(decoder_input_ids)", "x = self.target(torch.full_like(decoder_input_ids, START))",
+           ("",), "The decoder never sees what it wrote."),
+    Mutant("vit_one_channel", "vit", "patches = self.proj(images)", "patches = self.proj(images[:, :1].expand(-1, 3, -1, -1))",
+           ("embed",), "Two channels are dropped."),
+    Mutant("vit_border_lost", "vit", "patches = self.proj(images).flatten(2).transpose(1, 2)", "patches = self.proj(images)\n        patches = (patches * torch.eye(IMAGE // PATCH, device=images.device)).flatten(2).transpose(1, 2)",
+           ("embed",), "A mask lets only the diagonal patches through."),
+    Mutant("vit_head_on_constant", "vit", "return self.head(self.norm(x[:, 0]))", "return self.head(self.norm(self.embed.cls_token[:, 0].expand(x.size(0), -1)))",
+           ("", "norm"), "The head reads the class token before the blocks."),
+)

@@ -1,0 +1,250 @@
+"""T1-LOSS: the loss compares each answer with the right target, and answers that look like logits are logits.
+
+What it does: gives a token model targets in which no token occurs twice, and reads off the gradient of the
+loss with respect to the logits which target each position is trained on: the only class with a negative
+gradient. Then it looks at the answers themselves: do they sum to one, are they rectified?
+
+Why it matters: a target that is shifted twice, or not at all, trains a model that copies or skips; a softmax
+before the cross entropy flattens the gradient. In each case the loss falls.
+
+Evidence: the distance between a position and the target it is trained on; the sums and the sign of the answers.
+
+Exemptions: models without targets among their arguments are judged by their answers only. A distance of 0 in
+a causal model is the caller's shift where the argument is not called `labels` (nanoGPT's `targets`). A loss
+that is computed from other tensors than the returned logits is not judged. Encoders are trained on the token
+itself (masked language models).
+
+Findings:
+    T1-LOSS-001 warning: a causal model is trained on the token that it is given.
+    T1-LOSS-002 error: a causal model is trained on a token further ahead than the next.
+    T1-LOSS-003 error: a causal model is trained on an earlier token.
+    T1-LOSS-004 warning: the answers are probabilities already.
+    T1-LOSS-005 warning: the answers are rectified: none is negative, many are exactly zero.
+    T1-LOSS-006 warning: different inputs rule out different classes with -inf.
+
+Source: the gradient of softmax cross entropy is p - onehot(target) (Bridle 1990). Redundant activations and
+wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.11015).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.activation_trace import trace_activations
+from tierproof.model.call import Call
+from tierproof.model.extra_arguments import TARGET_NAMES
+from tierproof.model.forward_signature import read_signature
+from tierproof.model.inputs import Argument
+from tierproof.model.outputs import iterate_tensors
+from tierproof.model.subject import Subject
+
+CODE = "T1-LOSS"
+# Shares of answers: half of a random vector is negative, and none of it exactly zero.
+_MANY_ZEROS = 0.2
+_SUM_TOLERANCE = 1e-3
+# The targets of this share of positions must agree on one distance before anything is said.
+_AGREEMENT = 0.9
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    subject.model.eval()
+    measured: dict[str, JsonValue] = {}
+    findings = _judge_answers(subject, context.seed)
+    distance = _measure_distance(subject, context.seed)
+    if isinstance(distance, str):
+        measured["targets"] = distance
+    else:
+        name, steps = distance
+        measured["target_distance_positions"] = steps
+        findings += _judge_distance(subject, name, steps)
+    return CheckOutput(tuple(findings), measured)
+
+
+def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
+    """The name of the targets and how many positions they lie ahead of their logits, or why that is unknown."""
+    if subject.traits.kind not in ("causal-lm", "encoder-decoder") or not subject.outputs.per_position:
+        return "only sequences of token logits are judged"
+    if subject.outputs.axes[-1] != subject.traits.vocab_size:
+        return "the answers are no logits over the vocabulary"
+    found = _make_call(subject, seed)
+    if found is None:
+        return "the model takes no targets"
+    name, call = found
+    targets = call.tensors[name]
+    torch.manual_seed(seed)
+    try:
+        with torch.enable_grad():
+            output = call.run(subject.model)
+    except Exception as error:  # noqa: BLE001 - reported: targets of another kind than drawn here
+        return f"with {name} the forward raises {type(error).__name__}"
+    tensors = dict(iterate_tensors(output))
+    logits = tensors.get(subject.outputs.main)
+    loss = _find_loss(tensors)
+    if loss is None or logits is None or not (loss.requires_grad and logits.requires_grad):
+        return "no loss is returned beside the logits"
+    (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
+    if gradient is None or gradient.dim() != 3 or gradient.shape[:2] != targets.shape:
+        return "the loss does not come from the returned logits"
+    return _read_distance(name, gradient, targets)
+
+
+def _make_call(subject: Subject, seed: int) -> tuple[str, Call] | None:
+    """The default call with targets in which no token occurs twice in a row of the batch."""
+    given = next((a for a in subject.inputs.arguments if a.role == "targets"), None)
+    signature = read_signature(subject.model)
+    name = given.name if given else next((n for n in TARGET_NAMES if n in signature), None)
+    vocab = subject.traits.vocab_size
+    if name is None or vocab is None or subject.inputs.style == "mapping":
+        return None
+    axis = subject.outputs.axes[subject.outputs.length_axis]
+    follows = next((a for a in subject.inputs.arguments if axis in a.shape and a.role == "tokens"), None)
+    if follows is None or len(follows.shape) != 2:
+        return None
+    call = subject.make_call(seed=seed, length=subject.inputs.clip_length(min(12, max(vocab - 2, 1))))
+    shape = call.tensors[follows.name].shape
+    targets = _draw_distinct(follows, vocab, shape[0], shape[1], seed).to(subject.device)
+    return name, replace(call.with_argument(name, targets), style="keyword")
+
+
+def _draw_distinct(follows: Argument, vocab: int, rows: int, length: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed + 11)
+    allowed = torch.tensor([token for token in range(vocab) if token not in follows.avoid])
+    order = [allowed[torch.randperm(len(allowed), generator=generator)[:length]] for _ in range(rows)]
+    return torch.stack(order)
+
+
+def _find_loss(tensors: dict[str, Tensor]) -> Tensor | None:
+    scalars = {p: t for p, t in tensors.items() if t.numel() == 1 and t.is_floating_point() and t.dim() <= 1}
+    named = next((t for p, t in scalars.items() if p.rpartition(".")[2] == "loss"), None)
+    return named if named is not None else next(iter(scalars.values()), None)
+
+
+def _read_distance(name: str, gradient: Tensor, targets: Tensor) -> tuple[str, int] | str:
+    """For each trained position, where in the targets its class stands."""
+    counts: Counter[int] = Counter()
+    for row, row_targets in zip(gradient.float(), targets, strict=True):
+        places = {int(token): place for place, token in enumerate(row_targets)}
+        for position, classes in enumerate(row):
+            if bool((classes != 0).any()):
+                place = places.get(int(classes.argmin()))
+                if place is not None:
+                    counts[place - position] += 1
+    if not counts:
+        return "the logits get no gradient from the loss"
+    distance, votes = counts.most_common(1)[0]
+    if votes < _AGREEMENT * counts.total() or votes < 3:
+        return "positions are trained on targets at several distances"
+    return name, distance
+
+
+def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
+    expected = 1 if subject.traits.kind == "causal-lm" else 0
+    shifted_by_caller = steps == 0 and name != "labels"
+    if steps == expected or shifted_by_caller or subject.traits.causal_declared is False:
+        return []
+    evidence: dict[str, JsonValue] = {"distance_positions": steps, "expected_positions": expected}
+    if steps == 0:
+        return [
+            Finding(
+                f"{CODE}-001",
+                Severity.WARNING,
+                f"The loss compares position t with {name}[t]: given its own input as {name}, the model learns to "
+                "copy it.",
+                "",
+                evidence,
+                f"Compare logits[:, :-1] with {name}[:, 1:], or call the argument `targets` and let callers shift.",
+            )
+        ]
+    ahead = steps > expected
+    return [
+        Finding(
+            f"{CODE}-002" if ahead else f"{CODE}-003",
+            Severity.ERROR if subject.traits.kind == "causal-lm" else Severity.WARNING,
+            f"The loss compares position t with {name}[t{steps:+d}], where it must be {name}[t{expected:+d}]: "
+            + ("targets are shifted twice." if ahead else "the model is trained on what it has already seen."),
+            "",
+            evidence,
+            f"Shift once: logits[:, :-1] against {name}[:, 1:]."
+            if expected
+            else f"Do not shift: the decoder's input is already one behind {name}.",
+        )
+    ]
+
+
+def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
+    call = subject.make_call(seed=seed)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        answer = subject.answer(call)
+    if answer.dim() < 2 or answer.shape[-1] < 2 or not answer.is_floating_point() or answer.isnan().any():
+        return []
+    if bool((answer == float("-inf")).any()):
+        return _judge_ruled_out(subject, call, answer, seed)
+    sums = answer.double().sum(dim=-1)
+    if bool((answer >= 0).all()) and bool(((sums - 1).abs() <= _SUM_TOLERANCE).all()):
+        return [
+            Finding(
+                f"{CODE}-004",
+                Severity.WARNING,
+                "The answers are probabilities: they are positive and sum to one. A cross entropy on them applies "
+                "a second softmax.",
+                _locate_last(subject, call, answer, seed),
+                {"largest_sum_error": float((sums - 1).abs().max())},
+                "Return the logits; apply softmax where probabilities are read.",
+            )
+        ]
+    zeros = float((answer == 0).double().mean())
+    if subject.outputs.role == "logits" and bool((answer >= 0).all()) and _MANY_ZEROS <= zeros < 1:
+        return [
+            Finding(
+                f"{CODE}-005",
+                Severity.WARNING,
+                f"The answers are rectified: none is negative, and {zeros:.0%} are exactly zero, so their classes "
+                "get no gradient.",
+                _locate_last(subject, call, answer, seed),
+                {"zero_share": zeros},
+                "Leave the activation out after the last layer.",
+            )
+        ]
+    return []
+
+
+def _judge_ruled_out(subject: Subject, call: Call, answer: Tensor, seed: int) -> list[Finding]:
+    """Classes that are always ruled out are a design; another set for every input is log(0)."""
+    if subject.outputs.role != "logits":
+        return []
+    ruled_out = (answer == float("-inf")).flatten(0, -2)
+    share = float(ruled_out.double().mean())
+    if share < _MANY_ZEROS or bool((ruled_out == ruled_out[0]).all()):
+        return []
+    return [
+        Finding(
+            f"{CODE}-006",
+            Severity.WARNING,
+            f"{share:.0%} of the logits are -inf, and which ones depends on the input: a log of zero rather than "
+            "classes that are ruled out.",
+            _locate_last(subject, call, answer, seed),
+            {"ruled_out_share": share},
+            "Use log_softmax, or clamp before the logarithm.",
+        )
+    ]
+
+
+def _locate_last(subject: Subject, call: Call, answer: Tensor, seed: int) -> str:
+    """The innermost module that returns exactly this tensor's values."""
+    for item in trace_activations(subject.model, call, seed=seed):
+        if any(torch.equal(tensor, answer) for tensor in item.outputs.values()):
+            return item.path
+    return ""
+
+
+CHECK = Check(CODE, "loss and targets", 1, run, needs=("parameter values",), cost_steps=0.7, value=76)
