@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from fnmatch import fnmatchcase
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -40,8 +41,8 @@ class Judgement:
 
     @property
     def located(self) -> bool:
-        """Whether the first finding names the guilty place."""
-        return bool(self.found) and self.found[0][2] in self.expected
+        """Whether the first finding names a guilty place."""
+        return bool(self.found) and any(fnmatchcase(self.found[0][2], pattern) for pattern in self.expected)
 
     def to_dict(self) -> dict[str, Any]:
         """For a line of JSON."""

@@ -23,7 +23,8 @@ class Mutant:
         name: unique among all mutants.
         host: the file in `hosts/` that is patched.
         old, new: the lines that are replaced; `old` occurs exactly once in the host.
-        where: module paths that name the guilty place; the empty path is the model's own forward.
+        where: patterns of the module paths that hold the changed lines (a `*` stands for every instance of a
+            class that is used several times); the empty path is the model's own forward.
         realism: how the bug comes about in practice.
         reference: the pull request, issue or paper it was seen in; empty where it is a common slip.
         kind: the class of the fault; set by `load_mutants` from the file it stands in.

@@ -4,7 +4,7 @@ from faultbench.mutant import Mutant
 
 MUTANTS = (
     Mutant("gpt_batch_mean", "gpt", "return self.drop(self.proj(F.gelu(self.fc(x))))", "h = F.gelu(self.fc(x))\n        return self.drop(self.proj(h - h.mean(0, keepdim=True)))",
-           ("blocks.0.mlp",), "Centring over the batch."),
+           ("blocks.*.mlp",), "Centring over the batch."),
     Mutant("gpt_first_row_positions", "gpt", "x = self.drop(self.tokens(input_ids) + self.positions(where))", "x = self.drop(self.tokens(input_ids) + self.positions(where) + 0.1 * self.tokens(input_ids[:1]))",
            ("",), "A prompt taken from the first row is broadcast."),
     Mutant("gpt_rows_rolled", "gpt", "for block in self.blocks:\n            x = block(x)\n        logits", "for block in self.blocks:\n            x = block(x)\n        x = 0.5 * (x + x.roll(1, dims=0))\n        logits",
@@ -24,11 +24,11 @@ MUTANTS = (
     Mutant("encoder_length_hard_coded", "encoder", "bias = (1.0 -", "x = x[:, :16]\n        attention_mask = attention_mask[:, :16]\n        bias = (1.0 -",
            ("",), "A length that is cut to the training data's."),
     Mutant("mamba_state_shared", "mamba", "state = torch.zeros_like(decay[:, 0])", "state = torch.zeros_like(decay[:, 0]) + drive[:1, 0]",
-           ("layers.0.mixer",), "All rows start from the first row's state."),
+           ("layers.*.mixer",), "All rows start from the first row's state."),
     Mutant("mamba_conv_over_batch", "mamba", "self.conv(u.transpose(1, 2))[..., :length].transpose(1, 2)", "self.conv(u.permute(1, 2, 0))[..., : u.size(0)].permute(2, 0, 1)",
-           ("layers.0.mixer",), "The convolution runs along the batch."),
+           ("layers.*.mixer",), "The convolution runs along the batch."),
     Mutant("moe_capacity_by_batch", "moe", "probabilities = F.softmax(self.router(flat), dim=-1)", "probabilities = F.softmax(self.router(flat), dim=0)",
-           ("blocks.0.moe",), "The router's softmax runs over the tokens: rows and positions compete (expert choice does it on purpose).", "arXiv 2202.09368 (the design it mimics)"),
+           ("blocks.*.moe",), "The router's softmax runs over the tokens: rows and positions compete (expert choice does it on purpose).", "arXiv 2202.09368 (the design it mimics)"),
     Mutant("moe_rows_overwritten", "moe", "out.index_add_(0, rows, expert(flat[rows]) * weights[rows, slots, None])", "out[slots] = expert(flat[rows]) * weights[rows, slots, None]",
-           ("blocks.0.moe",), "Results are written to the slots instead of the rows."),
+           ("blocks.*.moe",), "Results are written to the slots instead of the rows."),
 )

@@ -31,6 +31,8 @@ class GradientPass:
         differentiable: paths of the outputs that carry gradients.
         entered: module paths in the order of their first call.
         log: what the operations touched.
+        still_rows: matrices of which one contiguous run of rows, a quarter or more, has a gradient of exactly
+            zero while others have not: (first row, row behind the last, rows in all) by name.
     """
 
     objective: float
@@ -41,6 +43,7 @@ class GradientPass:
     differentiable: frozenset[str]
     entered: tuple[str, ...]
     log: OperationLog
+    still_rows: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
@@ -76,6 +79,11 @@ def _run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     }
+    still = {
+        name: rows
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None and (rows := _find_still_rows(parameter.grad)) is not None
+    }
     clear_gradients(model)
     return GradientPass(
         objective=float(objective.detach()),
@@ -86,6 +94,7 @@ def _run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
         differentiable=differentiable,
         entered=tuple(dict.fromkeys(trace.entered)),
         log=recorder.log,
+        still_rows=still,
     )
 
 
@@ -102,6 +111,18 @@ def _measure_norm(gradient: Tensor) -> float:
     if norm == 0.0 or not torch.isfinite(torch.tensor(norm)):
         norm = float(torch.linalg.vector_norm(values.detach().double()))
     return norm
+
+
+def _find_still_rows(gradient: Tensor) -> tuple[int, int, int] | None:
+    if gradient.is_sparse or gradient.dim() != 2 or gradient.shape[0] < 8:
+        return None
+    moved = gradient.detach().ne(0).any(dim=1)
+    still = (~moved).nonzero().flatten()
+    total = gradient.shape[0]
+    if not total // 4 <= len(still) < total:
+        return None
+    start, stop = int(still[0]), int(still[-1]) + 1
+    return (start, stop, total) if stop - start == len(still) else None
 
 
 @dataclass

@@ -29,6 +29,11 @@ Findings:
     T1-GRAD-011 warning: one layer among equals is frozen.
     T1-GRAD-012 info: the forward raises in training mode without targets.
     T1-GRAD-013 info: a recurrence is differentiated in part (truncated backpropagation).
+    T1-GRAD-014 warning: parameters that no answer depends on: the same part of every layer, a table that
+        its own module leaves aside, positions that are never read.
+    T1-GRAD-015 warning: an aligned block of a projection gets no gradient (a part of a fused one is unused).
+    T1-GRAD-016 warning: a router chooses experts and is never trained.
+    T1-GRAD-017 warning: in every layer the same experts are never chosen.
 
 Source: transformers' model tester and PyTorch's gradcheck do parts of this per class or per function.
 """
@@ -44,6 +49,7 @@ from torch import nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.gradient_agreement import compare_gradients
 from tierproof.checks.tier1.gradient_starvation import find_starved, judge_starved
+from tierproof.checks.tier1.unused_parameters import judge_idle_experts, judge_routing, judge_still_blocks
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
@@ -81,6 +87,12 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
         starved = find_starved(model, passes)
     if starved:
         findings += judge_starved(context, call, passes, starved)
+    else:
+        findings += judge_routing(model, passes[0], ())
+    tokens = call.tensors[subject.inputs.primary].numel() if subject.inputs.primary in call.tensors else 0
+    findings += judge_idle_experts(model, passes[0], tokens)
+    if passes[0].still_rows:
+        findings += _judge_blocks(context, passes)
     findings += _judge_training(context, call, {name for item in starved for name in item.names})
     model.eval()
     findings += _judge_depth(passes[0])
@@ -126,6 +138,14 @@ def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tupl
         hint="Look for sqrt, norm, log or division at zero, and for torch.where over a branch that is not finite.",
     )
     return [finding], False
+
+
+def _judge_blocks(context: CheckContext, passes: list[GradientPass]) -> list[Finding]:
+    """Blocks of rows without gradient, in as many inputs as parameters without any are tried on."""
+    while len(passes) < _INPUTS and passes[-1].still_rows:
+        other = context.subject.make_call(seed=context.seed + len(passes))
+        passes.append(run_gradient_pass(context.subject, other, context.seed))
+    return judge_still_blocks(context.subject.model, passes)
 
 
 def _last_cut(result: GradientPass) -> str:

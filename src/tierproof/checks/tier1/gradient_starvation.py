@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.tier1.unused_parameters import judge_routing, judge_unused_parameters
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call import Call
 from tierproof.model.dependence import DependenceProbe
@@ -39,6 +40,11 @@ class StarvedModule:
     connected: bool
     whole: bool
     tick: int | None
+
+    @property
+    def connected_or_used(self) -> bool:
+        """Whether it takes part in the forward at all."""
+        return self.connected or self.tick is not None
 
 
 def find_starved(model: nn.Module, passes: Sequence[GradientPass]) -> list[StarvedModule]:
@@ -76,20 +82,24 @@ def judge_starved(
     context: CheckContext, call: Call, passes: Sequence[GradientPass], starved: Sequence[StarvedModule]
 ) -> list[Finding]:
     """Turn starved modules into findings."""
+    model = context.subject.model
     unused = [item for item in starved if item.tick is None]
     used = [item for item in starved if item.tick is not None]
-    findings = _judge_unused(context.subject.model, passes[0], unused)
     if not used:
-        return findings
+        return _judge_unused(model, passes[0], unused, ())
     probe = DependenceProbe(context.subject, call, context.seed, passes[0].differentiable, {})
     if not probe.repeatable:
+        findings = _judge_unused(model, passes[0], unused, ())
         return [*findings, _note_unjudged(used, "the forward is not repeatable from a fixed seed")]
     verdicts = _probe_all(context, call, passes, used, probe)
+    findings = _judge_unused(model, passes[0], unused, [i for i in used if verdicts[i] == "unused"])
     findings += _report_cuts(
         context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"]
     )
     findings += _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
     findings += [_report_dead(item) for item in used if verdicts[item] == "dead"]
+    findings += judge_routing(model, passes[0], [i for i in used if verdicts[i] == "chosen"])
+    told = {name for finding in findings if finding.code == f"{CODE}-014" for name in _told(finding, used)}
     notes = {
         "unused": "take part in the forward, but no answer depends on them",
         "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
@@ -98,10 +108,15 @@ def judge_starved(
         "not probed": "get no gradient and were not probed: others in the same model were judged first",
     }
     for verdict, reason in notes.items():
-        items = [item for item in used if verdicts[item] == verdict]
+        items = [item for item in used if verdicts[item] == verdict and item.path not in told]
         if items:
             findings.append(_note(items, reason))
     return findings
+
+
+def _told(finding: Finding, used: Sequence[StarvedModule]) -> list[str]:
+    named = finding.evidence["parameters"]
+    return [item.path for item in used if isinstance(named, list) and set(item.names) & set(named)]
 
 
 def _probe_all(
@@ -286,9 +301,15 @@ def _report_dead(item: StarvedModule) -> Finding:
     )
 
 
-def _judge_unused(model: nn.Module, first: GradientPass, unused: Sequence[StarvedModule]) -> list[Finding]:
+def _judge_unused(
+    model: nn.Module,
+    first: GradientPass,
+    unused: Sequence[StarvedModule],
+    without_effect: Sequence[StarvedModule],
+) -> list[Finding]:
+    """Judge what the forward does not touch (`unused`), or touches and throws away (`without_effect`)."""
     if not unused:
-        return []
+        return judge_unused_parameters(model, first, without_effect)[0]
     skipped = _find_skipped_layers(model, first.log, [item.path for item in unused])
     findings = [
         Finding(
@@ -302,6 +323,9 @@ def _judge_unused(model: nn.Module, first: GradientPass, unused: Sequence[Starve
         for path, neighbours in skipped.items()
     ]
     rest = [item for item in unused if not any(_is_within(item.path, path) for path in skipped)]
+    slips, told = judge_unused_parameters(model, first, [*rest, *without_effect])
+    findings += slips
+    rest = [item for item in rest if not told & set(item.names)]
     if rest:
         findings.append(_note(rest, "are not used by this forward"))
     return findings
