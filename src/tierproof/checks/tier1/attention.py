@@ -142,6 +142,19 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 "Scale once: scaled_dot_product_attention does it itself. For muP, 1/width is meant.",
             )
         )
+    odd = [s for s in wide if s not in missing and s not in squared and not _is_near(s, 1.0)]
+    if odd and all(_is_near(s, odd[0].relative_scale or 1.0) for s in odd):
+        findings.append(
+            _report_scale(
+                model,
+                odd,
+                "T1-ATTN-006",
+                f"Scores are scaled by {odd[0].scale:.4g}, where the width of a head asks for "
+                f"{1 / math.sqrt(odd[0].width):.4g}{_guess_slip(odd[0])}",
+                "Divide by math.sqrt(width of a head): not of the model, not by the number of heads, and do not "
+                "multiply.",
+            )
+        )
     same = [s for s in scores if s.same]
     if same:
         first = same[0]
@@ -157,6 +170,18 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
             )
         )
     return findings
+
+
+def _guess_slip(scores: AttentionScores) -> str:
+    """What the factor looks like, in words."""
+    if scores.scale is None:
+        return ""
+    if abs(scores.scale / math.sqrt(scores.width) - 1) <= _SCALE_TOLERANCE:
+        return ": multiplied by the root instead of divided"
+    whole = 1 / scores.scale**2
+    if abs(whole / round(whole) - 1) <= _SCALE_TOLERANCE and round(whole) % scores.width == 0:
+        return f": it is 1/√{round(whole)}, the width of all heads"
+    return ""
 
 
 def _is_near(scores: AttentionScores, factor: float) -> bool:

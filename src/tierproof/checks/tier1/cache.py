@@ -11,8 +11,11 @@ Evidence: the largest change of the step's answer relative to the spread of the 
 Exemptions: models without the cache interface of transformers; models that are not causal (T1-CAUSAL speaks
 of that). Experts may choose otherwise by rounding, so they are allowed ten times the tolerance.
 
-Codes: T1-CACHE-001 error: cached decoding differs. T1-CACHE-002 warning: the decoder of an encoder–decoder
-decodes rightly from its first token on, but not from several at once (FSMT leaves out the causal mask there).
+Findings:
+    T1-CACHE-001 error: cached decoding differs.
+    T1-CACHE-002 warning: the decoder of an encoder–decoder decodes rightly from its first token on, but not
+        from several at once (FSMT leaves out the causal mask there).
+    T1-CACHE-003 error: the model raises on the cache that it returned itself.
 
 Source: the property is exact for causal attention and for recurrent states; transformers tests it for its
 own models.
@@ -20,6 +23,7 @@ own models.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,15 +35,18 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
 from tierproof.model.comparison import measure_change, measure_spread
+from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.forward_signature import read_signature
 from tierproof.model.inputs import Argument
 from tierproof.model.locate import locate_first_divergence
 from tierproof.model.perturb import find_followed_argument
 from tierproof.model.steady_answer import Baseline, find_baseline
 from tierproof.model.subject import Subject
+from tierproof.model.transformers_inputs import is_transformers_model
 
 _STEPS = 2
 _EXPERT_FACTOR = 10.0
+_REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError, AssertionError)
 # At a module, what one step computes differs from the full pass by rounding alone.
 _LOCAL_TOLERANCE = 1e-3
 # transformers 5.24 calls it `cache`, whatever it holds.
@@ -98,16 +105,8 @@ def run(context: CheckContext) -> CheckOutput:
         changes = _measure_steps(decoding, start)
     except _NoCacheError as error:
         return CheckOutput(skipped=str(error))
-    except (
-        RuntimeError,
-        TypeError,
-        ValueError,
-        IndexError,
-        KeyError,
-        AttributeError,
-        AssertionError,
-    ) as error:
-        return CheckOutput(skipped=f"cached decoding raised {type(error).__name__}: {error}")
+    except _REFUSALS as error:
+        return _judge_refusal(decoding, error)
     tolerance = decoding.base.tolerance * (_EXPERT_FACTOR if subject.traits.experts else 1.0)
     measured: dict[str, JsonValue] = {"change_per_step": list(changes), "tolerance": tolerance}
     if max(changes) <= tolerance:
@@ -130,6 +129,31 @@ def run(context: CheckContext) -> CheckOutput:
         ),
         measured,
     )
+
+
+def _judge_refusal(decoding: _Decoding, error: Exception) -> CheckOutput:
+    """A model that returns a cache and cannot go on from it; the library's own models want more than we pass."""
+    said = f"cached decoding raised {type(error).__name__}: {error}"
+    if is_transformers_model(decoding.base.answers.subject.model):
+        return CheckOutput(skipped=said)
+    finding = Finding(
+        "T1-CACHE-003",
+        Severity.ERROR,
+        f"The model returns a cache and cannot go on from it: {type(error).__name__}: {str(error)[:300]}",
+        _find_raising_module(decoding),
+        {"cached_positions": decoding.length - _STEPS, "new_positions": 1},
+        "Take the length of the cache from its sequence axis, and let mask and positions cover cached and new tokens.",
+    )
+    return CheckOutput((finding,), {"raised": said})
+
+
+def _find_raising_module(decoding: _Decoding) -> str:
+    """The innermost module in which the step on the cache raises."""
+    start = decoding.length - _STEPS
+    call = decoding.cut(start, start + 1, _fill_cache(decoding, start))
+    with ExecutionTrace(decoding.base.answers.subject.model) as trace, suppress(*_REFUSALS):
+        decoding.base.answers.forward(call)
+    return trace.raised_in or ""
 
 
 def _report_first_pass(where: str, change: float, tolerance: float, start: int) -> Finding:

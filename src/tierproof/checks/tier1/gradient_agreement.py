@@ -42,6 +42,9 @@ _TOLERANCE_FLOAT32 = 5e-2
 # A mismatch counts only when the difference quotients agree among themselves this many times better.
 _TRUST = 5.0
 _GROUPS = 6
+# Norms of gradients in two dtypes agree by far better than this; those below the share of the largest do not count.
+_SAME_NORM = 0.02
+_COUNTING_SHARE = 1e-3
 _DIRECTIONS = 3
 
 
@@ -95,7 +98,12 @@ def compute_objective_of_all(output: object, subject: Subject, seed: int) -> Ten
 
 
 def compare_gradients(
-    context: CheckContext, call: Call, order: list[str], log: OperationLog, excluded: frozenset[str]
+    context: CheckContext,
+    call: Call,
+    order: list[str],
+    log: OperationLog,
+    excluded: frozenset[str],
+    norms: Mapping[str, float | None],
 ) -> tuple[list[Finding], dict[str, JsonValue]]:
     """Compare backward with finite differences over groups of modules in execution order.
 
@@ -104,10 +112,11 @@ def compare_gradients(
         order: names of the parameters in order of first use.
         log: names where gradients were cut, if they were.
         excluded: parameters that a finding already speaks of.
+        norms: of the gradients in the model's own dtype.
     """
     altered = _find_altered_gradients(context.subject.model)
     names = [name for name in order if name not in excluded | altered]
-    arena = _prepare_arena(context, call)
+    arena = _prepare_arena(context, call, norms)
     if isinstance(arena, str) or not names:
         return [], {"finite_difference": arena if isinstance(arena, str) else "nothing to compare"}
     if arena.evaluate({}) != arena.evaluate({}):
@@ -137,13 +146,17 @@ def compare_gradients(
     return [_report(arena, result, last, order, log)], measured
 
 
-def _prepare_arena(context: CheckContext, call: Call) -> _Arena | str:
+def _prepare_arena(
+    context: CheckContext, call: Call, norms: Mapping[str, float | None]
+) -> _Arena | str:
     """The arena, in float64 where the model allows it, or why there is none."""
     model = context.subject.model
     size = sum(parameter.numel() for parameter in model.parameters())
     if size <= _FLOAT64_PARAMETERS:
         try:
-            return _build_arena(context, convert_call(call, torch.float64), torch.float64)
+            arena = _build_arena(context, convert_call(call, torch.float64), torch.float64)
+            if _is_faithful(arena, norms):
+                return arena
         except (RuntimeError, TypeError, ValueError, NotImplementedError):
             pass  # it mixes dtypes by hand: float32 it is
     if size > _FLOAT32_PARAMETERS:
@@ -154,6 +167,21 @@ def _prepare_arena(context: CheckContext, call: Call) -> _Arena | str:
         return _build_arena(context, call, torch.float32)
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         return f"skipped: {type(error).__name__} on substituted parameters"
+
+
+def _is_faithful(arena: _Arena, norms: Mapping[str, float | None]) -> bool:
+    """Whether backward in float64 gives the gradients of the model's own dtype.
+
+    Some kernels differentiate a mixture of dtypes wrongly: fused attention in float64 under a float32 mask.
+    """
+    largest = max((norm for norm in norms.values() if norm is not None), default=0.0)
+    for name, norm in norms.items():
+        gradient = arena.gradients.get(name)
+        if norm is None or gradient is None or norm < _COUNTING_SHARE * largest or gradient.is_sparse:
+            continue
+        if abs(float(torch.linalg.vector_norm(gradient)) / norm - 1) > _SAME_NORM:
+            return False
+    return True
 
 
 def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Arena:

@@ -99,7 +99,7 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
     excluded = frozenset(name for item in starved for name in item.names)
     if not any(finding.severity is Severity.ERROR for finding in findings):
         wrong, compared = compare_gradients(
-            context, call, _order_names(model, passes[0]), passes[0].log, excluded
+            context, call, _order_names(model, passes[0]), passes[0].log, excluded, passes[0].norms
         )
         findings += wrong
         measurements.update(compared)

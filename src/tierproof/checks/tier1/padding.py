@@ -189,7 +189,7 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
             )
         ]
     where = _locate_leak(base, worst, length)
-    if _is_inverted(base, content, worst):
+    if worst.leak > base.tolerance and _is_inverted(base, content, worst):
         return [
             Finding(
                 "T1-PAD-002",
