@@ -262,7 +262,7 @@ HANDWRITTEN = {
 }
 
 
-def build(name: str) -> nn.Module:
-    """Build one of the models with a fixed seed."""
-    torch.manual_seed(0)
+def build(name: str, seed: int = 0) -> nn.Module:
+    """Build one of the models with parameters drawn from a seed."""
+    torch.manual_seed(seed)
     return HANDWRITTEN[name][0]()

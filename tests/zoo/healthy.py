@@ -1,0 +1,58 @@
+"""The healthy zoo: every model that must get no error, in an order that never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+# A selection over all families that runs in the normal suite, and at fifty seeds.
+_FIRST = ()
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """One healthy model.
+
+    Attributes:
+        name: unique; `hf-` stands before a model type of transformers, `nn-` before what torch.nn has.
+        family: causal-lm, encoder, encoder-decoder, vision, audio, multimodal, time series, hand-written, torch.nn.
+        build: makes it, tiny and randomly initialised, from a seed.
+    """
+
+    name: str
+    family: str
+    build: Callable[[int], nn.Module]
+
+
+def list_zoo() -> tuple[ZooModel, ...]:
+    """All models; the first thirty are of every family."""
+    from zoo import torch_models, transformers_zoo
+    from zoo.decoders import DECODERS
+    from zoo.encoders import ENCODERS
+    from zoo.handwritten import HANDWRITTEN
+    from zoo.images import IMAGES
+    from zoo.recurrent import RECURRENT
+
+    written = {**HANDWRITTEN, **DECODERS, **ENCODERS, **RECURRENT, **IMAGES}
+    models = [
+        ZooModel(name, "hand-written", partial(_build, chosen)) for name, (chosen, _) in written.items()
+    ]
+    models += [
+        ZooModel(f"nn-{name}", "torch.nn", partial(_build, make))
+        for name, make in torch_models.TORCH_MODELS.items()
+    ]
+    models += [
+        ZooModel(f"hf-{kind}", family, partial(transformers_zoo.build, kind, table))
+        for kind, family, table in transformers_zoo.list_types()
+    ]
+    order = {name: place for place, name in enumerate(_FIRST)}
+    return tuple(sorted(models, key=lambda model: order.get(model.name, len(order))))
+
+
+def _build(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return make()
