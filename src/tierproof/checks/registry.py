@@ -22,6 +22,7 @@ _MODULES = (
     "cache",
     "attention",
     "live_tensors",
+    "saving",
     "memory",
     "speed",
 )
