@@ -23,6 +23,7 @@ _MODULES = (
     "attention",
     "live_tensors",
     "saving",
+    "moving",
     "memory",
     "speed",
 )

@@ -41,7 +41,8 @@ def find_used_tensors(
     Returns:
         For each touched one, the path of the module of `running` that first did.
     """
-    names = {id(tensor): name for name, tensor in watched.items()}
-    with ExecutionTrace(running) as trace, _Watch(names, trace) as watch:
-        run()
+    with ExecutionTrace(running) as trace:
+        watch = _Watch({id(tensor): name for name, tensor in watched.items()}, trace)
+        with watch:
+            run()
     return watch.seen
