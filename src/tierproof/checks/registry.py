@@ -21,6 +21,7 @@ _MODULES = (
     "cross_attention",
     "cache",
     "attention",
+    "fused_attention",
     "live_tensors",
     "saving",
     "moving",

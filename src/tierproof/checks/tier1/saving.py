@@ -42,10 +42,10 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.comparison import measure_change
 from tierproof.model.copy_model import copy_sharing_values
+from tierproof.model.model_pair import answer_with
 from tierproof.model.parameter_use import find_used_tensors
 from tierproof.model.pickled_structure import pickle_structure
 from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.substitution import run_substituted
 
 CODE = "T1-SAVE"
 # The bytes of the file and the tensors read from it stand beside the model for a moment.
@@ -111,7 +111,7 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
     own = {id(parameter) for parameter in copied.parameters()}
     original = {name: p for name, p in base.answers.subject.model.named_parameters() if id(p) not in own}
     answer: list[Tensor] = []
-    foreign = find_used_tensors(original, copied, lambda: answer.append(_answer(base, copied)))
+    foreign = find_used_tensors(original, copied, lambda: answer.append(answer_with(base, copied)))
     change = measure_change(base.answer, answer[0])
     measured["copy_change"] = change
     if foreign:
@@ -130,16 +130,6 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
     if change > base.tolerance:
         return [_report_change(base, change, "002", "A deep copy", "Look at __deepcopy__ and __reduce__.")]
     return []
-
-
-def _answer(base: Baseline, model: nn.Module) -> Tensor:
-    """What another module answers to the baseline's call, in evaluation mode and from its seed."""
-    model.eval()
-    torch.manual_seed(base.answers.seed)
-    with torch.no_grad():
-        stand_ins = base.answers.stand_ins
-        output = run_substituted(model, stand_ins, base.call) if stand_ins else base.call.run(model)
-    return base.answers.subject.outputs.select(output)
 
 
 def _report_change(base: Baseline, change: float, number: str, what: str, hint: str) -> Finding:
@@ -172,7 +162,7 @@ def _judge_pickle(base: Baseline, measured: dict[str, JsonValue]) -> list[Findin
                 "Save its state_dict; to pickle it, use functions and classes that can be imported.",
             )
         ]
-    change = measure_change(base.answer, _answer(base, loaded))
+    change = measure_change(base.answer, answer_with(base, loaded))
     measured["pickle_change"] = change
     if change <= base.tolerance:
         return []
