@@ -22,7 +22,10 @@ _MODULES = (
     "cross_attention",
     "cache",
     "attention",
+    "fused_attention",
     "live_tensors",
+    "saving",
+    "moving",
     "memory",
     "speed",
 )

@@ -1,0 +1,208 @@
+"""T1-MOVE: the model moves as a whole, to another device and to another precision.
+
+What it does: moves a copy to a device that exists only in name, where every tensor computes with the real one
+behind it, and watches each operation of a forward pass for a tensor that stayed on the CPU. Converts copies to
+bfloat16 and float64 and runs them.
+
+Why it matters: a mask in a plain attribute or a `torch.arange` without `device=` works on the CPU and raises on
+the first GPU; a `torch.zeros` without `dtype=` does the same in half precision.
+
+Evidence: the operation that mixes, the module it runs in, the attribute or the call that left the tensor
+behind.
+
+Exemptions: what PyTorch itself allows across devices (tensors without axes, indices on the CPU, lengths of
+packed sequences, explicit copies); `.to()`, `_apply()` and the like that the model overrides are called as they
+are. A precision that an operation lacks on this machine is measured only. On a GPU the real device tells, so the
+first part is left out.
+
+Findings:
+    T1-MOVE-001 error: a tensor stays on the CPU when the model is moved, and the forward pass mixes both.
+    T1-MOVE-002 warning: after a change of precision the forward pass mixes dtypes and raises.
+    T1-MOVE-003 warning: the answer stays on the CPU, wherever the model is.
+    T1-MOVE-004 error: the forward pass converts a tensor to NumPy, which only the CPU can.
+
+Source: PyTorch's notes on device-agnostic code; nn.Module.to moves parameters and buffers alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.copy_model import copy_sharing_values
+from tierproof.model.execution_trace import ExecutionTrace
+from tierproof.model.hidden_state import find_hidden_items
+from tierproof.model.moved_tensor import ELSEWHERE, DeviceMix, DeviceWatch, MovedTensor, NumberWatch
+from tierproof.model.steady_answer import Baseline, find_baseline
+from tierproof.model.substitution import convert_call
+
+CODE = "T1-MOVE"
+# bfloat16 halves a copy, float64 doubles it.
+_PRECISIONS = {torch.bfloat16: 500_000_000, torch.float64: 20_000_000}
+_MIXED_DTYPES = re.compile(
+    r"same d?type|dtypes? match|expected scalar type|should be the same", re.IGNORECASE
+)
+_NUMPY = re.compile(r"numpy", re.IGNORECASE)
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Journey:
+    """A forward pass on the device in name.
+
+    Attributes:
+        mixes: operations that a GPU would refuse, the first per stray tensor's origin.
+        error: what was raised, empty where nothing was.
+        where: the module that raised.
+        answer: None where nothing came back.
+    """
+
+    mixes: tuple[DeviceMix, ...]
+    error: str
+    where: str
+    answer: Tensor | None
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    base = find_baseline(context.subject, context.seed, batch=1)
+    if isinstance(base, str):
+        return CheckOutput(skipped=base)
+    measured: dict[str, JsonValue] = {}
+    try:
+        copied = copy_sharing_values(context.subject.model)
+    except Exception as error:  # noqa: BLE001 - T1-SAVE reports that it cannot be copied
+        return CheckOutput(skipped=f"the model cannot be copied: {type(error).__name__} (see T1-SAVE)")
+    findings = []
+    if context.subject.device.type == "cpu":
+        findings += _judge_journey(base, copied, measured)
+    findings += _judge_precisions(base, measured)
+    return CheckOutput(tuple(findings), measured)
+
+
+def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue]) -> list[Finding]:
+    names = _name_storages(copied)
+    try:
+        journey = _travel(base, copied)
+    except Exception as error:  # noqa: BLE001 - measured: such a model moves in ways that cannot be followed
+        measured["moved"] = f"it could not be moved: {type(error).__name__}: {str(error)[:200]}"
+        return []
+    measured["moved"] = journey.error or "followed to the end"
+    findings = [_report_mix(mix, names) for mix in journey.mixes[:_SHOWN]]
+    if journey.error and _NUMPY.search(journey.error):
+        findings.append(
+            Finding(
+                f"{CODE}-004",
+                Severity.ERROR,
+                f"The forward pass turns a tensor into a NumPy array, which raises on a GPU: {journey.error}",
+                journey.where,
+                {"exception": journey.error},
+                "Stay with torch operations, or write .detach().cpu().numpy().",
+            )
+        )
+    if journey.answer is not None and not journey.mixes and not isinstance(journey.answer, MovedTensor):
+        findings.append(
+            Finding(
+                f"{CODE}-003",
+                Severity.WARNING,
+                "The answer stays on the CPU, wherever the model and its inputs are: a loss on the device will not "
+                "accept it.",
+                "",
+                {"output": base.answers.subject.outputs.main or "output"},
+                "Leave out .cpu(), and make new tensors with device=x.device.",
+            )
+        )
+    return findings
+
+
+def _travel(base: Baseline, copied: nn.Module) -> _Journey:
+    """Move the copy and the call elsewhere, and run."""
+    copied.eval()
+    answer, error, where = None, "", ""
+    with torch.no_grad(), ExecutionTrace(copied) as trace:
+        watch = DeviceWatch(trace)
+        with NumberWatch(), watch:
+            copied.to(ELSEWHERE)
+            call = base.call.map_tensors(lambda _name, tensor: tensor.to(ELSEWHERE))
+            torch.manual_seed(base.answers.seed)
+            watch.mixes.clear()
+            try:
+                answer = base.answers.subject.outputs.select(call.run(copied))
+            except Exception as caught:  # noqa: BLE001 - told in the measurements, or a finding
+                error, where = f"{type(caught).__name__}: {str(caught)[:200]}", trace.current
+    first: dict[object, DeviceMix] = {}
+    for mix in watch.mixes:
+        first.setdefault(mix.origin or mix.stray.untyped_storage().data_ptr(), mix)
+    return _Journey(tuple(first.values()), error, where, answer)
+
+
+def _name_storages(copied: nn.Module) -> dict[int, str]:
+    """Where tensors in plain attributes lie, with how they are reached."""
+    return {
+        item.value.untyped_storage().data_ptr(): f"{item.owner}.{item.attribute}".lstrip(".")
+        for item in find_hidden_items(copied)
+        if isinstance(item.value, Tensor) and item.value.layout is torch.strided and not item.value.is_meta
+    }
+
+
+def _report_mix(mix: DeviceMix, names: dict[int, str]) -> Finding:
+    attribute = names.get(mix.stray.untyped_storage().data_ptr(), "")
+    what = f"the attribute {attribute}" if attribute else (mix.origin or "it is kept outside the model")
+    return Finding(
+        f"{CODE}-001",
+        Severity.ERROR,
+        f"A tensor stays on the CPU when the model is moved ({what}), and {mix.operation} mixes it with one that "
+        "moved: on a GPU the forward pass raises.",
+        mix.path,
+        {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what},
+        "Register the tensor: self.register_buffer(…, persistent=False)."
+        if attribute or not mix.origin
+        else "Make it where the inputs are: give device=x.device.",
+    )
+
+
+def _judge_precisions(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
+    model = base.answers.subject.model
+    size = sum(parameter.numel() for parameter in model.parameters())
+    for dtype, most in _PRECISIONS.items():
+        name = str(dtype).removeprefix("torch.")
+        if size > most:
+            measured[name] = f"not tried: more than {most:,} parameters"
+            continue
+        error, where = _run_converted(base, dtype)
+        measured[name] = error or "runs"
+        if error and _MIXED_DTYPES.search(error):
+            return [
+                Finding(
+                    f"{CODE}-002",
+                    Severity.WARNING,
+                    f"After .to(torch.{name}) the forward pass mixes dtypes: {error}",
+                    where,
+                    {"dtype": name, "exception": error},
+                    "Make new tensors with dtype=x.dtype, and cast back after computing in float32.",
+                )
+            ]
+    return []
+
+
+def _run_converted(base: Baseline, dtype: torch.dtype) -> tuple[str, str]:
+    """What a copy in `dtype` raises, and in which module; two empty texts where it runs."""
+    copied = copy_sharing_values(base.answers.subject.model)
+    trace = ExecutionTrace(copied)
+    try:
+        copied.to(dtype).eval()
+        torch.manual_seed(base.answers.seed)
+        with torch.no_grad(), trace:
+            convert_call(base.call, dtype).run(copied)
+    except Exception as error:  # noqa: BLE001 - the caller reports it or measures it
+        return f"{type(error).__name__}: {str(error)[:200]}", trace.raised_in or ""
+    return "", ""
+
+
+CHECK = Check(CODE, "moving", 1, run, needs=("parameter values",), cost_steps=0.8, value=58)

@@ -1,0 +1,255 @@
+"""T1-SAVE: a copy, a pickle and a file of the model are the model.
+
+What it does: makes a deep copy, and compares its answers and whose parameters it computes with; pickles the
+structure and compares the answers of what comes back; writes the state in the safetensors format, reads it,
+loads it into the copy and compares every entry; looks for parameters that share memory without being one.
+
+Why it matters: averaging of weights, quantisation, data parallelism and every checkpoint rest on copies. One
+that silently computes with the original's parameters, or that loses a tie, trains and evaluates another model
+than the one that is saved.
+
+Evidence: the relative change of the answer, names of parameters and entries, what refused and why.
+
+Exemptions: models whose answers cannot be compared are judged by their state alone. That a model cannot be
+pickled (a lambda, a lock, a class defined in a function) is a note: its state can be saved all the same. Ties
+by identity are dropped and restored by safetensors' `save_model`, and are no finding. States above 1 GiB are
+not written.
+
+Findings:
+    T1-SAVE-001 warning: the model cannot be deep-copied.
+    T1-SAVE-002 error: a deep copy answers differently.
+    T1-SAVE-003 error: a deep copy computes with the original's parameters.
+    T1-SAVE-004 info: the model cannot be pickled.
+    T1-SAVE-005 error: a pickled copy answers differently.
+    T1-SAVE-006 warning: the state cannot be written as safetensors.
+    T1-SAVE-007 error: an entry has other values after it was saved as safetensors and loaded.
+    T1-SAVE-008 warning: two parameters share memory without being one parameter: copies untie them, and an
+        optimizer steps twice.
+
+Source: the contracts of copy.deepcopy, pickle and nn.Module.load_state_dict; safetensors' documentation of
+shared tensors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.comparison import measure_change
+from tierproof.model.copy_model import copy_sharing_values
+from tierproof.model.model_pair import answer_with
+from tierproof.model.parameter_use import find_used_tensors
+from tierproof.model.pickled_structure import pickle_structure
+from tierproof.model.steady_answer import Baseline, find_baseline
+
+CODE = "T1-SAVE"
+# The bytes of the file and the tensors read from it stand beside the model for a moment.
+_MOST_BYTES_WRITTEN = 2**30
+_NAMES_SHOWN = 5
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    model = context.subject.model
+    found = find_baseline(context.subject, context.seed, batch=1)
+    base = None if isinstance(found, str) else found
+    measured: dict[str, JsonValue] = {}
+    findings = _judge_shared_memory(model)
+    try:
+        copied = copy_sharing_values(model)
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        findings.append(_report_uncopyable(error))
+    else:
+        if base is not None:
+            findings += _judge_copy(base, copied, measured)
+        findings += _judge_file(model, copied, measured)
+    if base is not None:
+        findings += _judge_pickle(base, measured)
+    return CheckOutput(tuple(findings), measured)
+
+
+def _judge_shared_memory(model: nn.Module) -> list[Finding]:
+    first: dict[tuple[int, int], tuple[str, nn.Parameter]] = {}
+    findings = []
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta or not parameter.numel() or parameter.layout is not torch.strided:
+            continue
+        other = first.setdefault((parameter.data_ptr(), parameter.numel()), (name, parameter))
+        if other[1] is not parameter:
+            findings.append(
+                Finding(
+                    f"{CODE}-008",
+                    Severity.WARNING,
+                    f"{other[0]} and {name} share memory and are two parameters: a deep copy unties them, and an "
+                    "optimizer steps the same numbers twice.",
+                    name.rpartition(".")[0],
+                    {"parameters": [other[0], name], "elements": parameter.numel()},
+                    f"Tie the parameter itself: assign {other[0]} rather than its .data.",
+                )
+            )
+    return findings[:_NAMES_SHOWN]
+
+
+def _report_uncopyable(error: Exception) -> Finding:
+    return Finding(
+        f"{CODE}-001",
+        Severity.WARNING,
+        f"The model cannot be deep-copied: {type(error).__name__}: {str(error)[:300]}",
+        "",
+        {"exception": type(error).__name__},
+        "Keep locks, generators, file handles and tensors with a history out of the module's attributes.",
+    )
+
+
+def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue]) -> list[Finding]:
+    """Whose parameters does the copy compute with, and does it answer alike?"""
+    own = {id(parameter) for parameter in copied.parameters()}
+    original = {name: p for name, p in base.answers.subject.model.named_parameters() if id(p) not in own}
+    answer: list[Tensor] = []
+    foreign = find_used_tensors(original, copied, lambda: answer.append(answer_with(base, copied)))
+    change = measure_change(base.answer, answer[0])
+    measured["copy_change"] = change
+    if foreign:
+        name, where = next(iter(foreign.items()))
+        return [
+            Finding(
+                f"{CODE}-003",
+                Severity.ERROR,
+                f"A deep copy computes with {len(foreign)} parameter(s) of the original, first {name}: training the "
+                "copy leaves its answers as they were.",
+                where,
+                {"parameters": list(foreign)[:_NAMES_SHOWN]},
+                "Refer to self in the forward pass; a closure over a module or parameter is not copied.",
+            )
+        ]
+    if change > base.tolerance:
+        return [_report_change(base, change, "002", "A deep copy", "Look at __deepcopy__ and __reduce__.")]
+    return []
+
+
+def _report_change(base: Baseline, change: float, number: str, what: str, hint: str) -> Finding:
+    return Finding(
+        f"{CODE}-{number}",
+        Severity.ERROR,
+        f"{what} answers differently: what the forward pass uses does not come along.",
+        "",
+        {"relative_change": change, "tolerance": base.tolerance},
+        hint,
+    )
+
+
+def _judge_pickle(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
+    try:
+        loaded = pickle_structure(base.answers.subject.model)
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        reason = f"{type(error).__name__}: {str(error)[:300]}"
+        measured["pickle"] = reason
+        # A class that cannot be imported again says how the model was loaded, not how it was written.
+        if "import" in reason or "not found as" in reason or "it's not the same object as" in reason:
+            return []
+        return [
+            Finding(
+                f"{CODE}-004",
+                Severity.INFO,
+                f"The model cannot be pickled: {reason}",
+                "",
+                {},
+                "Save its state_dict; to pickle it, use functions and classes that can be imported.",
+            )
+        ]
+    change = measure_change(base.answer, answer_with(base, loaded))
+    measured["pickle_change"] = change
+    if change <= base.tolerance:
+        return []
+    return [
+        _report_change(
+            base, change, "005", "A pickled copy", "Let __getstate__ and __setstate__ keep it all."
+        )
+    ]
+
+
+def _judge_file(model: nn.Module, copied: nn.Module, measured: dict[str, JsonValue]) -> list[Finding]:
+    """Write the state as safetensors, read it into the copy, and compare every entry."""
+    state = model.state_dict()
+    written = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    size = sum(value.numel() * value.element_size() for value in written.values())
+    measured["state_bytes"] = size
+    if importlib.util.find_spec("safetensors") is None:
+        measured["safetensors"] = "not installed; T1-REG saves with torch.save"
+        return []
+    if size > _MOST_BYTES_WRITTEN or any(value.is_meta for value in written.values()):
+        measured["safetensors"] = "not written: it is larger than 1 GiB, or on meta"
+        return []
+    if len(written) < len(state):
+        odd = next(name for name in state if name not in written)
+        return [_report_unwritable(odd, f"{odd} is a {type(state[odd]).__name__}, not a tensor")]
+    try:
+        wrong = _find_changed_entries(copied, written)
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        return [_report_unwritable("", f"{type(error).__name__}: {str(error)[:300]}")]
+    measured["entries_written"] = len(written)
+    return [
+        Finding(
+            f"{CODE}-007",
+            Severity.ERROR,
+            f"{name} has other values after it was saved as safetensors and loaded.",
+            name.rpartition(".")[0],
+            {"entry": name},
+            "Look at _load_from_state_dict and the state_dict hooks of this module.",
+        )
+        for name in wrong[:_NAMES_SHOWN]
+    ]
+
+
+def _find_changed_entries(copied: nn.Module, state: dict[str, Tensor]) -> list[str]:
+    """Entries of the copy's state that differ after it has loaded what was written of `state`."""
+    from safetensors.torch import load, save
+
+    # One name is written for each group of ties.
+    groups: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {}
+    aliases = {
+        name: groups.setdefault((value.data_ptr(), tuple(value.shape), value.stride()), name)
+        for name, value in state.items()
+    }
+    chosen: dict[str, Tensor] = {}
+    owners: dict[int, str] = {}
+    for name in groups.values():
+        value = state[name].detach().contiguous()
+        # A view into another entry is written as numbers of its own, which safetensors insists on.
+        shared = owners.setdefault(value.untyped_storage().data_ptr(), name) != name
+        chosen[name] = value.clone() if shared else value
+    read: dict[str, Tensor] = load(save(chosen))
+    expected = {name: read[alias] for name, alias in aliases.items()}
+    try:
+        copied.load_state_dict(expected, strict=True)
+        loaded = copied.state_dict()
+        return [
+            name
+            for name, value in expected.items()
+            if name in loaded and measure_change(value, loaded[name].cpu()) > 0
+        ]
+    finally:
+        # The copy's memory is the model's: what was loaded wrongly must not stay.
+        with torch.no_grad():
+            for name, value in expected.items():
+                if not torch.equal(state[name].cpu(), value):
+                    state[name].copy_(value)
+
+
+def _report_unwritable(name: str, reason: str) -> Finding:
+    return Finding(
+        f"{CODE}-006",
+        Severity.WARNING,
+        f"The state cannot be written as safetensors: {reason}",
+        name.rpartition(".")[0],
+        {"reason": reason},
+        "Keep only tensors in the state; put the rest into the config.",
+    )
+
+
+CHECK = Check(CODE, "saving and copying", 1, run, needs=("parameter values",), cost_steps=0.5, value=62)
