@@ -20,7 +20,7 @@ MUTANTS = (
            ("layers.*.input_norm",), "Squares beyond float16's range: a norm that must run in float32.", "github.com/huggingface/transformers/pull/29402 (norms in float32)"),
     Mutant("moe_length_one_std", "moe", "x = self.embed(input_ids) + self.positions[: input_ids.size(1)]", "x = self.embed(input_ids) + self.positions[: input_ids.size(1)]\n        x = x / x.std(1, keepdim=True).mean() if x.size(1) > 0 else x",
            ("",), "A standard deviation over the length: NaN at length one, and a leak."),
-    Mutant("vit_log_of_zero", "vit", "patches = self.proj(images)", "patches = self.proj(images) + 0 * torch.log(0 * images.amin())",
+    Mutant("vit_log_of_zero", "vit", "patches = self.proj(images)", "patches = (self.proj(images) + 0 * torch.log(0 * images.amin()))",
            ("embed",), "Zero times the logarithm of zero."),
     Mutant("mamba_delta_unbounded", "mamba", "delta = F.softplus(self.dt_proj(low))", "delta = torch.exp(200 * self.dt_proj(low).abs())",
            ("layers.*.mixer",), "exp for softplus: the step overflows."),

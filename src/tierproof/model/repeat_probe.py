@@ -42,12 +42,25 @@ def find_divergence(model: nn.Module, first: Callable[[], Any], second: Callable
         records.append(observations)
     for one, other in zip(records[0], records[1], strict=False):
         if one.path != other.path:
-            return one.path
+            # Another module ran: the choice was made by what holds both.
+            return _find_common_parent(one.path, other.path)
         if one.before == other.before and one.after != other.after:
             return one.path
     if len(records[0]) != len(records[1]):
         return ""
     return None
+
+
+def _find_common_parent(first: str, second: str) -> str:
+    """The innermost module that holds both, lists aside: what runs the members of a list is the list's owner."""
+    shared = []
+    for one, other in zip(first.split("."), second.split("."), strict=False):
+        if one != other:
+            break
+        shared.append(one)
+    parent = ".".join(shared)
+    is_list = first[len(parent) + 1 :].split(".")[0].isdigit() and bool(parent)
+    return parent.rpartition(".")[0] if is_list else parent
 
 
 @contextmanager

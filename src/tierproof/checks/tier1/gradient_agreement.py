@@ -42,6 +42,9 @@ _TOLERANCE_FLOAT32 = 5e-2
 # A mismatch counts only when the difference quotients agree among themselves this many times better.
 _TRUST = 5.0
 _GROUPS = 6
+# Up to these sizes every module is compared by itself: what is wrong in one is not drowned by its neighbours.
+_MOST_MODULES = 40
+_SMALL_PARAMETERS = 1_000_000
 # Norms of gradients in two dtypes agree by far better than this; those below the share of the largest do not count.
 _SAME_NORM = 0.02
 _COUNTING_SHARE = 1e-3
@@ -121,9 +124,7 @@ def compare_gradients(
         return [], {"finite_difference": arena if isinstance(arena, str) else "nothing to compare"}
     if arena.evaluate({}) != arena.evaluate({}):
         return [], {"finite_difference": "skipped: the forward is not repeatable"}
-    count = _GROUPS if arena.tolerance == _TOLERANCE_FLOAT64 else 2
-    size = -(-len(names) // count)
-    groups = [names[start : start + size] for start in range(0, len(names), size)]
+    groups = _group_names(arena, names)
     worst, wrong = 0.0, -1
     result: DirectionalDerivative | None = None
     for index, group in enumerate(groups):
@@ -144,6 +145,19 @@ def compare_gradients(
         return [_note_truncated(result, groups[wrong])], measured
     last = _find_last_wrong(arena, groups[wrong])
     return [_report(arena, result, last, order, log)], measured
+
+
+def _group_names(arena: _Arena, names: list[str]) -> list[list[str]]:
+    """Each module by itself where the model is small, else stretches of neighbours in order of use."""
+    owners: dict[str, list[str]] = {}
+    for name in names:
+        owners.setdefault(name.rpartition(".")[0], []).append(name)
+    double = arena.tolerance == _TOLERANCE_FLOAT64
+    size = sum(parameter.numel() for parameter in arena.parameters.values())
+    if double and len(owners) <= _MOST_MODULES and size <= _SMALL_PARAMETERS:
+        return list(owners.values())
+    length = -(-len(names) // (_GROUPS if double else 2))
+    return [names[start : start + length] for start in range(0, len(names), length)]
 
 
 def _prepare_arena(

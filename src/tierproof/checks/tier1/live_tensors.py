@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
@@ -34,14 +35,20 @@ from tierproof.model.subject import Subject
 _STEPS = 5
 # The first steps may fill caches; the growth of the last three must be steady.
 _STEADY_STEPS = 3
+_MOST_OPERATIONS = 200_000
 _SECOND_BACKWARD = "backward through the graph a second time"
 
 
 @dataclass(frozen=True)
 class _Census:
-    """Tensors reachable from the model: bytes by path, parameters and their gradients aside."""
+    """Tensors reachable from the model: bytes by path, parameters and their gradients aside.
+
+    Attributes:
+        graph_sizes: operations in the graph behind each of them that has one.
+    """
 
     bytes_by_path: dict[str, int]
+    graph_sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -65,6 +72,8 @@ def run(context: CheckContext) -> CheckOutput:
             return CheckOutput(skipped=f"a training step raised: {error} (see T1-GRAD)")
         return CheckOutput((_accuse_graph(subject.model),))
     counts = [item.count for item in census]
+    if chain := _accuse_chain(subject.model, census):
+        return CheckOutput((chain,))
     measured = {"reachable_tensors": counts, "reachable_bytes": [item.total_bytes for item in census]}
     growth = [after - before for before, after in itertools.pairwise(counts)][-_STEADY_STEPS:]
     if min(growth) <= 0:
@@ -86,7 +95,42 @@ def _step(subject: Subject, seed: int) -> _Census:
     subject.model.zero_grad(set_to_none=True)
     known = {id(parameter) for parameter in subject.model.parameters()}
     reachable = collect_objects(subject.model).tensors
-    return _Census({path: tensor.nbytes for path, tensor in reachable if id(tensor) not in known})
+    kept = {path: tensor for path, tensor in reachable if id(tensor) not in known}
+    return _Census(
+        {path: tensor.nbytes for path, tensor in kept.items()},
+        {path: _count_operations(tensor) for path, tensor in kept.items() if tensor.grad_fn is not None},
+    )
+
+
+def _count_operations(tensor: Tensor) -> int:
+    """The operations in the graph behind a tensor."""
+    seen: set[Any] = set()
+    waiting: list[Any] = [tensor.grad_fn]
+    while waiting and len(seen) < _MOST_OPERATIONS:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [following for following, _ in node.next_functions]
+    return len(seen)
+
+
+def _accuse_chain(model: nn.Module, census: list[_Census]) -> Finding | None:
+    """A tensor that the model keeps and whose graph gets longer with every step."""
+    sizes = [item.graph_sizes for item in census[-_STEADY_STEPS:]]
+    for path, last in sizes[-1].items():
+        steps = [size.get(path, 0) for size in sizes]
+        if all(0 < before < after for before, after in itertools.pairwise(steps)):
+            where, name = _split_owner(model, _strip_index(path))
+            return Finding(
+                "T1-LIVE-003",
+                Severity.ERROR,
+                f"{path} keeps the graph of every training step: it holds {last} operations after {len(census)} "
+                f"steps, {steps[-1] - steps[-2]} more with each, and all their activations.",
+                where,
+                {"attribute": name, "operations": steps},
+                f"Detach what is summed up: self.{name} += value.detach().",
+            )
+    return None
 
 
 def _accuse_growth(model: nn.Module, census: list[_Census], tensors_per_step: int) -> Finding:

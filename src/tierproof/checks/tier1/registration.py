@@ -19,7 +19,6 @@ Source: PyTorch's own contract of nn.Module (registration, state_dict, load_stat
 
 from __future__ import annotations
 
-import copy
 import io
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -28,6 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.fresh_instance import check_fresh_instance
+from tierproof.checks.tier1.late_parameters import check_late_parameters, check_repeated_modules
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.comparison import measure_change
@@ -45,6 +46,9 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
     model = subject.model
+    late = check_late_parameters(subject, context.seed)
+    if late:
+        return CheckOutput(tuple(late))
     base = find_baseline(subject, context.seed, batch=1)
     comparable = None if isinstance(base, str) else base
     hidden = find_hidden_items(model)
@@ -61,8 +65,9 @@ def run(context: CheckContext) -> CheckOutput:
     }
     if _count_bytes(model) <= _MOST_BYTES_COPIED:
         findings += _check_saving(model)
-        if comparable is not None and is_transformers_model(model):
-            findings += _check_fresh_instance(comparable, measured)
+        if comparable is not None:
+            findings += check_fresh_instance(comparable, measured)
+    findings += check_repeated_modules(model)
     return CheckOutput(tuple(findings), measured)
 
 
@@ -362,39 +367,6 @@ def _check_saving(model: nn.Module) -> list[Finding]:
             "Look at the state_dict hooks of this module.",
         )
         for name in wrong[:3]
-    ]
-
-
-def _check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
-    """Load the state into a fresh instance built from the config, and compare the answers."""
-    model: Any = base.answers.subject.model
-    try:
-        fresh = type(model)(copy.deepcopy(model.config)).to(
-            base.answers.subject.device, next(model.parameters()).dtype
-        )
-    except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
-        measured["fresh_instance"] = "the class cannot be rebuilt from its config"
-        return []
-    mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
-    fresh.eval()
-    torch.manual_seed(base.answers.seed)
-    with torch.no_grad():
-        answer = base.answers.subject.outputs.select(base.call.run(fresh))
-    change = measure_change(base.answer, answer)
-    measured["fresh_instance_change"] = change
-    if change <= base.tolerance or base.answers.stand_ins:
-        return []
-    missing = [*mismatch.missing_keys, *mismatch.unexpected_keys]
-    return [
-        Finding(
-            "T1-REG-010",
-            Severity.ERROR,
-            "A fresh instance that loads this model's state_dict answers differently: part of the state is neither "
-            "registered nor in the config.",
-            missing[0].rpartition(".")[0] if missing else "",
-            {"relative_change": change, "tolerance": base.tolerance, "unmatched_entries": missing[:10]},
-            "Register as parameters or buffers whatever the forward pass uses.",
-        )
     ]
 
 
