@@ -72,6 +72,7 @@ class AttentionMixing:
         key_sum_error: largest |sum − 1| over the mixed axis, rows that are zero throughout excepted.
         query_sum_error: the same over the other axis.
         queries, keys: sizes of the two axes.
+        largest_share: mean over queries that see four keys or more of the largest weight; None where none does.
     """
 
     path: str
@@ -79,6 +80,7 @@ class AttentionMixing:
     query_sum_error: float
     queries: int
     keys: int
+    largest_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,19 @@ def _measure_mixing(path: str, weights: Tensor, keys: list[int], queries: list[i
         _measure_sum_error(values, queries),
         math.prod(values.shape[axis] for axis in queries),
         math.prod(values.shape[axis] for axis in keys),
+        _measure_largest_share(values, keys),
     )
+
+
+def _measure_largest_share(weights: Tensor, axes: list[int]) -> float | None:
+    if len(axes) != 1:
+        return None
+    seen = (weights > 0).sum(dim=axes[0])
+    # Softmax of scores far apart underflows to zero: what is hidden is told by the row's place, not its value.
+    size = weights.shape[axes[0]]
+    wide = seen >= min(4, size) if bool((seen >= 4).any()) else torch.ones_like(seen, dtype=torch.bool)
+    largest = weights.amax(dim=axes[0])[wide]
+    return float(largest.mean()) if largest.numel() and size >= 4 else None
 
 
 def _measure_sum_error(weights: Tensor, axes: list[int]) -> float:

@@ -29,6 +29,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
 from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.steady_answer import Baseline, find_baseline
+from tierproof.model.weight_statistics import looks_trained
 
 # A factor is a constant of the program: only its rounding separates it from the intended one.
 _SCALE_TOLERANCE = 0.01
@@ -36,6 +37,8 @@ _SCALE_TOLERANCE = 0.01
 _SUM_TOLERANCE = 2e-2
 # At width 1 and 2 the factors in question are too near to each other to mean anything.
 _LEAST_WIDTH = 4
+# A fresh attention gives its favourite key a few times its share; over eleven keys that is below a half.
+_SATURATED = 0.9
 
 
 def run(context: CheckContext) -> CheckOutput:
@@ -61,6 +64,8 @@ def run(context: CheckContext) -> CheckOutput:
         *_judge_mixings(subject.model, capture.mixings),
         *_judge_scores(subject.model, capture.scores),
     ]
+    if not findings:
+        findings += _judge_saturation(subject.model, capture.mixings)
     return CheckOutput(tuple(findings), measured)
 
 
@@ -106,6 +111,26 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
             )
         )
     return findings
+
+
+def _judge_saturation(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list[Finding]:
+    """Attention of a fresh model spreads: where it looks at one key only, no gradient passes the softmax."""
+    shares = [m for m in mixings if m.largest_share is not None]
+    saturated = [m for m in shares if m.largest_share is not None and m.largest_share > _SATURATED]
+    if not saturated or 2 * len(saturated) <= len(shares) or looks_trained(model):
+        return []
+    first = saturated[0]
+    return [
+        Finding(
+            "T1-ATTN-007",
+            Severity.WARNING,
+            f"Attention is saturated from the start{_count(saturated)}: each query puts {first.largest_share:.0%} of "
+            "its weight on one key, so hardly any gradient passes the softmax.",
+            first.path,
+            {"largest_share": first.largest_share, "keys": first.keys},
+            "Start queries and keys from smaller weights, and scale their product by 1/√width.",
+        )
+    ]
 
 
 def _describe(mixing: AttentionMixing) -> dict[str, JsonValue]:

@@ -29,6 +29,10 @@ from tierproof.model.perturb import can_perturb, find_followed_argument
 from tierproof.model.steady_answer import Baseline, find_baseline
 
 
+# Values that are all alike, mixed with whatever weights, differ by rounding.
+_ROUNDING = 1e-6
+
+
 def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
@@ -44,9 +48,9 @@ def run(context: CheckContext) -> CheckOutput:
     from_source = _measure_effect(base, sources, context.seed)
     from_target = _measure_effect(base, [target], context.seed)
     findings = []
-    if from_source == 0.0:
+    if from_source <= _ROUNDING:
         findings.append(_accuse_source(base, sources, context.seed))
-    if from_target == 0.0:
+    if from_target <= _ROUNDING:
         findings.append(_accuse_target(target))
     return CheckOutput(
         tuple(findings), {"change_from_source": from_source, "change_from_target": from_target}
@@ -57,7 +61,7 @@ def _measure_effect(base: Baseline, arguments: list[Argument], seed: int) -> flo
     """The change of the answer when the arguments are drawn anew; with closed gates opened if it is zero."""
     changed = _redraw(base, arguments, seed)
     change = measure_change(base.answer, base.answers(changed))
-    if change == 0.0:
+    if change <= _ROUNDING:
         opened = base.answers.with_zeros_filled()
         change = measure_change(opened(base.call), opened(changed))
     return change
@@ -75,7 +79,7 @@ def _redraw(base: Baseline, arguments: list[Argument], seed: int) -> Call:
 
 def _accuse_source(base: Baseline, sources: list[Argument], seed: int) -> Finding:
     def moved(pair: tuple[Tensor, Tensor]) -> bool:
-        return measure_change(*pair) > 0.0
+        return measure_change(*pair) > _ROUNDING
 
     def swallows(inputs: TensorPairs, outputs: TensorPairs) -> bool:
         return any(map(moved, inputs)) and bool(outputs) and not any(map(moved, outputs))

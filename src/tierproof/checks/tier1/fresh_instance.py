@@ -36,10 +36,11 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
         answer = base.answers.subject.outputs.select(base.call.run(fresh))
     change = measure_change(base.answer, answer)
     measured["fresh_instance_change"] = change
-    if change <= base.tolerance or base.answers.stand_ins:
+    differing = _find_differing_buffers(model, fresh)
+    same = change <= base.tolerance and not (differing and change > 0)
+    if same or base.answers.stand_ins:
         return []
     missing = [*mismatch.missing_keys, *mismatch.unexpected_keys]
-    differing = _find_differing_buffers(model, fresh)
     names = [*missing, *differing]
     return [
         Finding(

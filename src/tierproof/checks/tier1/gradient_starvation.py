@@ -22,6 +22,7 @@ from tierproof.model.call import Call
 from tierproof.model.dependence import DependenceProbe
 from tierproof.model.gradient_pass import GradientPass
 from tierproof.model.operation_log import OperationLog
+from tierproof.model.silent_module import find_silent_module
 from tierproof.model.substitution import fill_zeros
 
 CODE = "T1-GRAD"
@@ -96,7 +97,8 @@ def judge_starved(
     findings += _report_cuts(
         context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"]
     )
-    findings += _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
+    zeroed = _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
+    findings += _blame_silent_module(context, call, zeroed)
     findings += [_report_dead(item) for item in used if verdicts[item] == "dead"]
     findings += judge_routing(model, passes[0], [i for i in used if verdicts[i] == "chosen"])
     told = {name for finding in findings if finding.code == f"{CODE}-014" for name in _told(finding, used)}
@@ -287,6 +289,27 @@ def _report_zeroed(
             hint="Look for a branch multiplied by 0, a mask that hides everything, or a constant scale of zero.",
         )
         for where, names in places.items()
+    ]
+
+
+def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding]) -> list[Finding]:
+    """One finding instead, where a module gives nothing but zeros: what it cuts off is without effect by that."""
+    if not zeroed:
+        return []
+    silent = find_silent_module(context.subject, call, context.seed)
+    if silent is None:
+        return zeroed
+    cut_off = [finding.where for finding in zeroed]
+    return [
+        Finding(
+            f"{CODE}-004",
+            Severity.ERROR,
+            f"`{silent}` returns only zeros, so {', '.join(f'`{path}`' for path in cut_off[:3])}"
+            f"{' and more' if len(cut_off) > 3 else ''} can have no effect.",
+            where=silent,
+            evidence={"without_effect": cut_off[:_NAMES_SHOWN], "largest_output": 0.0},
+            hint="Look in this module for a mask that hides everything, a scale of zero or a dead activation.",
+        )
     ]
 
 

@@ -20,6 +20,12 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.input_roles import (
+    find_dead_channels,
+    judge_order,
+    judge_segments,
+    report_dead_channels,
+)
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
@@ -62,7 +68,28 @@ def run(context: CheckContext) -> CheckOutput:
         measured[f"{argument.name}_without_influence"] = dead
         if dead:
             findings.append(_report_dead(base, argument, dead))
+        elif argument.role == "image":
+            findings += _judge_channels(probe, argument)
+    if not findings:
+        findings += [*judge_segments(base), *judge_order(base, measured)]
     return CheckOutput(tuple(findings), measured)
+
+
+def _judge_channels(probe: _Probe, argument: Argument) -> list[Finding]:
+    base = probe.base
+    tensor = base.call.tensors[argument.name]
+    gradient = _measure_gradient(base.answers, base.call, argument)
+    dead = []
+    for channel in find_dead_channels(gradient, argument, tensor):
+        where = torch.zeros([1] * (tensor.dim() - 3) + [tensor.shape[-3], 1, 1], dtype=torch.bool)
+        where[..., channel, :, :] = True
+        if not probe.moves(argument, where):
+            dead.append((channel, where))
+    if not dead:
+        return []
+    changed = replace_values(argument, tensor, dead[0][1], seed=base.answers.seed + 1)
+    place = _locate_silence(base, base.call.with_argument(argument.name, changed))
+    return [report_dead_channels(argument, [channel for channel, _ in dead], place)]
 
 
 class _Probe:

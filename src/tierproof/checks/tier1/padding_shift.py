@@ -39,6 +39,9 @@ def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
     with torch.no_grad():
         torch.manual_seed(seed)
         alone = subject.answer(call).clone()
+        torch.manual_seed(seed + 1)
+        if measure_change(alone, subject.answer(call)) > 0:
+            return []  # not repeatable, which is T1-STAB's finding
         torch.manual_seed(seed)
         change = measure_change(alone, subject.answer(masked))
     where = locate(model, call, masked, _differs_first, seed=seed)

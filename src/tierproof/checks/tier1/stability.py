@@ -31,6 +31,7 @@ Findings:
     T1-STAB-012 warning: activations beyond float16's range.
     T1-STAB-013 error: NaN or Inf at length 1.
     T1-STAB-014 info: randomness or constancy that is by design.
+    T1-STAB-016 warning: activations grow a thousandfold with the length.
 
 Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
 """
@@ -48,6 +49,7 @@ from tierproof.checks.tier1.stability_extremes import (
     judge_length_one,
     judge_masked_rows,
 )
+from tierproof.checks.tier1.stability_growth import judge_growth
 from tierproof.checks.tier1.stability_precision import judge_precision
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -92,6 +94,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                 lambda: judge_extremes(context),
                 lambda: judge_length_one(context),
                 lambda: judge_masked_rows(context, measurements),
+                lambda: judge_growth(context, measurements),
                 lambda: judge_precision(context, call, measurements),
             ]
             for step in steps:

@@ -1,0 +1,126 @@
+"""Parts of an input that carry a meaning of their own: segments, channels, and the order of the tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.comparison import measure_change
+from tierproof.model.forward_signature import read_signature
+from tierproof.model.inputs import LENGTH, Argument
+from tierproof.model.steady_answer import Baseline
+from tierproof.model.transformers_inputs import is_transformers_model
+
+_SEGMENT_NAMES = ("token_type_ids", "segment_ids", "segments", "type_ids")
+
+
+def judge_segments(base: Baseline) -> list[Finding]:
+    """Segment ids must move the answer where a table for them is there."""
+    subject = base.answers.subject
+    primary = subject.inputs.primary_argument
+    signature = read_signature(subject.model)
+    name = next((n for n in _SEGMENT_NAMES if n in signature), None)
+    if name is None or primary.role != "tokens" or subject.inputs.style == "mapping":
+        return []
+    table = next(
+        (
+            (path, module)
+            for path, module in subject.model.named_modules()
+            if isinstance(module, nn.Embedding)
+            and 2 <= module.num_embeddings <= 16
+            and any(word in path.lower() for word in ("segment", "type"))
+        ),
+        None,
+    )
+    if table is None:
+        return []
+    ids = torch.zeros_like(base.call.tensors[primary.name])
+    ids[..., ids.shape[-1] // 2 :] = 1
+    zeros, ones = (
+        base.answers.attempt(replace(base.call.with_argument(name, value), style="keyword"))
+        for value in (torch.zeros_like(ids), ids)
+    )
+    if zeros is None or ones is None or measure_change(zeros, ones) > 0:
+        return []
+    return [
+        Finding(
+            "T1-INPUT-003",
+            Severity.WARNING,
+            f"{name} has no influence on the answer, although `{table[0]}` has {table[1].num_embeddings} rows for it.",
+            table[0],
+            {"argument": name, "rows": table[1].num_embeddings, "largest_change": 0.0},
+            f"Look {name} up in the table instead of a constant.",
+        )
+    ]
+
+
+def find_dead_channels(gradient: Tensor | None, argument: Argument, tensor: Tensor) -> list[int]:
+    """Channels of an image by whose values the answer has no gradient anywhere; the caller confirms them."""
+    if gradient is None or argument.role != "image" or tensor.dim() < 4:
+        return []
+    axis = tensor.dim() - 3
+    if not 2 <= tensor.shape[axis] <= 16:
+        return []
+    return [c for c in range(tensor.shape[axis]) if not bool(gradient.select(axis, c).any())]
+
+
+def report_dead_channels(argument: Argument, channels: list[int], where: str) -> Finding:
+    """The finding for channels without influence."""
+    return Finding(
+        "T1-INPUT-002",
+        Severity.ERROR,
+        f"Some of the input is lost: replacing channel(s) {', '.join(map(str, channels))} of {argument.name} changes "
+        "no output at all.",
+        where,
+        {"argument": argument.name, "without_influence": list(channels), "largest_change": 0.0},
+        "Look for a slice over the channels, or a conversion to grey that keeps one of them.",
+    )
+
+
+def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
+    """Reordering the tokens must do more than reorder the answers: else there are no positions at all."""
+    subject = base.answers.subject
+    traits, outputs = subject.traits, subject.outputs
+    primary = subject.inputs.primary_argument
+    bidirectional = traits.kind == "encoder" and traits.causal_measured is not True
+    if not bidirectional or primary.role != "tokens" or LENGTH not in primary.shape or traits.recurrent:
+        return []
+    axis = subject.inputs.length_axis
+    tensor = base.call.tensors[primary.name]
+    order = torch.randperm(tensor.shape[axis], generator=torch.Generator().manual_seed(base.answers.seed))
+    reordered = base.answers.attempt(
+        base.call.with_argument(primary.name, tensor.index_select(axis, order.to(tensor.device)))
+    )
+    if reordered is None:
+        return []
+    expected = base.answer
+    if LENGTH in outputs.axes:
+        where = outputs.axes.index(LENGTH)
+        if expected.shape[where] != len(order):
+            return []
+        expected = expected.index_select(where, order.to(expected.device))
+    change = measure_change(expected, reordered)
+    measured["change_from_reordering"] = change
+    if change > base.tolerance or is_transformers_model(subject.model):
+        return []
+    return [
+        Finding(
+            "T1-INPUT-004",
+            Severity.WARNING,
+            "The order of the tokens does not matter: reordering them only reorders the answers. The model sees a bag "
+            "of words.",
+            _find_position_table(subject.model),
+            {"largest_change": change, "tolerance": base.tolerance, "tokens": len(order)},
+            "Add positions: is the table read at 0, 1, 2, …, and is its row added to each token?",
+        )
+    ]
+
+
+def _find_position_table(model: nn.Module) -> str:
+    return next(
+        (path for path, m in model.named_modules() if isinstance(m, nn.Embedding) and "pos" in path.lower()), ""
+    )
