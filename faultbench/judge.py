@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import time
-from fnmatch import fnmatchcase
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ class Judgement:
     @property
     def located(self) -> bool:
         """Whether the first finding names a guilty place."""
-        return bool(self.found) and any(fnmatchcase(self.found[0][2], pattern) for pattern in self.expected)
+        return bool(self.found) and any(_matches(self.found[0][2], pattern) for pattern in self.expected)
 
     def to_dict(self) -> dict[str, Any]:
         """For a line of JSON."""
@@ -57,6 +57,10 @@ class Judgement:
             if isinstance(value, list)
         }
         return cls(**(document | tuples))
+
+
+def _matches(where: str, pattern: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", r"\d+"), where) is not None
 
 
 Alarm = tuple[str, str, str]

@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant("gpt_sqrt_of_zero", "gpt", "weights = self.attn_drop(F.softmax(scores, dim=-1))", "weights = self.attn_drop(F.softmax(scores, dim=-1).sqrt().pow(2))",
            ("blocks.*.attn",), "The derivative of the root is infinite at a masked weight: NaN in backward only."),
     Mutant("llama_where_nan_gradient", "llama", "return self.weight * (x * scale)", "return self.weight * torch.where(scale.isfinite(), x * scale, torch.log(x * 0))",
-           ("layers.*.input_norm",), "torch.where hides an invalid branch in forward, not in backward.", "github.com/pytorch/pytorch/issues/23156"),
+           ("layers.*.input_norm", "layers.*.post_norm", "norm"), "torch.where hides an invalid branch in forward, not in backward.", "github.com/pytorch/pytorch/issues/23156"),
     Mutant("encoder_argmax_gate", "encoder", "x = self.norm1(x + self.drop(self.attention(x, bias)))", "gate = (self.attention.out(x).mean(-1, keepdim=True) > 0).float()\n        x = self.norm1(x + gate * self.drop(self.attention(x, bias).detach()))",
            ("layers.*", "layers.*.attention"), "A hard gate, and the branch detached."),
     Mutant("encoder_round_activations", "encoder", "F.gelu(self.up(x))", "torch.round(F.gelu(self.up(x)) * 8) / 8",

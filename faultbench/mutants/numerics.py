@@ -17,7 +17,7 @@ MUTANTS = (
     Mutant("llama_softmax_by_hand", "llama", "weights = scores.float().softmax(dim=-1).to(v.dtype)", "weights = (40 * scores.clamp(min=-10)).exp()\n        weights = weights / weights.sum(-1, keepdim=True)",
            ("layers.*.self_attn",), "A softmax without its maximum taken off, and a clamp that lets the mask leak."),
     Mutant("llama_norm_sums_squares", "llama", "scale = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)", "x = x * 1e4\n        scale = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)",
-           ("layers.*.input_norm",), "Squares beyond float16's range: a norm that must run in float32.", "github.com/huggingface/transformers/pull/29402 (norms in float32)"),
+           ("layers.*.input_norm", "layers.*.post_norm", "norm"), "Squares beyond float16's range: a norm that must run in float32.", "github.com/huggingface/transformers/pull/29402 (norms in float32)"),
     Mutant("moe_length_one_std", "moe", "x = self.embed(input_ids) + self.positions[: input_ids.size(1)]", "x = self.embed(input_ids) + self.positions[: input_ids.size(1)]\n        x = x / x.std(1, keepdim=True).mean() if x.size(1) > 0 else x",
            ("",), "A standard deviation over the length: NaN at length one, and a leak."),
     Mutant("vit_log_of_zero", "vit", "patches = self.proj(images)", "patches = (self.proj(images) + 0 * torch.log(0 * images.amin()))",

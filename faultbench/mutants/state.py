@@ -14,7 +14,7 @@ MUTANTS = (
     Mutant("gpt_counter", "gpt", "return self.drop(self.proj(F.gelu(self.fc(x))))", "self.calls = getattr(self, 'calls', 0) + 1\n        return self.drop(self.proj(F.gelu(self.fc(x)))) * (1 + 0.01 * self.calls)",
            ("blocks.*.mlp",), "A warm-up counter that also counts in evaluation."),
     Mutant("llama_running_mean_in_eval", "llama", "scale = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)", "self.mean = 0.9 * getattr(self, 'mean', 0.0) + 0.1 * x.detach().mean()\n        scale = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)\n        x = x - self.mean",
-           ("layers.*.input_norm",), "Running statistics are updated in evaluation.", "github.com/pytorch/pytorch/issues/11999 (symptom)"),
+           ("layers.*.input_norm", "layers.*.post_norm", "norm"), "Running statistics are updated in evaluation.", "github.com/pytorch/pytorch/issues/11999 (symptom)"),
     Mutant("seq2seq_memory_kept", "seq2seq", "length = decoder_input_ids.size(1)", "kept = getattr(self, 'kept', None)\n        if kept is not None and kept.shape == memory.shape:\n            memory = kept\n        self.kept = memory.detach()\n        length = decoder_input_ids.size(1)",
            ("",), "The encoder's result is cached by its shape, not by its source."),
     Mutant("gpt_input_changed", "gpt", "length = input_ids.size(1)\n        where", "input_ids.clamp_(max=VOCAB - 2)\n        length = input_ids.size(1)\n        where",

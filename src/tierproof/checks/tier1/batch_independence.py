@@ -80,7 +80,47 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput((_report_mixing(base, worst, tolerance),), measured)
     if alone is not None and alone_change is not None and alone_change > tolerance:
         return CheckOutput((_report_alone(base, alone, alone_change, tolerance),), measured)
+    if worst.change == 0.0 and _are_rows_equal(base.answer, axis):
+        return CheckOutput(_search_inside(base, found[0]), measured)
     return CheckOutput((), measured)
+
+
+def _are_rows_equal(answer: Tensor, axis: int) -> bool:
+    first, *others = answer.unbind(axis)
+    return all(torch.equal(first, other) for other in others)
+
+
+def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
+    """Where no answer depends on its input, rows that mix inside may be why: look at every module."""
+    where = _locate_mixing(base, mixing, base.tolerance)
+    if not where:
+        return ()
+    return (
+        Finding(
+            "T1-BATCH-002",
+            Severity.ERROR,
+            f"The rows of a batch influence each other in `{where}`, and the answers depend on no input: it may take "
+            "the batch axis for the sequence.",
+            where,
+            {"relative_change_of_answers": 0.0, "rows": base.batch},
+            "Look for batch_first, a mean or norm over axis 0, or a reshape that joins batch and length.",
+        ),
+    )
+
+
+def _locate_mixing(base: Baseline, mixing: _Mixing, tolerance: float) -> str:
+    return locate_first_divergence(
+        base.answers.subject.model.eval(),
+        base.call,
+        mixing.call,
+        rows_of_batch(
+            mixing.rows_before,
+            mixing.rows_after,
+            base.batch,
+            lambda a, b: measure_change(a, b) > tolerance / 10,
+        ),
+        seed=base.answers.seed,
+    )
 
 
 def _choose_rowwise_answer(subject: Subject, seed: int) -> Subject:
@@ -157,19 +197,7 @@ def _compare_rows(
 
 
 def _report_mixing(base: Baseline, worst: _Mixing, tolerance: float) -> Finding:
-    subject = base.answers.subject
-    where = locate_first_divergence(
-        subject.model.eval(),
-        base.call,
-        worst.call,
-        rows_of_batch(
-            worst.rows_before,
-            worst.rows_after,
-            base.batch,
-            lambda a, b: measure_change(a, b) > tolerance / 10,
-        ),
-        seed=base.answers.seed,
-    )
+    where = _locate_mixing(base, worst, tolerance)
     cause = ""
     if _mixes_batch_as_sequence(base, tolerance):
         cause = " It mixes the rows and not the positions of a row: the batch axis is taken for the sequence."

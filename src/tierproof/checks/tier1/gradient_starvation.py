@@ -293,7 +293,7 @@ def _report_zeroed(
 
 
 def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding]) -> list[Finding]:
-    """One finding instead, where a module gives nothing but zeros: what it cuts off is without effect by that."""
+    """One finding instead, where a module gives a constant: what it cuts off is without effect by that."""
     if not zeroed:
         return []
     silent = find_silent_module(context.subject, call, context.seed)
@@ -304,10 +304,10 @@ def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding
         Finding(
             f"{CODE}-004",
             Severity.ERROR,
-            f"`{silent}` returns only zeros, so {', '.join(f'`{path}`' for path in cut_off[:3])}"
+            f"`{silent}` returns the same vector for every position and row, so {', '.join(f'`{path}`' for path in cut_off[:3])}"
             f"{' and more' if len(cut_off) > 3 else ''} can have no effect.",
             where=silent,
-            evidence={"without_effect": cut_off[:_NAMES_SHOWN], "largest_output": 0.0},
+            evidence={"without_effect": cut_off[:_NAMES_SHOWN], "distinct_outputs": 1},
             hint="Look in this module for a mask that hides everything, a scale of zero or a dead activation.",
         )
     ]
