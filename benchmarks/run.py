@@ -77,14 +77,14 @@ def _find_cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def write_section(path: Path, name: str, title: str, text: str) -> None:
-    """Replace one part's section between its marks, or add it at the end."""
+def write_section(path: Path, name: str, title: str, text: str, *, command: str = "") -> None:
+    """Replace one part's section between its marks, or add it at the end; `command` made it."""
     old = (
         path.read_text(encoding="utf-8")
         if path.exists()
         else "# Benchmark results\n\nWritten by `make bench` parts run with `--write`.\n"
     )
-    command = f"python benchmarks/run.py --only {name} --write"
+    command = command or f"python benchmarks/run.py --only {name} --write"
     section = f"<!-- {name} -->\n## {title}\n\n`{command}`\n\n```\n{text}\n```\n<!-- end {name} -->\n"
     pattern = re.compile(rf"<!-- {name} -->\n.*?<!-- end {name} -->\n", re.DOTALL)
     new = pattern.sub(lambda _: section, old) if pattern.search(old) else f"{old.rstrip()}\n\n{section}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import asdict, dataclass, field
+from multiprocessing.pool import Pool
 from typing import Any
 
 import torch
@@ -68,6 +70,7 @@ Alarm = tuple[str, str, str]
 
 def judge_host(name: str, seed: int = 0) -> tuple[frozenset[Alarm], float]:
     """The alarms of a sound host, and the seconds it took."""
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     started = time.perf_counter()
     report = tierproof.check(build_host(name), seed=seed, progress=False)
@@ -75,7 +78,8 @@ def judge_host(name: str, seed: int = 0) -> tuple[frozenset[Alarm], float]:
 
 
 def judge_mutant(mutant: Mutant, of_host: frozenset[Alarm], seed: int = 0) -> Judgement:
-    """Check one mutant."""
+    """Check one mutant, on one thread: the models are tiny."""
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     started = time.perf_counter()
     common = {
@@ -108,3 +112,21 @@ def _list_alarms(report: tierproof.Report) -> list[tuple[Alarm, str]]:
         if finding.severity.value != "info"
     ]
     return sorted(found, key=lambda item: item[0][1] != "error")
+
+
+def judge_all(pool: Pool, mutants: list[Mutant]) -> list[Judgement]:
+    """Check every mutant, with a line of progress for each on stderr."""
+    hosts = sorted({mutant.host for mutant in mutants})
+    alarms = dict(zip(hosts, pool.map(judge_host, hosts), strict=True))
+    found = []
+    for judgement in pool.imap(_judge, [(mutant, alarms[mutant.host][0]) for mutant in mutants]):
+        found.append(judgement)
+        state = "found" if judgement.located else "found elsewhere" if judgement.detected else "missed"
+        if judgement.equivalent:
+            state = "false alarm" if judgement.detected else "silent"
+        print(f"[{len(found)}/{len(mutants)}] {judgement.name}: {state}", file=sys.stderr, flush=True)
+    return found
+
+
+def _judge(task: tuple[Mutant, frozenset[tuple[str, str, str]]]) -> Judgement:
+    return judge_mutant(*task)
