@@ -106,11 +106,12 @@ def check_one(model: ZooModel, seed: int) -> Record:
     import tierproof
 
     module = model.build(seed)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     report = tierproof.check(module, seed=seed, progress=False)
     return {
         "verdict": report.verdict.value,
         "seconds": round(time.perf_counter() - started, 3),
+        "cpu_seconds": round(time.process_time() - worked, 3),
         "class": type(module).__name__,
         "parameters": report.model.parameters,
         "kind": report.model.kind,
@@ -152,9 +153,11 @@ def prepare_process(threads: int = 1) -> None:
     import transformers.models.auto.modeling_auto
 
     import tierproof
+    from tierproof.checks.registry import load_checks
 
     torch.set_num_threads(threads)
     tierproof.check  # noqa: B018 - the function is imported on first use
+    load_checks()
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
 

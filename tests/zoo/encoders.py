@@ -118,7 +118,7 @@ class RelativeBias(nn.Module):
 
     def forward(self, t, device):
         distance = torch.arange(t, device=device)[None] - torch.arange(t, device=device)[:, None]
-        if self.causal:
+        if self.causal:  # every key is earlier
             bucket = (-distance).clamp(min=0)
         else:
             bucket = distance.abs() + (distance > 0) * (self.buckets // 2)

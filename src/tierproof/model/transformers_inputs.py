@@ -92,10 +92,12 @@ def _main_arguments(
 
 
 def _read_mel_bins(config: Any) -> int:
-    for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel"):
-        value = getattr(config, name, None)
-        if isinstance(value, int):
-            return value
+    """The bins of a frame: the config's own, or those of the encoder inside it."""
+    for holder in (config, *(getattr(config, name, None) for name in ("encoder_config", "audio_config"))):
+        for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel"):
+            value = getattr(holder, name, None)
+            if isinstance(value, int):
+                return value
     return 80
 
 
