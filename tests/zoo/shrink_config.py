@@ -60,7 +60,7 @@ for _value, _names in (
     (32, "codebook_size"),
     (20, "num_labels"),
     (16, ("fpn_feature_size mlp_bottleneck pooled_dim decoder_dim classifier_proj_size conv_out_channels "
-         "downsample_hidden_size relative_attention_num_buckets upsample_initial_channel "
+         "downsample_hidden_size upsample_initial_channel "
             "upsample_groups context_size")),
 ):  # fmt: skip
     _SIZES.update(dict.fromkeys(_names.split(), _value))
@@ -109,7 +109,9 @@ def _fill_heads(config: Any, values: dict[str, Any]) -> dict[str, Any]:
         return {}
     filled = {"head_dim": WIDTH // heads, "num_key_value_heads": heads}
     filled = {name: value for name, value in filled.items() if vars(config).get(name, 0) is None}
-    if "kv_lora_rank" in vars(config):  # multi-head latent attention: keys for every head, parts of them turned
+    if "kv_lora_rank" in vars(
+        config
+    ):  # multi-head latent attention: keys for every head, parts of them turned
         filled["num_key_value_heads"] = heads
         if vars(config).get("head_dim") == vars(config).get("qk_rope_head_dim"):
             filled["head_dim"] = _SIZES["qk_rope_head_dim"]

@@ -10,6 +10,7 @@ import importlib
 from functools import cache
 from typing import Any
 
+from zoo.not_tiny import NOT_TINY
 from zoo.shrink_config import shrink_config
 from zoo.type_sizes import TYPE_SIZES
 
@@ -45,7 +46,7 @@ def list_types() -> tuple[tuple[str, str, str], ...]:
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
     seen: set[Any] = set()
     found = []
-    for model_type in sorted(_all_types(auto)):
+    for model_type in sorted(_all_types(auto) - set(NOT_TINY)):
         for table, family in (*_TABLES, _BARE):
             names = getattr(auto, f"MODEL_FOR_{table}_MAPPING_NAMES" if table else "MODEL_MAPPING_NAMES")
             if model_type in names and (table or model_type not in parts):

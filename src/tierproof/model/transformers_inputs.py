@@ -84,6 +84,12 @@ def _main_arguments(
         if isinstance(wide, int) and isinstance(long, int):
             yield (Argument(main, "audio", (BATCH, long, wide), torch.float32),)
         yield (Argument(main, "audio", (BATCH, 4000), torch.float32),)
+        channels = getattr(config, "audio_channels", 1)
+        yield (
+            Argument(
+                main, "audio", (BATCH, channels if isinstance(channels, int) else 1, 4000), torch.float32
+            ),
+        )
     elif main == "past_values":
         yield from _time_series_arguments(config)
     else:
