@@ -46,10 +46,16 @@ def sweep(
                 continue
             record = {**check_in_child(model, seed, limit_s), "code": code}
             done[model.name, seed] = record
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            _append(out, record)
             print(f"{len(done):4}  {describe(record)}", flush=True)
     return [done[model.name, seed] for model in models for seed in seeds]
+
+
+def _append(out: Path, record: Record) -> None:
+    """Add a line, on a line of its own also where a kill cut the last one short."""
+    with out.open("a+b") as file:
+        cut_short = file.tell() > 0 and out.read_bytes()[-1:] != b"\n"
+        file.write(b"\n" * cut_short + json.dumps(record).encode() + b"\n")
 
 
 def fingerprint_code() -> str:
