@@ -48,6 +48,6 @@ bench:  ## Run the benchmarks and print their tables
 	$(PYTHON_IN) benchmarks/run.py
 
 clean:  ## Remove the environment, reports, caches and builds
-	rm -rf '$(VENV)' benchmarks/.bases reports build dist htmlcov .coverage .coverage.*
+	rm -rf '$(VENV)' benchmarks/.bases benchmarks/.zoo reports build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests examples scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

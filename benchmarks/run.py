@@ -15,6 +15,7 @@ import agreement
 import corpus
 import corruption
 import doctor_speed
+import healthy_zoo
 import images_speed
 import install_speed
 import reach
@@ -27,6 +28,8 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "start": ("Start of the package and the command", start_time.run),
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
+    "zoo": ("Tier 1 on healthy models", healthy_zoo.run),
+    "zoo-seeds": ("Tier 1 on healthy models at fifty seeds", healthy_zoo.run_seeds),
     "install": ("An addition into a live kernel", install_speed.run),
     "doctor": ("The doctor on a large environment", doctor_speed.run),
     "corruption": ("Real requests on a real base", corruption.run),

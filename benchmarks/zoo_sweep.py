@@ -1,12 +1,13 @@
 """Check every model of the healthy zoo, each in a forked child with a time limit; JSON lines as it goes.
 
-`python benchmarks/zoo_sweep.py OUT.jsonl [--only NAME]… [--seeds N] [--first N]` goes on where it stopped:
-what is in the file already is not run again.
+`python benchmarks/zoo_sweep.py OUT.jsonl [--only NAME]… [--seeds N] [--first N]` goes on where it stopped: what
+the present code has left in the file already is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import select
@@ -18,7 +19,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_ROOT / "tests"))
 
 if TYPE_CHECKING:
     from zoo.healthy import ZooModel
@@ -30,18 +32,39 @@ Record = dict[str, Any]
 def sweep(
     models: Sequence[ZooModel], out: Path, *, seeds: Sequence[int] = (0,), limit_s: float = LIMIT_S
 ) -> list[Record]:
-    """Check each model at each seed that `out` does not hold yet, and give every record of the two."""
-    done = {(record["name"], record["seed"]): record for record in read_records(out)}
+    """Check each model at each seed that `out` does not hold yet, and give every record of the two.
+
+    What other code than the present left in `out` counts as not done.
+    """
+    code = fingerprint_code()
+    done = {
+        (record["name"], record["seed"]): record for record in read_records(out) if record["code"] == code
+    }
     for model in models:
         for seed in seeds:
             if (model.name, seed) in done:
                 continue
-            record = check_in_child(model, seed, limit_s)
+            record = {**check_in_child(model, seed, limit_s), "code": code}
             done[model.name, seed] = record
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            _append(out, record)
             print(f"{len(done):4}  {describe(record)}", flush=True)
     return [done[model.name, seed] for model in models for seed in seeds]
+
+
+def _append(out: Path, record: Record) -> None:
+    """Add a line, on a line of its own also where a kill cut the last one short."""
+    with out.open("a+b") as file:
+        cut_short = file.tell() > 0 and out.read_bytes()[-1:] != b"\n"
+        file.write(b"\n" * cut_short + json.dumps(record).encode() + b"\n")
+
+
+def fingerprint_code() -> str:
+    """A digest of the package and of the zoo."""
+    digest = hashlib.sha256()
+    for folder in (_ROOT / "src" / "tierproof", _ROOT / "tests" / "zoo"):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def read_records(path: Path) -> list[Record]:
@@ -106,11 +129,12 @@ def check_one(model: ZooModel, seed: int) -> Record:
     import tierproof
 
     module = model.build(seed)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     report = tierproof.check(module, seed=seed, progress=False)
     return {
         "verdict": report.verdict.value,
         "seconds": round(time.perf_counter() - started, 3),
+        "cpu_seconds": round(time.process_time() - worked, 3),
         "class": type(module).__name__,
         "parameters": report.model.parameters,
         "kind": report.model.kind,
@@ -152,9 +176,11 @@ def prepare_process(threads: int = 1) -> None:
     import transformers.models.auto.modeling_auto
 
     import tierproof
+    from tierproof.checks.registry import load_checks
 
     torch.set_num_threads(threads)
     tierproof.check  # noqa: B018 - the function is imported on first use
+    load_checks()
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
 

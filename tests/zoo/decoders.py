@@ -287,6 +287,7 @@ class DecisionTransformer(nn.Module):
 
     def __init__(self, state=6, action=3, width=32) -> None:
         super().__init__()
+        self.scale = nn.LayerNorm(1 + state + action)
         self.embed_return, self.embed_state = nn.Linear(1, width), nn.Linear(state, width)
         self.embed_action, self.time = nn.Linear(action, width), nn.Embedding(64, width)
         self.blocks = nn.ModuleList(LlamaBlock(width) for _ in range(2))
@@ -294,7 +295,7 @@ class DecisionTransformer(nn.Module):
         self.state, self.action = state, action
 
     def forward(self, x):
-        returns, states, actions = x.split([1, self.state, self.action], -1)
+        returns, states, actions = self.scale(x).split([1, self.state, self.action], -1)
         time = self.time(torch.arange(x.size(1), device=x.device))
         parts = (self.embed_return(returns), self.embed_state(states), self.embed_action(actions))
         h = torch.stack([part + time for part in parts], 2).flatten(1, 2)

@@ -118,10 +118,8 @@ class RelativeBias(nn.Module):
 
     def forward(self, t, device):
         distance = torch.arange(t, device=device)[None] - torch.arange(t, device=device)[:, None]
-        if self.causal:
-            bucket = (-distance).clamp(min=0)
-        else:
-            bucket = distance.abs() + (distance > 0) * (self.buckets // 2)
+        both_ways = distance.abs() + (distance > 0) * (self.buckets // 2)
+        bucket = (-distance).clamp(min=0) if self.causal else both_ways
         bias = self.table(bucket.clamp(max=self.buckets - 1)).permute(2, 0, 1)[None]
         return bias.masked_fill(distance > 0, float("-inf")) if self.causal else bias
 
@@ -218,7 +216,8 @@ class ManyOutputs(nn.Module):
         x = self.embed(tokens) + self.positions(torch.arange(tokens.size(1), device=tokens.device))
         states = [x]
         for layer in self.layers:
-            states.append(x := layer(x))
+            x = layer(x)
+            states.append(x)
         return {"tags": self.tags(x), "intent": self.intent(x[:, 0]), "hidden_states": tuple(states)}
 
 

@@ -10,7 +10,12 @@ import torch
 from torch import nn
 
 # A selection over all families that runs in the normal suite, and at fifty seeds.
-_FIRST = ()
+_FIRST = (
+    "char_gpt", "hf-llama", "hf-bert", "nn-transformer", "hf-vit", "hf-t5", "hf-wav2vec2", "hf-llava", "seq2seq",
+    "hf-patchtst", "mamba_like", "hf-gpt2", "tiny_vit", "nn-encoder", "hf-whisper", "experts", "hf-roberta", "res_net",
+    "hf-mixtral", "t5_like", "nn-gru", "hf-mamba", "bert_like", "hf-resnet", "hf-bart", "lora_llama", "hf-clip",
+    "swin_like", "many_outputs", "own_backward",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

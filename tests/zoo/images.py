@@ -164,7 +164,7 @@ class MlpMixer(nn.Module):
 
 
 class MaskedAutoencoder(nn.Module):
-    """Every second patch is seen; all are drawn again."""
+    """In training every second patch is hidden; all are drawn again."""
 
     def __init__(self, image_size=32, patch=8, width=32) -> None:
         super().__init__()
@@ -178,7 +178,9 @@ class MaskedAutoencoder(nn.Module):
 
     def forward(self, images):
         patches = F.unfold(images, self.patch, stride=self.patch).transpose(1, 2)
-        x = torch.where(self.seen[:, None], self.embed(patches), self.hidden)
+        x = self.embed(patches)
+        if self.training:
+            x = torch.where(self.seen[:, None], x, self.hidden)
         return self.out(self.layer(x + self.position))
 
 

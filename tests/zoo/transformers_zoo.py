@@ -7,9 +7,11 @@ class, a task rather than the bare model.
 from __future__ import annotations
 
 import importlib
+import re
 from functools import cache
 from typing import Any
 
+from zoo.not_tiny import NOT_TINY
 from zoo.shrink_config import shrink_config
 from zoo.type_sizes import TYPE_SIZES
 
@@ -43,18 +45,21 @@ def list_types() -> tuple[tuple[str, str, str], ...]:
     """
     parts = _find_parts()
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
-    seen: set[Any] = set()
-    found = []
-    for model_type in sorted(_all_types(auto)):
+    chosen: dict[str, tuple[str, str, str]] = {}
+    for model_type in sorted(_all_types(auto) - set(NOT_TINY)):
         for table, family in (*_TABLES, _BARE):
             names = getattr(auto, f"MODEL_FOR_{table}_MAPPING_NAMES" if table else "MODEL_MAPPING_NAMES")
             if model_type in names and (table or model_type not in parts):
-                key = names[model_type] if isinstance(names[model_type], str) else tuple(names[model_type])
-                if key not in seen:
-                    seen.add(key)
-                    found.append((model_type, family, table))
+                class_name = str(names[model_type])
+                if class_name not in chosen or _gives_its_name(model_type, class_name):
+                    chosen[class_name] = (model_type, family, table)
                 break
-    return tuple(found)
+    return tuple(sorted(chosen.values()))
+
+
+def _gives_its_name(model_type: str, class_name: str) -> bool:
+    """Whether a class is called for the type (`gpt2` for GPT2LMHeadModel, which `gpt-sw3` uses too)."""
+    return class_name.lower().startswith(re.sub("[-_.]", "", model_type))
 
 
 def _find_parts() -> set[str]:

@@ -30,6 +30,9 @@ def find_declared_causality(
         return True, "ModelSpec.kind"
     if kind in ("causal-lm", "encoder", "vision"):
         return kind == "causal-lm", "ModelSpec.kind" if spec.kind else "its transformers class"
+    if type(model).__module__.startswith("torch.nn."):
+        # torch's own decoder is causal where its caller passes a mask: its name promises nothing.
+        return None, ""
     name = type(model).__name__
     if _BIDIRECTIONAL_CLASS.search(name):
         return False, f"the class name {name}"

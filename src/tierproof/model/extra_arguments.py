@@ -56,6 +56,8 @@ def add_padding_mask(
     """
     if plan.padding or plan.style == "mapping" or len(plan.primary_argument.shape) < 2:
         return plan
+    if "memory_key_padding_mask" in signature.optional:
+        return plan  # nn.Transformer hides a source only where its memory is hidden too: no one mask does it
     base = _answer(model, plan, outputs, device, seed)
     size = plan.primary_argument.shape[plan.length_axis] if plan.has_length else None
     if size is None:

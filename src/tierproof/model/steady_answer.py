@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,10 +13,12 @@ from tierproof.model.call import Call
 from tierproof.model.comparison import find_tolerance, measure_change
 from tierproof.model.outputs import iterate_tensors
 from tierproof.model.subject import Subject
-from tierproof.model.substitution import fill_zeros, run_substituted
+from tierproof.model.substitution import convert_call, convert_tensors, fill_zeros, run_substituted
 
 # Distinct from the usual widths and head counts, so that a tensor's axis of this size is the length.
 SHORT_LENGTH = 11
+# Where rounding takes up more of the spread than this, float32 leaves no answer to speak of.
+_LARGEST_ROUNDING = 0.1
 
 
 class SteadyAnswers:
@@ -60,6 +62,19 @@ class SteadyAnswers:
         return SteadyAnswers(self.subject, self.seed, fill_zeros(self.subject.model, self.seed, scale=0.1))
 
 
+class DoubleAnswers(SteadyAnswers):
+    """The same answers in float64: what is left of a difference there is no rounding of float32."""
+
+    def __init__(self, answers: SteadyAnswers) -> None:
+        model = answers.subject.model
+        wide = {name: tensor.double() for name, tensor in answers.stand_ins.items()}
+        super().__init__(answers.subject, answers.seed, {**convert_tensors(model, torch.float64), **wide})
+
+    def forward(self, call: Call, *, seed: int | None = None) -> Any:
+        """Everything the model returns for `call`, its floating inputs in float64."""
+        return super().forward(convert_call(call, torch.float64), seed=seed)
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A call that works, with its answer."""
@@ -75,6 +90,28 @@ class Baseline:
     def tolerance(self) -> float:
         """The relative change below which answers count as equal."""
         return find_tolerance(self.answer)
+
+    def in_double(self) -> Baseline | None:
+        """The same call answered in float64; None where the model insists on another dtype inside."""
+        answers = DoubleAnswers(self.answers)
+        answer = answers.attempt(self.call)
+        if answer is None or answer.dtype != torch.float64:
+            return None
+        return replace(self, answers=answers, answer=answer)
+
+    def exceeds(self, change: float, tolerance: float, measure: Callable[[Baseline], float]) -> bool:
+        """Whether a change is beyond the tolerance, and more than rounding.
+
+        A net whose answers hardly differ (many narrow layers at random parameters) makes the last bits of float32
+        large in units of their spread; in float64 they vanish, and a real difference stays.
+
+        Args:
+            measure: measures the same change on another baseline.
+        """
+        if change <= tolerance or self.answer.dtype != torch.float32 or change > _LARGEST_ROUNDING:
+            return change > tolerance
+        wide = self.in_double()
+        return wide is None or measure(wide) > tolerance / 10
 
 
 def find_baseline(subject: Subject, seed: int, *, batch: int, length: int = SHORT_LENGTH) -> Baseline | str:

@@ -84,6 +84,12 @@ def _main_arguments(
         if isinstance(wide, int) and isinstance(long, int):
             yield (Argument(main, "audio", (BATCH, long, wide), torch.float32),)
         yield (Argument(main, "audio", (BATCH, 4000), torch.float32),)
+        channels = getattr(config, "audio_channels", 1)
+        yield (
+            Argument(
+                main, "audio", (BATCH, channels if isinstance(channels, int) else 1, 4000), torch.float32
+            ),
+        )
     elif main == "past_values":
         yield from _time_series_arguments(config)
     else:
@@ -92,10 +98,12 @@ def _main_arguments(
 
 
 def _read_mel_bins(config: Any) -> int:
-    for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel"):
-        value = getattr(config, name, None)
-        if isinstance(value, int):
-            return value
+    """The bins of a frame: the config's own, or those of the encoder inside it."""
+    for holder in (config, *(getattr(config, name, None) for name in ("encoder_config", "audio_config"))):
+        for name in ("num_mel_bins", "feature_projection_input_dim", "input_feat_per_channel"):
+            value = getattr(holder, name, None)
+            if isinstance(value, int):
+                return value
     return 80
 
 

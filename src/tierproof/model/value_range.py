@@ -42,6 +42,8 @@ def measure_range(tensors: Sequence[Tensor]) -> ValueRange:
     nan = positive = negative = 0
     largest = 0.0
     for tensor in tensors:
+        if tensor.is_nested:  # the fast path of nn.TransformerEncoder packs rows of different lengths
+            tensor = torch.cat([row.flatten() for row in tensor.detach().unbind()])  # noqa: PLW2901 - the same values
         if tensor.numel() == 0 or not (tensor.is_floating_point() or tensor.is_complex()):
             continue
         values = torch.view_as_real(tensor) if tensor.is_complex() else tensor

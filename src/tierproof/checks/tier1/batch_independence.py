@@ -10,7 +10,8 @@ reshape, and positions counted along the batch.
 Evidence: the largest change of a row that was left alone, relative to the answers' spread; which rows moved.
 
 Exemptions: answers in which the batch appears twice (CLIP's similarity matrix) are judged by the other
-outputs; expert models may drop tokens when an expert is full, so theirs is a warning.
+outputs; rounding, which vanishes in float64, is none; expert models may drop tokens when an expert is full, so
+theirs is a warning.
 
 Source: exact for every model that maps rows to rows in evaluation mode. transformers and Lightning test
 one row; positions taken from the batch axis leave that row alone.
@@ -76,9 +77,13 @@ def run(context: CheckContext) -> CheckOutput:
         "single_row_change": alone_change,
     }
     tolerance = 10 * base.tolerance if subject.traits.experts else base.tolerance
-    if worst.change > tolerance:
+    if base.exceeds(worst.change, tolerance, lambda other: _measure_mixing(other, axis)):
         return CheckOutput((_report_mixing(base, worst, tolerance),), measured)
-    if alone is not None and alone_change is not None and alone_change > tolerance:
+    if (
+        alone is not None
+        and alone_change is not None
+        and base.exceeds(alone_change, tolerance, lambda other: _run_alone(other, axis)[1] or 0.0)
+    ):
         return CheckOutput((_report_alone(base, alone, alone_change, tolerance),), measured)
     if worst.change == 0.0 and _are_rows_equal(base.answer, axis):
         return CheckOutput(_search_inside(base, found[0]), measured)
@@ -121,6 +126,12 @@ def _locate_mixing(base: Baseline, mixing: _Mixing, tolerance: float) -> str:
         ),
         seed=base.answers.seed,
     )
+
+
+def _measure_mixing(base: Baseline, axis: int) -> float:
+    """The largest change of a row whose own content did not change."""
+    found = [_perturb_row(base, row, axis) for row in range(base.batch)]
+    return max(mixing.change for mixing in (*found, _reverse(base, axis)))
 
 
 def _choose_rowwise_answer(subject: Subject, seed: int) -> Subject:

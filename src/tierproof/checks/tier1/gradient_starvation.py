@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.unused_parameters import judge_routing, judge_unused_parameters
@@ -54,7 +54,8 @@ def find_starved(model: nn.Module, passes: Sequence[GradientPass]) -> list[Starv
     A module is `connected` when zeros arrived rather than nothing, and `whole` when all its trainable
     parameters are starved and one of them is a matrix.
     """
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    # A matrix without elements (MobileBERT's, where two widths are equal) has nothing to learn.
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad and p.numel()}
     owners: dict[str, list[str]] = {}
     for name in parameters:
         owners.setdefault(name.rpartition(".")[0], []).append(name)
@@ -107,6 +108,7 @@ def judge_starved(
         "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
         "chosen": "feed only hard choices (top-k, argmax, rounding) or were not chosen by one",
         "padding": "are read at the row of padding_idx alone, which gets no gradient by request",
+        "empty": "get no gradient because no position of this input goes through them",
         "not probed": "get no gradient and were not probed: others in the same model were judged first",
     }
     for verdict, reason in notes.items():
@@ -141,6 +143,8 @@ def _probe_all(
             verdicts[item] = "dead" if item.connected and item.whole else "chosen"
         elif not item.connected:
             verdicts[item] = "unused"
+        elif _is_fed_nothing(context, call, item.path):
+            verdicts[item] = "empty"
         else:
             if refilled is None:
                 stand_ins = fill_zeros(context.subject.model, context.seed)
@@ -156,22 +160,34 @@ def _probe_all(
 
 def _reads_only_padding(context: CheckContext, call: Call, path: str) -> bool:
     """Whether an embedding looks up nothing but its padding row, as for an optional input that is left out."""
-    module = context.subject.model.get_submodule(path)
-    padding = getattr(module, "padding_idx", None)
+    padding = getattr(context.subject.model.get_submodule(path), "padding_idx", None)
     if padding is None:
         return False
-    seen: list[bool] = []
+    seen = _collect_inputs(context, call, path)
+    return bool(seen) and all(bool((given == padding).all()) for given in seen)
+
+
+def _is_fed_nothing(context: CheckContext, call: Call, path: str) -> bool:
+    """Whether no position of this input goes through a module, as text through what is for audio."""
+    seen = _collect_inputs(context, call, path)
+    return bool(seen) and all(given.numel() == 0 for given in seen)
+
+
+def _collect_inputs(context: CheckContext, call: Call, path: str) -> list[Tensor]:
+    """The first argument of each call of a module in one forward pass."""
+    seen: list[Tensor] = []
 
     def look(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        seen.append(bool(arguments) and bool((arguments[0] == padding).all()))
+        if arguments and isinstance(arguments[0], Tensor):
+            seen.append(arguments[0])
 
-    handle = module.register_forward_pre_hook(look)
+    handle = context.subject.model.get_submodule(path).register_forward_pre_hook(look)
     try:
         with torch.no_grad():
             call.run(context.subject.model)
     finally:
         handle.remove()
-    return bool(seen) and all(seen)
+    return seen
 
 
 def _report_cuts(

@@ -36,6 +36,8 @@ _STEPS = 5
 # The first steps may fill caches; the growth of the last three must be steady.
 _STEADY_STEPS = 3
 _MOST_OPERATIONS = 200_000
+# What a forward pass raises for a size or a mode that it refuses; other checks speak of that.
+_REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError)
 _SECOND_BACKWARD = "backward through the graph a second time"
 
 
@@ -67,9 +69,9 @@ def run(context: CheckContext) -> CheckOutput:
     subject.model.train()
     try:
         census = [_step(subject, context.seed + turn) for turn in range(_STEPS)]
-    except RuntimeError as error:
+    except _REFUSALS as error:
         if _SECOND_BACKWARD not in str(error):
-            return CheckOutput(skipped=f"a training step raised: {error} (see T1-GRAD)")
+            return CheckOutput(skipped=f"a training step raised: {error} (see T1-SHAPE, T1-GRAD)")
         return CheckOutput((_accuse_graph(subject.model),))
     counts = [item.count for item in census]
     if chain := _accuse_chain(subject.model, census):

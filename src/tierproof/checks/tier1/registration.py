@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.fresh_instance import check_fresh_instance
 from tierproof.checks.tier1.late_parameters import check_late_parameters, check_repeated_modules
+from tierproof.checks.tier1.registration_ties import judge_ties
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.comparison import measure_change
@@ -57,7 +58,7 @@ def run(context: CheckContext) -> CheckOutput:
     lost = _check_hidden_tensors(hidden, comparable)
     findings += lost
     findings += _check_state_dict(model)
-    findings += _check_ties(model)
+    findings += judge_ties(model)
     measured: dict[str, JsonValue] = {
         "hidden_modules": sum(isinstance(item.value, nn.Module) for item in hidden),
         "hidden_parameters": sum(isinstance(item.value, nn.Parameter) for item in hidden),
@@ -273,64 +274,6 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
         )
         for group in lost
     ]
-
-
-def _check_ties(model: nn.Module) -> list[Finding]:
-    """Look for an output layer that is a bit-identical copy of the embedding, or declared tied and is not."""
-    findings = []
-    declared = _find_declared_tie(model)
-    if declared is not None:
-        embedding, head = declared
-        if (
-            embedding.weight.shape == head.weight.shape
-            and embedding.weight.data_ptr() != head.weight.data_ptr()
-        ):
-            findings.append(
-                _report_tie(model, embedding, head, "the config declares them tied", Severity.ERROR)
-            )
-        return findings
-    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
-    for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
-        for embedding in embeddings:
-            first, second = embedding.weight, head.weight
-            if first.shape != second.shape or first.data_ptr() == second.data_ptr() or first.numel() < 2:
-                continue
-            # A few numbers tell most pairs apart before the whole is compared.
-            if torch.equal(first[0], second[0]) and torch.equal(first, second) and bool(first.std() > 0):
-                findings.append(
-                    _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
-                )
-    return findings
-
-
-def _find_declared_tie(model: nn.Module) -> tuple[Any, Any] | None:
-    config: Any = getattr(model, "config", None)
-    if not is_transformers_model(model) or not getattr(config, "tie_word_embeddings", False):
-        return None
-    keys = getattr(model, "_tied_weights_keys", None)
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()  # type: ignore[operator]
-    if not keys or not isinstance(getattr(embedding, "weight", None), Tensor):
-        return None
-    if not isinstance(getattr(head, "weight", None), Tensor):
-        return None
-    name = next((path for path, module in model.named_modules() if module is head), "")
-    return (embedding, head) if any(name and key.startswith(name) for key in keys) else None
-
-
-def _report_tie(
-    model: nn.Module, embedding: nn.Module, head: nn.Module, why: str, severity: Severity
-) -> Finding:
-    paths = {id(module): path for path, module in model.named_modules()}
-    where = paths[id(head)]
-    return Finding(
-        "T1-REG-007",
-        severity,
-        f"The tie between {paths[id(embedding)]}.weight and {where}.weight is lost: {why}, and yet they are two "
-        "parameters that training will drive apart.",
-        where,
-        {"embedding": paths[id(embedding)], "elements": sum(p.numel() for p in head.parameters())},
-        f"Share the parameter: {where}.weight = {paths[id(embedding)]}.weight (no clone, after any re-initialisation).",
-    )
 
 
 def _check_saving(model: nn.Module) -> list[Finding]:

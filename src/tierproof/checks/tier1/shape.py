@@ -24,12 +24,14 @@ Findings:
     T1-SHAPE-007 info: only multiples of some length are accepted.
     T1-SHAPE-008 info: the declared maximum counts positions that the padding offset takes away.
     T1-SHAPE-009 error: every size raises.
+    T1-SHAPE-010 info: inputs shorter than a convolution or pooling of the model takes are refused.
 
 Source: transformers' model tester sweeps a part of this; the thresholds are those of `shape_cases`.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -44,6 +46,8 @@ from tierproof.model.subject import Subject
 
 CODE = "T1-SHAPE"
 _SHOWN_ERROR_CHARACTERS = 300
+# What torch says where an input is shorter than the kernel that goes over it.
+_KERNEL_ERROR = re.compile(r"Kernel size can't be greater than|[Oo]utput size(: 0| is too small)")
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,19 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
             )
         )
         return findings
+    if _are_shorter_than_a_kernel(subject, lengths, passed):
+        shortest = min(r.case.length or 0 for r in passed)
+        findings.append(
+            Finding(
+                f"{CODE}-010",
+                Severity.INFO,
+                f"Fewer than {shortest} positions are less than a convolution or pooling of the model takes.",
+                where=lengths[0].where,
+                evidence={"shortest_working_length": shortest, "exception": lengths[0].error},
+                hint=f"Pad inputs to at least {shortest} positions.",
+            )
+        )
+        return findings
     maximum = subject.inputs.max_length
     excused = None if maximum is None else excuse_maximum(subject, maximum)
     # Lengths between what suffices and the maximum fail with the maximum, for its reason.
@@ -197,6 +214,17 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
         if group:
             findings.append(_describe_length(context, number, group, passed))
     return findings
+
+
+def _are_shorter_than_a_kernel(subject: Subject, raised: list[CaseResult], passed: list[CaseResult]) -> bool:
+    """Whether all that raised is shorter than all that passed, and a kernel says so.
+
+    A causal model has to begin with one token, so it is not excused.
+    """
+    if not raised or subject.traits.kind == "causal-lm":
+        return False
+    shortest = min(r.case.length or 0 for r in passed)
+    return all((r.case.length or 0) < shortest and _KERNEL_ERROR.search(r.error) for r in raised)
 
 
 def _describe_length(
@@ -314,9 +342,12 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
         elif axis == "vocab":
             expected.append(subject.traits.vocab_size)
         elif isinstance(axis, int):
-            # Where no axis follows the length, a number may be a length that the model shortens (frames).
+            # A number may be a length that the model shortens: frames, or where no other axis follows the length.
+            frames = subject.inputs.primary_argument.dtype.is_floating_point
             shortened = (
-                varied and not subject.outputs.per_position and position < len(subject.outputs.axes) - 1
+                varied
+                and (frames or not subject.outputs.per_position)
+                and position < len(subject.outputs.axes) - 1
             )
             expected.append(None if shortened else axis)
         else:
