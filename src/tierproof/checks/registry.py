@@ -27,6 +27,10 @@ _MODULES = (
     "moving",
     "memory",
     "speed",
+    "checkpointing",
+    "overfitting",
+    "exporting",
+    "compilation",
 )
 
 
