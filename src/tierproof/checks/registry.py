@@ -28,6 +28,10 @@ _MODULES = (
     "moving",
     "memory",
     "speed",
+    "checkpointing",
+    "overfitting",
+    "exporting",
+    "compilation",
 )
 
 

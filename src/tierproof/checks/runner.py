@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-import torch
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.preserve import Snapshot
 from tierproof.model.subject import Subject
+from tierproof.model.training_step import seed_everything
 
 Progress = Callable[[int, int, str], None]
 
@@ -59,7 +56,7 @@ def run_checks(
 
 
 def _run_one(subject: Subject, check: Check, seed: int, deadline: Deadline) -> CheckResult:
-    _seed_everything(seed)
+    seed_everything(seed)
     started = time.perf_counter()
     try:
         output = check.run(CheckContext(subject, seed, deadline))
@@ -111,11 +108,3 @@ def _locate(error: BaseException) -> str:
     if traceback is None:
         return "unknown place"
     return f"{traceback.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{traceback.tb_lineno}"
-
-
-def _seed_everything(seed: int) -> None:
-    random.seed(seed)
-    torch.manual_seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)

@@ -106,7 +106,7 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
     default=None,
     callback=_require_seconds,
     metavar="S",
-    help="Begin no further check after S seconds.",
+    help="Run what fits into S seconds, the most valuable checks first.",
 )
 @click.option("--weights", is_flag=True, help="Load the checkpoint of an hf: or DIR/ target.")
 @click.option("--trust", is_flag=True, help="Run code that comes with an hf: or gist: target.")

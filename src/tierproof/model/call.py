@@ -38,6 +38,15 @@ class Call:
             return model(dict(values), **self.constants)
         return model(**values, **self.constants)
 
+    def split(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments of the same call, the tensors as clones."""
+        values = {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.arguments.items()}
+        if self.style == "positional":
+            return tuple(values.values()), dict(self.constants)
+        if self.style == "mapping":
+            return (values,), dict(self.constants)
+        return (), {**values, **self.constants}
+
     def with_argument(self, name: str, value: Any) -> Call:
         """The same call with one argument replaced."""
         return Call({**self.arguments, name: value}, self.style, self.constants)

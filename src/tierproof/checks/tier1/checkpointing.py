@@ -1,0 +1,151 @@
+"""T1-CKPT: gradient checkpointing changes the memory of training and nothing else.
+
+What it does: runs one training step of a copy as it is, and one with gradient checkpointing: by
+`gradient_checkpointing_enable` where the model has it, else with `torch.utils.checkpoint` around each of its
+repeated blocks. Loss and gradients are compared. Runs on request.
+
+Why it matters: checkpointing runs a block's forward a second time during backward. A block that counts its
+calls, writes into its inputs or draws from a generator of its own computes something else then, and the
+gradients are those of another model.
+
+Evidence: the relative change of the loss and of each gradient; the block whose gradient changes.
+
+Exemptions: models without repeated blocks or trainable parameters, and those whose plain training step cannot
+be repeated from one seed.
+
+Findings:
+    T1-CKPT-001 error: loss or gradients change under gradient checkpointing.
+    T1-CKPT-002 warning: the training step raises under gradient checkpointing.
+
+Source: Chen et al. 2016, "Training deep nets with sublinear memory cost"; the contract of
+torch.utils.checkpoint.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call import Call
+from tierproof.model.comparison import measure_change
+from tierproof.model.copy_model import copy_sharing_values
+from tierproof.model.execution_trace import ExecutionTrace
+from tierproof.model.repeated_blocks import find_repeated_blocks
+from tierproof.model.steady_answer import SHORT_LENGTH
+from tierproof.model.subject import Subject
+from tierproof.model.training_step import TrainingStep, run_training_step
+
+CODE = "T1-CKPT"
+# The second forward repeats the first to the last bit; what is left are sums in another order.
+_TOLERANCE = 1e-3
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject, seed = context.subject, context.seed
+    call = subject.make_call(length=subject.inputs.clip_length(SHORT_LENGTH), seed=seed)
+    try:
+        plain = _step_of_copy(subject, call, seed)
+        again = _step_of_copy(subject, call, seed)
+    except Exception as error:  # noqa: BLE001 - a training step that fails as it is, is T1-GRAD's to tell
+        return CheckOutput(skipped=f"a training step raises {type(error).__name__} (see T1-GRAD)")
+    if not plain.gradients or _compare(plain, again)[0] > _TOLERANCE:
+        return CheckOutput(skipped="a training step cannot be repeated from one seed (see T1-STAB)")
+    copied: Any = copy_sharing_values(subject.model)
+    how = _enable(copied)
+    if not how:
+        return CheckOutput(skipped="the model has no repeated blocks to checkpoint")
+    measured: dict[str, JsonValue] = {"how": how}
+    trace = ExecutionTrace(copied)
+    try:
+        with trace:
+            saved = run_training_step(subject, copied, call, seed)
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        return CheckOutput((_report_raise(error, how, trace.raised_in or ""),), measured)
+    change, name = _compare(plain, saved)
+    measured |= {"loss": plain.loss, "checkpointed_loss": saved.loss, "largest_change": change}
+    if change <= _TOLERANCE:
+        return CheckOutput(measurements=measured)
+    return CheckOutput((_report_change(subject.model, plain, saved, change, name),), measured)
+
+
+def _step_of_copy(subject: Subject, call: Call, seed: int) -> TrainingStep:
+    return run_training_step(subject, copy_sharing_values(subject.model), call, seed)
+
+
+def _enable(copied: Any) -> str:
+    """Switch checkpointing on; in words how, empty where it is not possible."""
+    if getattr(copied, "supports_gradient_checkpointing", False):
+        # transformers 5.24 renamed the method and its argument.
+        renamed = hasattr(copied, "activation_checkpointing_enable")
+        name = "activation_checkpointing_enable" if renamed else "gradient_checkpointing_enable"
+        getattr(copied, name)()
+        return name
+    blocks = find_repeated_blocks(copied)
+    for block in blocks.values():
+        block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
+    return f"torch.utils.checkpoint around {len(blocks)} blocks" if blocks else ""
+
+
+def _compare(first: TrainingStep, second: TrainingStep) -> tuple[float, str]:
+    """The largest relative change of loss or gradient, and the last parameter that changes, "" for the loss."""
+    largest = abs(first.loss - second.loss) / max(abs(first.loss), 1e-12)
+    last = ""
+    for name, gradient in first.gradients.items():
+        other = second.gradients.get(name)
+        change = float("inf") if other is None else measure_change(gradient, other)
+        largest = max(largest, change)
+        last = name if change > _TOLERANCE else last
+    return largest, last
+
+
+def _report_change(
+    model: nn.Module, plain: TrainingStep, saved: TrainingStep, change: float, name: str
+) -> Finding:
+    blocks = find_repeated_blocks(model)
+    owner = name.rpartition(".")[0]
+    where = next((path for path in blocks if owner == path or owner.startswith(f"{path}.")), owner)
+    return Finding(
+        f"{CODE}-001",
+        Severity.ERROR,
+        "Under gradient checkpointing the training step gives other gradients: a block computes something else "
+        "when its forward is run a second time.",
+        where,
+        {
+            "largest_change": change,
+            "tolerance": _TOLERANCE,
+            "loss": plain.loss,
+            "checkpointed_loss": saved.loss,
+            "parameter": name,
+        },
+        "Keep counters, caches, writes into inputs and generators of its own out of the block's forward.",
+    )
+
+
+def _report_raise(error: Exception, how: str, where: str) -> Finding:
+    return Finding(
+        f"{CODE}-002",
+        Severity.WARNING,
+        f"The training step raises under gradient checkpointing: {type(error).__name__}: {str(error)[:300]}",
+        where,
+        {"how": how},
+        "The second forward of a block must do what the first one did, and take the same tensors.",
+    )
+
+
+CHECK = Check(
+    CODE,
+    "gradient checkpointing",
+    1,
+    run,
+    needs=("parameter values", "trainable parameters"),
+    cost_steps=3.0,
+    value=30,
+    opt_in=True,
+)

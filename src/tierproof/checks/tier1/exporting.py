@@ -1,0 +1,112 @@
+"""T1-EXPORT: torch.export takes the model, and what it exports answers alike.
+
+What it does: exports a copy for the default call (`strict=False`), runs the exported program on the same and
+on other values of the same shapes, and compares the answers. Runs on request.
+
+Why it matters: an exported program is what is served or converted (ONNX, ExecuTorch). A branch on the values
+that was taken while exporting is taken for ever.
+
+Evidence: the relative change of the answer on the values exported with, and on others.
+
+Exemptions: models whose plain answer cannot be compared. That a model cannot be exported is a note, with the
+exporter's own reason.
+
+Findings:
+    T1-EXPORT-001 error: the exported program answers differently.
+    T1-EXPORT-002 info: the model cannot be exported.
+
+Source: PyTorch's documentation of torch.export.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call import Call
+from tierproof.model.comparison import measure_change
+from tierproof.model.copy_model import copy_sharing_values
+from tierproof.model.quiet_tracing import trace_quietly
+from tierproof.model.steady_answer import Baseline, find_baseline
+
+CODE = "T1-EXPORT"
+_FACTOR = 10.0
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    base = find_baseline(context.subject, context.seed, batch=2)
+    if isinstance(base, str):
+        return CheckOutput(skipped=base)
+    if base.answers.stand_ins:
+        return CheckOutput(skipped="the answer is constant until parameters that are zero are trained")
+    measured: dict[str, JsonValue] = {}
+    with trace_quietly():
+        try:
+            program = _export(base)
+        except Exception as error:  # noqa: BLE001 - the failure is the finding
+            return CheckOutput((_report_refusal(error),), measured)
+        calls = {"change": base.call, "change_on_other_values": _draw_other_values(base)}
+        for name, call in calls.items():
+            try:
+                change = measure_change(base.answers(call), _answer(base, program, call))
+            except Exception as error:  # noqa: BLE001 - a guard of the exported program refuses the values
+                measured[name] = f"{type(error).__name__}: {str(error)[:200]}"
+                continue
+            measured[name] = change
+            if change > base.tolerance * _FACTOR:
+                return CheckOutput((_report_change(change, base.tolerance * _FACTOR, name),), measured)
+    return CheckOutput(measurements=measured)
+
+
+def _export(base: Baseline) -> nn.Module:
+    copied = copy_sharing_values(base.answers.subject.model).eval()
+    args, kwargs = base.call.split()
+    with torch.no_grad():
+        program = torch.export.export(copied, args, kwargs, strict=False)
+    module: nn.Module = program.module()
+    return module
+
+
+def _answer(base: Baseline, program: nn.Module, call: Call) -> Tensor:
+    args, kwargs = call.split()
+    torch.manual_seed(base.answers.seed)
+    with torch.no_grad():
+        return base.answers.subject.outputs.select(program(*args, **kwargs)).clone()
+
+
+def _draw_other_values(base: Baseline) -> Call:
+    return base.answers.subject.make_call(
+        batch=base.batch, length=base.length, target_length=base.target_length, seed=base.answers.seed + 1
+    )
+
+
+def _report_refusal(error: Exception) -> Finding:
+    lines = str(error).strip().splitlines() or [""]
+    return Finding(
+        f"{CODE}-002",
+        Severity.INFO,
+        f"The model cannot be exported: {type(error).__name__}: {lines[0][:300]}",
+        "",
+        {"exception": type(error).__name__},
+        "Replace branches and loops on tensor values by torch.where, or by torch.cond.",
+    )
+
+
+def _report_change(change: float, tolerance: float, name: str) -> Finding:
+    others = name != "change"
+    return Finding(
+        f"{CODE}-001",
+        Severity.ERROR,
+        "The exported program answers differently"
+        + (" on other values of the same shapes." if others else "."),
+        "",
+        {"relative_change": change, "tolerance": tolerance, "other_values": others},
+        "Look for values that are read once, at export: .item(), random numbers, counters, Python branches.",
+    )
+
+
+CHECK = Check(CODE, "export", 1, run, needs=("parameter values",), cost_steps=4.0, value=24, opt_in=True)
