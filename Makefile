@@ -4,6 +4,7 @@
 VENV ?= .venv
 WORKERS ?= 2
 PYTEST_ARGS ?=
+FAULTBENCH_ARGS ?=
 
 # Relative, so that a folder name with spaces does no harm.
 PYTHON_IN = $(VENV)/bin/python
@@ -13,7 +14,7 @@ pytest = OMP_NUM_THREADS=1 $(PYTHON_IN) -m pytest
 spread = -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-browser lint bench clean
+.PHONY: help demo test test-all test-browser lint bench faultbench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):  *## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -47,7 +48,13 @@ bench:  ## Run the benchmarks and print their tables
 	@$(prepare) bench
 	$(PYTHON_IN) benchmarks/run.py
 
+faultbench:  ## Plant every bug of the fault bench, and print what is found, beside other tools
+	@$(prepare) bench
+	@[ -d faultbench/.peers ] || $(PYTHON_IN) -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target faultbench/.peers -r faultbench/peers.txt
+	$(PYTHON_IN) -m faultbench $(FAULTBENCH_ARGS)
+
 clean:  ## Remove the environment, reports, caches and builds
-	rm -rf '$(VENV)' benchmarks/.bases benchmarks/.zoo reports build dist htmlcov .coverage .coverage.*
+	rm -rf '$(VENV)' benchmarks/.bases faultbench/.peers benchmarks/.zoo reports build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests examples scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests examples scripts benchmarks faultbench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

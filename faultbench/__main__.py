@@ -20,7 +20,9 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help="names, classes or hosts; all by default")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--no-peers", action="store_true", help="leave the other tools out")
-    parser.add_argument("--seeds", type=int, default=0, metavar="N", help="instead, ask N seeds for 30 mutants each")
+    parser.add_argument(
+        "--seeds", type=int, default=0, metavar="N", help="instead, ask N seeds for 30 mutants each"
+    )
     parser.add_argument("--show", action="store_true", help="print the patches instead of running them")
     parser.add_argument("--write", action="store_true", help="put table and figure into benchmarks/")
     options = parser.parse_args()
@@ -29,7 +31,8 @@ def main() -> int:
         parser.error("nothing is called that; --show lists the names")
     if options.show:
         for mutant in mutants:
-            print(f"== {mutant.name} ({mutant.kind}; {mutant.host})\n{mutant.realism} {mutant.reference}\n{mutant.describe()}\n")
+            print(f"== {mutant.name} ({mutant.kind}; {mutant.host})")
+            print(f"{mutant.realism} {mutant.reference}\n{mutant.describe()}\n")
         return 0
     from faultbench import results, stability
 
@@ -52,7 +55,11 @@ def main() -> int:
 
 def select(only: list[str]) -> list[Mutant]:
     """The mutants of these names, classes or hosts."""
-    return [m for m in load_mutants() if not only or {m.name, m.kind, m.kind.replace(" ", "_"), m.host} & set(only)]
+    return [
+        m
+        for m in load_mutants()
+        if not only or {m.name, m.kind, m.kind.replace(" ", "_"), m.host} & set(only)
+    ]
 
 
 if __name__ == "__main__":

@@ -41,9 +41,7 @@ def _count_kept(model: nn.Module) -> int:
     return sum(isinstance(v, Tensor) for v in held) + sum(len(v) for v in held if isinstance(v, list))
 
 
-def _compare(
-    models: list[nn.Module], host: str, rows: int, positions: int, training: bool, seed: int
-) -> str:
+def _compare(models: list[nn.Module], host: str, rows: int, positions: int, training: bool, seed: int) -> str:
     results = [_run(model, host, rows, positions, training, seed) for model in models]
     if isinstance(results[0], str) or isinstance(results[1], str):
         return "an exception" if results[0] != results[1] else ""
@@ -52,7 +50,9 @@ def _compare(
         return "outputs"
     if list(first_gradients) != list(second_gradients):
         return "parameters with gradients"
-    wrong = [name for name in first_gradients if not _are_equal(first_gradients[name], second_gradients[name])]
+    wrong = [
+        name for name in first_gradients if not _are_equal(first_gradients[name], second_gradients[name])
+    ]
     return f"the gradient of {wrong[0]}" if wrong else ""
 
 

@@ -25,7 +25,9 @@ def make_inputs(host: str, rows: int, positions: int, seed: int = 0) -> dict[str
     if host == "encoder":
         inputs["token_type_ids"] = (torch.arange(positions) > positions // 2).long().expand(rows, -1).clone()
     if host == "seq2seq":
-        inputs["decoder_input_ids"] = torch.randint(3, _VOCABULARY[host], (rows, positions - 1), generator=generator)
+        inputs["decoder_input_ids"] = torch.randint(
+            3, _VOCABULARY[host], (rows, positions - 1), generator=generator
+        )
     if host in ("gpt", "llama"):
         inputs["labels"] = tokens.clone()
     return inputs
@@ -44,4 +46,6 @@ def read_outputs(output: object) -> list[Tensor]:
 
 def compute_loss(output: object) -> Tensor:
     """A scalar that every output moves: the mean square of all of them."""
-    return torch.stack([t.float().square().mean() for t in read_outputs(output) if t.is_floating_point()]).sum()
+    return torch.stack(
+        [t.float().square().mean() for t in read_outputs(output) if t.is_floating_point()]
+    ).sum()

@@ -92,9 +92,7 @@ def judge_mutant(mutant: Mutant, of_host: frozenset[Alarm], seed: int = 0) -> Ju
     try:
         report = tierproof.check(mutant.build(), seed=seed, progress=False)
     except tierproof.TierproofError as error:
-        return Judgement(
-            **common, found=(), refused=f"{error}", seconds=time.perf_counter() - started
-        )
+        return Judgement(**common, found=(), refused=f"{error}", seconds=time.perf_counter() - started)
     alarms = [(alarm, message) for alarm, message in _list_alarms(report) if alarm not in of_host]
     return Judgement(
         **common,

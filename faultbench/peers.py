@@ -224,7 +224,13 @@ def ask_peers(build: Callable[[], nn.Module], host: str) -> dict[str, str]:
             try:
                 said[name] = complain(build, host)
             except ModuleNotFoundError as error:
-                if error.name and error.name.split(".")[0] in ("torchtest", "torcheck", "pl_bolts", "torchinfo", "pytorch_lightning"):
+                if error.name and error.name.split(".")[0] in (
+                    "torchtest",
+                    "torcheck",
+                    "pl_bolts",
+                    "torchinfo",
+                    "pytorch_lightning",
+                ):
                     continue
                 said[name] = f"{type(error).__name__}: {error}"
             except Exception as error:  # noqa: BLE001 - the model raises before the peer can ask

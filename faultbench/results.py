@@ -50,20 +50,20 @@ def summarize(judgements: list[Judgement], peers: PeerAnswers) -> tuple[str, boo
     located = _share(faults, lambda j: j.located)
     alarms = [j.name for j in controls if j.detected]
     errored = [j.name for j in judgements if j.errored]
-    text += [
-        "",
-        f"detection {detected:.1%} (bar {DETECTION_BAR:.0%}), localisation {located:.1%} (bar {LOCALISATION_BAR:.0%}), "
-        f"false alarms on {len(alarms)} of {len(controls)} controls{_list(alarms)}, crashed checks in "
-        f"{len(errored)}{_list(errored)}",
-        *(f"missed: {j.name} ({j.host})" for j in faults if not j.detected),
-        *(
-            f"located elsewhere: {j.name}: {j.found[0][0] if j.found else 'refused'} in "
-            f"`{j.found[0][2] if j.found else ''}`, expected {' or '.join(f'`{w}`' for w in j.expected)}"
-            for j in faults
-            if j.detected and not j.located
-        ),
-    ]
+    summary = (
+        f"detection {detected:.1%} (bar {DETECTION_BAR:.0%}), localisation {located:.1%} "
+        f"(bar {LOCALISATION_BAR:.0%}), false alarms on {len(alarms)} of {len(controls)} controls{_list(alarms)}, "
+        f"crashed checks in {len(errored)}{_list(errored)}"
+    )
+    text += ["", summary, *(f"missed: {j.name} ({j.host})" for j in faults if not j.detected)]
+    text += [_describe_elsewhere(j) for j in faults if j.detected and not j.located]
     return "\n".join(text), detected >= DETECTION_BAR and located >= LOCALISATION_BAR and not alarms
+
+
+def _describe_elsewhere(judgement: Judgement) -> str:
+    code, where = (judgement.found[0][0], judgement.found[0][2]) if judgement.found else ("refused", "")
+    expected = " or ".join(f"`{place}`" for place in judgement.expected)
+    return f"located elsewhere: {judgement.name}: {code} in `{where}`, expected {expected}"
 
 
 def _make_row(kind: str, judgements: list[Judgement], peers: PeerAnswers, names: list[str]) -> list[str]:
@@ -91,26 +91,24 @@ def _list(names: list[str]) -> str:
 
 def _format(head: list[str], rows: list[list[str]]) -> str:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = []
-    for cells in (head, ["-" * width for width in widths], *rows):
-        lines.append(
-            "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
-        )
-    return "\n".join(lines)
+    return "\n".join(
+        "  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+        for cells in (head, ["-" * width for width in widths], *rows)
+    )
 
 
 def draw(judgements: list[Judgement], peers: PeerAnswers, path: Path) -> None:
     """Shares of mutants by class: located and detected here, and detected by the best peer."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "faultbench"
-    from matplotlib import pyplot
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "faultbench"
+    from matplotlib import pyplot as plt
 
     faults = [j for j in judgements if not j.equivalent]
     kinds = [*dict.fromkeys(j.kind for j in faults), "all"]
     groups = [[j for j in faults if kind in ("all", j.kind)] for kind in kinds]
-    figure, axes = pyplot.subplots(figsize=(8, 0.42 * len(kinds) + 1.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 0.42 * len(kinds) + 1.4), layout="constrained")
     places = range(len(kinds))
     bars = [
         ("detected", [_share(g, lambda j: j.detected) for g in groups], "#9ecae1", 0.8),

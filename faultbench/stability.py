@@ -14,9 +14,7 @@ from faultbench.mutant import Mutant
 COUNT = 30
 
 
-def measure_stability(
-    pool: Pool, mutants: list[Mutant], seeds: int
-) -> tuple[str, bool]:
+def measure_stability(pool: Pool, mutants: list[Mutant], seeds: int) -> tuple[str, bool]:
     """Check 30 mutants, spread over all classes, under `seeds` seeds each; the verdict must not change.
 
     The model is the same each time: only the seed of the checks differs.

@@ -59,7 +59,7 @@ def _find_common_parent(first: str, second: str) -> str:
             break
         shared.append(one)
     parent = ".".join(shared)
-    is_list = first[len(parent) + 1 :].split(".")[0].isdigit() and bool(parent)
+    is_list = first[len(parent) + 1 :].split(".", maxsplit=1)[0].isdigit() and bool(parent)
     return parent.rpartition(".")[0] if is_list else parent
 
 

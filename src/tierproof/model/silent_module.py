@@ -29,4 +29,6 @@ def find_silent_module(subject: Subject, call: Call, seed: int) -> str | None:
 
 def _is_silent(tensors: Sequence[Tensor]) -> bool:
     features = [t for t in tensors if t.is_floating_point() and t.dim() >= 3 and t.shape[:-1].numel() > 1]
-    return bool(features) and all(bool((rows == rows[0]).all()) for rows in (t.flatten(0, -2) for t in features))
+    return bool(features) and all(
+        bool((rows == rows[0]).all()) for rows in (t.flatten(0, -2) for t in features)
+    )

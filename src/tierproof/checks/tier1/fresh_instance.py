@@ -71,9 +71,10 @@ def _build(base: Baseline) -> nn.Module | str:
             fresh = type(model)()
             if not _is_built_alike(model, fresh):
                 return "the class was built with arguments of its own"
-        return fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
+        moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
         return "the class cannot be rebuilt"
+    return moved
 
 
 def _needs_arguments(kind: type) -> bool:
@@ -86,7 +87,9 @@ def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
     first, second = dict(model.named_modules()), dict(fresh.named_modules())
     if list(first) != list(second):
         return False
-    shapes = [{n: t.shape for n, t in m.state_dict().items() if isinstance(t, Tensor)} for m in (model, fresh)]
+    shapes = [
+        {n: t.shape for n, t in m.state_dict().items() if isinstance(t, Tensor)} for m in (model, fresh)
+    ]
     return shapes[0] == shapes[1] and all(
         type(module) is type(second[path]) and _read_plain(module) == _read_plain(second[path])
         for path, module in first.items()

@@ -162,9 +162,7 @@ def _group_names(arena: _Arena, names: list[str]) -> list[list[str]]:
     return [names[start : start + length] for start in range(0, len(names), length)]
 
 
-def _prepare_arena(
-    context: CheckContext, call: Call, norms: Mapping[str, float | None]
-) -> _Arena | str:
+def _prepare_arena(context: CheckContext, call: Call, norms: Mapping[str, float | None]) -> _Arena | str:
     """The arena, in float64 where the model allows it, or why there is none."""
     model = context.subject.model
     size = sum(parameter.numel() for parameter in model.parameters())

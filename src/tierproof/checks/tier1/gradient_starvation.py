@@ -316,12 +316,12 @@ def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding
     if silent is None:
         return zeroed
     cut_off = [finding.where for finding in zeroed]
+    named = ", ".join(f"`{path}`" for path in cut_off[:3]) + (" and more" if len(cut_off) > 3 else "")
     return [
         Finding(
             f"{CODE}-004",
             Severity.ERROR,
-            f"`{silent}` returns the same vector for every position and row, so {', '.join(f'`{path}`' for path in cut_off[:3])}"
-            f"{' and more' if len(cut_off) > 3 else ''} can have no effect.",
+            f"`{silent}` returns one vector for every position and row, so {named} can have no effect.",
             where=silent,
             evidence={"without_effect": cut_off[:_NAMES_SHOWN], "distinct_outputs": 1},
             hint="Look in this module for a mask that hides everything, a scale of zero or a dead activation.",

@@ -122,5 +122,6 @@ def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]
 
 def _find_position_table(model: nn.Module) -> str:
     return next(
-        (path for path, m in model.named_modules() if isinstance(m, nn.Embedding) and "pos" in path.lower()), ""
+        (path for path, m in model.named_modules() if isinstance(m, nn.Embedding) and "pos" in path.lower()),
+        "",
     )

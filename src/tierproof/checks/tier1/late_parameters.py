@@ -30,14 +30,14 @@ def check_late_parameters(subject: Subject, seed: int) -> list[Finding]:
             Severity.ERROR,
             f"The first forward registers {len(late)} new parameter(s), such as {late[0]}: an optimizer that was "
             "made before does not train them, and a state_dict saved before lacks them.",
-            _find_maker(model, owner, before),
+            _find_maker(owner, before),
             {"parameters": late[:8], "count": len(late)},
             "Create layers in __init__, or use torch.nn's lazy modules and run one forward before the optimizer.",
         )
     ]
 
 
-def _find_maker(model: nn.Module, owner: str, before: set[str]) -> str:
+def _find_maker(owner: str, before: set[str]) -> str:
     """The module that holds what was made: the innermost one that was there before, or the new one's parent."""
     parts = owner.split(".")
     for length in range(len(parts), 0, -1):

@@ -170,7 +170,9 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
             f"{CODE}-002" if ahead else f"{CODE}-003",
             Severity.ERROR if subject.traits.kind == "causal-lm" else Severity.WARNING,
             f"The loss compares position t with {name}[t{steps:+d}], where it must be {name}[t{expected:+d}]: "
-            + ("targets are shifted twice." if ahead else "the model is trained on what it has already seen."),
+            + (
+                "targets are shifted twice." if ahead else "the model is trained on what it has already seen."
+            ),
             "",
             evidence,
             f"Shift once: logits[:, :-1] against {name}[:, 1:]."

@@ -92,6 +92,12 @@ def run(context: CheckContext) -> CheckOutput:
     if length <= _HIDDEN + 1:
         return CheckOutput(skipped="the model takes no sequence long enough to hide a part of")
 
+    return _compare(base, mask, content, length)
+
+
+def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> CheckOutput:
+    """Hide positions on either side, then pad on either side."""
+    subject = base.answers.subject
     measured: dict[str, JsonValue] = {"mask": mask.name, "hidden_positions": _HIDDEN}
     sides: list[_Side] = []
     # A pooled answer may be read at the first or the last position: hide what lies between.

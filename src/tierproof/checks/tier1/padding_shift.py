@@ -124,7 +124,11 @@ def check_right_padding(
             f"A row that is padded on the right answers otherwise than the same row alone, by {change:.2g} of the "
             "spread: padding enters by its amount, or the row is masked as another row of the batch is.",
             where,
-            {"relative_change": change, "tolerance": 10 * base.tolerance, "padded_positions": hidden_positions},
+            {
+                "relative_change": change,
+                "tolerance": 10 * base.tolerance,
+                "padded_positions": hidden_positions,
+            },
             "Use each row's own mask, number positions from the start, and divide by visible positions only.",
         )
     ]
@@ -178,7 +182,11 @@ def check_left_padding(
             f"Left padding moves the answers by {change:.2g} of their spread, although the positions are "
             f"{subject.traits.positions}, which a shift leaves alone.",
             _locate_shift(base, padded, cut, length, hidden_positions),
-            {"relative_change": change, "tolerance": 10 * base.tolerance, "padded_positions": hidden_positions},
+            {
+                "relative_change": change,
+                "tolerance": 10 * base.tolerance,
+                "padded_positions": hidden_positions,
+            },
             "Rotate queries and keys by the same positions and nothing else; or count positions from the mask.",
         )
     ]

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +34,6 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.comparison import measure_change
 from tierproof.model.hidden_state import HiddenItem, find_hidden_items
 from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.transformers_inputs import is_transformers_model
 
 # A fresh instance and a saved copy double the model's memory for a moment; a small model's cost is nothing.
 _MOST_BYTES_COPIED = 200 * 2**20

@@ -26,7 +26,8 @@ CODE = "T1-GRAD"
 _INDEX = re.compile(r"(^|\.)\d+(?=\.|$)")
 # Parts of layers that wait for an optional input: another sequence, segments, a global or special token.
 _OPTIONAL = re.compile(
-    r"cross|encoder_attn|expert|global|seg|special|mask|pool|prefix|adapter|lora|distance|_bias$|memory", re.IGNORECASE
+    r"cross|encoder_attn|expert|global|seg|special|mask|pool|prefix|adapter|lora|distance|_bias$|memory",
+    re.IGNORECASE,
 )
 _NAMES_SHOWN = 8
 # An expert that none of this many tokens per expert chose, in several draws, is left out by the router.
@@ -81,15 +82,15 @@ def _find_in_every_layer(
         yield (
             _put_index(pattern, ordered[0]),
             ordered,
-            f"No answer depends on `{pattern}`: the layers run, and this part of each of them is unused "
-            f"({len(names)} parameters).",
+            (
+                f"No answer depends on `{pattern}`: the layers run, and this part of each of them is unused "
+                f"({len(names)} parameters)."
+            ),
             "Is its result assigned, and is it called by its own name? Remove it if it is not meant to be used.",
         )
 
 
-def _join_owners(
-    model: nn.Module, first: GradientPass, owners: dict[str, list[str]]
-) -> dict[str, list[str]]:
+def _join_owners(model: nn.Module, first: GradientPass, owners: dict[str, list[str]]) -> dict[str, list[str]]:
     """Join parts of one layer that are left out together: what was thrown away is what they have in common.
 
     A module that is called and leaves its own parameters aside stands for itself.
@@ -140,9 +141,7 @@ def _natural(name: str) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def _find_own_tables(
-    model: nn.Module, first: GradientPass, items: Sequence[StarvedModule]
-) -> Iterable[Slip]:
+def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[StarvedModule]) -> Iterable[Slip]:
     """Tables that the module which owns them leaves aside although it runs, and position tables never read."""
     entered = set(first.entered)
     parameters = dict(model.named_parameters())
@@ -196,16 +195,18 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
             f"A block of `{names[0].rpartition('.')[0]}` is never trained: rows {shared[names[0]][0]} to "
             f"{shared[names[0]][1] - 1} of {shared[names[0]][2]} get a gradient of exactly zero.",
             names[0].rpartition(".")[0],
-            {"parameters": names[:_NAMES_SHOWN], "first_row": shared[names[0]][0], "rows": shared[names[0]][2]},
+            {
+                "parameters": names[:_NAMES_SHOWN],
+                "first_row": shared[names[0]][0],
+                "rows": shared[names[0]][2],
+            },
             "One of the parts this projection is split into (queries, keys, values, gates) is not used.",
         )
         for names in patterns.values()
     ]
 
 
-def judge_routing(
-    model: nn.Module, first: GradientPass, chosen: Sequence[StarvedModule]
-) -> list[Finding]:
+def judge_routing(model: nn.Module, first: GradientPass, chosen: Sequence[StarvedModule]) -> list[Finding]:
     """Routers that choose and are never trained."""
     routers = [i.path for i in chosen if i.whole and i.connected_or_used and _is_router(model, i.path)]
     routers += [path for path in _find_still_routers(model, first) if path not in routers]
@@ -248,7 +249,11 @@ def judge_idle_experts(model: nn.Module, first: GradientPass, tokens: int) -> li
     for path, module in model.named_modules():
         if not isinstance(module, nn.ModuleList) or "expert" not in path.rpartition(".")[2].lower():
             continue
-        members = [f"{path}.{name}" for name, child in module.named_children() if any(True for _ in child.parameters())]
+        members = [
+            f"{path}.{name}"
+            for name, child in module.named_children()
+            if any(True for _ in child.parameters())
+        ]
         unused = [
             member
             for member in members
@@ -257,15 +262,16 @@ def judge_idle_experts(model: nn.Module, first: GradientPass, tokens: int) -> li
         if unused and len(unused) < len(members) and tokens >= TOKENS_PER_EXPERT * len(members):
             idle[path] = unused
     same = {tuple(member.rpartition(".")[2] for member in members) for members in idle.values()}
-    stacks = [path for path, module in model.named_modules() if path in idle]
     if len(idle) < 2 or len(same) != 1:
         return []
+    first_idle = next(iter(idle.values()))[0]
+    numbers = ", ".join(sorted(same.pop()))
     return [
         Finding(
             f"{CODE}-017",
             Severity.WARNING,
-            f"In every layer the same experts are never chosen by any of {tokens} tokens: {', '.join(sorted(same.pop()))}.",
-            idle[stacks[0]][0],
+            f"In every layer the same experts are never chosen by any of {tokens} tokens: {numbers}.",
+            first_idle,
             {"experts": [member for members in idle.values() for member in members][:_NAMES_SHOWN]},
             "Does the router's output, rather than a constant, make the choice?",
         )
