@@ -39,7 +39,7 @@ CODES = [
     ("encoder_segments_ignored", "T1-INPUT-003", "embeddings.segment"),
     ("encoder_positions_shared", "T1-INPUT-004", "embeddings.position"),
     ("vit_one_channel", "T1-INPUT-002", "embed"),
-    ("llama_cache_position_off_by_one", "T1-CACHE-003", "layers.0.self_attn"),
+    ("llama_cache_position_off_by_one", "T1-CACHE-003", ""),
     ("vit_attention_over_batch", "T1-BATCH-002", "blocks.0.attn"),
 ]
 
