@@ -27,7 +27,7 @@ _REASONS = {
         "pp_ocrv6_small_det"
     ),
     "it stays too large or too slow to be called tiny": (
-        "blt pp_ocrv5_mobile_rec vibevoice_acoustic_tokenizer_decoder csm dac efficientnet encodec fastspeech2_conformer_with_hifigan janus neucodec "
+        "blt pp_ocrv5_mobile_rec vibevoice_acoustic_tokenizer_decoder csm dac efficientnet encodec fastspeech2_conformer_with_hifigan janus kimi_linear neucodec "
         "pocket_tts_audio_tokenizer_decoder"
     ),
 }
