@@ -6,9 +6,13 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from table import format_table
 from zoo_sweep import Record, find_codes, prepare_process, sweep
+
+if TYPE_CHECKING:
+    from zoo.healthy import ZooModel
 
 _FOLDER = Path(__file__).resolve().parent / ".zoo"
 MOST_ERRORS, MOST_WARNINGS, MOST_MEDIAN_S, FIRST, SEEDS = 0.01, 0.10, 2.0, 30, 50
@@ -29,8 +33,12 @@ def run_seeds() -> tuple[str, bool]:
     from zoo.healthy import list_zoo
 
     _FOLDER.mkdir(exist_ok=True)
-    records = sweep(list_zoo()[:FIRST], _FOLDER / "seeds.jsonl", seeds=range(SEEDS))
-    return summarize_seeds(records)
+    return summarize_seeds(check_at_seeds(list_zoo()[:FIRST], _FOLDER / "seeds.jsonl"))
+
+
+def check_at_seeds(models: Sequence[ZooModel], out: Path) -> list[Record]:
+    """Check models at every seed, without the checks that measure and never give an error."""
+    return sweep(models, out, seeds=range(SEEDS), skip=("T1-SPEED", "T1-MEM"))
 
 
 def summarize(records: Sequence[Record]) -> tuple[str, bool]:

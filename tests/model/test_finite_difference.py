@@ -39,3 +39,21 @@ def test_a_wrong_backward_is_seen_at_every_step(function):
     point = torch.tensor([0.0 if function is steep else 0.7])
     result = compare(lambda p: function(p).sum(), point, factor=1.5)
     assert result.mismatch > 0.1
+
+
+def test_at_a_kink_there_is_no_derivative_to_compare_with():
+    # max(p, 0) at 0 has the slopes 0 and 1, and differences give their mean: backward may say 0.
+    here = torch.zeros(1, dtype=torch.float64)
+    result = compare_along_direction(
+        lambda replaced: float(replaced["p"].relu().sum()),
+        {"p": here},
+        {"p": torch.zeros(1, dtype=torch.float64)},
+        ["p"],
+        still_rows={},
+        seed=1,
+        steps=STEPS_FLOAT64,
+        finer_steps=FINER_STEPS_FLOAT64,
+        tolerance=5e-3,
+    )
+    assert result.mismatch > 0.5
+    assert result.spread >= result.mismatch

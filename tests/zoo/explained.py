@@ -2,4 +2,35 @@
 
 from __future__ import annotations
 
-EXPLAINED: dict[tuple[str, str], str] = {}
+_HIDDEN_ROW = "torch's own attention gives NaN for a row whose every key is hidden (pytorch#41508)"
+
+EXPLAINED: dict[tuple[str, str], str] = {
+    # Errors.
+    ("hf-dory", "T1-CACHE-001"): (
+        "its loops share the keys of the last one while decoding (recurrent_kv_cache_mode='last_loop'), by design "
+        "not what a full pass computes"
+    ),
+    ("hf-prophetnet", "T1-SHAPE-002"): (
+        "its predicting stream embeds the position after the last, so the last row of the table is out of reach"
+    ),
+    ("hf-prophetnet", "T1-CACHE-001"): (
+        "transformers 5.24 gives the decoder's first position another answer with every length of the target"
+    ),
+    # Warnings.
+    ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
+    ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,
+    ("nn-attention", "T1-STAB-010"): _HIDDEN_ROW,
+    ("nn-encoder_layer", "T1-STAB-010"): _HIDDEN_ROW,
+    ("hf-fsmt", "T1-CACHE-002"): "it leaves out the causal mask while the cache is filled",
+    ("hf-imagegpt", "T1-PAD-003"): "it averages over all positions, hidden ones too",
+    ("hf-lasr_ctc", "T1-INPUT-002"): "frames behind the last full stride are read by no window",
+    ("hf-owlv2", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
+    ("hf-owlvit", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
+    ("hf-tipsv2", "T1-STAB-010"): "it divides by the number of visible tokens",
+    (
+        "hf-yoso",
+        "T1-GRAD-008",
+    ): "its backward is an estimate of its own (Zeng et al. 2021), not the derivative",
+    ("mup_gpt", "T1-ATTN-004"): "muP scales by 1/width (Yang et al. 2022)",
+    ("t5_like", "T1-ATTN-003"): "T5 starts with small queries in place of the factor 1/√width",
+}

@@ -37,5 +37,7 @@ TYPE_SIZES: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 8, "head_dim": 16, "n_groups": 2, "chunk_size": 8},
     "qwen2_5_vl": {"text_config": _turn(_EIGHT)},
     "qwen2_vl": {"text_config": _turn(_EIGHT)},
+    "reformer": {"axial_pos_embds_dim": [16, 48], "axial_pos_shape": [8, 8], "attn_layers": ["local", "lsh"]},
+    "wav2vec2-conformer": {"vocab_size": 32},
     "xlm": {"n_words": 99, "emb_dim": 64},
 }  # fmt: skip

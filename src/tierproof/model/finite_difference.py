@@ -89,23 +89,40 @@ def compare_along_direction(
             analytic += float(product.sum())
             variance += float(product.square().sum())
     quotients: list[float] = []
+    means: list[float] = []
     for size in (*steps, *finer_steps):
         with torch.no_grad():
             above = evaluate({n: parameters[n] + size * d for n, d in direction.items()})
             below = evaluate({n: parameters[n] - size * d for n, d in direction.items()})
         quotient = (above - below) / (2 * size)
         quotients.append(quotient)
+        means.append((above + below) / 2)
         scale = max(variance**0.5, abs(analytic), abs(quotient))
         if scale <= _NOTHING * max(abs(above), abs(below)):
             return DirectionalDerivative(analytic, quotient, 0.0, 0.0)
         if abs(quotient - analytic) <= tolerance * scale:
             return DirectionalDerivative(analytic, quotient, scale, 0.0)
-    return _settle(analytic, variance**0.5, quotients[: len(steps)])
+    bend = 0.0
+    if finer_steps:
+        # The finest of all steps drown in rounding, so the bend is read where the first ones meet the finer.
+        with torch.no_grad():
+            centre = evaluate({name: parameters[name] for name in direction})
+        bend = min(
+            abs(means[at] - centre) * 2 / size for at, size in ((0, steps[0]), (len(steps), finer_steps[0]))
+        )
+    return _settle(analytic, variance**0.5, quotients[: len(steps)], bend)
 
 
-def _settle(analytic: float, typical: float, quotients: list[float]) -> DirectionalDerivative:
-    """Summarise quotients of which none agrees with backward."""
+def _settle(analytic: float, typical: float, quotients: list[float], bend: float) -> DirectionalDerivative:
+    """Summarise quotients of which none agrees with backward.
+
+    Args:
+        bend: slope to the right less slope to the left at fine steps. It vanishes with the step where the function is
+            smooth and stays at a kink, where there is no derivative: a residual branch whose last norm is zero, before
+            a ReLU.
+    """
     witnesses = quotients[-_WITNESSES:]
-    gap, numeric = max(witnesses) - min(witnesses), sorted(witnesses)[len(witnesses) // 2]
+    gap = max(max(witnesses) - min(witnesses), bend)
+    numeric = sorted(witnesses)[len(witnesses) // 2]
     scale = max(typical, abs(analytic), abs(numeric))
     return DirectionalDerivative(analytic, numeric, scale, gap / scale if scale > 0 else 0.0)

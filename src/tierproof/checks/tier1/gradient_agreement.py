@@ -29,7 +29,7 @@ from tierproof.model.finite_difference import (
 from tierproof.model.objective import compute_objective
 from tierproof.model.operation_log import OperationLog
 from tierproof.model.subject import Subject
-from tierproof.model.substitution import convert_call, convert_tensors, fill_zeros, run_substituted
+from tierproof.model.substitution import convert_call, convert_tensors, run_substituted
 
 CODE = "T1-GRAD"
 # Copies in float64 of a larger model would outweigh a training step's memory.
@@ -200,7 +200,7 @@ def _is_faithful(arena: _Arena, norms: Mapping[str, float | None]) -> bool:
 
 def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Arena:
     subject = context.subject
-    tensors = {**convert_tensors(subject.model, dtype), **_leave_zero(subject.model, context.seed, dtype)}
+    tensors = convert_tensors(subject.model, dtype)
     trainable = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
     torch.manual_seed(context.seed)
     with torch.enable_grad():
@@ -220,21 +220,6 @@ def _build_arena(context: CheckContext, call: Call, dtype: torch.dtype) -> _Aren
         tolerance=_TOLERANCE_FLOAT64 if double else _TOLERANCE_FLOAT32,
         handwritten=handwritten,
     )
-
-
-def _leave_zero(model: nn.Module, seed: int, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Small values for parameters that are zero throughout.
-
-    At zero the forward may stand on a kink: a residual branch whose last norm starts at zero, before a ReLU, has a
-    derivative to the left and another to the right, and differences give their mean.
-    """
-    parameters = dict(model.named_parameters())
-    filled = fill_zeros(model, seed)
-    return {
-        name: filled[name].to(dtype).requires_grad_(parameter.requires_grad)
-        for name, parameter in parameters.items()
-        if name in filled
-    }
 
 
 def _find_handwritten_backwards(objective: Tensor) -> tuple[str, ...]:
