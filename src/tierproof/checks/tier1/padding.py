@@ -301,4 +301,6 @@ def _check_left_padding(
     ]
 
 
-CHECK = Check("T1-PAD", "padding", 1, run, needs=("parameter values",), cost_steps=0.5, value=80)
+CHECK = Check(
+    "T1-PAD", "padding", 1, run, needs=("parameter values", "unquantised layers"), cost_steps=0.5, value=80
+)
