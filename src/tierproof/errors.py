@@ -45,6 +45,10 @@ class ForwardError(TierproofError):
     """
 
 
+class HangError(TierproofError):
+    """The check made no progress for longer than it was allowed to; the message says where it was."""
+
+
 class DeviceError(TierproofError):
     """The requested device is absent or unusable."""
 

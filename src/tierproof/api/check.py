@@ -84,13 +84,14 @@ def check(
     from tierproof.checks.registry import load_checks, select_checks
     from tierproof.checks.runner import run_checks
     from tierproof.model.batch_norm_statistics import settle_batch_norms
-    from tierproof.model.prepare_subject import prepare_subject, refuse_empty
+    from tierproof.model.prepare_subject import prepare_subject, refuse_cycle, refuse_empty
     from tierproof.model.preserve import preserve
 
     started = time.perf_counter()
     _refuse_bad_options(seed, budget_s)
     checks = select_checks(load_checks(), tier=tier, only=_as_codes(only), skip=_as_codes(skip))
     refuse_empty(model)
+    refuse_cycle(model)
     place = _find_device(model, device)
     deadline = Deadline.after(budget_s)
     with open_progress(progress) as show:

@@ -9,6 +9,14 @@ from tierproof.checks.check import Check
 from tierproof.model.inputs import BATCH
 from tierproof.model.subject import Subject
 
+# Packages whose layers compute in integers, with a scale that all activations share.
+_QUANTISED = (
+    "torch.ao.nn.quantized",
+    "torch.ao.nn.intrinsic.quantized",
+    "torch.nn.quantized",
+    "bitsandbytes",
+)
+
 
 @dataclass(frozen=True)
 class NeededTrait:
@@ -33,6 +41,11 @@ def _is_trainable(subject: Subject) -> bool:
     return any(parameter.requires_grad for parameter in subject.model.parameters())
 
 
+def _is_exact(subject: Subject) -> bool:
+    kinds = {type(module).__module__ for module in subject.model.modules()}
+    return not any(kind.startswith(_QUANTISED) for kind in kinds)
+
+
 NEEDED_TRAITS = {
     "parameter values": NeededTrait(
         "the parameters hold numbers, which those on the meta device do not",
@@ -41,6 +54,12 @@ NEEDED_TRAITS = {
     ),
     "trainable parameters": NeededTrait(
         "at least one parameter requires a gradient", "no parameter requires a gradient", _is_trainable
+    ),
+    "unquantised layers": NeededTrait(
+        "no layer is quantised, so that every answer depends on its own inputs alone, and smoothly",
+        "layers are quantised: one scale for all activations ties rows and positions together, and no gradient "
+        "passes",
+        _is_exact,
     ),
     "encoder-decoder": NeededTrait(
         "one input is encoded, another one decoded",

@@ -108,6 +108,15 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
     metavar="S",
     help="Run what fits into S seconds, the most valuable checks first.",
 )
+@click.option(
+    "--timeout",
+    type=float,
+    default=900.0,
+    show_default=True,
+    callback=_require_seconds,
+    metavar="S",
+    help="Give up after S seconds without any progress.",
+)
 @click.option("--weights", is_flag=True, help="Load the checkpoint of an hf: or DIR/ target.")
 @click.option("--trust", is_flag=True, help="Run code that comes with an hf: or gist: target.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
@@ -212,6 +221,7 @@ def make_request(config: CheckConfig, options: dict[str, Any]) -> CheckRequest:
         hub_url=options["hub_url"],
         gist_url=options["gist_url"],
         debug=options["debug"],
+        timeout_s=options["timeout"],
     )
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from tierproof._optional import require
 from tierproof.cli.check_request import CheckRequest
 from tierproof.cli.error_message import describe_error
+from tierproof.cli.hang_watch import HangWatch
 from tierproof.core.json_value import JsonValue
 from tierproof.errors import TargetError
 
@@ -44,8 +45,15 @@ def main() -> int:
 
     request = CheckRequest.from_line(_take_request())
     _prepare_process(debug=request.debug)
+    watch = HangWatch(request.timeout_s, lambda error: send("error", error=describe_error(error)))
+
+    def progress(done: int, total: int, name: str) -> None:
+        watch.note_progress(name)
+        send("progress", done=done, total=total, name=name)
+
     try:
-        report = judge(request, lambda done, total, name: send("progress", done=done, total=total, name=name))
+        report = judge(request, progress)
+        watch.end()
         send("report", report=report.to_dict())
     except SystemExit as error:
         send("error", error=describe_error(_explain_exit(error)))

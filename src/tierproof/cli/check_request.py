@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass, field
 
 from tierproof.core.json_value import JsonValue
 
+# One check of a model of a billion parameters takes minutes on two CPU cores.
+DEFAULT_TIMEOUT_S = 900.0
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
     """The options of `tierproof check`, checked as far as that goes without torch.
 
-    `hub_url`, `gist_url` and `cache_dir` are empty for their defaults, `tier` is a number or "all".
+    `hub_url`, `gist_url` and `cache_dir` are empty for their defaults, `tier` is a number or "all". After
+    `timeout_s` seconds without progress the check counts as hanging.
     """
 
     target: str
@@ -31,6 +35,7 @@ class CheckRequest:
     gist_url: str = ""
     cache_dir: str = ""
     debug: bool = False
+    timeout_s: float = DEFAULT_TIMEOUT_S
 
     def to_line(self) -> bytes:
         """One line of JSON."""

@@ -10,12 +10,14 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Protocol
 
 from tierproof.cli.check_request import CheckRequest
 from tierproof.cli.error_message import rebuild_error
+from tierproof.cli.hang_watch import STARTING, allowed_s, explain_hang
 from tierproof.core.json_value import JsonValue
 from tierproof.core.report import Report
 from tierproof.errors import TierproofError
@@ -23,6 +25,7 @@ from tierproof.model.download import remove_partial_downloads
 from tierproof.model.user_folders import cache_folder
 
 _POLL_S = 0.2  # how soon a death is noticed that leaves the pipes open to others
+_GRACE_S = 5.0  # how much longer than the child itself the parent waits before it calls it hanging
 _LEAVE_S = 5.0  # time to leave by itself after the answer
 
 
@@ -58,7 +61,7 @@ def run_in_child(request: CheckRequest, listener: Listener) -> Report:
         with contextlib.suppress(BrokenPipeError):  # it died already; the answer tells
             process.stdin.write(request.to_line())
             process.stdin.flush()
-        message = _listen(process, answers, listener)
+        message = _listen(process, answers, listener, request.timeout_s)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LEAVE_S)
     finally:
@@ -95,13 +98,18 @@ def _start(for_child: int) -> subprocess.Popen[bytes]:
 
 
 def _listen(
-    process: subprocess.Popen[bytes], answers: int, listener: Listener
+    process: subprocess.Popen[bytes], answers: int, listener: Listener, timeout_s: float
 ) -> Mapping[str, JsonValue] | None:
-    """Pass on what the child says until its last message; None when it ends without one."""
+    """Pass on what the child says until its last message; None when it ends without one.
+
+    Raises:
+        HangError: the child said nothing for longer than it should take to say that it hangs.
+    """
     assert process.stdout is not None
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     buffered = b""
     ended = False
+    stage, heard = STARTING, time.monotonic()
     with selectors.DefaultSelector() as selector:
         selector.register(answers, selectors.EVENT_READ)
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -117,11 +125,14 @@ def _listen(
                     if message["event"] != "progress":
                         _drain(process.stdout, decoder, listener)
                         return message
+                    stage, heard = str(message["name"]), time.monotonic()
                     _show(message, listener)
                 if not piece:
                     selector.unregister(answers)
             if ended and not ready:
                 return None
+            if time.monotonic() - heard > allowed_s(timeout_s, stage) + _GRACE_S:
+                raise explain_hang(timeout_s, stage)
             ended = process.poll() is not None
 
 

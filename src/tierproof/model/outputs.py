@@ -18,11 +18,14 @@ def iterate_tensors(
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield (path, tensor) for every tensor in tuples, lists, mappings, dataclasses and plain objects.
 
-    A plain object (a cache, for instance) is searched through its `__dict__`.
+    A plain object (a cache, for instance) is searched through its `__dict__`. A nested tensor counts as the
+    list of its rows.
     """
     if isinstance(output, Tensor):
-        yield path, output
-        return
+        if not output.is_nested:
+            yield path, output
+            return
+        output = list(output.unbind())
     if output is None or isinstance(output, str | bytes | int | float | bool) or id(output) in _seen:
         return
     seen = _seen | {id(output)}

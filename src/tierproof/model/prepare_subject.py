@@ -112,6 +112,35 @@ def refuse_empty(model: object) -> None:
         )
 
 
+def refuse_cycle(model: nn.Module) -> None:
+    """Refuse a module that is registered somewhere below itself: PyTorch's own eval() never ends on it.
+
+    Raises:
+        TargetError: naming the two ends of the cycle.
+    """
+    paths: dict[int, str] = {id(model): ""}
+    finished: set[int] = set()
+    waiting = [(model, iter(model.named_children()))]
+    while waiting:
+        module, children = waiting[-1]
+        name, child = next(children, ("", None))
+        if child is None:
+            waiting.pop()
+            del paths[id(module)]
+            finished.add(id(module))
+            continue
+        path = f"{paths[id(module)]}.{name}".lstrip(".")
+        if id(child) in paths:
+            raise TargetError(
+                f"{path} is {paths[id(child)] or 'the model itself'}: a module that is registered below itself makes "
+                "train(), eval() and to() recur without end",
+                hint="Keep such a reference out of the registered modules: in a list, or as a weakref.",
+            )
+        if id(child) not in finished and next(child.children(), None) is not None:
+            paths[id(child)] = path
+            waiting.append((child, iter(child.named_children())))
+
+
 def _prepare(
     model: nn.Module, target: str, spec: ModelSpec, inputs: Any, device: torch.device, seed: int
 ) -> Subject:

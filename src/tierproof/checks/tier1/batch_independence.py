@@ -277,4 +277,12 @@ def _mixes_batch_as_sequence(base: Baseline, tolerance: float) -> bool:
     return bool((moved[1:, step] > limit).any()) and not bool((moved[row, others] > limit).any())
 
 
-CHECK = Check("T1-BATCH", "batch independence", 1, run, needs=("parameter values",), cost_steps=0.5, value=88)
+CHECK = Check(
+    "T1-BATCH",
+    "batch independence",
+    1,
+    run,
+    needs=("parameter values", "unquantised layers"),
+    cost_steps=0.5,
+    value=88,
+)

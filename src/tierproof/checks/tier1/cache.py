@@ -248,4 +248,12 @@ def _place(where: str) -> str:
     return f"; the first difference is in {where}" if where else ""
 
 
-CHECK = Check("T1-CACHE", "cached decoding", 1, run, needs=("parameter values",), cost_steps=0.3, value=72)
+CHECK = Check(
+    "T1-CACHE",
+    "cached decoding",
+    1,
+    run,
+    needs=("parameter values", "unquantised layers"),
+    cost_steps=0.3,
+    value=72,
+)

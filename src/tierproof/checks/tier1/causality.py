@@ -284,4 +284,12 @@ def _check_prefix(base: Baseline, followed: Argument, length: int) -> tuple[floa
     )
 
 
-CHECK = Check("T1-CAUSAL", "causality", 1, run, needs=("parameter values",), cost_steps=0.4, value=90)
+CHECK = Check(
+    "T1-CAUSAL",
+    "causality",
+    1,
+    run,
+    needs=("parameter values", "unquantised layers"),
+    cost_steps=0.4,
+    value=90,
+)

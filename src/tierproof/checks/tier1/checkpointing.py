@@ -144,7 +144,7 @@ CHECK = Check(
     "gradient checkpointing",
     1,
     run,
-    needs=("parameter values", "trainable parameters"),
+    needs=("parameter values", "unquantised layers", "trainable parameters"),
     cost_steps=3.0,
     value=30,
     opt_in=True,

@@ -243,4 +243,12 @@ def _judge_backends(base: Baseline, tolerance: float, measured: dict[str, JsonVa
     ]
 
 
-CHECK = Check(CODE, "fused attention", 1, run, needs=("parameter values",), cost_steps=0.5, value=60)
+CHECK = Check(
+    CODE,
+    "fused attention",
+    1,
+    run,
+    needs=("parameter values", "unquantised layers"),
+    cost_steps=0.5,
+    value=60,
+)

@@ -35,6 +35,9 @@ CODE = "T1-GRAD"
 # Copies in float64 of a larger model would outweigh a training step's memory.
 _FLOAT64_PARAMETERS = 20_000_000
 _FLOAT32_PARAMETERS = 200_000_000
+# Each comparison replaces every tensor; and PyTorch overflows the stack when it frees a graph ten thousand
+# layers deep whose leaves are all replaced.
+_MOST_TENSORS = 8_000
 # In float64 the two agree to 1e-8, with float32 islands inside to about 1e-4; a detached residual or branch
 # of a block is off by 10 % and more.
 _TOLERANCE_FLOAT64 = 5e-3
@@ -166,6 +169,8 @@ def _prepare_arena(context: CheckContext, call: Call, norms: Mapping[str, float 
     """The arena, in float64 where the model allows it, or why there is none."""
     model = context.subject.model
     size = sum(parameter.numel() for parameter in model.parameters())
+    if (count := sum(1 for _ in model.parameters())) > _MOST_TENSORS:
+        return f"skipped: {count:,} parameter tensors are more than {_MOST_TENSORS:,}"
     if size <= _FLOAT64_PARAMETERS:
         try:
             arena = _build_arena(context, convert_call(call, torch.float64), torch.float64)

@@ -300,5 +300,11 @@ def _measure_modules(model: nn.Module, result: GradientPass) -> list[JsonValue]:
 
 
 CHECK = Check(
-    CODE, "gradient flow", 1, check_gradient_flow, needs=("parameter values",), cost_steps=7.0, value=95
+    CODE,
+    "gradient flow",
+    1,
+    check_gradient_flow,
+    needs=("parameter values", "unquantised layers"),
+    cost_steps=7.0,
+    value=95,
 )

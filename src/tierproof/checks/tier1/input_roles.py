@@ -86,7 +86,8 @@ def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]
     subject = base.answers.subject
     traits, outputs = subject.traits, subject.outputs
     primary = subject.inputs.primary_argument
-    bidirectional = traits.kind == "encoder" and traits.causal_measured is not True
+    # A pooled answer may be meant for a bag of words; one answer for each token is not.
+    bidirectional = traits.kind == "encoder" and traits.causal_measured is not True and outputs.per_position
     if not bidirectional or primary.role != "tokens" or LENGTH not in primary.shape or traits.recurrent:
         return []
     axis = subject.inputs.length_axis
@@ -98,11 +99,10 @@ def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]
     if reordered is None:
         return []
     expected = base.answer
-    if LENGTH in outputs.axes:
-        where = outputs.axes.index(LENGTH)
-        if expected.shape[where] != len(order):
-            return []
-        expected = expected.index_select(where, order.to(expected.device))
+    where = outputs.length_axis
+    if expected.shape[where] != len(order):
+        return []
+    expected = expected.index_select(where, order.to(expected.device))
     change = measure_change(expected, reordered)
     measured["change_from_reordering"] = change
     if change > base.tolerance or is_transformers_model(subject.model):

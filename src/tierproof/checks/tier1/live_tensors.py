@@ -192,7 +192,7 @@ CHECK = Check(
     "live tensors",
     1,
     run,
-    needs=("parameter values", "trainable parameters"),
+    needs=("parameter values", "unquantised layers", "trainable parameters"),
     cost_steps=1.0,
     value=64,
 )

@@ -265,7 +265,7 @@ CHECK = Check(
     name="memory footprint",
     tier=1,
     run=run,
-    needs=("parameter values",),
+    needs=("parameter values", "unquantised layers"),
     cost_steps=1.5,
     value=52,
 )

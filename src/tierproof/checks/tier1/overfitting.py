@@ -177,7 +177,7 @@ CHECK = Check(
     "fitting one batch",
     1,
     run,
-    needs=("parameter values", "trainable parameters"),
+    needs=("parameter values", "unquantised layers", "trainable parameters"),
     cost_steps=30.0,
     value=28,
     opt_in=True,

@@ -45,6 +45,8 @@ from tierproof.model.subject import Subject
 from tierproof.model.transformers_inputs import is_transformers_model
 
 _HIDDEN = 3
+# What is left of the answers' spread by summing in another order; a smaller change is no sign of a leak.
+_ROUNDING = 2e-6
 # Families that read neighbours or hide by the ids themselves; their papers or their code say so.
 _BY_DESIGN = {
     "cpmant": "hides by the ids 0 itself",
@@ -168,7 +170,7 @@ def _take_visible(base: Baseline, answer: Tensor, visible: tuple[int, ...]) -> T
 
 def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]) -> list[Finding]:
     worst = max(sides, key=lambda side: side.leak)
-    if worst.leak <= base.tolerance and not (worst.leak and _leaks_inside(base, worst)):
+    if worst.leak <= base.tolerance and not (worst.leak > _ROUNDING and _leaks_inside(base, worst)):
         return []
     subject = base.answers.subject
     evidence: dict[str, JsonValue] = {
@@ -224,7 +226,7 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
 
 def _leaks_inside(base: Baseline, side: _Side) -> bool:
     """Whether a leak that the answers drown shows at the module in which it happens: a mask that is too faint."""
-    if not base.call.tensors or base.answer.dtype not in (torch.float32, torch.float64):
+    if base.answers.subject.traits.experts or base.answer.dtype not in (torch.float32, torch.float64):
         return False
     length = len(side.hidden) + len(side.visible)
     return bool(
@@ -308,4 +310,6 @@ def _locate_ignored(base: Baseline, side: _Side, length: int) -> str:
     return where or _locate_leak(base, side, length)
 
 
-CHECK = Check("T1-PAD", "padding", 1, run, needs=("parameter values",), cost_steps=0.5, value=80)
+CHECK = Check(
+    "T1-PAD", "padding", 1, run, needs=("parameter values", "unquantised layers"), cost_steps=0.5, value=80
+)

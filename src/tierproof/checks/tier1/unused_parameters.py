@@ -152,7 +152,11 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
         if item.path in entered and not _is_library_module(module):
             names = tuple(n for n in item.names if _is_table(parameters[n]) and not _OPTIONAL.search(n))
             said = f"`{item.path or type(module).__name__}` runs and does not use its own"
-        elif isinstance(module, nn.Embedding) and "pos" in item.path.lower():
+        elif (
+            isinstance(module, nn.Embedding)
+            and "pos" in item.path.lower()
+            and item.path.rpartition(".")[0] in entered
+        ):
             names, said = item.names, "The table of positions is never read:"
         else:
             continue
