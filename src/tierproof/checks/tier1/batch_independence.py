@@ -12,6 +12,10 @@ Evidence: the largest change of a row that was left alone, relative to the answe
 Exemptions: answers in which the batch appears twice (CLIP's similarity matrix) are judged by the other
 outputs; expert models may drop tokens when an expert is full, so theirs is a warning.
 
+Findings:
+    T1-BATCH-001 error or warning: the rows of a batch influence each other in evaluation mode (a warning
+        for experts with a capacity).
+
 Source: exact for every model that maps rows to rows in evaluation mode. transformers and Lightning test
 one row; positions taken from the batch axis leave that row alone.
 """

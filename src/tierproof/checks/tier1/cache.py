@@ -11,8 +11,10 @@ Evidence: the largest change of the step's answer relative to the spread of the 
 Exemptions: models without the cache interface of transformers; models that are not causal (T1-CAUSAL speaks
 of that). Experts may choose otherwise by rounding, so they are allowed ten times the tolerance.
 
-Codes: T1-CACHE-001 error: cached decoding differs. T1-CACHE-002 warning: the decoder of an encoder–decoder
-decodes rightly from its first token on, but not from several at once (FSMT leaves out the causal mask there).
+Findings:
+    T1-CACHE-001 error: cached decoding differs from the full forward pass.
+    T1-CACHE-002 warning: in an encoder–decoder, filling the cache with several tokens at once differs;
+        one at a time is right.
 
 Source: the property is exact for causal attention and for recurrent states; transformers tests it for its
 own models.

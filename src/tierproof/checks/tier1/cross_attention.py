@@ -9,7 +9,9 @@ Evidence: the largest change of the answer relative to its spread; exactly zero 
 
 Exemptions: gates and heads that are zero throughout are filled with random values before judging.
 
-Codes: T1-CROSS-001 the source has no effect; T1-CROSS-002 the target has no effect.
+Findings:
+    T1-CROSS-001 error: the encoder's input has no effect.
+    T1-CROSS-002 error: the decoder's input has no effect.
 
 Source: the second attention of each decoder layer reads the encoder's output (Vaswani et al. 2017, section
 3.2.3).

@@ -15,6 +15,12 @@ and answers pooled by looking for the padding id in a causal model are left out.
 ids moves every model of absolute positions, so it is measured, and reported only for rotary and other relative
 positions.
 
+Findings:
+    T1-PAD-001 error or warning: the padding mask is ignored.
+    T1-PAD-002 error or warning: the padding mask is inverted.
+    T1-PAD-003 error or warning: the contents of hidden positions leak.
+    T1-PAD-004 warning: left padding moves the answers although positions are relative.
+
 Source: exact for masked attention (Vaswani et al. 2017). Left padding moves 30 of 133 healthy transformers
 models, hence no error.
 """
