@@ -6,6 +6,8 @@ import ast
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -17,7 +19,7 @@ from tierproof.cli.check import check
 from tierproof.model.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FINDING = re.compile(r"\bT\d-[A-Z]+-\d{3}\b")
 
 
@@ -31,6 +33,7 @@ def find_codes_in_source() -> set[str]:
     for found in pkgutil.iter_modules(tierproof.checks.tier1.__path__):
         module = importlib.import_module(f"tierproof.checks.tier1.{found.name}")
         tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+        tree.body = tree.body[1:]  # without the docstring, which the pages are made of
         spelled = [
             n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
         ]
@@ -41,10 +44,19 @@ def find_codes_in_source() -> set[str]:
     return codes
 
 
-def test_checks_page_lists_every_finding_and_no_other() -> None:
-    documented = re.findall(r"^\| `(T\d-[A-Z]+-\d{3})`", read("docs/checks.md"), re.MULTILINE)
+def test_check_pages_list_every_finding_and_no_other() -> None:
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "checks").glob("*.md"))
+    documented = re.findall(r"^\| `(T\d-[A-Z]+-\d{3})`", pages, re.MULTILINE)
     assert len(documented) == len(set(documented)), "a code is listed twice"
     assert set(documented) == find_codes_in_source()
+
+
+def test_check_pages_are_what_the_docstrings_say() -> None:
+    script = ROOT / "scripts" / "write_check_pages.py"
+    result = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("page", ["docs/checks.md", "README.md"])

@@ -101,5 +101,7 @@ def test_a_judgement_survives_json():
 def test_hosts_stand_alone():
     for host in HOSTS:
         assert "faultbench" not in read_host(host)
-        assert type(load_builder(read_host(host), f"alone_{host}")()).__name__ == type(build_host(host)).__name__
+        assert (
+            type(load_builder(read_host(host), f"alone_{host}")()).__name__ == type(build_host(host)).__name__
+        )
     assert tierproof.check is not None

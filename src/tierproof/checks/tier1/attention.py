@@ -13,6 +13,16 @@ Exemptions: modules of the transformers library choose their scale by design (T5
 GPT-OSS: sinks) and only inform; learned factors, normalised queries and operations that are not followed are
 not judged. `nn.MultiheadAttention`, compiled code and external kernels are not seen inside.
 
+Findings:
+    T1-ATTN-001 error: the softmax runs over the queries.
+    T1-ATTN-002 warning or info: the weights do not sum to one over the keys (info inside transformers,
+        where sinks are meant).
+    T1-ATTN-003 warning or info: the factor 1/√width is missing.
+    T1-ATTN-004 warning or info: the factor 1/√width is applied twice.
+    T1-ATTN-005 warning or info: queries and keys are the same tensor.
+    T1-ATTN-006 warning or info: scores are scaled by another constant than the width asks for.
+    T1-ATTN-007 warning: attention of a fresh model is saturated.
+
 Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
 """
 

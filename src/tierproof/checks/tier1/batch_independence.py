@@ -13,6 +13,11 @@ Exemptions: answers in which the batch appears twice (CLIP's similarity matrix) 
 outputs; rounding, which vanishes in float64, is none; expert models may drop tokens when an expert is full, so
 theirs is a warning.
 
+Findings:
+    T1-BATCH-001 error or warning: the rows of a batch influence each other in evaluation mode (a warning
+        for experts with a capacity).
+    T1-BATCH-002 error: rows influence each other inside, and no answer depends on its input.
+
 Source: exact for every model that maps rows to rows in evaluation mode. transformers and Lightning test
 one row; positions taken from the batch axis leave that row alone.
 """

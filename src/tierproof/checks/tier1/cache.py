@@ -12,9 +12,9 @@ Exemptions: models without the cache interface of transformers; models that are 
 of that). Experts may choose otherwise by rounding, so they are allowed ten times the tolerance.
 
 Findings:
-    T1-CACHE-001 error: cached decoding differs.
-    T1-CACHE-002 warning: the decoder of an encoder–decoder decodes rightly from its first token on, but not
-        from several at once (FSMT leaves out the causal mask there).
+    T1-CACHE-001 error: cached decoding differs from the full forward pass.
+    T1-CACHE-002 warning: in an encoder–decoder, filling the cache with several tokens at once differs;
+        one at a time is right.
     T1-CACHE-003 error: the model raises on the cache that it returned itself.
 
 Source: the property is exact for causal attention and for recurrent states; transformers tests it for its

@@ -15,6 +15,16 @@ so. Expert models drop tokens by capacity, so their prefix rule only warns; sequ
 positions with the length, so theirs only warns too. Dynamic RoPE scaling acts beyond the original maximum
 length, and the lengths here are short.
 
+Findings:
+    T1-CAUSAL-001 error: the model is declared causal, and outputs depend on later inputs.
+    T1-CAUSAL-002 error or warning: nothing is declared, and the model is causal in part only: it looks
+        ahead by a few, or the mask is transposed.
+    T1-CAUSAL-003 error or warning: outputs change when the input is cut after them: positions counted
+        from the end, or a scale by the length.
+    T1-CAUSAL-004 warning: a decoder that gives token logits sees its whole target.
+    T1-CAUSAL-005 info: a causal head whose config says is_decoder=False: it attends both ways until the
+        config says otherwise.
+
 Source: the property is exact for any masked or recurrent model (Vaswani et al. 2017, section 3.2.3).
 """
 

@@ -5,11 +5,13 @@ What it does: draws the whole source anew, then the whole target, and looks whet
 Why it matters: a cross-attention that reads the decoder's own states trains without an error, as a language
 model that never saw its source.
 
-Evidence: the largest change of the answer relative to its spread; exactly zero is the fault.
+Evidence: the largest change of the answer relative to its spread; zero up to rounding is the fault.
 
 Exemptions: gates and heads that are zero throughout are filled with random values before judging.
 
-Codes: T1-CROSS-001 the source has no effect; T1-CROSS-002 the target has no effect.
+Findings:
+    T1-CROSS-001 error: the encoder's input has no effect.
+    T1-CROSS-002 error: the decoder's input has no effect.
 
 Source: the second attention of each decoder layer reads the encoder's output (Vaswani et al. 2017, section
 3.2.3).

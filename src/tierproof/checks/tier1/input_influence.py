@@ -11,6 +11,12 @@ Evidence: the positions or regions that move nothing, by exact comparison, in tw
 Exemptions: arguments that are masks, targets or type ids; images and audio whose patches are dropped at
 random (another seed revives them); the last steps of a float sequence, which framing may drop, only warn.
 
+Findings:
+    T1-INPUT-001 error or warning: a whole input argument has no influence.
+    T1-INPUT-002 error or warning: some positions, regions or channels have no influence.
+    T1-INPUT-003 warning: segment ids have no influence, although there is a table for them.
+    T1-INPUT-004 warning: the order of the tokens does not matter.
+
 Source: exact for token models: an embedded token reaches at least its own output or the pooled answer.
 """
 

@@ -10,7 +10,10 @@ Evidence: tensors and bytes reachable after each step, and the attribute that gr
 
 Exemptions: caches that fill once: growth counts only where every later step adds as much again.
 
-Codes: T1-LIVE-001 tensors pile up; T1-LIVE-002 the second backward pass needs the first one's graph.
+Findings:
+    T1-LIVE-001 error: every training step leaves more tensors alive.
+    T1-LIVE-002 error: the second training step fails on a graph kept from the first.
+    T1-LIVE-003 error: a tensor keeps the graph of every training step.
 
 Source: the PyTorch FAQ on running out of memory ("don't accumulate history across your training loop").
 """

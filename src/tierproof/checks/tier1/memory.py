@@ -1,6 +1,6 @@
 """T1-MEM: where the memory of training goes, and what another batch or length would take.
 
-Measures parameters (ties once), buffers, gradients, the optimizer's state, and what autograd keeps for
+What it does: measures parameters (ties once), buffers, gradients, the optimizer's state, and what autograd keeps for
 backward, in training mode with a loss of the model's own kind; then predicts other sizes.
 
 Why it matters: activations are most of what training takes and what no parameter count shows
@@ -11,7 +11,15 @@ forward and backward pass; the optimizer's state is some copies of each trainabl
 are fitted as a combination of 1, B, T, B·T, B·T² and T² to forward passes at small sizes, and the fit is
 tested on a size that it has not seen. A fit that fails the test forecasts nothing and says so.
 
-Exempt: nothing. A model without trainable parameters has no gradients, optimizer state or activations.
+Exemptions: none. A model without trainable parameters has no gradients, optimizer state or activations.
+
+Findings:
+    T1-MEM-001 warning: one AdamW step takes more memory than the device has.
+    T1-MEM-002 info: large buffers repeat each other value for value.
+    T1-MEM-003 info: other sizes cannot be forecast, and why.
+    T1-MEM-004 info: parameters are not trainable: they take no gradients and no optimizer state.
+
+Source: PyTorch's saved-tensor hooks; Kingma and Ba 2014 for the optimizer's two copies.
 """
 
 from __future__ import annotations

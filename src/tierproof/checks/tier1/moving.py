@@ -17,7 +17,8 @@ first part is left out.
 
 Findings:
     T1-MOVE-001 error: a tensor stays on the CPU when the model is moved, and the forward pass mixes both.
-    T1-MOVE-002 warning: after a change of precision the forward pass mixes dtypes and raises.
+    T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; a model that stays
+        in its own precision is none the worse.
     T1-MOVE-003 warning: the answer stays on the CPU, wherever the model is.
     T1-MOVE-004 error: the forward pass converts a tensor to NumPy, which only the CPU can.
 
@@ -181,7 +182,7 @@ def _judge_precisions(base: Baseline, measured: dict[str, JsonValue]) -> list[Fi
             return [
                 Finding(
                     f"{CODE}-002",
-                    Severity.WARNING,
+                    Severity.INFO,
                     f"After .to(torch.{name}) the forward pass mixes dtypes: {error}",
                     where,
                     {"dtype": name, "exception": error},

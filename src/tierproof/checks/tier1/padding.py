@@ -2,7 +2,8 @@
 
 What it does: hides the last, then the first few positions of an input, replaces their contents, and compares
 the answers at the positions that stay visible. Where that moves them, it asks whether the mask is ignored,
-inverted or only leaky. Then it pads on the left and compares with the same input unpadded.
+inverted or only leaky; a leak that the answers drown is looked for at the modules. Then it pads on the right
+and on the left, and compares with the same input unpadded.
 
 Why it matters: batches of unequal lengths are padded; a mask that is ignored or inverted makes the answer
 depend on padding, which no loss curve shows.
@@ -14,6 +15,15 @@ convolutions along the sequence) and experts only warn; families that mix paddin
 and answers pooled by looking for the padding id in a causal model are left out. Left padding without position
 ids moves every model of absolute positions, so it is measured, and reported only for rotary and other relative
 positions.
+
+Findings:
+    T1-PAD-001 error or warning: the padding mask is ignored.
+    T1-PAD-002 error or warning: the padding mask is inverted.
+    T1-PAD-003 error or warning: the contents of hidden positions leak.
+    T1-PAD-004 warning: left padding moves the answers although positions are relative.
+    T1-PAD-005 error: a mask that hides nothing changes the answers.
+    T1-PAD-006 error or warning: a row padded on the right answers otherwise than the same row alone (a
+        warning for transformers' own models and for layers that mix neighbours without a mask).
 
 Source: exact for masked attention (Vaswani et al. 2017). Left padding moves 30 of 133 healthy transformers
 models, hence no error.

@@ -14,6 +14,24 @@ Exemptions: frozen modules that are kept apart on purpose (teachers, perceptual 
 without state are left out; tensors that a forward pass makes anew (caches) are left out; bit-identical copies
 of a tied pair only warn unless the config declares the tie.
 
+Findings:
+    T1-REG-001 error or warning: modules in a plain list, dict or attribute are used, but are not among
+        parameters() (a warning where they are frozen).
+    T1-REG-002 error or warning: a parameter that is not registered moves the answer (a warning where it
+        is frozen).
+    T1-REG-003 warning: a tensor that moves the answer is no buffer: .to() leaves it behind and saving
+        forgets it.
+    T1-REG-004 error: state_dict() drops a parameter.
+    T1-REG-005 error: the model cannot load its own state_dict.
+    T1-REG-006 error: loading a state_dict breaks a tie.
+    T1-REG-007 error or warning: embedding and output weights are declared tied, or are equal, and are two
+        parameters (an error where the config declares the tie).
+    T1-REG-008 warning: the state cannot be saved and loaded safely.
+    T1-REG-009 error: an entry has other values after saving and loading.
+    T1-REG-010 error: a fresh instance that loads the state answers differently.
+    T1-REG-011 warning: one and the same module stands at all places of a list.
+    T1-REG-012 error: the first forward registers new parameters.
+
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
 

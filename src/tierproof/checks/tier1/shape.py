@@ -16,13 +16,14 @@ Out of memory is recorded and is no finding. A maximum that would cost too much 
 
 Findings:
     T1-SHAPE-001 error: a length below the maximum raises although others pass.
-    T1-SHAPE-002 error: the declared maximum raises.
-    T1-SHAPE-003 error: the answer's shape breaks the contract.
+    T1-SHAPE-002 error: the declared maximum length raises.
+    T1-SHAPE-003 error: the answer's shape breaks the contract that other sizes keep.
     T1-SHAPE-004 error: the answer's dtype depends on the size of the input.
     T1-SHAPE-005 error: length 1 raises.
     T1-SHAPE-006 error: a batch size raises.
     T1-SHAPE-007 info: only multiples of some length are accepted.
-    T1-SHAPE-008 info: the declared maximum counts positions that the padding offset takes away.
+    T1-SHAPE-008 info: the declared maximum counts positions that the padding offset takes away (RoBERTa's
+        family).
     T1-SHAPE-009 error: every size raises.
     T1-SHAPE-010 info: inputs shorter than a convolution or pooling of the model takes are refused.
 

@@ -1,6 +1,6 @@
 """T1-SPEED: how fast inference is, and how much of the machine it uses.
 
-Measures latencies of forward passes in eval mode without gradients, after a warm-up; counts the
+What it does: measures latencies of forward passes in eval mode without gradients, after a warm-up; counts the
 operations of one pass; measures the rate of a plain matrix product in the same process and gives the
 model's rate as a share of it.
 
@@ -8,7 +8,11 @@ Why it matters: a share of a few percent says that time goes into something othe
 
 Evidence: timings, so nothing here is ever an error or a warning.
 
-Exempt: nothing.
+Exemptions: none.
+
+Findings: none; it measures.
+
+Source: the definitions of latency, throughput and floating-point operations; see benchmarks/analytic.py.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ parameters are exactly zero get a note. NaN confined to fully masked rows is a w
 float32 activation itself is beyond 65,504; other float16 failures come from mask constants and are measured.
 
 Findings:
-    T1-STAB-001 error: NaN or Inf in the outputs.
-    T1-STAB-002 error: two runs differ through random numbers (dropout in evaluation).
-    T1-STAB-003 error: two runs differ through state kept between calls.
+    T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning where it is not in the answer).
+    T1-STAB-002 error: two runs differ through random numbers: dropout in evaluation.
+    T1-STAB-003 error: two runs differ through state that is kept between calls.
     T1-STAB-004 error: the caller's tensors are written to.
     T1-STAB-005 error: different inputs give bit-equal answers.
     T1-STAB-006 warning: all positions give bit-equal answers.
@@ -28,7 +28,7 @@ Findings:
     T1-STAB-009 error: a fully masked row spoils other rows.
     T1-STAB-010 warning: a fully masked row gives NaN.
     T1-STAB-011 warning: NaN or Inf in bfloat16 although float32 is finite.
-    T1-STAB-012 warning: activations beyond float16's range.
+    T1-STAB-012 warning: activations lie beyond float16's range.
     T1-STAB-013 error: NaN or Inf at length 1.
     T1-STAB-014 info: randomness or constancy that is by design.
     T1-STAB-016 warning: activations grow a thousandfold with the length.

@@ -1,0 +1,149 @@
+"""Write docs/checks.md and a page for each check, from the docstrings of the checks.
+
+`python scripts/write_check_pages.py` writes them; with `--check` it writes nothing and fails when they differ.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from tierproof.checks.check import Check  # noqa: E402
+from tierproof.checks.needed_traits import NEEDED_TRAITS  # noqa: E402
+from tierproof.checks.registry import load_checks  # noqa: E402
+
+SECTIONS = ("What it does", "Why it matters", "Evidence", "Exemptions", "Findings", "Source")
+_FINDING = re.compile(r"^(T\d-[A-Z]+-\d{3}) ([a-z ]+): (.*)$", re.DOTALL)
+
+_INTRODUCTION = """# The checks and what they can find
+
+Each finding has a code that is never reused, a severity, the module it is about (`where`), its evidence in
+numbers, and the next step. An **error** breaks an exact invariant, and the verdict is *fail*. A **warning**
+rests on statistics, or on an invariant that some designs break on purpose. An **info** is worth knowing.
+
+Checks skip themselves, with a reason, where the model's traits exempt it: an encoder is not asked for
+causality. All of these are tier 1: they need torch and numpy, and nothing else.
+
+**What runs.** By default all but those marked *on request*; together they cost less than 25 training steps of a
+large model. With `--budget S` one training step is timed first, each check's cost is estimated from it, and the
+most valuable checks that fit are run, those on request too. What is left out is reported as skipped, with the
+estimate and the budget that would include it. `--only CODE` names a check on request.
+"""
+
+
+@dataclass(frozen=True)
+class CheckDocument:
+    """A check's docstring, taken apart: its claim, and the text of each section."""
+
+    claim: str
+    sections: dict[str, str]
+
+    @property
+    def findings(self) -> list[tuple[str, str, str]]:
+        """Code, severity and text of each finding."""
+        entries = re.split(r"\n(?=T\d-)", self.sections["Findings"])
+        found = [_FINDING.match(re.sub(r"\s+", " ", entry.strip())) for entry in entries]
+        return [(match[1], match[2], match[3]) for match in found if match]
+
+
+def read_document(check: Check) -> CheckDocument:
+    """Take the docstring of the check's module apart.
+
+    Raises:
+        ValueError: a section is missing, or stands in another order.
+    """
+    module = sys.modules[check.run.__module__]
+    text = re.sub(r"\n[ ]+", "\n", module.__doc__ or "")
+    claim, _, rest = text.partition("\n\n")
+    claim = re.sub(r"\s+", " ", claim.partition(":")[2]).strip()
+    parts = re.split(r"(?:^|\n\n)(" + "|".join(SECTIONS) + "): ?", "\n\n" + rest.strip())
+    names, bodies = parts[1::2], parts[2::2]
+    if tuple(names) != SECTIONS:
+        raise ValueError(f"{module.__name__}: the sections are {names}, and should be {list(SECTIONS)}")
+    return CheckDocument(claim, {n: b.strip() for n, b in zip(names, bodies, strict=True)})
+
+
+def render_page(check: Check) -> str:
+    """The page of one check."""
+    document = read_document(check)
+    lines = [f"# `{check.code}` {check.name}", "", f"{_capitalise(document.claim)}", ""]
+    for name in SECTIONS:
+        if name == "Findings":
+            lines += ["## Findings", "", *_render_findings(document), ""]
+        else:
+            lines += [f"## {name}", "", _capitalise(document.sections[name]), ""]
+    needs = [f"- *{word}*: {NEEDED_TRAITS[word].meaning}" for word in check.needs]
+    lines += ["## Needs and cost", ""]
+    lines += [*needs, ""] if needs else ["It needs nothing of the model.", ""]
+    asked = " It runs on request." if check.opt_in else ""
+    lines.append(
+        f"About {check.cost_steps:g} training steps on a large model; value {check.value} of 100 within a budget."
+        f"{asked}"
+    )
+    lines += ["", "[All checks](../checks.md)", ""]
+    return "\n".join(lines)
+
+
+def _render_findings(document: CheckDocument) -> list[str]:
+    if not document.findings:
+        return [_capitalise(document.sections["Findings"])]
+    rows = [f"| `{code}` | {severity} | {_capitalise(text)} |" for code, severity, text in document.findings]
+    return ["| code | severity | what was found |", "|---|---|---|", *rows]
+
+
+def render_index(checks: tuple[Check, ...]) -> str:
+    """The page that lists all checks."""
+    rows = [
+        f"| [`{check.code}`](checks/{check.code}.md) | {check.name} | {_capitalise(read_document(check).claim)} "
+        f"| {'on request' if check.opt_in else 'by default'} | {check.cost_steps:g} |"
+        for check in checks
+    ]
+    table = [
+        "| check | name | what holds for a sound model | runs | training steps |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([_INTRODUCTION, *table, *rows, ""])
+
+
+def render_pages() -> dict[str, str]:
+    """Every page by its path below the root of the repository."""
+    checks = load_checks()
+    pages = {f"docs/checks/{check.code}.md": render_page(check) for check in checks}
+    return {"docs/checks.md": render_index(checks), **pages}
+
+
+def _capitalise(text: str) -> str:
+    """Begin a sentence with a capital, unless it begins with a name of code."""
+    return text if re.match(r"\w+[._(]\w", text) else text[:1].upper() + text[1:]
+
+
+def main() -> int:
+    """Write the pages, or with `--check` tell which differ; 1 when some do."""
+    pages = render_pages()
+    folder = ROOT / "docs" / "checks"
+    stale = [path for path in folder.glob("*.md") if f"docs/checks/{path.name}" not in pages]
+    differ = [
+        path
+        for path, text in pages.items()
+        if not (ROOT / path).is_file() or (ROOT / path).read_text(encoding="utf-8") != text
+    ]
+    if "--check" in sys.argv[1:]:
+        for path in [*differ, *map(str, stale)]:
+            print(f"{path} differs: run scripts/write_check_pages.py")
+        return 1 if differ or stale else 0
+    folder.mkdir(exist_ok=True)
+    for page in stale:
+        page.unlink()
+    for path in differ:
+        (ROOT / path).write_text(pages[path], encoding="utf-8")
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
