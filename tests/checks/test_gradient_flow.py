@@ -222,7 +222,7 @@ def test_rezero_is_healthy():
 
 
 class Router(nn.Module):
-    """Top-1 with a weight normalised to one: its gate gets no gradient, by design."""
+    """Top-1 with a weight normalised to one: its gate gets no gradient, and is never trained."""
 
     def __init__(self, width=32):
         super().__init__()
@@ -235,12 +235,14 @@ class Router(nn.Module):
         return branches.gather(-2, choice[..., None].expand(*choice.shape, x.shape[-1])).squeeze(-2)
 
 
-def test_hard_routing_is_healthy():
+def test_hard_routing_is_no_error_and_an_untrained_router_is_told():
     model = build_gpt()
     for block in model.blocks:
         block.mlp = Router()
     output = run_check(CHECK, model)
-    assert alarms(output) == []
+    assert [(f.code, f.severity, f.where) for f in alarms(output)] == [
+        ("T1-GRAD-016", "warning", "blocks.0.mlp.gate")
+    ]
     assert "hard choices" in find(output, "T1-GRAD-007").message
 
 

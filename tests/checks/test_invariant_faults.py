@@ -50,7 +50,7 @@ def test_a_planted_bug_is_found_in_its_module(check, name):
 @pytest.mark.parametrize("check", FAULTS)
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_a_healthy_model_has_no_finding(check, name):
-    assert run(build(name), check).findings == ()
+    assert [f for f in run(build(name), check).findings if f.severity.value != "info"] == []
 
 
 @pytest.mark.parametrize("check", FAULTS)

@@ -130,7 +130,7 @@ def test_mixed_dtypes(how):
         return x + self.mlp(self.ln2(x).float())
 
     forward = table if how == "float32 table" else float_only
-    (finding,) = alarms(run_check(CHECK, replace_block_forward(build_gpt(), 2, forward)))
+    (finding,) = run_check(CHECK, replace_block_forward(build_gpt(), 2, forward)).findings
     assert (finding.code, finding.severity) == ("T1-MOVE-002", "info")
     assert finding.where.startswith("blocks.2.mlp")
 

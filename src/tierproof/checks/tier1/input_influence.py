@@ -15,7 +15,8 @@ Findings:
     T1-INPUT-001 error or warning: a whole input argument has no influence.
     T1-INPUT-002 error or warning: some positions, regions or channels have no influence.
     T1-INPUT-003 warning: segment ids have no influence, although there is a table for them.
-    T1-INPUT-004 warning: the order of the tokens does not matter.
+    T1-INPUT-004 warning or info: the order of the tokens does not matter (info where no table of positions
+        says that it should).
 
 Source: exact for token models: an embedded token reaches at least its own output or the pooled answer.
 """

@@ -107,21 +107,28 @@ def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]
     measured["change_from_reordering"] = change
     if change > base.tolerance or is_transformers_model(subject.model):
         return []
+    table = _find_position_table(subject.model)
     return [
         Finding(
             "T1-INPUT-004",
-            Severity.WARNING,
+            # A set model is a design; one that keeps a table of positions is not.
+            Severity.INFO if table is None else Severity.WARNING,
             "The order of the tokens does not matter: reordering them only reorders the answers. The model sees a bag "
-            "of words.",
-            _find_position_table(subject.model),
+            "of words" + (f", although it has `{table}`." if table else "."),
+            table or "",
             {"largest_change": change, "tolerance": base.tolerance, "tokens": len(order)},
             "Add positions: is the table read at 0, 1, 2, …, and is its row added to each token?",
         )
     ]
 
 
-def _find_position_table(model: nn.Module) -> str:
-    return next(
-        (path for path, m in model.named_modules() if isinstance(m, nn.Embedding) and "pos" in path.lower()),
-        "",
-    )
+def _find_position_table(model: nn.Module) -> str | None:
+    """The path of a table that by its name holds positions; of the module around it for a bare tensor."""
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Embedding) and "pos" in path.lower():
+            return path
+    for path, tensor in (*model.named_parameters(), *model.named_buffers()):
+        name = path.rpartition(".")[2].lower()
+        if tensor.dim() >= 2 and tensor.is_floating_point() and (name == "pe" or "pos" in name):
+            return path.rpartition(".")[0]
+    return None
