@@ -180,3 +180,24 @@ def test_no_time_left_is_said():
     subject = prepare_subject(build_gpt())
     output = CHECK.run(CheckContext(subject, deadline=Deadline.after(-1.0)))
     assert "not tried: no time left" in {case["outcome"] for case in output.measurements["cases"]}
+
+
+class PoolsOverFour(nn.Module):
+    """CANINE's way: characters are joined by fours before anything attends."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(30, 16)
+        self.pool = nn.MaxPool1d(4)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, input_ids):
+        return self.head(self.pool(self.embed(input_ids).transpose(1, 2)).mean(-1))
+
+
+def test_less_than_a_kernel_takes_is_no_error_but_for_a_causal_model():
+    (finding,) = run_check(CHECK, build_gpt(PoolsOverFour)).findings
+    assert (finding.code, finding.severity) == ("T1-SHAPE-010", Severity.INFO)
+    assert finding.evidence["shortest_working_length"] == 4
+    output = run_check(CHECK, build_gpt(PoolsOverFour), spec=ModelSpec(kind="causal-lm"))
+    assert find(output, "T1-SHAPE-005").severity is Severity.ERROR

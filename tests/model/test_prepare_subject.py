@@ -254,3 +254,24 @@ def test_an_error_of_ours_is_not_called_one_of_the_model(monkeypatch):
     monkeypatch.setattr(module, "_read_outputs", fail)
     with pytest.raises(ZeroDivisionError):
         prepare_subject(build("char_gpt"))
+
+
+class ReadsSamples(nn.Module):
+    """One channel of samples: at length 1 the length would pass for the channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(1, 16, 10, 5)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, waveform):
+        return self.head(self.conv(waveform).mean(-1))
+
+
+def test_an_axis_of_channels_is_not_taken_for_the_length():
+    assert prepare_subject(ReadsSamples()).inputs.primary_argument.shape == ("batch", 1, "length")
+
+
+def test_the_name_of_a_decoder_of_torch_promises_nothing():
+    layer = nn.TransformerDecoderLayer(32, 4, 64, batch_first=True)
+    assert prepare_subject(layer).traits.causal_declared is None

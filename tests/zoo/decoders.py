@@ -19,15 +19,14 @@ class RmsNorm(nn.Module):
 
 
 def rotate(x, start=0):
-    """Rotary positions for (batch, heads, length, width)."""
+    """Rotary positions for (batch, heads, length, width), with angles in float32 whatever `x` is."""
     half = x.size(-1) // 2
     angles = torch.arange(start, start + x.size(-2), device=x.device)[:, None] / (
         10000.0 ** (torch.arange(half, device=x.device) / half)
     )
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     first, second = x[..., :half], x[..., half:]
-    return torch.cat(
-        [first * angles.cos() - second * angles.sin(), first * angles.sin() + second * angles.cos()], -1
-    )
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
 
 
 class GroupedAttention(nn.Module):

@@ -19,6 +19,12 @@ EXPLAINED: dict[tuple[str, str], str] = {
     # Warnings.
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,
+    (
+        "length_first",
+        "T1-INPUT-004",
+    ): "it has no positions: nothing but its neighbours' contents reach a token",
+    ("nn-embedding_bag", "T1-INPUT-004"): "a bag has no order",
+    ("hf-luke", "T1-GRAD-014"): "its queries between entities wait for entities",
     ("nn-attention", "T1-STAB-010"): _HIDDEN_ROW,
     ("nn-encoder_layer", "T1-STAB-010"): _HIDDEN_ROW,
     ("hf-fsmt", "T1-CACHE-002"): "it leaves out the causal mask while the cache is filled",

@@ -77,3 +77,13 @@ class Call:
             else:
                 parts.append(f"{name}: {type(value).__name__}")
         return ", ".join(parts)
+
+
+def raised_in_a_call(error: BaseException) -> bool:
+    """Whether it was raised inside a call of a model, rather than by code of ours."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is Call.run_on.__code__:
+            return True
+        traceback = traceback.tb_next
+    return False

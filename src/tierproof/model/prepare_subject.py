@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tierproof.errors import ForwardError, TargetError, TierproofError
 from tierproof.model.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
-from tierproof.model.call import Call
+from tierproof.model.call import raised_in_a_call
 from tierproof.model.embedding_probe import LookupProbe, Lookups
 from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.extra_arguments import add_padding_mask, add_targets
@@ -73,7 +73,7 @@ def prepare_subject(
     except TierproofError:
         raise
     except Exception as error:
-        if not _comes_from_the_model(error):
+        if not raised_in_a_call(error):
             raise
         raise ForwardError(
             f"the forward pass of {type(model).__name__} ran once and then raised: {type(error).__name__}: {error}",
@@ -82,16 +82,6 @@ def prepare_subject(
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _comes_from_the_model(error: Exception) -> bool:
-    """Whether it was raised inside a call of the model, rather than by code of ours."""
-    traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code is Call.run_on.__code__:
-            return True
-        traceback = traceback.tb_next
-    return False
 
 
 def refuse_empty(model: object) -> None:

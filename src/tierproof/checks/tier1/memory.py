@@ -33,6 +33,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.activation_fit import ActivationFit, Measured, fit_activations
+from tierproof.model.call import raised_in_a_call
 from tierproof.model.device_memory import find_device_memory_bytes
 from tierproof.model.optimizer_state import OPTIMIZERS, count_optimizer_state_bytes
 from tierproof.model.parameter_count import ParameterCount, count_parameters
@@ -56,7 +57,12 @@ def run(context: CheckContext) -> CheckOutput:
     subject.model.train()
     count = count_parameters(subject.model)
     call = subject.make_call(seed=context.seed)
-    measured = measure_training_memory(subject, call)
+    try:
+        measured = measure_training_memory(subject, call)
+    except Exception as error:
+        if not raised_in_a_call(error):
+            raise
+        return CheckOutput(skipped=f"a training step raised {type(error).__name__}: {error} (see T1-GRAD)")
     subject.model.zero_grad(set_to_none=True)
     optimizer_bytes = {name: count_optimizer_state_bytes(subject.model, name) for name in OPTIMIZERS}
     breakdown = {

@@ -25,10 +25,10 @@ def judge_growth(context: CheckContext, measurements: dict[str, JsonValue]) -> l
     long = subject.inputs.clip_length(_LONG)
     if not subject.inputs.has_length or long < 4 * _SHORT:
         return []
-    answer = subject.answer(subject.make_call(batch=1, length=_SHORT, seed=context.seed))
-    if answer.numel() * long / _SHORT > _MOST_ELEMENTS:
-        return []
     try:
+        answer = subject.answer(subject.make_call(batch=1, length=_SHORT, seed=context.seed))
+        if answer.numel() * long / _SHORT > _MOST_ELEMENTS:
+            return []
         ranges = [
             _measure_largest(context, subject.make_call(batch=1, length=length, seed=context.seed))
             for length in (_SHORT, long)
