@@ -75,7 +75,8 @@ def run(context: CheckContext) -> CheckOutput:
         "hidden_parameters": sum(isinstance(item.value, nn.Parameter) for item in hidden),
         "state_dict_entries": len(model.state_dict()),
     }
-    if _count_bytes(model) <= _MOST_BYTES_COPIED:
+    on_meta = any(parameter.is_meta for parameter in model.parameters())
+    if _count_bytes(model) <= _MOST_BYTES_COPIED and not on_meta:
         findings += _check_saving(model)
         if comparable is not None and is_transformers_model(model):
             findings += _check_fresh_instance(comparable, measured)
@@ -234,7 +235,8 @@ def _storages(tensors: Iterable[Tensor]) -> set[int]:
 def _group_ties(model: nn.Module) -> set[frozenset[str]]:
     groups: dict[int, set[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        groups.setdefault(parameter.data_ptr(), set()).add(name)
+        place = id(parameter) if parameter.is_meta else parameter.data_ptr()
+        groups.setdefault(place, set()).add(name)
     return {frozenset(names) for names in groups.values() if len(names) > 1}
 
 
@@ -292,15 +294,12 @@ def _check_ties(model: nn.Module) -> list[Finding]:
     declared = _find_declared_tie(model)
     if declared is not None:
         embedding, head = declared
-        if (
-            embedding.weight.shape == head.weight.shape
-            and embedding.weight.data_ptr() != head.weight.data_ptr()
-        ):
+        if embedding.weight.shape == head.weight.shape and not _is_one(embedding.weight, head.weight):
             findings.append(
                 _report_tie(model, embedding, head, "the config declares them tied", Severity.ERROR)
             )
         return findings
-    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and not m.weight.is_meta]
     for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
         for embedding in embeddings:
             first, second = embedding.weight, head.weight
@@ -312,6 +311,11 @@ def _check_ties(model: nn.Module) -> list[Finding]:
                     _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
                 )
     return findings
+
+
+def _is_one(first: Tensor, second: Tensor) -> bool:
+    """Whether two parameters are one; on meta, where nothing lies anywhere, only the object itself tells."""
+    return first is second if first.is_meta else first.data_ptr() == second.data_ptr()
 
 
 def _find_declared_tie(model: nn.Module) -> tuple[Any, Any] | None:
