@@ -24,6 +24,17 @@ def find_device_memory_bytes(device: torch.device) -> int | None:
     return min(physical, *limits) if limits else physical
 
 
+def find_available_bytes() -> int | None:
+    """Memory that a new allocation on the CPU can have now; None where it cannot be told."""
+    total = find_device_memory_bytes(torch.device("cpu"))
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):  # not on Linux
+        return total
+    return available if total is None else min(total, available)
+
+
 def _read_limit(path: Path) -> int | None:
     try:
         return int(path.read_text(encoding="ascii"))

@@ -34,7 +34,7 @@ def measure_live_bytes(run: Callable[[], object], device: torch.device) -> LiveB
     """Run `run` once and measure the memory it takes; its result is dropped before `kept_bytes` is read."""
     if device.type == "cuda":
         return _measure_cuda(run, device)
-    live = LiveTensors()
+    live = LiveTensors(count_meta=device.type == "meta")
     with live:
         run()
     return LiveBytes(live.peak_bytes, live.current_bytes, "live tensors")
@@ -58,10 +58,11 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         peak_bytes: the largest value that had.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, count_meta: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.current_bytes = 0
         self.peak_bytes = 0
+        self._count_meta = count_meta
         self._known: dict[int, weakref.ref[Any]] = {}
 
     @classmethod
@@ -84,7 +85,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _see(self, values: Any, *, new: bool) -> None:
         for value in tree_leaves(values):
-            if not isinstance(value, Tensor) or value.device.type == "meta":
+            if not isinstance(value, Tensor) or (value.device.type == "meta" and not self._count_meta):
                 continue
             for part in find_dense_parts(value):
                 storage = part.untyped_storage()

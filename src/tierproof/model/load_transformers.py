@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,17 @@ from torch import nn
 from tierproof._optional import require
 from tierproof.errors import TargetError, UntrustedCodeError
 from tierproof.model.config_file import is_size, read_config
+from tierproof.model.device_memory import find_available_bytes
 from tierproof.model.import_scope import ImportScope
 from tierproof.model.load_hub import fetch_code, fetch_config, fetch_weights, is_hub_id
 from tierproof.model.load_remote_code import load_remote_class, split_reference
+from tierproof.model.parameter_count import count_parameters
 from tierproof.model.transformers_class import choose_class
 from tierproof.model.user_error import shorten
 from tierproof.model.weights import find_surplus_copies, read_checkpoint, refuse_misfit
 
+# The parameters, the copy that puts them back, and their gradients.
+_COPIES = 3
 _MODEL_KEYS = (
     "AutoModelForSpeechSeq2Seq",
     "AutoModelForSeq2SeqLM",
@@ -76,7 +81,7 @@ def load_transformers(
                 fetch_weights(model_id, hub_url=hub_url, folder=folder)
             module, noted = _load_weights(chosen, config, folder, trust)
         else:
-            module, noted = _build(chosen, config, path), []
+            module, noted = _build_as_memory_allows(chosen, config, path)
     return TransformersModule(module, (*assumptions, *noted, *_note_precision(config)), scope)
 
 
@@ -173,6 +178,34 @@ def _choose_class(
         raise TargetError(
             f"{path}: transformers has no model for {type(config).__name__}", hint="Check its model_type."
         ) from error
+
+
+def _build_as_memory_allows(chosen: Any, config: Any, path: Path) -> tuple[nn.Module, list[str]]:
+    """The model on the CPU; where that has too little memory for a check of it, the model on meta."""
+    shape = _build_on_meta(chosen, config)
+    available = find_available_bytes()
+    if shape is not None and available is not None:
+        needed = _COPIES * count_parameters(shape).bytes
+        if needed > available:
+            note = (
+                f"a check needs about {needed / 2**30:.1f} GiB and {available / 2**30:.1f} GiB are available: built on "
+                "meta, which has shapes and no numbers"
+            )
+            return shape, [note]
+    return _build(chosen, config, path), []
+
+
+def _build_on_meta(chosen: Any, config: Any) -> nn.Module | None:
+    """The model without memory; None for a class that computes with numbers while it is built."""
+    state = torch.get_rng_state()
+    try:
+        with torch.device("meta"):
+            module: nn.Module = chosen(copy.deepcopy(config))
+    except Exception:  # noqa: BLE001 - it is built on the CPU then, which says what is wrong
+        return None
+    finally:
+        torch.set_rng_state(state)
+    return module.float()
 
 
 def _build(chosen: Any, config: Any, path: Path) -> nn.Module:

@@ -81,6 +81,8 @@ def _measure(
     if followed is None:
         return ()
     call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
+    if call.tensors[followed.name].is_meta:
+        return ()
     return measure_influence(answer, call, followed, followed.shape.index(size), outputs.length_axis)
 
 

@@ -29,6 +29,7 @@ from tierproof.model.subject import Subject
 from tierproof.model.transformers_inputs import is_transformers_model, propose_transformers_inputs
 
 _MOST_ATTEMPTS_SHOWN = 6
+_READS_VALUES = "The forward pass reads values, and parameters on meta have none: check the model on the CPU."
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,17 @@ def _propose(
         yield plan_given_inputs(inputs, signature, spec)
         return
     if is_transformers_model(model):
-        yield from propose_transformers_inputs(model, signature, spec)
+        for plan in propose_transformers_inputs(model, signature, spec):
+            yield plan
+            if plan.padding and next(model.parameters()).is_meta:
+                bare = _without_masks(plan)  # whether a mask hides anything is asked of its values
+                yield from (bare, replace(bare, constants={}))  # and without a cache, of positions too
     yield from propose_guessed_inputs(model, signature, spec)
+
+
+def _without_masks(plan: InputPlan) -> InputPlan:
+    kept = tuple(a for a in plan.arguments if a.role not in ("mask", "hide_mask"))
+    return replace(plan, arguments=kept, padding="")
 
 
 def _find_working_call(
@@ -228,7 +238,9 @@ def _explain_failure(
         f"the forward pass of {type(model).__name__} raised on every input tried:\n"
         + "\n".join(lines)
         + f"\nLayers executed before the error: {layers}",
-        hint=(
+        hint=_READS_VALUES
+        if any("meta tensors" in error for error in attempts.values())
+        else (
             "If the inputs are wrong, give them: inputs=… in Python, --inputs FILE.py:NAME on the command line, "
             "or declare the model with ModelSpec (vocab_size, max_length, image_size, features, …)."
         ),

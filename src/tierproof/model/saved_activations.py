@@ -31,6 +31,8 @@ class SavedActivations:
             for tensor in (*model.parameters(), *model.buffers(), *inputs)
             for part in find_dense_parts(tensor)
         }
+        # A model on meta is asked what it would keep; elsewhere meta tensors are nobody's memory.
+        self._on_meta = any(parameter.is_meta for parameter in model.parameters())
         self._saved: dict[int, tuple[int, str, weakref.ref[Any]]] = {}
         self._executing: list[str] = []
         self._hooks: Any = None
@@ -83,7 +85,8 @@ class SavedActivations:
         for part in find_dense_parts(tensor):
             storage = part.untyped_storage()
             key = storage._cdata
-            if key not in self._excluded and key not in self._saved and storage.device.type != "meta":
+            counted = self._on_meta or storage.device.type != "meta"
+            if key not in self._excluded and key not in self._saved and counted:
                 place = self._executing[-1] if self._executing else ""
                 gone = weakref.ref(storage, partial(self._forget, key))
                 self._saved[key] = (storage.nbytes(), place, gone)

@@ -148,6 +148,8 @@ def _search_baseline(subject: Subject, seed: int, batch: int, length: int) -> Ba
 
 def _settle(found: Baseline) -> Baseline | str:
     answers, call, answer = found.answers, found.call, found.answer
+    if answer.is_meta:
+        return "parameters are on meta"
     if answer.numel() == 0 or not bool(answer.isfinite().all()):
         return "the answer is not finite (see T1-STAB)"
     if measure_change(answer, answers(call, seed=answers.seed + 1)) > found.tolerance / 10:

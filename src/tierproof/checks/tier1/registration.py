@@ -80,7 +80,8 @@ def run(context: CheckContext) -> CheckOutput:
         "hidden_parameters": sum(isinstance(item.value, nn.Parameter) for item in hidden),
         "state_dict_entries": len(model.state_dict()),
     }
-    if _count_bytes(model) <= _MOST_BYTES_COPIED:
+    on_meta = any(parameter.is_meta for parameter in model.parameters())
+    if _count_bytes(model) <= _MOST_BYTES_COPIED and not on_meta:
         findings += _check_saving(model)
         if comparable is not None:
             findings += check_fresh_instance(comparable, measured)
@@ -240,7 +241,8 @@ def _storages(tensors: Iterable[Tensor]) -> set[int]:
 def _group_ties(model: nn.Module) -> set[frozenset[str]]:
     groups: dict[int, set[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        groups.setdefault(parameter.data_ptr(), set()).add(name)
+        place = id(parameter) if parameter.is_meta else parameter.data_ptr()
+        groups.setdefault(place, set()).add(name)
     return {frozenset(names) for names in groups.values() if len(names) > 1}
 
 

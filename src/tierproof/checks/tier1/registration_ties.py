@@ -18,15 +18,12 @@ def judge_ties(model: nn.Module) -> list[Finding]:
     declared = _find_declared_tie(model)
     if declared is not None:
         embedding, head = declared
-        if (
-            embedding.weight.shape == head.weight.shape
-            and embedding.weight.data_ptr() != head.weight.data_ptr()
-        ):
+        if embedding.weight.shape == head.weight.shape and not _is_one(embedding.weight, head.weight):
             findings.append(
                 _report_tie(model, embedding, head, "the config declares them tied", Severity.ERROR)
             )
         return findings
-    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and not m.weight.is_meta]
     for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
         for embedding in embeddings:
             first, second = embedding.weight, head.weight
@@ -38,6 +35,11 @@ def judge_ties(model: nn.Module) -> list[Finding]:
                     _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
                 )
     return findings
+
+
+def _is_one(first: Tensor, second: Tensor) -> bool:
+    """Whether two parameters are one; on meta, where nothing lies anywhere, only the object itself tells."""
+    return first is second if first.is_meta else first.data_ptr() == second.data_ptr()
 
 
 def _find_declared_tie(model: nn.Module) -> tuple[Any, Any] | None:

@@ -356,4 +356,4 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
     return expected
 
 
-CHECK = Check(CODE, "shapes", 1, check_shapes, needs=("parameter values",), cost_steps=2.0, value=100)
+CHECK = Check(CODE, "shapes", 1, check_shapes, cost_steps=2.0, value=100)
