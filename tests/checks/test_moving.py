@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from checks.planting import alarms, build_gpt, find, only_error, replace_block_forward, run_check
+from checks.planting import build_gpt, find, only_error, replace_block_forward, run_check
 from tierproof.checks.tier1.moving import CHECK
 from zoo.handwritten import HANDWRITTEN, CharGPT, LstmLm, build
 from zoo.pretrained_configs import TINY

@@ -44,6 +44,7 @@ import math
 import re
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
@@ -177,6 +178,8 @@ def _last_cut(result: GradientPass) -> str:
 def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[Finding]:
     """Run once in training mode: gradients that are lost or break only there."""
     model = context.subject.model
+    # Running statistics move in training mode, and what follows compares with passes made before.
+    kept = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
     model.train()
     try:
         trained = run_gradient_pass(context.subject, call, context.seed)
@@ -190,6 +193,11 @@ def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[
                 hint="Gradients were audited in evaluation mode only.",
             )
         ]
+    finally:
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                if name in kept and kept[name].shape == buffer.shape:
+                    buffer.copy_(kept[name])
     findings, complete = _judge_pass(context, call, trained)
     if not complete:
         return findings

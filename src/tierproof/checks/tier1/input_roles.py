@@ -126,9 +126,9 @@ def _find_position_table(model: nn.Module) -> str | None:
     """The path of a table that by its name holds positions; of the module around it for a bare tensor."""
     for path, module in model.named_modules():
         if isinstance(module, nn.Embedding) and "pos" in path.lower():
-            return path
+            return str(path)
     for path, tensor in (*model.named_parameters(), *model.named_buffers()):
         name = path.rpartition(".")[2].lower()
         if tensor.dim() >= 2 and tensor.is_floating_point() and (name == "pe" or "pos" in name):
-            return path.rpartition(".")[0]
+            return str(path.rpartition(".")[0])
     return None
