@@ -10,6 +10,15 @@ from tierproof.core.report import TraitEvidence
 from tierproof.model.call import Call
 from tierproof.model.declared_causality import count_tied, find_declared_causality, has_norm_over_batch
 from tierproof.model.embedding_probe import Lookups
+from tierproof.model.evidence.attention import describe_attention
+from tierproof.model.evidence.experts import describe_experts
+from tierproof.model.evidence.layout import describe_encoder_decoder, describe_pooling, describe_stem
+from tierproof.model.evidence.norms import describe_norms
+from tierproof.model.evidence.positions import describe_positions
+from tierproof.model.evidence.recurrence import describe_cache, describe_recurrence
+from tierproof.model.evidence.ties import describe_ties
+from tierproof.model.forward_census import take_census
+from tierproof.model.forward_signature import read_signature
 from tierproof.model.influence import InfluenceMap, is_causal, measure_influence
 from tierproof.model.inputs import LENGTH, TARGET_LENGTH, InputPlan
 from tierproof.model.outputs import OutputPlan
@@ -49,6 +58,23 @@ def measure_traits(
         (getattr(config, name, 0) or 0) > 1
         for name in ("num_local_experts", "num_experts", "n_routed_experts")
     )
+    positions = _find_positions(model, lookups)
+    recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules()) or _is_state_space(model)
+    cache = _accepts_cache(model)
+    call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
+    census = take_census(model, lambda: answer(call))
+    described = (
+        describe_positions(model, positions, lookups, census),
+        describe_norms(model, census),
+        describe_attention(model, census),
+        describe_experts(model, census),
+        describe_recurrence(model, recurrent, census),
+        describe_cache(model, cache),
+        describe_encoder_decoder(model, inputs, encoder_decoder),
+        describe_ties(model),
+        describe_pooling(model, outputs),
+        describe_stem(model, inputs, census),
+    )
     return Traits(
         kind=kind,
         causal_declared=declared,
@@ -56,15 +82,18 @@ def measure_traits(
         influence=influence,
         vocab_size=next((a.high for a in inputs.arguments if a.role == "tokens"), None),
         max_length=inputs.max_length,
-        positions=_find_positions(model, lookups),
+        positions=positions,
         encoder_decoder=encoder_decoder,
         experts=experts,
-        recurrent=any(isinstance(m, nn.RNNBase) for m in model.modules()) or _is_state_space(model),
-        cache=_accepts_cache(model),
+        recurrent=recurrent,
+        cache=cache,
         tied=count_tied(model) > 0,
         batch_norm=has_norm_over_batch(model),
         pooled=not outputs.per_position,
-        evidence=_collect_evidence(declared, declared_by, influence, inputs),
+        evidence=(
+            *_collect_evidence(declared, declared_by, influence, inputs),
+            *(item for item in described if item is not None),
+        ),
     )
 
 
@@ -133,11 +162,8 @@ def _is_state_space(model: nn.Module) -> bool:
 
 
 def _accepts_cache(model: nn.Module) -> bool:
-    code = getattr(model.forward, "__func__", model.forward)
-    names = getattr(getattr(code, "__wrapped__", code), "__code__", None)
-    return (
-        names is not None and {"past_key_values", "cache", "cache_params"} & set(names.co_varnames) != set()
-    )
+    signature = read_signature(model)
+    return any(name in signature for name in ("past_key_values", "cache", "cache_params"))
 
 
 def _collect_evidence(
@@ -159,8 +185,9 @@ def _collect_evidence(
         for argument in inputs.arguments
         if argument.role == "tokens" and argument.high > 2
     ]
-    if inputs.has_batch and inputs.batch_axis:
-        evidence.append(TraitEvidence("batch axis", "batch_first=False", f"axis {inputs.batch_axis}"))
+    if inputs.has_batch:
+        said = "batch_first=False" if inputs.batch_axis else ""
+        evidence.append(TraitEvidence("batch axis", said, f"axis {inputs.batch_axis}"))
     if inputs.padding:
         evidence.append(TraitEvidence("padding mask", f"argument {inputs.padding}", ""))
     return tuple(evidence)

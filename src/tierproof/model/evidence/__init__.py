@@ -1,0 +1,1 @@
+"""What each trait of a model rests on: one file per trait, declared evidence beside measured."""
