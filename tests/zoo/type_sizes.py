@@ -15,12 +15,16 @@ def _turn(sections: list[int], **more: Any) -> dict[str, Any]:
 _EIGHT, _FOUR = [4, 2, 2], [2, 1, 1]
 _TEXT_KEYS = {"text_config": {"num_key_value_heads": 4}}
 
+# What from_encoder_decoder_configs sets.
+_DECODER = {"is_decoder": True, "add_cross_attention": True}
+
 TYPE_SIZES: dict[str, dict[str, Any]] = {
     "bit": {"num_groups": 8},
     "codegen": {"rotary_dim": 8},
     "deepseek_v2": {"num_experts_per_tok": 2, "n_group": 1, "topk_group": 1},
     "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1},
     "dots3_note_text": {"num_key_value_heads": 4},
+    "encoder-decoder": {"decoder": _DECODER},
     "esm": {"vocab_size": 99, "pad_token_id": 1, "mask_token_id": 98},
     "esmc": {"num_key_value_heads": 4},
     "flaubert": {"n_words": 99, "max_position_embeddings": 64, "emb_dim": 64},
@@ -38,6 +42,7 @@ TYPE_SIZES: dict[str, dict[str, Any]] = {
     "qwen2_5_vl": {"text_config": _turn(_EIGHT)},
     "qwen2_vl": {"text_config": _turn(_EIGHT)},
     "reformer": {"axial_pos_embds_dim": [16, 48], "axial_pos_shape": [8, 8], "attn_layers": ["local", "lsh"]},
+    "vision-encoder-decoder": {"decoder": _DECODER},
     "wav2vec2-conformer": {"vocab_size": 32},
     "xlm": {"n_words": 99, "emb_dim": 64},
 }  # fmt: skip

@@ -146,11 +146,19 @@ def _rename_length(argument: Argument) -> Argument:
 
 
 def _image_argument(config: Any, spec: ModelSpec) -> Argument:
-    vision: Any = getattr(config, "vision_config", config)
+    vision = _find_vision_config(config)
     channels: Any = spec.channels or getattr(vision, "num_channels", getattr(vision, "in_channels", 3))
     size: Any = spec.image_size or getattr(vision, "image_size", getattr(vision, "input_size", 224))
     height, width = (size, size) if isinstance(size, int) else tuple(size)[-2:]
     return Argument("pixel_values", "image", (BATCH, channels, height, width), torch.float32)
+
+
+def _find_vision_config(config: Any) -> Any:
+    """The config that tells the picture's size: its own, or that of the part which sees."""
+    for holder in (config, *(getattr(config, name, None) for name in ("vision_config", "encoder"))):
+        if hasattr(holder, "image_size"):
+            return holder
+    return getattr(config, "vision_config", config)
 
 
 def find_vocabulary(model: nn.Module, spec: ModelSpec) -> int | None:
