@@ -174,7 +174,7 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
     return Finding(
         code,
         severity,
-        f"{said}: {_explain(telling)}.",
+        f"{said}: {_explain(telling)}{f' (first in `{where}`)' if where else ''}.",
         where,
         {
             "relative_change": worst.size,
