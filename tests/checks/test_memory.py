@@ -151,21 +151,21 @@ def test_the_allocator_peak_on_cuda_is_near_the_prediction():
 
 
 class AllPairs(nn.Module):
-    """A head that keeps products of all positions with all positions."""
+    """A norm that keeps products of all positions with all positions."""
 
-    def __init__(self, head):
+    def __init__(self, norm):
         super().__init__()
-        self.head = head
+        self.norm = norm
 
     def forward(self, h):
         for _ in range(8):
             h = h + 1e-3 * (h @ h.transpose(1, 2)).tanh().sum(-1, keepdim=True)
-        return self.head(h)
+        return self.norm(h)
 
 
 def test_a_recurrent_model_whose_memory_grows_with_the_square():
     model = TINY["mamba"][0]()
-    model.lm_head = AllPairs(model.lm_head)
+    model.backbone.norm_f = AllPairs(model.backbone.norm_f)
     (finding,) = [f for f in _run(model).findings if f.code == "T1-MEM-005"]
     assert finding.severity == "warning"
     assert finding.evidence["length_exponent"] > 1.3
