@@ -13,7 +13,8 @@ from tierproof.core.json_value import to_json_value
 from tierproof.model import device_memory
 from tierproof.model.prepare_subject import prepare_subject
 from tierproof.model.preserve import preserve
-from zoo.handwritten import HANDWRITTEN
+from zoo.handwritten import HANDWRITTEN, LstmLm
+from zoo.pretrained_configs import TINY
 
 
 def _run(model, deadline=None, **options):
@@ -147,3 +148,29 @@ def test_the_allocator_peak_on_cuda_is_near_the_prediction():
     measured = _run(model).measurements
     assert measured["peak_source"] == "allocator"
     assert measured["measured_peak_bytes"] > measured["breakdown_bytes"]["parameters"]
+
+
+class AllPairs(nn.Module):
+    """A norm that keeps products of all positions with all positions."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, h):
+        for _ in range(8):
+            h = h + 1e-3 * (h @ h.transpose(1, 2)).tanh().sum(-1, keepdim=True)
+        return self.norm(h)
+
+
+def test_a_recurrent_model_whose_memory_grows_with_the_square():
+    model = TINY["mamba"][0]()
+    model.backbone.norm_f = AllPairs(model.backbone.norm_f)
+    (finding,) = [f for f in _run(model).findings if f.code == "T1-MEM-005"]
+    assert finding.severity == "warning"
+    assert finding.evidence["length_exponent"] > 1.3
+
+
+@pytest.mark.parametrize("build", [LstmLm, TINY["mamba"][0], TINY["gpt2"][0]])
+def test_other_models_are_not_told_that_they_grow(build):
+    assert "T1-MEM-005" not in _codes(_run(build()))

@@ -10,13 +10,7 @@ from tierproof.core.report import TraitEvidence
 from tierproof.model.call import Call
 from tierproof.model.declared_causality import count_tied, find_declared_causality, has_norm_over_batch
 from tierproof.model.embedding_probe import Lookups
-from tierproof.model.evidence.attention import describe_attention
-from tierproof.model.evidence.experts import describe_experts
-from tierproof.model.evidence.layout import describe_encoder_decoder, describe_pooling, describe_stem
-from tierproof.model.evidence.norms import describe_norms
-from tierproof.model.evidence.positions import describe_positions
-from tierproof.model.evidence.recurrence import describe_cache, describe_recurrence
-from tierproof.model.evidence.ties import describe_ties
+from tierproof.model.evidence.collect import describe_layout, describe_model
 from tierproof.model.forward_census import take_census
 from tierproof.model.forward_signature import read_signature
 from tierproof.model.influence import InfluenceMap, is_causal, measure_influence
@@ -53,27 +47,14 @@ def measure_traits(
     measured = is_causal(influence) if positions_mix else None
     encoder_decoder = kind == "encoder-decoder" or _has_two_sequences(inputs)
     kind = kind or _guess_kind(inputs, outputs, encoder_decoder, declared, measured)
-    config = getattr(model, "config", None)
-    experts = any("router" in path or "experts" in path for path, _ in model.named_modules()) or any(
-        (getattr(config, name, 0) or 0) > 1
-        for name in ("num_local_experts", "num_experts", "n_routed_experts")
-    )
     positions = _find_positions(model, lookups)
     recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules()) or _is_state_space(model)
     cache = _accepts_cache(model)
     call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
     census = take_census(model, lambda: answer(call))
     described = (
-        describe_positions(model, positions, lookups, census),
-        describe_norms(model, census),
-        describe_attention(model, census),
-        describe_experts(model, census),
-        describe_recurrence(model, recurrent, census),
-        describe_cache(model, cache),
-        describe_encoder_decoder(model, inputs, encoder_decoder),
-        describe_ties(model),
-        describe_pooling(model, outputs),
-        describe_stem(model, inputs, census),
+        *describe_model(model, census, lookups, positions=positions, recurrent=recurrent, cache=cache),
+        *describe_layout(model, census, inputs, outputs, encoder_decoder=encoder_decoder),
     )
     return Traits(
         kind=kind,
@@ -84,7 +65,7 @@ def measure_traits(
         max_length=inputs.max_length,
         positions=positions,
         encoder_decoder=encoder_decoder,
-        experts=experts,
+        experts=_has_experts(model),
         recurrent=recurrent,
         cache=cache,
         tied=count_tied(model) > 0,
@@ -92,7 +73,7 @@ def measure_traits(
         pooled=not outputs.per_position,
         evidence=(
             *_collect_evidence(declared, declared_by, influence, inputs),
-            *(item for item in described if item is not None),
+            *described,
         ),
     )
 
@@ -154,6 +135,13 @@ def _find_positions(model: nn.Module, lookups: Lookups) -> str:
     if any(path.rsplit(".", 1)[-1].lower() in ("pe", "pos_encoding") for path, _ in model.named_buffers()):
         return "sinusoidal"
     return "unknown"
+
+
+def _has_experts(model: nn.Module) -> bool:
+    config = getattr(model, "config", None)
+    named = any("router" in path or "experts" in path for path, _ in model.named_modules())
+    counts = ("num_local_experts", "num_experts", "n_routed_experts")
+    return named or any((getattr(config, name, 0) or 0) > 1 for name in counts)
 
 
 def _is_state_space(model: nn.Module) -> bool:

@@ -19,6 +19,7 @@ Findings:
     T1-MEM-002 info: large buffers repeat each other value for value.
     T1-MEM-003 info: other sizes cannot be forecast, and why.
     T1-MEM-004 info: parameters are not trainable: they take no gradients and no optimizer state.
+    T1-MEM-005 warning: activations grow faster than the length, although the model is recurrent.
 
 Source: PyTorch's saved-tensor hooks; Kingma and Ba 2014 for the optimizer's two copies.
 """
@@ -43,6 +44,8 @@ from tierproof.model.training_memory import TrainingMemory, measure_activations,
 
 # A sum of products of axes fits exactly; what misses by more has steps, thresholds or data in it.
 WORST_FIT_ERROR = 0.01
+# A recurrence keeps as much for each step; what is fitted at small sizes leaves room for a constant part.
+MOST_RECURRENT_EXPONENT = 1.3
 # Equal buffers below this are not worth a line.
 DUPLICATE_BYTES = 8 << 20
 FORECAST_BATCHES = (1, 2, 4, 8, 16, 32)
@@ -88,6 +91,7 @@ def run(context: CheckContext) -> CheckOutput:
     else:
         fixed = count.bytes + count.trainable_bytes + optimizer_bytes["adamw"]
         measurements.update(_forecast(subject, fit, fixed))
+        findings += _judge_growth(subject, measurements["length_exponent_at_longest"])
     return CheckOutput(tuple(findings), measurements)
 
 
@@ -188,6 +192,24 @@ def _forecast(subject: Subject, fit: ActivationFit, fixed_bytes: int) -> dict[st
         "fit_relative_error": fit.relative_error,
         "length_exponent_at_longest": fit.length_exponent(plan.default_batch, max(lengths)),
     }
+
+
+def _judge_growth(subject: Subject, exponent: JsonValue) -> list[Finding]:
+    """A recurrent model without attention has no reason to keep anything for each pair of positions."""
+    attends = any(item.trait == "attention" for item in subject.traits.evidence)
+    if not subject.traits.recurrent or attends or not isinstance(exponent, float):
+        return []
+    if exponent <= MOST_RECURRENT_EXPONENT:
+        return []
+    return [
+        Finding(
+            code="T1-MEM-005",
+            severity=Severity.WARNING,
+            message=f"Activations grow with length to the power {exponent:.2g}, although the model is recurrent.",
+            evidence={"length_exponent": exponent, "usual_exponent": 1.0},
+            hint="Look for a product of all positions with all positions, or a state that is kept whole at every step.",
+        )
+    ]
 
 
 def _find_over_device_memory(subject: Subject, predicted_bytes: int) -> list[Finding]:

@@ -2,7 +2,8 @@
 
 What it does: runs one input twice with different random states and once more after another input; compares
 the caller's tensors before and after; runs different inputs side by side; runs extreme inputs, length 1 and
-fully masked rows; runs once in bfloat16 autocast and, up to 50 M parameters, on a float16 copy.
+fully masked rows; runs once in bfloat16 and in float16 autocast and, up to 50 M parameters, on a float16
+copy.
 
 Why it matters: dropout left on in evaluation, a counter that leaks from call to call or a NaN in one masked
 row spoils a batch that looks fine.

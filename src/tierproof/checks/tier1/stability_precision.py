@@ -1,4 +1,4 @@
-"""Reduced precision: bfloat16 autocast, and float16 on a copy, against finite float32."""
+"""Reduced precision: autocast to bfloat16 and float16, and float16 on a copy, against finite float32."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def judge_precision(context: CheckContext, call: Call, measurements: dict[str, J
         measurements["largest_activation"] = largest.after.largest
         measurements["largest_activation_in"] = largest.path
     measurements["float16"] = _try_float16(subject, call)
+    measurements["float16_autocast"] = _try_autocast(subject, call)
     beyond = find_first(observations, _fits_float16, lambda values: not _fits_float16(values))
-    if beyond is not None and measurements["float16"] != "finite":
+    tried = (measurements["float16"], measurements["float16_autocast"])
+    if beyond is not None and tried != ("finite", "finite"):
         findings.append(_report_overflow(beyond))
     return findings
 
@@ -65,6 +67,16 @@ def _judge_bfloat16(subject: Subject, call: Call, measurements: dict[str, JsonVa
             hint="Compute this module's softmax, norm or division in float32.",
         )
     ]
+
+
+def _try_autocast(subject: Subject, call: Call) -> str:
+    """How float16 autocast fares: finite, not finite, or what it raises."""
+    try:
+        with torch.autocast(subject.device.type, dtype=torch.float16):
+            answers = collect_answers(subject.forward(call))
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        return f"raises {type(error).__name__}"
+    return "finite" if measure_range(list(answers.values())).sound else "not finite"
 
 
 def _try_float16(subject: Subject, call: Call) -> str:
