@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _HIDDEN_ROW = "torch's own attention gives NaN for a row whose every key is hidden (pytorch#41508)"
+_SQUEEZED = "its joint network squeezes the target's axis away when there is a single target token"
 
 EXPLAINED: dict[tuple[str, str], str] = {
     # Errors.
@@ -16,6 +17,12 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-prophetnet", "T1-CACHE-001"): (
         "transformers 5.24 gives the decoder's first position another answer with every length of the target"
     ),
+    ("hf-aimv2", "T1-SDPA-001"): (
+        "transformers 5.24 leaves its text encoder's causal mask to SDPA and tells SDPA is_causal=False: eager attention "
+        "is causal, SDPA is not"
+    ),
+    ("hf-parakeet_rnnt", "T1-SHAPE-003"): _SQUEEZED,
+    ("hf-nemotron_asr_streaming", "T1-SHAPE-003"): _SQUEEZED,
     # Warnings.
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,

@@ -320,6 +320,8 @@ def _read_factor(value: Any) -> float | None:
         return float(value)
     if not isinstance(value, Tensor) or isinstance(value, nn.Parameter):
         return None if isinstance(value, nn.Parameter) else 1.0
+    if torch._C._functorch.is_functorch_wrapped_tensor(value):
+        return None  # transformers builds masks under vmap, where no tensor has one value
     if value.numel() == 1:
         return float(value.detach()) if not value.requires_grad else None
     return None if value.dim() and value.shape[-1] == 1 else 1.0

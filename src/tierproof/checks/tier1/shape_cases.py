@@ -96,7 +96,10 @@ def _refuse(subject: Subject, length: int, token_s: float) -> str:
 def _count_heads(subject: Subject) -> int:
     config = getattr(subject.model, "config", None)
     for name in _CONFIGURED_HEADS:
-        value = getattr(config, name, None)
+        try:
+            value = getattr(config, name, None)
+        except RuntimeError:  # transformers refuses to name one number where the layers differ in it
+            continue
         if isinstance(value, int) and value > 0:
             return value
     return 12
