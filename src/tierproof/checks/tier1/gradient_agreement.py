@@ -45,9 +45,8 @@ _TOLERANCE_FLOAT32 = 5e-2
 # A mismatch counts only when the difference quotients agree among themselves this many times better.
 _TRUST = 5.0
 _GROUPS = 6
-# Up to these sizes every module is compared by itself: what is wrong in one is not drowned by its neighbours.
-_MOST_MODULES = 40
-_SMALL_PARAMETERS = 1_000_000
+# In float64 the two agree to 1e-8, with float32 islands inside to 1e-4: only beyond is a stretch looked into.
+_SUSPICION = 1e-4
 # Norms of gradients in two dtypes agree by far better than this; those below the share of the largest do not count.
 _SAME_NORM = 0.02
 _COUNTING_SHARE = 1e-3
@@ -127,42 +126,46 @@ def compare_gradients(
         return [], {"finite_difference": arena if isinstance(arena, str) else "nothing to compare"}
     if arena.evaluate({}) != arena.evaluate({}):
         return [], {"finite_difference": "skipped: the forward is not repeatable"}
-    groups = _group_names(arena, names)
-    worst, wrong = 0.0, -1
+    groups = _cut_into_groups(arena, names)
+    worst = 0.0
+    guilty: list[str] = []
     result: DirectionalDerivative | None = None
     # A cut makes everything before it wrong, so the last wrong group holds it and the rest need not be asked.
-    for index in reversed(range(len(groups))):
-        if context.deadline.expired:
+    for group in reversed(groups):
+        if context.deadline.expired or result is not None:
             break
-        first = arena.compare(groups[index], 0)
+        first = arena.compare(group, 0)
         if first.spread * _TRUST <= first.mismatch:
             worst = max(worst, first.mismatch)
-        if first.mismatch > arena.tolerance and (confirmed := arena.disagrees(groups[index])) is not None:
-            result, wrong = confirmed, index
-            break
+        for part in _cut_into_modules(group) if first.mismatch > _SUSPICION else ():
+            result = arena.disagrees(part) if arena.compare(part, 0).mismatch > arena.tolerance else None
+            if result is not None:
+                guilty = part
+                break
     measured: dict[str, JsonValue] = {
         "finite_difference": "float64" if arena.tolerance == _TOLERANCE_FLOAT64 else "float32",
         "largest_relative_mismatch": worst,
     }
     if result is None:
         return [], measured
-    if _is_truncated(context.subject.model, groups[wrong], log):
-        return [_note_truncated(result, groups[wrong])], measured
-    last = _find_last_wrong(arena, groups[wrong])
+    if _is_truncated(context.subject.model, guilty, log):
+        return [_note_truncated(result, guilty)], measured
+    last = _find_last_wrong(arena, guilty)
     return [_report(arena, result, last, order, log)], measured
 
 
-def _group_names(arena: _Arena, names: list[str]) -> list[list[str]]:
-    """Each module by itself where the model is small, else stretches of neighbours in order of use."""
-    owners: dict[str, list[str]] = {}
-    for name in names:
-        owners.setdefault(name.rpartition(".")[0], []).append(name)
-    double = arena.tolerance == _TOLERANCE_FLOAT64
-    size = sum(parameter.numel() for parameter in arena.parameters.values())
-    if double and len(owners) <= _MOST_MODULES and size <= _SMALL_PARAMETERS:
-        return list(owners.values())
-    length = -(-len(names) // (_GROUPS if double else 2))
+def _cut_into_groups(arena: _Arena, names: list[str]) -> list[list[str]]:
+    """Stretches of neighbours in order of use."""
+    length = -(-len(names) // (_GROUPS if arena.tolerance == _TOLERANCE_FLOAT64 else 2))
     return [names[start : start + length] for start in range(0, len(names), length)]
+
+
+def _cut_into_modules(group: list[str]) -> list[list[str]]:
+    """The whole, then each module of it by itself, the last first: a small wrong one drowns among its neighbours."""
+    owners: dict[str, list[str]] = {}
+    for name in group:
+        owners.setdefault(name.rpartition(".")[0], []).append(name)
+    return [group, *reversed(owners.values())] if len(owners) > 1 else [group]
 
 
 def _prepare_arena(context: CheckContext, call: Call, norms: Mapping[str, float | None]) -> _Arena | str:

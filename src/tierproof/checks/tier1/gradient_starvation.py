@@ -94,7 +94,9 @@ def judge_starved(
         findings = _judge_unused(model, passes[0], unused, ())
         return [*findings, _note_unjudged(used, "the forward is not repeatable from a fixed seed")]
     verdicts = _probe_all(context, call, passes, used, probe)
-    findings = _judge_unused(model, passes[0], unused, [i for i in used if verdicts[i] == "unused" and not i.connected])
+    findings = _judge_unused(
+        model, passes[0], unused, [i for i in used if verdicts[i] == "unused" and not i.connected]
+    )
     findings += _report_cuts(
         context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"]
     )
