@@ -66,7 +66,7 @@ class Check:
         run: raises nothing on purpose; a crash is reported as `errored`.
         needs: traits it needs, as words of `needed_traits.NEEDED_TRAITS`; where one is lacking it is skipped.
         cost_steps: expected cost on a large model, in training steps (forward, backward, update) of the
-            default call.
+            default batch at a length of 128, or of the default call where that is longer.
         value: what a verdict loses without it, from 0 to 100. A short budget drops the least valuable first.
         opt_in: runs only when its full code is named, or when a budget is given that has room for it.
     """

@@ -87,6 +87,11 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # By storage; the tensors are held so that no address is given out twice.
         self._origins: dict[int, tuple[str, Tensor]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that nothing here must be hidden from a compiler: the wrapper that hides it imports one."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:

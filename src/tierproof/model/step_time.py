@@ -12,6 +12,8 @@ from tierproof.model.subject import Subject
 
 # A backward pass costs about twice a forward pass (two products for each one of the forward).
 _FORWARDS_PER_STEP = 3.0
+# Costs are stated in steps of at least this length: some checks try long inputs whatever the default is.
+_LEAST_LENGTH = 128
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,18 @@ class StepTime:
 
 
 def measure_step_time(subject: Subject, seed: int) -> StepTime:
-    """Time one forward and backward pass; where the model cannot be trained, forward passes alone.
+    """Time one forward and backward pass of the default batch, at its length or at 128 if that is more.
+
+    Where the model cannot be trained, forward passes alone are timed.
 
     Gradients and state that a forward pass changes are the caller's to put back.
 
     Raises:
         Exception: what the model raises on the default call in evaluation mode.
     """
-    call = subject.make_call(seed=seed)
+    inputs = subject.inputs
+    longer = inputs.clip_length(max(inputs.default_length, _LEAST_LENGTH)) if inputs.has_length else None
+    call = subject.make_call(length=longer, target_length=longer, seed=seed)
     subject.model.train()
     began = time.perf_counter()
     try:
@@ -41,6 +47,7 @@ def measure_step_time(subject: Subject, seed: int) -> StepTime:
                 return StepTime(time.perf_counter() - began, trained=True)
     except Exception:  # noqa: BLE001 - a step that fails is for T1-GRAD to tell; its time is still wanted
         subject.model.eval()
+        call = subject.make_call(seed=seed)
     began = time.perf_counter()
     with torch.no_grad():
         subject.forward(call)
