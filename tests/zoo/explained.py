@@ -38,6 +38,7 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "hf-funnel",
         "T1-INIT-004",
     ): "its embeddings start with a standard deviation of 1, and its head is tied to them",
+    ("hf-levit", "T1-GRAD-014"): "in evaluation mode it reads its attention biases from a cache",
     ("hf-luke", "T1-GRAD-014"): "its queries between entities wait for entities",
     ("nn-attention", "T1-STAB-010"): _HIDDEN_ROW,
     ("nn-encoder_layer", "T1-STAB-010"): _HIDDEN_ROW,

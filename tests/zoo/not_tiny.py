@@ -4,12 +4,12 @@ from __future__ import annotations
 
 _REASONS = {
     "it needs a package that is not installed": (
-        "conditional_detr dab-detr deformable_detr detr dinat edgetam edgetam_vision_model eomt "
+        "perception_lm conditional_detr dab-detr deformable_detr detr dinat edgetam edgetam_vision_model eomt "
         "eomt_dinov3 fast_vlm gemma3n_vision higgs_audio_v2_tokenizer inkling_mm_model layoutlmv2 omdet- "
         "turbo oneformer pe_audio_video pe_video table-transformer timm_backbone timm_wrapper"
     ),
     "it cannot be called with less than several inputs that must fit each other (boxes, sessions, features, masks)": (
-        "align audioflamingo3_encoder autoformer bark blip-2 blip_2_qformer bros clap clvp "
+        "pi0 align audioflamingo3_encoder autoformer bark blip-2 blip_2_qformer bros clap clvp "
         "cohere_compass_vision dia edgetam_video fun_asr_nano_encoder gemma4_unified_assistant grounding- "
         "dino idefics informer instructblip instructblipvideo kosmos-2 kyutai_speech_to_text layoutlmv3 "
         "lightglue lilt lxmert mm-grounding-dino muse_glimmer_assistant pe_audio pix2struct qwen2_5_omni "
@@ -23,7 +23,7 @@ _REASONS = {
         "qwen2_5_omni_thinker qwen3_omni_moe qwen4_exp sapiens2 step3p7 voxtral_realtime_text"
     ),
     "its sizes hang together in a way of their own, which the table of names does not follow": (
-        "apertus1p5 bridgetower chmv2 cosmos3_edge cosmos3_edge_text cvt d_fine decision_transformer "
+        "pp_ocrv5_mobile_det apertus1p5 bridgetower chmv2 cosmos3_edge cosmos3_edge_text cvt d_fine decision_transformer "
         "deimv2 depth_anything depth_pro donut-swin dots3_note dpt efficientloftr fun_asr_nano "
         "gradium_phonon_tts granite_speech5_ctc granite_speech5_encoder hgnet_v2 hy_v4_vl hy_v4_vl_text "
         "mask2former maskformer maskformer-swin mimi mimi_decoder mistral4 molmo2 moonshine nemo_speechlm "
