@@ -23,6 +23,9 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ),
     ("hf-parakeet_rnnt", "T1-SHAPE-003"): _SQUEEZED,
     ("hf-nemotron_asr_streaming", "T1-SHAPE-003"): _SQUEEZED,
+    ("hf-nemotron_asr_streaming", "T1-SDPA-001"): (
+        "its eager attention fills whole rows with −inf where a chunk sees nothing, and gives NaN (transformers 5.24)"
+    ),
     # Warnings.
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,
@@ -31,6 +34,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "T1-INPUT-004",
     ): "it has no positions: nothing but its neighbours' contents reach a token",
     ("nn-embedding_bag", "T1-INPUT-004"): "a bag has no order",
+    (
+        "hf-funnel",
+        "T1-INIT-004",
+    ): "its embeddings start with a standard deviation of 1, and its head is tied to them",
+    ("hf-levit", "T1-GRAD-014"): "in evaluation mode it reads its attention biases from a cache",
     ("hf-luke", "T1-GRAD-014"): "its queries between entities wait for entities",
     ("nn-attention", "T1-STAB-010"): _HIDDEN_ROW,
     ("nn-encoder_layer", "T1-STAB-010"): _HIDDEN_ROW,

@@ -13,7 +13,6 @@ def _turn(sections: list[int], **more: Any) -> dict[str, Any]:
 
 
 _EIGHT, _FOUR = [4, 2, 2], [2, 1, 1]
-_TEXT_KEYS = {"text_config": {"num_key_value_heads": 4}}
 
 # What from_encoder_decoder_configs sets.
 _DECODER = {"is_decoder": True, "add_cross_attention": True}
@@ -32,12 +31,12 @@ TYPE_SIZES: dict[str, dict[str, Any]] = {
     "glm46v": {"text_config": _turn(_EIGHT)},
     "glm4v": {"text_config": _turn(_EIGHT)},
     "glm4v_moe": {"text_config": _turn(_FOUR, partial_rotary_factor=0.5)},
-    "glm5_next": _TEXT_KEYS,
     "glm_image": {"text_config": _turn(_EIGHT)},
     "glm_ocr": {"text_config": _turn(_EIGHT)},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "num_layers": 2},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"], "num_hidden_layers": 2},
     "led": {"max_encoder_position_embeddings": 128, "max_decoder_position_embeddings": 64, "attention_window": 8},
+    "longformer": {"attention_window": [8, 8]},
     "mamba2": {"num_heads": 8, "head_dim": 16, "n_groups": 2, "chunk_size": 8},
     "qwen2_5_vl": {"text_config": _turn(_EIGHT)},
     "qwen2_vl": {"text_config": _turn(_EIGHT)},

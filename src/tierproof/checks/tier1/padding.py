@@ -63,6 +63,7 @@ _BY_DESIGN = {
     "mobilebert": "joins the embeddings of neighbours",
     "yoso": "estimates attention by hashing, over all positions",
     "nystromformer": "convolves the values along the sequence",
+    "funnel": "pools neighbours, hidden with visible ones",
     "convbert": "convolves along the sequence",
     "rwkv": "carries its state through every position",
     "recurrent_gemma": "carries its state through every position",

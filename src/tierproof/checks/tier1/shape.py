@@ -25,7 +25,7 @@ Findings:
     T1-SHAPE-008 info: the declared maximum counts positions that the padding offset takes away (RoBERTa's
         family).
     T1-SHAPE-009 error: every size raises.
-    T1-SHAPE-010 info: inputs shorter than a convolution or pooling of the model takes are refused.
+    T1-SHAPE-010 info: inputs shorter than the model pools or convolves over are refused.
 
 Source: transformers' model tester sweeps a part of this; the thresholds are those of `shape_cases`.
 """
@@ -189,13 +189,13 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
             )
         )
         return findings
-    if _are_shorter_than_a_kernel(subject, lengths, passed):
+    if _are_too_short(subject, lengths, passed):
         shortest = min(r.case.length or 0 for r in passed)
         findings.append(
             Finding(
                 f"{CODE}-010",
                 Severity.INFO,
-                f"Fewer than {shortest} positions are less than a convolution or pooling of the model takes.",
+                f"The model needs {shortest} positions or more, as one does that pools or convolves.",
                 where=lengths[0].where,
                 evidence={"shortest_working_length": shortest, "exception": lengths[0].error},
                 hint=f"Pad inputs to at least {shortest} positions.",
@@ -217,15 +217,18 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
     return findings
 
 
-def _are_shorter_than_a_kernel(subject: Subject, raised: list[CaseResult], passed: list[CaseResult]) -> bool:
-    """Whether all that raised is shorter than all that passed, and a kernel says so.
+def _are_too_short(subject: Subject, raised: list[CaseResult], passed: list[CaseResult]) -> bool:
+    """Whether the model needs some positions to begin with: all that raised is shorter than all that passed.
 
-    A causal model has to begin with one token, so it is not excused.
+    Either a kernel says so, or two positions are as little as one (Funnel halves twice). A causal model has to begin
+    with one token, so it is not excused.
     """
     if not raised or subject.traits.kind == "causal-lm":
         return False
     shortest = min(r.case.length or 0 for r in passed)
-    return all((r.case.length or 0) < shortest and _KERNEL_ERROR.search(r.error) for r in raised)
+    if any((r.case.length or 0) >= shortest for r in raised):
+        return False
+    return {1, 2} <= {r.case.length for r in raised} or all(_KERNEL_ERROR.search(r.error) for r in raised)
 
 
 def _describe_length(
