@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ FINER_STEPS_FLOAT64 = (1e-5, 1e-6, 1e-7)
 # Steps that must agree before a disagreement with backward is believed: in float64 all of them, because a norm
 # of a vector near zero bends so sharply that only the finest step begins to see its slope.
 _WITNESSES = 4
+# Finer steps that come this much nearer to backward than the coarse ones are speak for it.
+_ACQUITTAL = 0.3
 # A derivative this small beside the objective itself is rounding, by backward as by differences.
 _NOTHING = 1e-10
 
@@ -110,7 +113,12 @@ def compare_along_direction(
         bend = min(
             abs(means[at] - centre) * 2 / size for at, size in ((0, steps[0]), (len(steps), finer_steps[0]))
         )
-    return _settle(analytic, variance**0.5, quotients[: len(steps)], bend)
+    settled = _settle(analytic, variance**0.5, quotients[: len(steps)], bend)
+    nearest = min((abs(q - analytic) for q in quotients[len(steps) :]), default=math.inf)
+    if nearest < _ACQUITTAL * abs(settled.numeric - analytic):
+        # Fine steps go over to backward's side: the coarse ones agree on the flat of a function that is steep near by.
+        return replace(settled, spread=math.inf)
+    return settled
 
 
 def _settle(analytic: float, typical: float, quotients: list[float], bend: float) -> DirectionalDerivative:

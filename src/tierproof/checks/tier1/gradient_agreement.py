@@ -135,8 +135,9 @@ def compare_gradients(
         if context.deadline.expired or result is not None:
             break
         first = arena.compare(group, 0)
-        if first.spread * _TRUST <= first.mismatch:
-            worst = max(worst, first.mismatch)
+        if first.spread * _TRUST > first.mismatch:
+            continue  # the steps disagree among themselves: nothing can be concluded here
+        worst = max(worst, first.mismatch)
         for part in _cut_into_modules(group) if first.mismatch > _SUSPICION else ():
             result = arena.disagrees(part) if arena.compare(part, 0).mismatch > arena.tolerance else None
             if result is not None:
