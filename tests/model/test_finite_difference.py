@@ -57,3 +57,20 @@ def test_at_a_kink_there_is_no_derivative_to_compare_with():
     )
     assert result.mismatch > 0.5
     assert result.spread >= result.mismatch
+
+
+@pytest.mark.parametrize(("slope", "trusted"), [(1e-6, False), (1e-2, True)])
+def test_a_slope_below_the_rounding_of_float32_is_no_mismatch(slope, trusted):
+    here = torch.ones(1, dtype=torch.float64)
+    result = compare_along_direction(
+        lambda replaced: 4.0,
+        {"p": here},
+        {"p": slope * here},
+        ["p"],
+        still_rows={},
+        seed=1,
+        steps=STEPS_FLOAT64,
+        finer_steps=FINER_STEPS_FLOAT64,
+        tolerance=5e-3,
+    )
+    assert (result.mismatch > result.spread) is trusted

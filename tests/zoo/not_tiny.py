@@ -5,13 +5,11 @@ from __future__ import annotations
 _REASONS = {
     "it needs a package that is not installed": (
         "perception_lm conditional_detr dab-detr deformable_detr detr dinat edgetam edgetam_vision_model eomt "
-        "eomt_dinov3 fast_vlm gemma3n_vision higgs_audio_v2_tokenizer inkling_mm_model layoutlmv2 omdet- "
-        "turbo oneformer pe_audio_video pe_video table-transformer timm_backbone timm_wrapper"
+        "eomt_dinov3 fast_vlm gemma3n_vision higgs_audio_v2_tokenizer inkling_mm_model layoutlmv2 omdet-turbo oneformer pe_audio_video pe_video table-transformer timm_backbone timm_wrapper"
     ),
     "it cannot be called with less than several inputs that must fit each other (boxes, sessions, features, masks)": (
         "pi0 align audioflamingo3_encoder autoformer bark blip-2 blip_2_qformer bros clap clvp "
-        "cohere_compass_vision dia edgetam_video fun_asr_nano_encoder gemma4_unified_assistant grounding- "
-        "dino idefics informer instructblip instructblipvideo kosmos-2 kyutai_speech_to_text layoutlmv3 "
+        "cohere_compass_vision dia edgetam_video fun_asr_nano_encoder gemma4_unified_assistant grounding-dino idefics informer instructblip instructblipvideo kosmos-2 kyutai_speech_to_text layoutlmv3 "
         "lightglue lilt lxmert mm-grounding-dino muse_glimmer_assistant pe_audio pix2struct qwen2_5_omni "
         "qwen3_asr_encoder sam2_video sam3_tracker_video sam3_video siglip2 time_series_transformer tvp "
         "vibevoice_acoustic_tokenizer_encoder videoprism xcodec2"

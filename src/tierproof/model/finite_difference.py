@@ -18,6 +18,9 @@ STEPS_FLOAT32 = (1e-2, 2e-2, 5e-3)
 # Tried last, and only to acquit: beside a vector of 1e-6 whose norm is taken, as in MobileViT when it is new, all
 # the steps above are far away and agree on a slope of nothing.
 FINER_STEPS_FLOAT64 = (1e-5, 1e-6, 1e-7)
+# Where no step moves the objective at all, a change of less than this share of it is lost in a part that is computed
+# in float32 (a softmax, a norm), whatever the dtype of the rest.
+_DROWNED = 1e-6
 # Steps that must agree before a disagreement with backward is believed: in float64 all of them, because a norm
 # of a vector near zero bends so sharply that only the finest step begins to see its slope.
 _WITNESSES = 4
@@ -105,6 +108,8 @@ def compare_along_direction(
             return DirectionalDerivative(analytic, quotient, 0.0, 0.0)
         if abs(quotient - analytic) <= tolerance * scale:
             return DirectionalDerivative(analytic, quotient, scale, 0.0)
+    if not any(quotients[: len(steps)]) and 2 * max(steps) * abs(analytic) <= _DROWNED * abs(means[0]):
+        return DirectionalDerivative(analytic, 0.0, max(variance**0.5, abs(analytic)), float("inf"))
     bend = 0.0
     if finer_steps:
         # The finest of all steps drown in rounding, so the bend is read where the first ones meet the finer.

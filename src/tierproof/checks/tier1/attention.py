@@ -38,6 +38,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
 from tierproof.model.execution_trace import ExecutionTrace
+from tierproof.model.library_class import is_library_class
 from tierproof.model.steady_answer import Baseline, find_baseline
 from tierproof.model.weight_statistics import looks_trained
 
@@ -107,7 +108,7 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
         )
     if others:
         first = others[0]
-        library = _is_from_library(model, first.path)
+        library = is_library_class(model, first.path)
         findings.append(
             Finding(
                 "T1-ATTN-002",
@@ -196,7 +197,7 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
         findings.append(
             Finding(
                 "T1-ATTN-005",
-                Severity.INFO if _is_from_library(model, first.path) else Severity.WARNING,
+                Severity.INFO if is_library_class(model, first.path) else Severity.WARNING,
                 f"Queries and keys are the same tensor{_count(same)}: attention is symmetric, and each position "
                 "attends most to itself.",
                 first.path,
@@ -230,7 +231,7 @@ def _report_scale(
     first = scores[0]
     return Finding(
         code,
-        Severity.INFO if _is_from_library(model, first.path) else Severity.WARNING,
+        Severity.INFO if is_library_class(model, first.path) else Severity.WARNING,
         f"{message}{_count(scores)}.",
         first.path,
         {
@@ -246,11 +247,6 @@ def _report_scale(
 
 def _count(calls: Sequence[object]) -> str:
     return f" (in {len(calls)} places)" if len(calls) > 1 else ""
-
-
-def _is_from_library(model: nn.Module, path: str) -> bool:
-    """Whether the module's class comes from transformers, whose choices of scale follow publications."""
-    return type(model.get_submodule(path)).__module__.startswith("transformers.")
 
 
 CHECK = Check("T1-ATTN", "attention", 1, run, needs=("parameter values",), cost_steps=0.2, value=70)

@@ -1,0 +1,10 @@
+"""Whether a module's code is the transformers library's own, whose deviations follow publications."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def is_library_class(model: nn.Module, path: str) -> bool:
+    """Whether the class of the module at `path` comes from transformers."""
+    return type(model.get_submodule(path)).__module__.startswith("transformers.")
