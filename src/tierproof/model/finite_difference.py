@@ -81,19 +81,8 @@ def compare_along_direction(
         finer_steps: tried after them; they count only where they agree.
         tolerance: relative mismatch that ends the search.
     """
-    generator = torch.Generator().manual_seed(seed)
-    direction = {name: draw_noise(parameters[name], generator) for name in names}
-    for name, row in still_rows.items():
-        if name in direction:
-            direction[name][row] = 0.0
-    analytic, variance = 0.0, 0.0
-    for name, step in direction.items():
-        gradient = gradients.get(name)
-        if gradient is not None:
-            dense = gradient.to_dense() if gradient.is_sparse else gradient
-            product = dense.double() * step.double()
-            analytic += float(product.sum())
-            variance += float(product.square().sum())
+    direction = _draw_direction(parameters, names, still_rows, seed)
+    analytic, variance = _project(gradients, direction)
     quotients: list[float] = []
     means: list[float] = []
     for size in (*steps, *finer_steps):
@@ -124,6 +113,30 @@ def compare_along_direction(
         # Fine steps go over to backward's side: the coarse ones agree on the flat of a function that is steep near by.
         return replace(settled, spread=math.inf)
     return settled
+
+
+def _draw_direction(
+    parameters: Mapping[str, Tensor], names: Iterable[str], still_rows: Mapping[str, int], seed: int
+) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    direction = {name: draw_noise(parameters[name], generator) for name in names}
+    for name, row in still_rows.items():
+        if name in direction:
+            direction[name][row] = 0.0
+    return direction
+
+
+def _project(gradients: Mapping[str, Tensor | None], direction: Mapping[str, Tensor]) -> tuple[float, float]:
+    """Backward's derivative along the direction, and the sum of squares of its terms."""
+    analytic, variance = 0.0, 0.0
+    for name, step in direction.items():
+        gradient = gradients.get(name)
+        if gradient is not None:
+            dense = gradient.to_dense() if gradient.is_sparse else gradient
+            product = dense.double() * step.double()
+            analytic += float(product.sum())
+            variance += float(product.square().sum())
+    return analytic, variance
 
 
 def _settle(analytic: float, typical: float, quotients: list[float], bend: float) -> DirectionalDerivative:

@@ -39,12 +39,19 @@ class OperationLog:
         used_without_gradient: ids of those that were used while gradients were switched off.
         cuts: where gradients were cut, in order.
         choices: paths of the modules in which a hard choice (top-k, argmax, rounding) was made.
+        lone_softmaxes: paths of the modules in which a softmax had one entry only, which is then always one:
+            attention over a single key, whose queries and keys do not matter.
     """
 
     used: dict[int, int] = field(default_factory=dict)
     used_without_gradient: set[int] = field(default_factory=set)
     cuts: list[GradientCut] = field(default_factory=list)
     choices: set[str] = field(default_factory=set)
+    lone_softmaxes: set[str] = field(default_factory=set)
+
+    def is_near_lone_softmax(self, path: str) -> bool:
+        """Whether a softmax of the module or of its parent had a single entry."""
+        return path in self.lone_softmaxes or path.rpartition(".")[0] in self.lone_softmaxes
 
     def is_near_choice(self, path: str) -> bool:
         """Whether a hard choice was made in the module, its parent or its grandparent (the root excepted)."""
@@ -86,6 +93,8 @@ class OperationRecorder(TorchFunctionMode):
                 self.log.used.setdefault(id(tensor), self._ticks)
                 if not torch.is_grad_enabled():
                     self.log.used_without_gradient.add(id(tensor))
+        if _is_lone_softmax(name, args, kwargs):
+            self.log.lone_softmaxes.add(self._trace.current)
         if name in _CHOICES:
             self.log.choices.add(self._trace.current)
         elif name in _CUTS and args and isinstance(args[0], Tensor) and args[0].requires_grad:
@@ -98,6 +107,16 @@ _INSPECTIONS = frozenset(
      "layout", "stride", "is_contiguous", "data_ptr", "is_cuda", "grad", "grad_fn", "is_leaf", "element_size",
      "is_complex", "is_sparse", "is_quantized", "__hash__", "_version", "names", "is_nested", "is_cpu", "__len__"}
 )  # fmt: skip
+
+
+def _is_lone_softmax(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    if name == "scaled_dot_product_attention":
+        key = kwargs.get("key", args[1] if len(args) > 1 else None)
+        return isinstance(key, Tensor) and key.dim() >= 2 and key.shape[-2] == 1
+    if name != "softmax" or not args or not isinstance(args[0], Tensor):
+        return False
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    return isinstance(axis, int) and args[0].dim() > 0 and args[0].shape[axis] == 1
 
 
 def _tensors_among(values: Iterable[Any]) -> Iterable[Tensor]:

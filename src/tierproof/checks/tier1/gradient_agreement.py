@@ -50,8 +50,6 @@ _MOST_PARTS = 24
 _GROUPS = 6
 # In float64 the two agree to 1e-8, with float32 islands inside to 1e-4: only beyond is a stretch looked into.
 _SUSPICION = 1e-4
-# Each part of a stretch costs two forwards a step; the stretches themselves are always asked.
-_MOST_PARTS = 16
 # Norms of gradients in two dtypes agree by far better than this; those below the share of the largest do not count.
 _SAME_NORM = 0.02
 _COUNTING_SHARE = 1e-3

@@ -109,6 +109,7 @@ def judge_starved(
         "unused": "take part in the forward, but no answer depends on them",
         "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
         "chosen": "feed only hard choices (top-k, argmax, rounding) or were not chosen by one",
+        "lone": "feed a softmax over a single key, which is one whatever they hold",
         "padding": "are read at the row of padding_idx alone, which gets no gradient by request",
         "empty": "get no gradient because no position of this input goes through them",
         "not probed": "get no gradient and were not probed: others in the same model were judged first",
@@ -139,6 +140,8 @@ def _probe_all(
         movement = probe.measure(item.names) if not together.none else together
         if movement.smooth:
             verdicts[item] = "padding" if _reads_only_padding(context, call, item.path) else "cut"
+        elif movement.none and passes[0].log.is_near_lone_softmax(item.path):
+            verdicts[item] = "lone"
         elif passes[0].log.is_near_choice(item.path) or "expert" in item.path.lower():
             verdicts[item] = "chosen"
         elif not movement.none:
