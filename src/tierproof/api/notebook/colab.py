@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
 from tierproof.api.notebook.host import has_colab
 from tierproof.errors import OutputError, UsageError
 
-DRIVE = Path("/content/drive")
+DRIVE = Path(os.environ.get("TIERPROOF_DRIVE") or "/content/drive")
 _OUR_FOLDER = "tierproof"
 
 

@@ -68,7 +68,7 @@ def list_further_analyses(report: Report | None, measured_s: Mapping[str, float]
         FurtherAnalysis(
             "any package, safely",
             "it is planned first and added beside what is loaded",
-            "the cell that adds packages",
+            "session.add_packages('captum')",
             _seconds(measured_s.get("plan")),
             "as its plan says",
         )
@@ -127,7 +127,7 @@ def _list_gpu(report: Report | None) -> list[FurtherAnalysis]:
 def _list_extras(measured_s: Mapping[str, float]) -> list[FurtherAnalysis]:
     rows = []
     for extra, requirements in sorted(read_extras().items()):
-        if extra in _NOT_FOR_USERS:
+        if extra in _NOT_FOR_USERS or (extra == "torch" and not _is_lacking(requirements)):
             continue
         what, adds = EXTRAS.get(extra, (extra, "see the documentation"))
         rows.append(

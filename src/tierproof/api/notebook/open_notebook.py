@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tierproof._version import __version__
-from tierproof.api.doctor import doctor
 from tierproof.api.notebook.box import Box, Tone
 from tierproof.api.notebook.carry_out import carry_out
 from tierproof.api.notebook.export_results import restore_from
@@ -78,7 +77,7 @@ def _recover(session: Session, saved: str, lock: str, *, trust: bool, show: Call
     health = heal_kernel()
     if health.tone is Tone.BAD:
         return health
-    if not doctor().healthy or "mended" in health.title:
+    if health.tone is Tone.NOTE:
         lines.append(health.title)
     folder = Path(saved.strip()).expanduser() if saved.strip() else None
     if folder is not None:

@@ -51,6 +51,7 @@ class Session:
         self.latest: Box | ShownReport = Box("This notebook is ready.", Tone.NOTE)
         self.problem = ""
         self._chosen: ChosenModel | None = None
+        self._in_memory: nn.Module | None = None
         self._waiting: Plan | None = None
         self._error: BaseException | None = None
         self._measured_s: dict[str, float] = {}
@@ -66,6 +67,7 @@ class Session:
             trust: run code that comes with a gist or a hub model.
         """
         self.choice, self._chosen, self.report, self.problem = None, None, None, ""
+        self._in_memory = None
 
         def step() -> Box:
             with hold_output():
@@ -80,14 +82,14 @@ class Session:
 
     def check(self, model: nn.Module | None = None) -> ShownReport | Box:
         """Run Tier 1 on the chosen model, or on one that is in memory; keep the report and the weights."""
-        self.report = None
+        self.report, self._in_memory = None, model
 
         def step() -> ShownReport:
             with open_live_line() as show, hold_output() as held:
                 target = "the model in memory" if model is not None else ""
                 report = self._check(model, target, lambda done, total, name: show(_count(done, total, name)))
             self.report, self.problem = report, ""
-            return ShownReport(report, (*held.describe(), *self._keep_results(model)))
+            return ShownReport(report, (*held.describe(), *self._keep_results()))
 
         return self._show(carry_out("The model could not be checked.", step, self._keep_problem))
 
@@ -171,11 +173,13 @@ class Session:
 
     @property
     def model(self) -> nn.Module:
-        """The chosen model.
+        """The model in memory that was checked last, or the chosen one.
 
         Raises:
-            UsageError: none was chosen.
+            UsageError: there is none.
         """
+        if self._in_memory is not None:
+            return self._in_memory
         if self._chosen is None:
             raise UsageError(
                 f"no model is chosen{': ' + self.problem if self.problem else ''}",
@@ -239,12 +243,12 @@ class Session:
         assert self._chosen is not None
         return self._chosen
 
-    def _keep_results(self, model: nn.Module | None) -> tuple[str, ...]:
+    def _keep_results(self) -> tuple[str, ...]:
         """Write what a restart would lose; a disk that cannot be written is said, and costs no result."""
         assert self.report is not None
         try:
             self.folder.write_report(self.report)
-            lost = self.folder.write_weights(self.model if model is None else model)
+            lost = self.folder.write_weights(self.model)
             self._write_state()
         except TierproofError as error:
             return (f"A restart would lose this result: {error.message}",)
