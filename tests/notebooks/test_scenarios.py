@@ -62,7 +62,7 @@ def test_with_colab_the_model_is_uploaded_and_the_results_reach_the_browser_and_
         ran = run_all(kernel, read_cells("validate", values))
     after = read_base_files(str(runtime.python))
     assert before.find_changes(after) == ()
-    assert set(name.split()[0] for name in before.list_added(after)) == {"tierproof", "uv"}
+    assert {name.split()[0] for name in before.list_added(after)} == {"tierproof", "uv"}
     assert "Runtime: Colab" in ran["install"].text
     assert "Added colorlog" in ran["packages"].text
     assert (browser / "downloads" / "tierproof-report.zip").is_file()
