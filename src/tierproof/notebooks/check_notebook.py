@@ -74,6 +74,7 @@ def read_notebook(path: Path) -> tuple[Any, tuple[str, ...]]:
     """
     nbformat = require("nbformat", feature="to check notebooks")
     problems: list[str] = []
+    notebook: Any = {}
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
