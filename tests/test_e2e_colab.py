@@ -31,7 +31,8 @@ FAILED = {"output_type": "error", "ename": "ValueError", "evalue": "no"}
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("e2e_colab", ROOT / "scripts" / "e2e_colab.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "build_wheel", lambda _: tmp_path / "tierproof.whl")

@@ -32,7 +32,9 @@ def conclude(report: Report | None, problem: str, measured_s: Mapping[str, float
     rows = tuple(item.row for item in list_further_analyses(report, measured_s))
     if report is None:
         reason = problem or "The cell that checks the model has not been run."
-        return Box("Verdict: not judged.", Tone.WARN, (reason,), TITLES, rows, links=_LINKS)
+        return Box(
+            "Verdict: not judged.", Tone.WARN, (reason[:1].upper() + reason[1:],), TITLES, rows, links=_LINKS
+        )
     counts = dict.fromkeys(Severity, 0)
     for finding in report.findings:
         counts[finding.severity] += 1

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 TITLES = ("what", "adds", "how", "seconds", "download")
 _NOT_MEASURED = "not measured here"
 _PLAN_LIMIT_S = 20.0
-# What an extra is for. A test compares the keys with the extras that the distribution declares.
-EXTRAS: Mapping[str, tuple[str, str]] = {
-    "torch": ("torch itself", "every check"),
-    "hf": ("models from transformers", "the sources hub and hf:, with --weights their checkpoints"),
-    "plots": ("figures", "six figures in the report, and as PNG files by the export cell"),
-    "notebooks": ("building these notebooks", "tierproof notebook build and check, for maintainers"),
+# What an extra is for, and what uses it. A test compares the keys with the extras that the distribution declares.
+EXTRAS: Mapping[str, tuple[str, str, str]] = {
+    "torch": ("torch itself", "every check", "session.check()"),
+    "hf": ("models from transformers", "any model of the hub, by its id", "session.choose('hub', 'gpt2')"),
+    "plots": ("figures", "six in the report, and as PNG files", "session.export()"),
+    "notebooks": ("building these notebooks", "for maintainers", "tierproof notebook build"),
 }
 _NOT_FOR_USERS = ("notebooks",)
 
@@ -67,7 +67,7 @@ def list_further_analyses(report: Report | None, measured_s: Mapping[str, float]
     found.append(
         FurtherAnalysis(
             "any package, safely",
-            "it is planned first and added beside what is loaded",
+            "planned first, and added beside what is loaded",
             "session.add_packages('captum')",
             _seconds(measured_s.get("plan")),
             "as its plan says",
@@ -129,14 +129,12 @@ def _list_extras(measured_s: Mapping[str, float]) -> list[FurtherAnalysis]:
     for extra, requirements in sorted(read_extras().items()):
         if extra in _NOT_FOR_USERS or (extra == "torch" and not _is_lacking(requirements)):
             continue
-        what, adds = EXTRAS.get(extra, (extra, "see the documentation"))
+        what, adds, use = EXTRAS.get(extra, (extra, "see the documentation", ""))
         rows.append(
             FurtherAnalysis(
                 what,
                 adds,
-                f"tp.install({', '.join(map(repr, requirements))})"
-                if _is_lacking(requirements)
-                else "is there",
+                f"tp.install({', '.join(map(repr, requirements))})" if _is_lacking(requirements) else use,
                 _seconds(measured_s.get("figures")) if extra == "plots" else _NOT_MEASURED,
                 _find_download(requirements),
             )
