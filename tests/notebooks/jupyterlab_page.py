@@ -84,7 +84,11 @@ class LabPage:
     def open(self, address: str) -> None:
         self.page.goto(address)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=90_000)
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self) -> None:
+        """Wait for the status bar to say that the kernel is there and idle."""
+        self.page.locator(".jp-StatusBar-TextItem", has_text="Python 3 | Idle").wait_for(timeout=90_000)
 
     def choose(self, menu: str, item: str) -> None:
         """Choose an item of the menu bar."""
@@ -107,7 +111,7 @@ class LabPage:
         self.choose("Kernel", "Restart Kernel…")
         self.page.locator(".jp-Dialog button", has_text="Restart").last.click()
         self.page.wait_for_selector(".jp-Dialog", state="detached")
-        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+        self.wait_for_kernel()
 
     def cell(self, title: str) -> Any:
         return self.page.locator(".jp-CodeCell", has_text=title).first
@@ -125,10 +129,11 @@ class LabPage:
         self.page.set_viewport_size({"width": width, "height": 900})
         time.sleep(1)
         height = self.page.evaluate(
-            "() => { const n = document.querySelector('.jp-WindowedPanel-outer, .jp-Notebook');"
-            " return Math.ceil(n.scrollHeight) + 160; }"
+            "() => Math.max(...[...document.querySelectorAll('.jp-NotebookPanel *')].map(e => e.scrollHeight))"
+            " + 160"
         )
         self.page.set_viewport_size({"width": width, "height": min(height, 12_000)})
+        self.page.evaluate("() => document.querySelectorAll('.jp-NotebookPanel *').forEach(e => e.scrollTop = 0)")
         time.sleep(1)
         self.page.screenshot(path=str(path))
 
@@ -143,6 +148,17 @@ class LabPage:
                     .filter(e => e.getBoundingClientRect().right > right)
                     .map(e => e.tagName + '.' + e.className)
                 })"""
+            )
+        )
+
+    def find_squeezed(self) -> list[str]:
+        """Terms of the report that a notebook's own style has squeezed to a few letters a line."""
+        return list(
+            self.page.evaluate(
+                """() => [...document.querySelectorAll('.tp dt')]
+                  .filter(e => e.offsetParent && e.textContent.trim().length > 6)
+                  .filter(e => e.getBoundingClientRect().width < 60)
+                  .map(e => e.textContent.trim())"""
             )
         )
 

@@ -86,6 +86,7 @@ def photograph(lab: LabPage, name: str) -> None:
     for width in WIDTHS:
         lab.photograph(PICTURES / f"{name}-{width}.png", width)
         assert lab.find_wide() == [], f"{name} at {width} px"
+        assert lab.find_squeezed() == [], f"{name} at {width} px"
 
 
 def open_sections(lab: LabPage) -> None:

@@ -17,7 +17,7 @@ from tierproof.api.notebook.export_results import ExportRequest, export_results
 from tierproof.api.notebook.held_output import hold_output
 from tierproof.api.notebook.kernel_health import examine_kernel, heal_kernel
 from tierproof.api.notebook.live_line import open_live_line
-from tierproof.api.notebook.model_choice import ModelChoice, read_choice
+from tierproof.api.notebook.model_choice import ModelChoice, Source, read_choice
 from tierproof.api.notebook.results_folder import ResultsFolder
 from tierproof.api.notebook.shown_report import ShownReport
 from tierproof.api.progress import ProgressOption
@@ -240,7 +240,7 @@ class Session:
             return check_model(
                 loaded.model,
                 progress=progress,
-                target=loaded.target,
+                target=_name(self._require_chosen()),
                 assumptions=loaded.assumptions,
             )
 
@@ -297,11 +297,13 @@ class Session:
 def _describe_model(chosen: ChosenModel) -> Box:
     model = chosen.loaded.model
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    lines = [f"{type(model).__name__} with {parameters:,} parameters, from {_name(chosen)}."]
+    lines = [f"{type(model).__name__} with {parameters:,} parameters: {_name(chosen)}."]
     return Box("The model is loaded.", Tone.GOOD, (*lines, *chosen.loaded.assumptions))
 
 
 def _name(chosen: ChosenModel) -> str:
+    if chosen.choice.source is Source.EXAMPLE:
+        return f"the example, {type(chosen.loaded.model).__name__}"
     return chosen.loaded.target
 
 
