@@ -387,11 +387,12 @@ def test_further_analyses_tell_seconds_and_megabytes(
     )
     session.choose("path", tiny)
     session.check()
-    rows = {item.what: item for item in list_further_analyses(session.report, {"figures": 1.5, "plan": 0.4})}
+    rows = {item.what: item for item in list_further_analyses(session.report, {"figures": 1.5, "packages": 0.4})}
     assert rows["figures"].seconds == "1.5"
     assert rows["figures"].download == "0.5 MB"
     assert rows["figures"].how == "tp.install('no-such-package>=1')"
     assert rows["any package, safely"].seconds == "0.4"
+    assert rows["packages that conflict"].seconds == "about 3"
     assert rows["one check again"].seconds.startswith("up to ")
     # What was left out of this report is offered: it is read from the registry.
     assert "gradient flow" in rows

@@ -12,6 +12,7 @@ from tierproof.core.verdict import Verdict
 from tierproof.notebooks.addresses import FEEDBACK, TROUBLESHOOTING
 
 _MOST_FINDINGS = 3
+_ABOUT = "Below, “about” is what it took on two CPU cores; other seconds were measured in this session."
 _TONES = {Verdict.PASS: Tone.GOOD, Verdict.FAIL: Tone.BAD, Verdict.INCONCLUSIVE: Tone.WARN}
 _SENTENCES = {
     Verdict.PASS: "Verdict: passed. No check found an error.",
@@ -33,7 +34,12 @@ def conclude(report: Report | None, problem: str, measured_s: Mapping[str, float
     if report is None:
         reason = problem or "The cell that checks the model has not been run."
         return Box(
-            "Verdict: not judged.", Tone.WARN, (reason[:1].upper() + reason[1:],), TITLES, rows, links=_LINKS
+            "Verdict: not judged.",
+            Tone.WARN,
+            (reason[:1].upper() + reason[1:], _ABOUT),
+            TITLES,
+            rows,
+            links=_LINKS,
         )
     counts = dict.fromkeys(Severity, 0)
     for finding in report.findings:
@@ -46,4 +52,5 @@ def conclude(report: Report | None, problem: str, measured_s: Mapping[str, float
         lines.append(f"{finding.severity.value} {finding.code}{where}: {finding.message}")
     if len(report.findings) > _MOST_FINDINGS:
         lines.append(f"… and {len(report.findings) - _MOST_FINDINGS} more in the report.")
+    lines.append(_ABOUT)
     return Box(_SENTENCES[report.verdict], _TONES[report.verdict], tuple(lines), TITLES, rows, links=_LINKS)

@@ -114,7 +114,7 @@ class Session:
             with open_live_line() as show:
                 done = add_packages(packages, install, show)
             if packages.strip():
-                self._measured_s["plan"] = time.perf_counter() - began
+                self._measured_s["packages"] = time.perf_counter() - began
             self._waiting = done.waiting
             self._write_state()
             return done.box
