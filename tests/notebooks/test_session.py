@@ -144,7 +144,7 @@ def test_a_restarted_kernel_takes_up_what_was_left(
     session.check()
     weights = {name: value.clone() for name, value in session.model.state_dict().items()}
     later = Session("validate", session.folder)
-    assert later.restore() == ("Nothing was lost: this kernel has not been restarted.",)
+    assert later.restore() == ("Nothing was lost since the last step.",)
     monkeypatch.setattr(session_module, "KERNEL", "another")
     lines = " ".join(later.restore())
     assert "No variables of yours were lost" in lines
@@ -153,6 +153,23 @@ def test_a_restarted_kernel_takes_up_what_was_left(
     assert later.report is not None
     assert later.report.verdict == session.report.verdict  # type: ignore[union-attr]
     assert all(torch.equal(value, weights[name]) for name, value in later.model.state_dict().items())
+
+
+def test_results_of_a_kernel_before_never_stand_for_a_model_that_failed_to_load(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    later = Session("validate", session.folder)
+    later.choose("path", "no_such_file.py")
+    assert later.restore() == ("Nothing was lost since the last step.",)  # as in Run all
+    assert str(later.conclude()).startswith("! Verdict: not judged.")
+    assert "Nothing to export." in str(later.export())
+    monkeypatch.setattr(session_module, "KERNEL", "a third")
+    latest = Session("validate", session.folder)
+    latest.restore()
+    assert str(latest.conclude()).startswith("! Verdict: not judged.")
 
 
 def test_a_restart_after_nothing_restores_nothing(session: Session) -> None:
@@ -407,7 +424,7 @@ def test_further_analyses_tell_seconds_and_megabytes(
 
 def test_without_a_report_the_reason_is_the_conclusion() -> None:
     assert "has not been run" in str(conclude(None, "", {}))
-    assert "no such file" in str(conclude(None, "no such file", {}))
+    assert "No such file" in str(conclude(None, "no such file", {}))
 
 
 # Export

@@ -143,14 +143,15 @@ def _show_receipt(receipt: Receipt, memory: Sequence[str]) -> Box:
 
 
 def _show_plan(plan: Plan, title: str, tone: Tone, advice: tuple[str, ...] = ()) -> Box:
-    rows = [(item.name, item.version, "is added", _describe_bytes(item.bytes)) for item in plan.add]
+    place = "would be in the worker" if plan.verdict is PlanVerdict.ISOLATED else "is added"
+    rows = [(item.name, item.version, place, _describe_bytes(item.bytes)) for item in plan.add]
     rows += [(item.name, item.version, f"stands before {item.base}", "") for item in plan.shadows]
     rows += [
         (item.package, item.required, f"is {item.installed}; {item.required_by} needs another", "")
         for item in plan.conflicts
     ]
     rows += [(item.name, item.version, f"is old: {item.latest} is the latest", "") for item in plan.aged]
-    lines = [plan.explanation] if plan.explanation else []
+    lines = [plan.explanation[:1].upper() + plan.explanation[1:]] if plan.explanation else []
     if len(rows) > _MOST_ROWS:
         lines.append(f"{len(rows) - _MOST_ROWS} more packages are not shown.")
     return Box(

@@ -10,6 +10,7 @@ from tierproof.core.finding import Severity
 from tierproof.core.report import Report
 from tierproof.core.verdict import Verdict
 from tierproof.notebooks.addresses import FEEDBACK, TROUBLESHOOTING
+from tierproof.reporters.story import count_of
 
 _MOST_FINDINGS = 3
 _ABOUT = "Below, “about” is what it took on two CPU cores; other seconds were measured in this session."
@@ -44,9 +45,10 @@ def conclude(report: Report | None, problem: str, measured_s: Mapping[str, float
     counts = dict.fromkeys(Severity, 0)
     for finding in report.findings:
         counts[finding.severity] += 1
-    errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
+    errors = count_of(counts[Severity.ERROR], "error")
+    warnings = count_of(counts[Severity.WARNING], "warning")
     ran = f"{len(report.results)} checks in {report.duration_s:.0f} s"
-    lines = [f"{report.target}: {errors} errors, {warnings} warnings, {ran}."]
+    lines = [f"{report.target}: {errors}, {warnings}, {ran}."]
     for finding in report.findings[:_MOST_FINDINGS]:
         where = f" at {finding.where}" if finding.where else ""
         lines.append(f"{finding.severity.value} {finding.code}{where}: {finding.message}")

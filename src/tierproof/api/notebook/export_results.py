@@ -64,7 +64,7 @@ def export_results(
         on_step("saving what was added")
         saved = save(folder.packages_folder)
         files += [Path(saved.lock), Path(saved.archive)]
-    if folder.weights_file.is_file():
+    if report is not None and folder.weights_file.is_file():
         files.append(folder.weights_file)
     lines.append(f"{len(files)} files in {folder.path}" if files else "Nothing was written.")
     if files and request.download:

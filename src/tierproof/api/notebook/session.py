@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 import uuid
@@ -57,6 +58,7 @@ class Session:
         self.report: Report | None = None
         self.latest: Box | ShownReport = Box("This notebook is ready.", Tone.NOTE)
         self.problem = ""
+        self._begun = False
         self._chosen: ChosenModel | None = None
         self._in_memory: nn.Module | None = None
         self._waiting: Plan | None = None
@@ -75,6 +77,7 @@ class Session:
         """
         self.choice, self._chosen, self.report, self.problem = None, None, None, ""
         self._in_memory = None
+        self._begin()
 
         def step() -> Box:
             with hold_output():
@@ -90,6 +93,7 @@ class Session:
     def check(self, model: nn.Module | None = None) -> ShownReport | Box:
         """Run Tier 1 on the chosen model, or on one that is in memory; keep the report and the weights."""
         self.report, self._in_memory = None, model
+        self._begin()
 
         def step() -> ShownReport:
             with open_live_line() as show, hold_output() as held:
@@ -199,12 +203,10 @@ class Session:
     def restore(self) -> tuple[str, ...]:
         """Take up what the kernel before left; say what is back and what is lost."""
         state = self.folder.read_state()
-        if not state or state.get("kernel") == KERNEL:
-            return (
-                ("Nothing was lost: this kernel has not been restarted.",)
-                if state
-                else ("Nothing was chosen or checked yet, so nothing had to be restored.",)
-            )
+        if self._begun or state.get("kernel") == KERNEL:
+            return ("Nothing was lost since the last step.",)
+        if not state:
+            return ("Nothing was chosen or checked yet, so nothing had to be restored.",)
         lines = [_describe_lost(state)]
         self.report = self.folder.read_report() if state.get("checked") else None
         if self.report is not None:
@@ -231,6 +233,12 @@ class Session:
         return f"The model is loaded again, {weights}: {_name(self._chosen)}."
 
     # Details
+
+    def _begin(self) -> None:
+        """From here on this kernel's results count, and none of a kernel before it."""
+        self._begun = True
+        with contextlib.suppress(TierproofError):  # `_keep_results` says so where the disk cannot be written
+            self._write_state()
 
     def _check(self, model: nn.Module | None, target: str, progress: ProgressOption) -> Report:
         if model is not None:
