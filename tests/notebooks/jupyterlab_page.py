@@ -51,6 +51,7 @@ def serve_lab(runtime: Runtime, notebook: Path, *, dark: bool = False) -> Iterat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    log = (runtime.folder / "lab.log").open("w")
     process = subprocess.Popen(
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
@@ -64,7 +65,7 @@ def serve_lab(runtime: Runtime, notebook: Path, *, dark: bool = False) -> Iterat
             "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         },
-        stdout=(runtime.folder / "lab.log").open("w"),
+        stdout=log,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -73,6 +74,7 @@ def serve_lab(runtime: Runtime, notebook: Path, *, dark: bool = False) -> Iterat
     finally:
         process.terminate()
         process.wait(timeout=30)
+        log.close()
 
 
 class LabPage:
