@@ -172,6 +172,28 @@ def test_results_of_a_kernel_before_never_stand_for_a_model_that_failed_to_load(
     assert str(latest.conclude()).startswith("! Verdict: not judged.")
 
 
+def test_code_from_a_folder_of_others_is_not_run(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    later = Session("validate", session.folder)
+    lines = " ".join(later.restore(run_code=False))
+    assert "The model was not loaded" in lines
+    assert "The last report is back" in lines
+    assert "no model is chosen" in str(later.check())
+
+
+def test_weights_are_not_read_by_a_torch_that_could_be_tricked(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    monkeypatch.setattr(torch, "__version__", "2.5.1")
+    assert "cannot read them safely" in session.folder.load_weights(session.model)
+
+
 def test_a_restart_after_nothing_restores_nothing(session: Session) -> None:
     assert "nothing had to be restored" in session.restore()[0]
 
@@ -196,6 +218,8 @@ def test_damaged_results_are_no_obstacle(
     later = Session("validate", session.folder)
     assert "The model is loaded again" in " ".join(later.restore())
     assert later.report is None
+    session.folder.write_state({"kernel": "before", "choice": {"source": "moon"}})
+    assert "cannot be read" in " ".join(Session("validate", session.folder).restore())
     (session.folder.path / "session.json").write_text("{")
     assert "nothing had to be restored" in later.restore()[0]
 

@@ -122,8 +122,8 @@ def _copy(source: Path, request: ExportRequest) -> list[str]:
     return [f"Copied to {target}. On a new runtime, give that folder to the recovery cell."]
 
 
-def restore_from(saved: Path, folder: ResultsFolder) -> str:
-    """Bring exported results back where this runtime has none; say what was done.
+def restore_from(saved: Path, folder: ResultsFolder) -> tuple[bool, str]:
+    """Bring exported results back where this runtime has none; tell whether they were, and say what was done.
 
     Raises:
         TierproofError: the folder is not there, or cannot be read.
@@ -131,10 +131,10 @@ def restore_from(saved: Path, folder: ResultsFolder) -> str:
     if not saved.is_dir():
         raise OutputError(f"there is no folder {saved}", hint="Is the drive mounted?")
     if folder.report_file.is_file():
-        return "The results of this runtime were kept; those of the saved folder were left alone."
+        return False, "The results of this runtime were kept; those of the saved folder were left alone."
     folder.make()
     try:
         shutil.copytree(saved, folder.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     except (OSError, shutil.Error) as error:
         raise TierproofError(f"cannot read {saved}: {error}") from error
-    return f"The results were copied back from {saved}."
+    return True, f"The results were copied back from {saved}."

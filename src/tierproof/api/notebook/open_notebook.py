@@ -59,7 +59,7 @@ def recover_notebook(
         notebook: as for `open_notebook`.
         saved: folder that the export cell wrote to, on a drive; empty for what this runtime has.
         lock: a copy of the lock that you trust; it vouches for the archive in `saved`.
-        trust: take the archive though nothing vouches for it.
+        trust: take the archive though nothing vouches for it, and run a model's code that lies in `saved`.
     """
     session = _find_session(notebook)
 
@@ -80,12 +80,14 @@ def _recover(session: Session, saved: str, lock: str, *, trust: bool, show: Call
     if health.tone is Tone.NOTE:
         lines.append(health.title)
     folder = Path(saved.strip()).expanduser() if saved.strip() else None
+    foreign = False
     if folder is not None:
-        lines.append(restore_from(folder, session.folder))
+        foreign, sentence = restore_from(folder, session.folder)
+        lines.append(sentence)
     packages = None if folder is None else folder / session.folder.packages_folder.name
     well, sentence = reattach_packages(packages, lock.strip(), trust=trust, on_step=show)
     show("restoring the results")
-    lines += [sentence, *session.restore()]
+    lines += [sentence, *session.restore(run_code=trust or not foreign)]
     title = "Recovered; go on with the next cell." if well else "Recovered in part."
     return Box(title, Tone.GOOD if well else Tone.WARN, tuple(lines))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 _NAME = "tierproof-results"
 _MOST_WEIGHT_BYTES = 1 << 30
+_SAFE_UNPICKLING = (2, 6)  # CVE-2025-32434: before torch 2.6 weights_only=True could be tricked
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class ResultsFolder:
 
         if not self.weights_file.is_file():
             return "none were kept"
+        if tuple(map(int, torch.__version__.split(".")[:2])) < _SAFE_UNPICKLING:
+            return "a torch before 2.6 cannot read them safely"
         try:
             state = torch.load(self.weights_file, map_location="cpu", weights_only=True)
             model.load_state_dict(state)

@@ -200,8 +200,12 @@ class Session:
 
     # After a restart
 
-    def restore(self) -> tuple[str, ...]:
-        """Take up what the kernel before left; say what is back and what is lost."""
+    def restore(self, *, run_code: bool = True) -> tuple[str, ...]:
+        """Take up what the kernel before left; say what is back and what is lost.
+
+        Args:
+            run_code: load the model, which runs its code; False where that came from a folder of others.
+        """
         state = self.folder.read_state()
         if self._begun or state.get("kernel") == KERNEL:
             return ("Nothing was lost since the last step.",)
@@ -212,15 +216,24 @@ class Session:
         if self.report is not None:
             lines.append(f"The last report is back: {self.report.target}, {self.report.verdict.value}.")
         self.problem = str(state.get("problem", ""))
-        lines.append(self._restore_model(state.get("choice")))
+        lines.append(self._restore_model(state.get("choice"), run_code=run_code))
         self._write_state()
         return tuple(lines)
 
-    def _restore_model(self, choice: JsonValue) -> str:
-        if not isinstance(choice, dict):
+    def _restore_model(self, document: JsonValue, *, run_code: bool) -> str:
+        if not isinstance(document, dict):
             return "No model was chosen yet."
         try:
-            self._chosen = load_choice(ModelChoice.from_dict(choice), self.folder.path / "uploads")
+            choice = ModelChoice.from_dict(document)
+        except (KeyError, ValueError):
+            return "What was chosen cannot be read: choose the model again in step 3."
+        if not run_code and choice.source is not Source.EXAMPLE:
+            return (
+                "The model was not loaded: whoever can write to the saved folder could have changed its code. "
+                "Choose it in step 3, or set trust_archive."
+            )
+        try:
+            self._chosen = load_choice(choice, self.folder.path / "uploads")
         except TierproofError as error:
             return f"The model is not back: {error.message}. {error.hint}"
         self.choice = self._chosen.choice
