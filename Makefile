@@ -14,10 +14,10 @@ pytest = OMP_NUM_THREADS=1 $(PYTHON_IN) -m pytest
 spread = -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-browser lint bench faultbench clean
+.PHONY: help demo test test-all test-browser lint notebooks bench faultbench e2e-colab clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):  *## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):  *## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo:  ## Check the example models and write an HTML report for each
 	@$(prepare)
@@ -30,11 +30,11 @@ test:  ## Run the tests, with branch coverage
 	$(PYTHON_IN) -m coverage report --include='*/tierproof/core/*' --fail-under=100
 
 test-all:  ## Run every test: also those that are slow, or need a browser or a GPU
-	@$(prepare) test package lint
+	@$(prepare) test package lint e2e
 	$(pytest) $(spread) $(PYTEST_ARGS)
 
 test-browser:  ## Run the tests that need a headless Chromium
-	@$(prepare) test
+	@$(prepare) test e2e
 	$(pytest) -m "browser and not gpu" $(PYTEST_ARGS)
 
 lint:  ## Check style, types and layers
@@ -43,6 +43,15 @@ lint:  ## Check style, types and layers
 	$(PYTHON_IN) -m ruff format --check .
 	$(PYTHON_IN) -m mypy
 	$(VENV)/bin/lint-imports
+	$(PYTHON_IN) -m tierproof notebook build --check
+
+notebooks:  ## Write notebooks/*.ipynb from their recipes
+	@$(prepare) lint
+	$(PYTHON_IN) -m tierproof notebook build
+
+e2e-colab:  ## Run the notebooks on live Colab; needs an account, see docs/e2e-colab.md
+	@$(prepare)
+	$(PYTHON_IN) scripts/e2e_colab.py $(if $(GPU),--gpu $(GPU))
 
 bench:  ## Run the benchmarks and print their tables
 	@$(prepare) bench

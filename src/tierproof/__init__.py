@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tierproof.api.history import history
     from tierproof.api.install import install
     from tierproof.api.isolated import IsolatedWorker, isolated, isolated_workers
+    from tierproof.api.notebook.open_notebook import open_notebook, recover_notebook
     from tierproof.api.plan import plan
     from tierproof.api.preflight import preflight
     from tierproof.api.recover import recover
@@ -61,9 +62,11 @@ __all__ = [
     "install",
     "isolated",
     "isolated_workers",
+    "open_notebook",
     "plan",
     "preflight",
     "recover",
+    "recover_notebook",
     "rollback",
     "save",
     "snapshot",
@@ -76,6 +79,8 @@ _HOMES = {
     "heal": "tierproof.api.heal",
     "isolated": "tierproof.api.isolated",
     "isolated_workers": "tierproof.api.isolated",
+    "open_notebook": "tierproof.api.notebook.open_notebook",
+    "recover_notebook": "tierproof.api.notebook.open_notebook",
     "plan": "tierproof.api.plan",
     "preflight": "tierproof.api.preflight",
     "history": "tierproof.api.history",

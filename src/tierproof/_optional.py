@@ -8,7 +8,14 @@ from types import ModuleType
 
 from tierproof.errors import BrokenPackageError, MissingPackageError
 
-_EXTRAS = {"torch": "torch", "transformers": "hf", "safetensors": "hf", "matplotlib": "plots"}
+_EXTRAS = {
+    "torch": "torch",
+    "transformers": "hf",
+    "safetensors": "hf",
+    "matplotlib": "plots",
+    "nbformat": "notebooks",
+    "jupyter_client": "notebooks",
+}
 _COMMANDS = {"torch": "pip install torch"}
 
 

@@ -13,6 +13,7 @@ from tierproof.cli.history import history
 from tierproof.cli.images import images
 from tierproof.cli.install import install
 from tierproof.cli.list import list_added
+from tierproof.cli.notebook import notebook
 from tierproof.cli.plan import plan
 from tierproof.cli.preflight import preflight
 from tierproof.cli.recover import recover
@@ -46,3 +47,4 @@ tierproof.add_command(recover)
 tierproof.add_command(doctor)
 tierproof.add_command(heal)
 tierproof.add_command(run)
+tierproof.add_command(notebook)

@@ -1,0 +1,168 @@
+"""The maintainers' deployment checklist: the one list. The first cell carries it; each item can be verified."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tierproof._version import __version__
+from tierproof.notebooks.addresses import colab_address
+from tierproof.notebooks.evidence import Evidence
+from tierproof.notebooks.form_fields import find_fields
+
+MOST_LINES = 40  # what a laptop shows without scrolling
+MOST_SECONDS = 180.0
+_INSTALLING_CELLS = ("install", "recover")
+_ASKING = re.compile(r"\b(input|getpass|raw_input)\s*\(")
+_INSTALLING = re.compile(r"^\s*[!%].*\b(pip|conda|apt)\b|\bsubprocess\b|\bos\.system\b", re.MULTILINE)
+_VERDICT = re.compile(r"Verdict: (passed|failed|inconclusive|not judged)")
+_WORDS = {"pass": "passed", "fail": "failed", "inconclusive": "inconclusive"}
+
+
+@dataclass(frozen=True, slots=True)
+class ChecklistItem:
+    """One item.
+
+    Attributes:
+        name: short, for the command's output.
+        text: as the first cell carries it.
+        verify: gives what is wrong in one sentence; empty where the item holds.
+    """
+
+    name: str
+    text: str
+    verify: Callable[[Evidence], str]
+
+
+def _verify_recipe(evidence: Evidence) -> str:
+    if evidence.expected is None:
+        return f"there is no recipe {evidence.name!r}"
+    if evidence.notebook == evidence.expected:
+        return ""
+    cells = {cell["id"]: cell for cell in evidence.expected["cells"]}
+    differing = [
+        str(cell.get("id", "without an id"))
+        for cell in evidence.notebook.get("cells", ())
+        if cell != cells.get(cell.get("id"))
+    ]
+    return f"it differs from its recipe in: {', '.join(differing) or 'cells that are gone, or metadata'}"
+
+
+def _verify_format(evidence: Evidence) -> str:
+    version = (evidence.notebook.get("nbformat"), evidence.notebook.get("nbformat_minor"))
+    if version != (4, 5):
+        return f"its format is {version[0]}.{version[1]}"
+    return "; ".join(evidence.problems)
+
+
+def _verify_stripped(evidence: Evidence) -> str:
+    kept = [
+        str(cell.get("id"))
+        for cell in evidence.notebook.get("cells", ())
+        if cell.get("outputs") or cell.get("execution_count") is not None
+    ]
+    return f"these cells carry outputs or counts: {', '.join(kept)}" if kept else ""
+
+
+def _verify_colab(evidence: Evidence) -> str:
+    if colab_address(evidence.name) not in evidence.first_text:
+        return "the first cell's badge does not open this notebook"
+    if evidence.notebook.get("metadata", {}).get("colab", {}).get("name") != f"{evidence.name}.ipynb":
+        return "the metadata names another file to Colab"
+    problems = [
+        field.problem for code in evidence.code.values() for field in find_fields(code) if field.problem
+    ]
+    return "; ".join(problems)
+
+
+def _verify_version(evidence: Evidence) -> str:
+    if f"tierproof {__version__}" not in evidence.first_text:
+        return f"the first cell does not name version {__version__}"
+    wrong = [
+        name
+        for name in _INSTALLING_CELLS
+        if name in evidence.code and f"tierproof=={__version__}" not in evidence.code[name]
+    ]
+    return f"another version is installed by: {', '.join(wrong)}" if wrong else ""
+
+
+def _verify_installs(evidence: Evidence) -> str:
+    wrong = [
+        name
+        for name, code in evidence.code.items()
+        if name not in _INSTALLING_CELLS and _INSTALLING.search(code)
+    ]
+    return f"these cells run programs: {', '.join(wrong)}" if wrong else ""
+
+
+def _verify_python(evidence: Evidence) -> str:
+    for name, code in evidence.code.items():
+        try:
+            ast.parse(code)
+        except SyntaxError as error:
+            return f"{name} is no Python: {error.msg}"
+        if _ASKING.search(code):
+            return f"{name} asks for input"
+    return ""
+
+
+def _verify_run(evidence: Evidence) -> str:
+    failed = [f"{cell.id}: {cell.error}" for cell in evidence.cells if cell.error]
+    if failed:
+        return "; ".join(failed)
+    ran = [cell.id for cell in evidence.cells]
+    return "" if ran == list(evidence.code) else f"it ended after {ran[-1] if ran else 'nothing'}"
+
+
+def _verify_screenful(evidence: Evidence) -> str:
+    long = [
+        f"{cell.id} ({cell.text.count(chr(10)) + 1} lines)"
+        for cell in evidence.cells
+        if cell.text.count("\n") >= MOST_LINES
+    ]
+    return f"these cells print more than {MOST_LINES} lines: {', '.join(long)}" if long else ""
+
+
+def _verify_base(evidence: Evidence) -> str:
+    if not evidence.before.hashes:
+        return "the base's files were not read"
+    changes = evidence.before.find_changes(evidence.after)
+    return f"{len(changes)} changes, the first: {changes[0]}" if changes else ""
+
+
+def _verify_time(evidence: Evidence) -> str:
+    return f"it took {evidence.seconds:.0f} s" if evidence.seconds > MOST_SECONDS else ""
+
+
+def _verify_verdict(evidence: Evidence) -> str:
+    if "conclude" not in evidence.code:
+        return ""
+    said = _VERDICT.search(evidence.cells[-1].text) if evidence.cells else None
+    if said is None:
+        return "the last cell gives no verdict"
+    found = "not judged" if evidence.report is None else _WORDS[str(evidence.report["verdict"])]
+    return "" if said[1] == found else f"the last cell says {said[1]}, and the report {found}"
+
+
+CHECKLIST: tuple[ChecklistItem, ...] = (
+    ChecklistItem("recipe", "It is what its recipe builds; nobody has edited it by hand.", _verify_recipe),
+    ChecklistItem("format", "It is a valid notebook of format 4.5.", _verify_format),
+    ChecklistItem("stripped", "It carries no outputs and no execution counts.", _verify_stripped),
+    ChecklistItem(
+        "colab", "Its badge opens this file on Colab, and Colab can read its forms.", _verify_colab
+    ),
+    ChecklistItem("version", "It names and installs the version that is released.", _verify_version),
+    ChecklistItem(
+        "installs", "Only the install and recovery cells run pip, for tierproof alone.", _verify_installs
+    ),
+    ChecklistItem("python", "Every code cell is plain Python, and none asks for input.", _verify_python),
+    ChecklistItem("run", "It runs from top to bottom in a fresh kernel without an error.", _verify_run),
+    ChecklistItem("screenful", "No cell prints more than a screenful.", _verify_screenful),
+    ChecklistItem(
+        "base", "What was installed before the run is the same, file by file, after it.", _verify_base
+    ),
+    ChecklistItem("time", "It takes no longer than three minutes.", _verify_time),
+    ChecklistItem("verdict", "The last cell's verdict is that of the report.", _verify_verdict),
+)

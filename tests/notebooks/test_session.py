@@ -1,0 +1,523 @@
+"""The session behind the cells: whatever a form holds, a step shows a box and raises nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import tierproof as tp
+from tierproof.api.notebook import add_packages as add_packages_module
+from tierproof.api.notebook import further_analyses
+from tierproof.api.notebook import session as session_module
+from tierproof.api.notebook.add_packages import read_requirements
+from tierproof.api.notebook.box import Box, Tone
+from tierproof.api.notebook.conclusion import conclude
+from tierproof.api.notebook.further_analyses import EXTRAS, list_further_analyses, read_extras
+from tierproof.api.notebook.gpu_memory import GpuMemory, compare_gpu_memory, read_gpu_memory
+from tierproof.api.notebook.held_output import hold_output
+from tierproof.api.notebook.host import find_host
+from tierproof.api.notebook.model_choice import read_choice
+from tierproof.api.notebook.results_folder import ResultsFolder
+from tierproof.api.notebook.session import Session
+from tierproof.errors import PlanError, UsageError
+from tierproof.guard.plan import AddedPackage, AgedPackage, Conflict, Plan, PlanVerdict, ShadowedPackage
+from tierproof.guard.receipt import Receipt
+
+ROOT = Path(__file__).resolve().parents[2]
+BROKEN = str(ROOT / "examples" / "broken_gpt.py")
+TINY = """
+import torch
+from torch import nn
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(9, 8), nn.Linear(8, 9)
+    def forward(self, idx):
+        print("called")
+        return self.head(self.embed(idx))
+"""
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session("validate", ResultsFolder(tmp_path / "results"))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.py"
+    path.write_text(TINY)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the quick checks alone."""
+    full = session_module.check_model
+    monkeypatch.setattr(
+        session_module,
+        "check_model",
+        lambda model, **options: full(model, only=["T1-CAUSAL", "T1-INIT"], **options),
+    )
+
+
+BAD_INPUT = [
+    ("nonsense", "", "is no source of a model"),
+    ("path", "", "its value is empty"),
+    ("path", "no_such_file.py", "no_such_file.py"),
+    ("path", "no_such_folder", "no_such_folder"),
+    ("path", "\0", ""),
+    ("path", "syntax.py", "syntax.py"),
+    ("path", "exits.py", "exits.py"),
+    ("path", "raises.py", "raises.py"),
+    ("path", "empty.py", "empty.py"),
+    ("path", "latin.py", "latin.py"),
+    ("gist", "", "its value is empty"),
+    ("gist", "???", ""),
+    ("hub", "", "its value is empty"),
+    ("hub", "/no/such/folder", ""),
+    ("variable", "model", "has no variable 'model'"),
+    ("variable", "not a name", "has no variable"),
+    ("upload", "", "has no upload dialog"),
+    ("path", None, ""),
+    (None, None, "is no source"),
+]
+
+
+@pytest.mark.parametrize(("source", "value", "expected"), BAD_INPUT)
+def test_bad_input_of_the_form_becomes_a_box(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Any, value: Any, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("syntax.py").write_text("def (")
+    Path("exits.py").write_text("import sys; sys.exit(3)")
+    Path("raises.py").write_text("1 / 0")
+    Path("empty.py").write_text("")
+    Path("latin.py").write_bytes(b"# caf\xe9\n")
+    box = session.choose(source, value)
+    assert isinstance(box, Box)
+    assert box.tone is Tone.BAD
+    assert expected in str(box)
+    assert "Traceback" not in str(box)
+    assert "not foreseen" not in str(box)
+    unjudged = session.check()
+    assert "no model is chosen" in str(unjudged)
+    assert str(session.conclude()).startswith("! Verdict: not judged.")
+
+
+def test_the_verdict_follows_from_the_results(session: Session, tiny: str) -> None:
+    session.choose("path", BROKEN)
+    session.check()
+    assert str(session.conclude()).startswith("✗ Verdict: failed.")
+    assert "T1-CAUSAL" in str(session.conclude())
+    session.choose("path", tiny)
+    assert str(session.conclude()).startswith("! Verdict: not judged.")
+    session.check()
+    assert str(session.conclude()).startswith("✓ Verdict: passed.")
+
+
+def test_what_the_model_prints_is_held_back(
+    session: Session, tiny: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.choose("path", tiny)
+    shown = session.check()
+    assert "called" not in capsys.readouterr().out
+    assert "lines meanwhile" in str(shown)
+    assert "<style>" in shown._repr_html_()
+    assert str(shown).count("\n") < 40
+
+
+def test_a_restarted_kernel_takes_up_what_was_left(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    weights = {name: value.clone() for name, value in session.model.state_dict().items()}
+    later = Session("validate", session.folder)
+    assert later.restore() == ("Nothing was lost since the last step.",)
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    lines = " ".join(later.restore())
+    assert "No variables of yours were lost" in lines
+    assert "The last report is back" in lines
+    assert "with the weights that were checked" in lines
+    assert later.report is not None
+    assert later.report.verdict == session.report.verdict  # type: ignore[union-attr]
+    assert all(torch.equal(value, weights[name]) for name, value in later.model.state_dict().items())
+
+
+def test_results_of_a_kernel_before_never_stand_for_a_model_that_failed_to_load(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    later = Session("validate", session.folder)
+    later.choose("path", "no_such_file.py")
+    assert later.restore() == ("Nothing was lost since the last step.",)  # as in Run all
+    assert str(later.conclude()).startswith("! Verdict: not judged.")
+    assert "Nothing to export." in str(later.export())
+    monkeypatch.setattr(session_module, "KERNEL", "a third")
+    latest = Session("validate", session.folder)
+    latest.restore()
+    assert str(latest.conclude()).startswith("! Verdict: not judged.")
+
+
+def test_code_from_a_folder_of_others_is_not_run(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    later = Session("validate", session.folder)
+    lines = " ".join(later.restore(run_code=False))
+    assert "The model was not loaded" in lines
+    assert "The last report is back" in lines
+    assert "no model is chosen" in str(later.check())
+
+
+def test_weights_are_not_read_by_a_torch_that_could_be_tricked(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    monkeypatch.setattr(torch, "__version__", "2.5.1")
+    assert "cannot read them safely" in session.folder.load_weights(session.model)
+
+
+def test_a_restart_after_nothing_restores_nothing(session: Session) -> None:
+    assert "nothing had to be restored" in session.restore()[0]
+
+
+def test_a_model_that_is_gone_is_said(session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.choose("path", tiny)
+    Path(tiny).unlink()
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    later = Session("validate", session.folder)
+    assert "The model is not back" in " ".join(later.restore())
+    assert "not judged" in str(later.conclude())
+
+
+def test_damaged_results_are_no_obstacle(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.choose("path", tiny)
+    session.check()
+    session.folder.report_file.write_text('{"format_version": 1}')
+    session.folder.weights_file.write_bytes(b"PK\x03\x04 torn")
+    monkeypatch.setattr(session_module, "KERNEL", "another")
+    later = Session("validate", session.folder)
+    assert "The model is loaded again" in " ".join(later.restore())
+    assert later.report is None
+    session.folder.write_state({"kernel": "before", "choice": {"source": "moon"}})
+    assert "cannot be read" in " ".join(Session("validate", session.folder).restore())
+    (session.folder.path / "session.json").write_text("{")
+    assert "nothing had to be restored" in later.restore()[0]
+
+
+def test_results_that_cannot_be_written_cost_no_verdict(tiny: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    session = Session("validate", ResultsFolder(tmp_path / "file" / "results"))
+    session.check(nn.Linear(2, 2))
+    shown = session.check(_tiny_model())
+    assert "A restart would lose this result" in str(shown)
+    assert str(session.conclude()).startswith("✓ Verdict: passed.")
+
+
+def test_a_model_in_memory_is_checked_and_is_the_sessions_model(session: Session) -> None:
+    model = _tiny_model()
+    session.check(model)
+    assert session.model is model
+    assert "the model in memory" in str(session.conclude())
+
+
+def test_an_unforeseen_error_is_a_box_and_its_traceback_is_kept(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.show_traceback()
+    assert "No step has failed" in capsys.readouterr().out
+    monkeypatch.setattr(session_module, "check_model", lambda *_, **__: 1 / 0)
+    box = session.check(_tiny_model())
+    assert "ZeroDivisionError" in str(box)
+    assert "test_session.py" in str(box)
+    session.show_traceback()
+    assert "Traceback" in capsys.readouterr().out
+    assert "not judged" in str(session.conclude())
+
+
+def _tiny_model() -> nn.Module:
+    namespace: dict[str, Any] = {}
+    exec(TINY.replace('print("called")', "pass"), namespace)
+    return namespace["Tiny"]()
+
+
+# Choices
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "target"),
+    [
+        ("example", "", "tierproof.notebooks.example_model:build_model"),
+        ("path", " model.py ", "model.py"),
+        ("gist", "abc123", "gist:abc123"),
+        ("gist", "gist:abc123@ff00ff0", "gist:abc123@ff00ff0"),
+        ("gist", "https://gist.github.com/user/abc123", "gist:abc123"),
+        ("gist", "https://gist.github.com/user/abc123/0123456789abcdef", "gist:abc123@0123456789abcdef"),
+        ("hub", "openai-community/gpt2", "hf:openai-community/gpt2"),
+        ("hub", "hf:gpt2", "hf:gpt2"),
+        ("hub", "https://huggingface.co/openai-community/gpt2/tree/main", "hf:openai-community/gpt2"),
+        ("Variable", "model", ""),
+    ],
+)
+def test_a_choice_leads_to_a_target(source: str, value: str, target: str) -> None:
+    assert read_choice(source, value, trust=False).target == target
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("captum optuna>=4", ("captum", "optuna>=4")),
+        ("captum, optuna", ("captum", "optuna")),
+        ("captum\n'ray[tune]'", ("captum", "ray[tune]")),
+        ("!pip install captum", ("captum",)),
+        ("%pip install captum", ("captum",)),
+        ("uv pip install captum", ("captum",)),
+        ("optuna>=4,<5", ("optuna>=4,<5",)),
+    ],
+)
+def test_requirements_of_the_form(text: str, expected: tuple[str, ...]) -> None:
+    assert read_requirements(text) == expected
+
+
+# Packages
+
+
+ADD = (AddedPackage("captum", "0.9", 500_000),)
+PLANS = {
+    "additive": Plan(("captum",), "here", PlanVerdict.ADDITIVE, add=ADD),
+    "satisfied": Plan(("numpy",), "here", PlanVerdict.SATISFIED),
+    "shadow": Plan(("a",), "here", PlanVerdict.SHADOW, shadows=(ShadowedPackage("a", "1", "2"),)),
+    "aged": Plan(("a",), "here", PlanVerdict.ADDITIVE, add=ADD, aged=(AgedPackage("a", "1", "9"),)),
+    "waiver": Plan(("a",), "here", PlanVerdict.WAIVER, conflicts=(Conflict("b", "1", ">=2", "a"),)),
+    "isolated": Plan(("numpy==2.3.4",), "here", PlanVerdict.ISOLATED),
+    "infeasible": Plan(("a",), "here", PlanVerdict.INFEASIBLE),
+}
+
+
+@pytest.fixture
+def installs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Plans as named by the requirement, and installs that are only noted."""
+    noted: list[dict[str, Any]] = []
+
+    def install(*requirements: str, on_step: Any, **consent: Any) -> Receipt:
+        noted.append({"requirements": requirements, **consent})
+        return Receipt("install", "new", "old", added=ADD)
+
+    monkeypatch.setattr(add_packages_module, "make_plan", lambda name: PLANS[name])
+    monkeypatch.setattr(add_packages_module, "install_packages", install)
+    monkeypatch.setattr(add_packages_module, "doctor", lambda: SimpleNamespace(healthy=True))
+    memory = (GpuMemory("Board", 100, 1000),)
+    monkeypatch.setattr(add_packages_module, "read_gpu_memory", lambda: memory)
+    return noted
+
+
+@pytest.mark.parametrize("switch", ["auto", "ask", "never"])
+@pytest.mark.parametrize("name", PLANS)
+def test_only_auto_installs_at_once_and_only_what_is_safe(
+    session: Session, installs: list[dict[str, Any]], name: str, switch: str
+) -> None:
+    box = session.add_packages(name, install=switch)
+    assert bool(installs) == (switch == "auto" and name == "additive")
+    if installs:
+        assert "Added captum 0.9" in str(box)
+        assert "Board: 100 MiB before, 100 MiB after (equal)" in str(box)
+    offered = (name in ("shadow", "aged", "waiver") and switch != "never") or (name, switch) == (
+        "additive",
+        "ask",
+    )
+    assert ("session.confirm()" in str(box)) == offered
+    confirmed = session.confirm()
+    assert ("no plan waits" in str(confirmed)) != offered
+    if offered:
+        (done,) = installs
+        assert done["allow_shadow"] == (name == "shadow")
+        assert done["allow_aged"] == (name == "aged")
+        assert done["waive"] == (("b",) if name == "waiver" else ())
+
+
+@pytest.mark.parametrize(
+    ("text", "switch", "expected"),
+    [
+        ("captum", "sometimes", "is no setting of the switch"),
+        ("--upgrade numpy", "auto", "is an option, and no package"),
+        ("'captum", "auto", "cannot be read"),
+        ("", "auto", "No packages were asked for"),
+    ],
+)
+def test_bad_requests_become_boxes(session: Session, text: str, switch: str, expected: str) -> None:
+    assert expected in str(session.add_packages(text, install=switch))
+
+
+# The machine
+
+
+def test_a_gpu_is_read_by_the_drivers_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'Board X, 120, 16000'\necho 'Board Y, [N/A], [N/A]'\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert read_gpu_memory() == (GpuMemory("Board X", 120, 16000),)
+    assert "Board X, 120 of 16000 MiB in use" in " ".join(find_host().describe())
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert read_gpu_memory() == ()
+
+
+def test_memory_is_compared() -> None:
+    one, other = GpuMemory("B", 1, 9), GpuMemory("B", 2, 9)
+    assert "(equal)" in compare_gpu_memory([one], [one])[0]
+    assert "another program" in compare_gpu_memory([one], [other])[0]
+    assert compare_gpu_memory([], []) == ()
+
+
+def test_hosts_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    assert find_host().kind == "Kaggle"
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20260714")
+    host = find_host()
+    assert (host.kind, host.image) == ("Colab", "image release-colab_20260714")
+
+
+def test_opened_twice_in_a_kernel_it_is_the_same_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERPROOF_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    session = tp.open_notebook("validate")
+    assert "is ready" in repr(session)
+    assert tp.recover_notebook("validate") is session
+    assert "Recovered; go on with the next cell." in repr(session)
+    assert tp.recover_notebook("validate", saved=str(tmp_path / "none")) is session
+    assert "there is no folder" in repr(session)
+
+
+# The last cell
+
+
+def test_every_extra_is_described() -> None:
+    declared = importlib.metadata.metadata("tierproof").get_all("Provides-Extra") or []
+    assert set(read_extras()) == set(declared)
+    assert set(declared) <= set(EXTRAS)
+
+
+def test_further_analyses_tell_seconds_and_megabytes(
+    session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(further_analyses, "read_extras", lambda: {"plots": ("no-such-package>=1",)})
+    monkeypatch.setattr(
+        further_analyses, "make_plan", lambda *_, **__: Plan((), "here", PlanVerdict.ADDITIVE, add=ADD)
+    )
+    session.choose("path", tiny)
+    session.check()
+    rows = {
+        item.what: item for item in list_further_analyses(session.report, {"figures": 1.5, "packages": 0.4})
+    }
+    assert rows["figures"].seconds == "1.5"
+    assert rows["figures"].download == "0.5 MB"
+    assert rows["figures"].how == "tp.install('no-such-package>=1')"
+    assert rows["any package, safely"].seconds == "0.4"
+    assert rows["packages that conflict"].seconds == "about 3"
+    assert rows["one check again"].seconds.startswith("up to ")
+    # What was left out of this report is offered: it is read from the registry.
+    assert "gradient flow" in rows
+
+    def fail(*_: Any, **__: Any) -> Plan:
+        raise PlanError("no network")
+
+    monkeypatch.setattr(further_analyses, "make_plan", fail)
+    (row,) = (item for item in list_further_analyses(None, {}) if item.what == "figures")
+    assert row.download == "unknown: no plan could be made"
+
+
+def test_without_a_report_the_reason_is_the_conclusion() -> None:
+    assert "has not been run" in str(conclude(None, "", {}))
+    assert "No such file" in str(conclude(None, "no such file", {}))
+
+
+# Export
+
+
+def test_export_writes_reports_figures_and_a_copy(session: Session, tiny: str, tmp_path: Path) -> None:
+    session.choose("path", tiny)
+    session.check()
+    drive = tmp_path / "drive"
+    box = session.export(download=True, drive_folder=str(drive))
+    assert "Exported." in str(box)
+    assert {
+        "report.html",
+        "report.md",
+        "report.txt",
+        "report.json",
+        "figures",
+        "weights.pt",
+        "session.json",
+    } <= {path.name for path in drive.iterdir()}
+    assert (session.folder.path / "tierproof-report.zip").is_file()
+    assert json.loads((drive / "report.json").read_text())["verdict"] == "pass"
+
+
+def test_nothing_to_export_is_said(session: Session) -> None:
+    assert "Nothing to export." in str(session.export())
+    assert "there is no Google Drive here" in str(session.export(to_drive=True))
+
+
+# Small parts
+
+
+def test_a_box_is_safe_html_and_short_text() -> None:
+    box = Box(
+        "<b>",
+        Tone.WARN,
+        ("<i>", *map(str, range(40))),
+        ("a", "b"),
+        (("<u>", "x" * 99),),
+        ("&",),
+        (("l", "u"),),
+    )
+    assert "<i>" not in box._repr_html_()
+    assert "&lt;u&gt;" in box._repr_html_()
+    assert str(box).count("\n") < 25
+    assert "… and" in str(box)
+    assert box.to_dict()["rows"] == [{"a": "<u>", "b": "x" * 99}]
+
+
+def test_held_output_keeps_the_end() -> None:
+    with hold_output() as held:
+        print("one")
+        print("two\nthree\nfour")
+        print("open", end="")
+    assert held.describe() == (
+        "The model printed 5 lines meanwhile; the last:",
+        "  two",
+        "  three",
+        "  four",
+        "  open",
+    )
+    with hold_output() as silent:
+        pass
+    assert silent.describe() == ()
+
+
+def test_reading_options_raises_usage_errors() -> None:
+    with pytest.raises(UsageError):
+        read_requirements("-r requirements.txt")
