@@ -26,6 +26,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-nemotron_asr_streaming", "T1-SDPA-001"): (
         "its eager attention fills whole rows with −inf where a chunk sees nothing, and gives NaN (transformers 5.24)"
     ),
+    ("hf-longt5", "T1-MOVE-001"): (
+        "it puts its positions on the CPU where its weights are on `meta`, which is how a move is tried without a GPU"
+    ),
+    ("hf-xcodec", "T1-INPUT-001"): "at random parameters its quantiser gives every input the same codes",
     # Warnings.
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,
@@ -45,6 +49,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-fsmt", "T1-CACHE-002"): "it leaves out the causal mask while the cache is filled",
     ("hf-imagegpt", "T1-PAD-003"): "it averages over all positions, hidden ones too",
     ("hf-lasr_ctc", "T1-INPUT-002"): "frames behind the last full stride are read by no window",
+    (
+        "hf-mt5",
+        "T1-INIT-004",
+    ): "T5 starts its embeddings with a standard deviation of 1, and here the head is tied",
+    ("hf-xcodec", "T1-GRAD-014"): "no gradient goes through the quantiser's choice of codes",
     ("hf-owlv2", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
     ("hf-owlvit", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
     ("hf-tipsv2", "T1-STAB-010"): "it divides by the number of visible tokens",
