@@ -17,8 +17,8 @@ _EIGHT, _FOUR = [4, 2, 2], [2, 1, 1]
 # What from_encoder_decoder_configs sets.
 _DECODER = {"is_decoder": True, "add_cross_attention": True}
 
-# Grids of 16, 8, 4 and 2 patches a side.
-_WINDOWS = {"patch_size": 4, "window_size": 4}
+# Grids of 16, 8, 4 and 2 patches a side, and no window wider than the last.
+_WINDOWS = {"patch_size": 4, "window_size": 2}
 
 TYPE_SIZES: dict[str, dict[str, Any]] = {
     "bit": {"num_groups": 8},
