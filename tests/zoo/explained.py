@@ -7,10 +7,6 @@ _SQUEEZED = "its joint network squeezes the target's axis away when there is a s
 
 EXPLAINED: dict[tuple[str, str], str] = {
     # Errors.
-    ("hf-dory", "T1-CACHE-001"): (
-        "its loops share the keys of the last one while decoding (recurrent_kv_cache_mode='last_loop'), by design "
-        "not what a full pass computes"
-    ),
     ("hf-prophetnet", "T1-SHAPE-002"): (
         "its predicting stream embeds the position after the last, so the last row of the table is out of reach"
     ),
@@ -30,6 +26,9 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "it puts its positions on the CPU where its weights are on `meta`, which is how a move is tried without a GPU"
     ),
     ("hf-xcodec", "T1-INPUT-001"): "at random parameters its quantiser gives every input the same codes",
+    ("hf-rf_detr", "T1-GRAD-008"): (
+        "like every deformable DETR it detaches the boxes that one stage hands to the next (Zhu et al. 2021)"
+    ),
     # Warnings.
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,

@@ -41,6 +41,7 @@ TYPE_SIZES: dict[str, dict[str, Any]] = {
     "led": {"max_encoder_position_embeddings": 128, "max_decoder_position_embeddings": 64, "attention_window": 8},
     "longformer": {"attention_window": [8, 8]},
     "mamba2": {"num_heads": 8, "head_dim": 16, "n_groups": 2, "chunk_size": 8},
+    "mobilevit": {"image_size": 128},
     "qwen2_5_vl": {"text_config": _turn(_EIGHT)},
     "qwen2_vl": {"text_config": _turn(_EIGHT)},
     "reformer": {"axial_pos_embds_dim": [16, 48], "axial_pos_shape": [8, 8], "attn_layers": ["local", "lsh"]},
