@@ -7,10 +7,6 @@ _SQUEEZED = "its joint network squeezes the target's axis away when there is a s
 
 EXPLAINED: dict[tuple[str, str], str] = {
     # Errors.
-    ("hf-dory", "T1-CACHE-001"): (
-        "its loops share the keys of the last one while decoding (recurrent_kv_cache_mode='last_loop'), by design "
-        "not what a full pass computes"
-    ),
     ("hf-prophetnet", "T1-SHAPE-002"): (
         "its predicting stream embeds the position after the last, so the last row of the table is out of reach"
     ),
@@ -25,6 +21,13 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-nemotron_asr_streaming", "T1-SHAPE-003"): _SQUEEZED,
     ("hf-nemotron_asr_streaming", "T1-SDPA-001"): (
         "its eager attention fills whole rows with −inf where a chunk sees nothing, and gives NaN (transformers 5.24)"
+    ),
+    ("hf-longt5", "T1-MOVE-001"): (
+        "it puts its positions on the CPU where its weights are on `meta`, which is how a move is tried without a GPU"
+    ),
+    ("hf-xcodec", "T1-INPUT-001"): "at random parameters its quantiser gives every input the same codes",
+    ("hf-rf_detr", "T1-GRAD-008"): (
+        "like every deformable DETR it detaches the boxes that one stage hands to the next (Zhu et al. 2021)"
     ),
     # Warnings.
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
@@ -45,6 +48,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-fsmt", "T1-CACHE-002"): "it leaves out the causal mask while the cache is filled",
     ("hf-imagegpt", "T1-PAD-003"): "it averages over all positions, hidden ones too",
     ("hf-lasr_ctc", "T1-INPUT-002"): "frames behind the last full stride are read by no window",
+    (
+        "hf-mt5",
+        "T1-INIT-004",
+    ): "T5 starts its embeddings with a standard deviation of 1, and here the head is tied",
+    ("hf-xcodec", "T1-GRAD-014"): "no gradient goes through the quantiser's choice of codes",
     ("hf-owlv2", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
     ("hf-owlvit", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
     ("hf-tipsv2", "T1-STAB-010"): "it divides by the number of visible tokens",

@@ -121,7 +121,13 @@ def _fill_heads(config: Any, values: dict[str, Any]) -> dict[str, Any]:
 def _widen_picture(config: Any, values: dict[str, Any]) -> dict[str, Any]:
     """A pyramid halves the picture up to five times: at 32 pixels its last attention would have a single key."""
     stages = any(isinstance(vars(config).get(name), list | tuple) for name in ("depths", "hidden_sizes"))
-    return {"image_size": 2 * IMAGE} if stages and "image_size" in values else {}
+    if not stages or "image_size" not in values:
+        return {}
+    size = values["image_size"]
+    narrow = {"embed_dim": 16} if isinstance(values.get("embed_dim"), int) else {}
+    return narrow | {
+        "image_size": 2 * IMAGE if isinstance(size, int) else type(size)(2 * IMAGE for _ in size)
+    }
 
 
 def _shrink_layer_lists(config: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +155,8 @@ def _shrink(name: str, value: Any) -> Any:
         if isinstance(value, int):
             return small if value > small or name == "vocab_size" else None
         if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
-            return type(value)(min(v, small) for v in value)
+            # A pyramid's heads must divide widths that double from stage to stage.
+            return type(value)(min(v, 2 if small == HEADS else small) for v in value)
     if name in _PYRAMIDS and isinstance(value, list | tuple) and all(isinstance(v, int) for v in value):
         return type(value)(min(v, _PYRAMIDS[name] or v) for v in value)
     return None

@@ -17,6 +17,9 @@ _EIGHT, _FOUR = [4, 2, 2], [2, 1, 1]
 # What from_encoder_decoder_configs sets.
 _DECODER = {"is_decoder": True, "add_cross_attention": True}
 
+# Grids of 16, 8, 4 and 2 patches a side, and no window wider than the last.
+_WINDOWS = {"patch_size": 4, "window_size": 2}
+
 TYPE_SIZES: dict[str, dict[str, Any]] = {
     "bit": {"num_groups": 8},
     "codegen": {"rotary_dim": 8},
@@ -38,10 +41,14 @@ TYPE_SIZES: dict[str, dict[str, Any]] = {
     "led": {"max_encoder_position_embeddings": 128, "max_decoder_position_embeddings": 64, "attention_window": 8},
     "longformer": {"attention_window": [8, 8]},
     "mamba2": {"num_heads": 8, "head_dim": 16, "n_groups": 2, "chunk_size": 8},
+    "mobilevit": {"image_size": 128},
     "qwen2_5_vl": {"text_config": _turn(_EIGHT)},
     "qwen2_vl": {"text_config": _turn(_EIGHT)},
     "reformer": {"axial_pos_embds_dim": [16, 48], "axial_pos_shape": [8, 8], "attn_layers": ["local", "lsh"]},
     "vision-encoder-decoder": {"decoder": _DECODER},
+    "swin": _WINDOWS,
+    "swinv2": _WINDOWS,
+    "wav2vec2-bert": {"vocab_size": 32},
     "wav2vec2-conformer": {"vocab_size": 32},
     "xlm": {"n_words": 99, "emb_dim": 64},
 }  # fmt: skip
