@@ -22,14 +22,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-nemotron_asr_streaming", "T1-SDPA-001"): (
         "its eager attention fills whole rows with −inf where a chunk sees nothing, and gives NaN (transformers 5.24)"
     ),
-    ("hf-longt5", "T1-MOVE-001"): (
-        "it puts its positions on the CPU where its weights are on `meta`, which is how a move is tried without a GPU"
-    ),
-    ("hf-xcodec", "T1-INPUT-001"): "at random parameters its quantiser gives every input the same codes",
-    ("hf-rf_detr", "T1-GRAD-008"): (
-        "like every deformable DETR it detaches the boxes that one stage hands to the next (Zhu et al. 2021)"
-    ),
     # Warnings.
+    ("hf-xcodec", "T1-INPUT-001"): "at random parameters its quantiser gives every input the same codes",
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,
     (

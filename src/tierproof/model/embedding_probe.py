@@ -22,6 +22,7 @@ class Lookups:
         position_lengths: how many consecutive positions were made or looked up.
         causal_attention: a fused attention was called with `is_causal=True`.
         triangular_masks: how many triangular masks were built or applied.
+        tables: how many lookups in embedding tables were made, by whatever indices.
     """
 
     rows: dict[str, list[int]] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Lookups:
     position_lengths: list[int] = field(default_factory=list)
     causal_attention: bool = False
     triangular_masks: int = 0
+    tables: int = 0
 
 
 class LookupProbe(TorchFunctionMode):
@@ -56,6 +58,7 @@ class LookupProbe(TorchFunctionMode):
             args = (args[0], tuple(args[1]))
         if func is F.embedding:
             values = dict(zip(("input", "weight"), args, strict=False)) | kwargs
+            self.lookups.tables += 1
             self._see_lookup(values["input"], values["weight"])
         elif func is Tensor.__getitem__ and isinstance(args[1], Tensor):
             self._see_lookup(args[1], args[0])

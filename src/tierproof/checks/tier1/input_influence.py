@@ -9,7 +9,8 @@ Why it matters: a token that is overwritten, cut off or hidden by a wrong mask i
 Evidence: the positions or regions that move nothing, by exact comparison, in two draws.
 
 Exemptions: arguments that are masks, targets or type ids; images and audio whose patches are dropped at
-random (another seed revives them); the last steps of a float sequence, which framing may drop, only warn.
+random (another seed revives them); the last steps of a float sequence, which framing may drop, and inputs of
+floats behind a quantiser, whose codebook may collapse at random parameters, only warn.
 
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no influence.
@@ -37,6 +38,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call import Call
 from tierproof.model.comparison import measure_change
+from tierproof.model.embedding_probe import LookupProbe
 from tierproof.model.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.locate import locate
 from tierproof.model.perturb import can_perturb, replace_position, replace_values
@@ -214,6 +216,7 @@ def _measure_gradient(answers: SteadyAnswers, call: Call, argument: Argument) ->
 
 def _report_ignored(base: Baseline, argument: Argument) -> Finding:
     exact = argument.role in ("tokens", "image", "audio") or len(base.answers.subject.inputs.arguments) == 1
+    exact = exact and not (argument.dtype.is_floating_point and _makes_choices(base))
     call = base.call.with_argument(
         argument.name,
         replace_values(
@@ -231,6 +234,16 @@ def _report_ignored(base: Baseline, argument: Argument) -> Finding:
         {"argument": argument.name, "draws": _DRAWS, "largest_change": 0.0},
         f"Find where {argument.name} is dropped, overwritten or multiplied by zero.",
     )
+
+
+def _makes_choices(base: Baseline) -> bool:
+    """Whether the forward quantises floats: at random parameters a codebook may give every input the same codes.
+
+    It looks vectors up by indices, and the floats it was given are no indices.
+    """
+    with LookupProbe({}) as probe:
+        base.answers.forward(base.call)
+    return probe.lookups.tables > 0
 
 
 def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list[int]]) -> Finding:

@@ -11,12 +11,14 @@ Evidence: the operation that mixes, the module it runs in, the attribute or the 
 behind.
 
 Exemptions: what PyTorch itself allows across devices (tensors without axes, indices on the CPU, lengths of
-packed sequences, explicit copies); `.to()`, `_apply()` and the like that the model overrides are called as they
+packed sequences, explicit copies); code of transformers, which asks for `meta` by name in places, is told of
+and not accused; `.to()`, `_apply()` and the like that the model overrides are called as they
 are. A precision that an operation lacks on this machine is measured only. On a GPU the real device tells, so the
 first part is left out.
 
 Findings:
-    T1-MOVE-001 error: a tensor stays on the CPU when the model is moved, and the forward pass mixes both.
+    T1-MOVE-001 error or info: a tensor stays on the CPU when the model is moved, and the forward pass mixes
+        both (an info in code of transformers).
     T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; a model that stays
         in its own precision is none the worse.
     T1-MOVE-003 warning: the answer stays on the CPU, wherever the model is.
@@ -39,6 +41,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.copy_model import copy_sharing_values
 from tierproof.model.execution_trace import ExecutionTrace
 from tierproof.model.hidden_state import find_hidden_items
+from tierproof.model.library_class import is_library_class
 from tierproof.model.moved_tensor import ELSEWHERE, DeviceMix, DeviceWatch, MovedTensor, NumberWatch
 from tierproof.model.steady_answer import Baseline, find_baseline
 from tierproof.model.substitution import convert_call
@@ -95,7 +98,7 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
         measured["moved"] = f"it could not be moved: {type(error).__name__}: {str(error)[:200]}"
         return []
     measured["moved"] = journey.error or "followed to the end"
-    findings = [_report_mix(mix, names) for mix in journey.mixes[:_SHOWN]]
+    findings = [_report_mix(base.answers.subject.model, mix, names) for mix in journey.mixes[:_SHOWN]]
     if journey.error and _NUMPY.search(journey.error):
         findings.append(
             Finding(
@@ -152,12 +155,13 @@ def _name_storages(copied: nn.Module) -> dict[int, str]:
     }
 
 
-def _report_mix(mix: DeviceMix, names: dict[int, str]) -> Finding:
+def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Finding:
     attribute = names.get(mix.stray.untyped_storage().data_ptr(), "")
     what = f"the attribute {attribute}" if attribute else (mix.origin or "it is kept outside the model")
     return Finding(
         f"{CODE}-001",
-        Severity.ERROR,
+        # transformers asks for `meta` by name in places (LongT5), and goes another way there than on a GPU.
+        Severity.INFO if is_library_class(model, mix.path) else Severity.ERROR,
         f"A tensor stays on the CPU when the model is moved ({what}), and {mix.operation} mixes it with one that "
         "moved: on a GPU the forward pass raises.",
         mix.path,
