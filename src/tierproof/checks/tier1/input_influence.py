@@ -241,7 +241,8 @@ def _makes_choices(base: Baseline) -> bool:
 
     It looks vectors up by indices, and the floats it was given are no indices.
     """
-    with LookupProbe({}) as probe:
+    probe = LookupProbe({})
+    with probe:
         base.answers.forward(base.call)
     return probe.lookups.tables > 0
 
