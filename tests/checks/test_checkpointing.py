@@ -61,9 +61,9 @@ def test_a_block_with_a_generator_of_its_own():
 def test_a_block_that_does_something_else_the_second_time():
     def forward(self, x):
         again = torch._C._current_graph_task_id() != -1  # called by backward, which computes it anew
+        x = x[:, :1] if again else x
         x = x + self.attn(self.ln1(x))
-        y = self.mlp(self.ln2(x))
-        return (x[:, :1] * 1.0 + y.sigmoid().exp()).relu() if again else x + y
+        return x + self.mlp(self.ln2(x))
 
     model = replace_block_forward(build_gpt(dropout=0.0), 2, forward)
     output = run_check(CHECK, model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _HIDDEN_ROW = "torch's own attention gives NaN for a row whose every key is hidden (pytorch#41508)"
-_SQUEEZED = "its joint network squeezes the target's axis away when there is a single target token"
 
 EXPLAINED: dict[tuple[str, str], str] = {
     # Errors.
@@ -17,8 +16,6 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "transformers 5.24 leaves its text encoder's causal mask to SDPA and tells SDPA is_causal=False: eager attention "
         "is causal, SDPA is not"
     ),
-    ("hf-parakeet_rnnt", "T1-SHAPE-003"): _SQUEEZED,
-    ("hf-nemotron_asr_streaming", "T1-SHAPE-003"): _SQUEEZED,
     ("hf-nemotron_asr_streaming", "T1-SDPA-001"): (
         "its eager attention fills whole rows with −inf where a chunk sees nothing, and gives NaN (transformers 5.24)"
     ),

@@ -34,6 +34,9 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     torch.manual_seed(base.answers.seed)
     with torch.no_grad():
         answer = base.answers.subject.outputs.select(base.call.run(fresh))
+    if answer.device != base.answer.device:
+        measured["fresh_instance"] = "it answers on another device"
+        return []
     change = measure_change(base.answer, answer)
     measured["fresh_instance_change"] = change
     differing = _find_differing_buffers(model, fresh)
@@ -68,7 +71,8 @@ def _build(base: Baseline) -> nn.Module | str:
         elif _needs_arguments(type(model)):
             return "the class needs arguments"
         else:
-            fresh = type(model)()
+            with base.answers.subject.device:
+                fresh = type(model)()
             if not _is_built_alike(model, fresh):
                 return "the class was built with arguments of its own"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)

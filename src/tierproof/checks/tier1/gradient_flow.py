@@ -22,7 +22,7 @@ Findings:
     T1-GRAD-005 warning: a module's gradient is exactly zero at present (saturated, dead ReLU).
     T1-GRAD-006 warning: a layer among equals is never used.
     T1-GRAD-007 info: parameters without gradient, and why that is sound.
-    T1-GRAD-008 error, warning or info: backward and finite differences disagree; a warning where a hand-written
+    T1-GRAD-008 error or warning or info: backward and finite differences disagree; a warning where a hand-written
         autograd.Function lies in between, which may be a surrogate on purpose (YOSO), and an info where
         transformers' own code cuts the gradient (box refinement).
     T1-GRAD-009 warning: gradients vanish or explode monotonically over the depth.
