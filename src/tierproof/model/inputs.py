@@ -125,7 +125,10 @@ class InputPlan:
             LENGTH: length,
             TARGET_LENGTH: length if target_length is None else target_length,
         }
-        values = {argument.name: argument.draw(sizes, generator).to(device) for argument in self.arguments}
+        # A forward may have set another default device; the draws are made on the CPU all the same.
+        with torch.device("cpu"):
+            drawn = {argument.name: argument.draw(sizes, generator) for argument in self.arguments}
+        values = {name: tensor.to(device) for name, tensor in drawn.items()}
         return Call(values, self.style, self.constants)
 
     def argument(self, name: str) -> Argument:
