@@ -31,7 +31,7 @@ from tierproof.model.perturb import can_perturb, find_followed_argument
 from tierproof.model.steady_answer import Baseline, find_baseline
 
 # Values that are all alike, mixed with whatever weights, differ by rounding.
-_ROUNDING = 1e-6
+_ROUNDING = 5e-6
 
 
 def run(context: CheckContext) -> CheckOutput:

@@ -210,7 +210,10 @@ def _measure_gradient(answers: SteadyAnswers, call: Call, argument: Argument) ->
         if not answer.requires_grad:
             return None
         weights = torch.randn(answer.shape, generator=torch.Generator().manual_seed(answers.seed)).to(answer)
-        gradient = torch.autograd.grad((answer * weights).sum(), leaf, allow_unused=True)[0]
+        try:
+            gradient = torch.autograd.grad((answer * weights).sum(), leaf, allow_unused=True)[0]
+        except RuntimeError:
+            return None  # the forward writes into its input, which T1-STAB tells
     return None if gradient is None else gradient.detach().cpu() != 0
 
 
