@@ -131,6 +131,7 @@ def compare_gradients(
         return [], {"finite_difference": "skipped: the forward is not repeatable"}
     groups = _cut_into_groups(arena, names)
     worst, left = 0.0, _MOST_PARTS
+    suspicion = _SUSPICION if arena.tolerance == _TOLERANCE_FLOAT64 else arena.tolerance
     guilty: list[str] = []
     result: DirectionalDerivative | None = None
     # A cut makes everything before it wrong, so the last wrong group holds it and the rest need not be asked.
@@ -141,7 +142,7 @@ def compare_gradients(
         if first.spread * _TRUST > first.mismatch:
             continue  # the steps disagree among themselves: nothing can be concluded here
         worst = max(worst, first.mismatch)
-        parts = _cut_into_modules(group)[: 1 + left] if first.mismatch > _SUSPICION else []
+        parts = _cut_into_modules(group)[: 1 + left] if first.mismatch > suspicion else []
         left -= max(len(parts) - 1, 0)
         for part in parts:
             result = arena.disagrees(part) if arena.compare(part, 0).mismatch > arena.tolerance else None
