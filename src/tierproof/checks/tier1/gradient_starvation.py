@@ -42,11 +42,6 @@ class StarvedModule:
     whole: bool
     tick: int | None
 
-    @property
-    def connected_or_used(self) -> bool:
-        """Whether it takes part in the forward at all."""
-        return self.connected or self.tick is not None
-
 
 def find_starved(model: nn.Module, passes: Sequence[GradientPass]) -> list[StarvedModule]:
     """Group the parameters that got nothing in any pass by owner, in order of first use.

@@ -212,7 +212,7 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
 
 def judge_routing(model: nn.Module, first: GradientPass, chosen: Sequence[StarvedModule]) -> list[Finding]:
     """Routers that choose and are never trained."""
-    routers = [i.path for i in chosen if i.whole and i.connected_or_used and _is_router(model, i.path)]
+    routers = [i.path for i in chosen if i.whole and _is_router(model, i.path)]
     routers += [path for path in _find_still_routers(model, first) if path not in routers]
     if not routers:
         return []
