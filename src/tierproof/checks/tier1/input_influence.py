@@ -87,7 +87,7 @@ def run(context: CheckContext) -> CheckOutput:
 def _judge_channels(probe: _Probe, argument: Argument) -> list[Finding]:
     base = probe.base
     tensor = base.call.tensors[argument.name]
-    gradient = _measure_gradient(base.answers, base.call, argument)
+    gradient = probe.measure_gradient(argument)
     dead = []
     for channel in find_dead_channels(gradient, argument, tensor):
         where = torch.zeros([1] * (tensor.dim() - 3) + [tensor.shape[-3], 1, 1], dtype=torch.bool)
@@ -107,6 +107,14 @@ class _Probe:
     def __init__(self, base: Baseline) -> None:
         self.base = base
         self._before: dict[int, dict[str, Tensor]] = {}
+        self._gradients: dict[str, Tensor | None] = {}
+
+    def measure_gradient(self, argument: Argument) -> Tensor | None:
+        """Where the answer has a gradient by the argument; regions and channels ask the same."""
+        if argument.name not in self._gradients:
+            found = _measure_gradient(self.base.answers, self.base.call, argument)
+            self._gradients[argument.name] = found
+        return self._gradients[argument.name]
 
     def moves(self, argument: Argument, where: Tensor) -> bool:
         base = self.base
@@ -157,7 +165,7 @@ def _find_dead_regions(probe: _Probe, argument: Argument) -> list[list[int]]:
     axes = _region_axes(argument, tensor)
     if not axes:
         return []
-    gradient = _measure_gradient(base.answers, base.call, argument)
+    gradient = probe.measure_gradient(argument)
     dead = []
     for cell in _grid(len(axes)):
         where = _region(tensor, axes, cell)
