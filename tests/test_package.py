@@ -102,7 +102,7 @@ def test_sdist_can_be_tested_from(distributions: Path) -> None:
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     expected = {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "tests/test_package.py"}
-    assert expected | {"scripts/run_demo.py", "examples/char_gpt.py"} <= names
+    assert expected | {"scripts/run_demo.py", "examples/broken_gpt.py"} <= names
     assert not any(part in name for name in names for part in ("__pycache__", ".venv", "reports/"))
 
 

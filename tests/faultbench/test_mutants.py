@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import tierproof
 from faultbench.equivalence import find_difference
 from faultbench.judge import Judgement, judge_host, judge_mutant
 from faultbench.mutant import Mutant, build_host, load_builder, read_host
@@ -104,4 +103,3 @@ def test_hosts_stand_alone():
         assert (
             type(load_builder(read_host(host), f"alone_{host}")()).__name__ == type(build_host(host)).__name__
         )
-    assert tierproof.check is not None

@@ -74,11 +74,6 @@ def test_names_that_cells_assign_are_known_as_the_notebooks_own(name: str) -> No
     assert assigned - {"model"} <= NOTEBOOK_NAMES
 
 
-def test_the_example_in_the_package_is_the_one_in_the_repository() -> None:
-    packaged = SOURCE / "tierproof" / "notebooks" / "example_model.py"
-    assert packaged.read_text() == (ROOT / "examples" / "char_gpt.py").read_text()
-
-
 def test_every_cell_is_short_enough_to_read() -> None:
     for name in NAMES:
         for cell in read_recipe(name).code_cells:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 _HIDDEN_ROW = "torch's own attention gives NaN for a row whose every key is hidden (pytorch#41508)"
+_ROUNDED_AWAY = (
+    "SAM's vision stem starts its weights at a standard deviation of 1e-10: the image is lost to rounding until trained "
+    "weights are loaded"
+)
 
 EXPLAINED: dict[tuple[str, str], str] = {
     # Errors.
@@ -19,7 +23,14 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-nemotron_asr_streaming", "T1-SDPA-001"): (
         "its eager attention fills whole rows with −inf where a chunk sees nothing, and gives NaN (transformers 5.24)"
     ),
+    ("hf-pp_formulanet", "T1-GRAD-004"): _ROUNDED_AWAY,
+    ("hf-pp_formulanet", "T1-CROSS-001"): _ROUNDED_AWAY,
     # Warnings.
+    ("hf-cpmant", "T1-LOSS-001"): "transformers 5.24 compares its logits with labels that are not shifted",
+    ("hf-cpmant", "T1-ATTN-007"): "its weights start with a standard deviation of 1",
+    ("hf-deepseek_v4", "T1-PAD-003"): "its compressed keys gather neighbouring positions, hidden ones too",
+    ("hf-flaubert", "T1-LOSS-001"): "a masked language model: its labels belong to the same position",
+    ("hf-mra", "T1-GRAD-014"): "without its CUDA kernels its attention gives zeros",
     ("hf-xcodec", "T1-INPUT-001"): "at random parameters its quantiser gives every input the same codes",
     ("audio_conv_stem", "T1-INPUT-002"): "samples behind the last full stride are read by no window",
     ("dataclass_encoder", "T1-STAB-010"): _HIDDEN_ROW,

@@ -21,6 +21,7 @@ _DECODER = {"is_decoder": True, "add_cross_attention": True}
 _WINDOWS = {"patch_size": 4, "window_size": 2}
 
 TYPE_SIZES: dict[str, dict[str, Any]] = {
+    "bailing_hybrid": {"num_expert_group": 2, "topk_group": 1},
     "bit": {"num_groups": 8},
     "codegen": {"rotary_dim": 8},
     "deepseek_v2": {"num_experts_per_tok": 2, "n_group": 1, "topk_group": 1},

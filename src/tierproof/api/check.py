@@ -86,6 +86,7 @@ def check(
     from tierproof.model.batch_norm_statistics import settle_batch_norms
     from tierproof.model.prepare_subject import prepare_subject, refuse_cycle, refuse_empty
     from tierproof.model.preserve import preserve
+    from tierproof.model.thread_count import limit_threads
 
     started = time.perf_counter()
     _refuse_bad_options(seed, budget_s)
@@ -94,7 +95,7 @@ def check(
     refuse_cycle(model)
     place = _find_device(model, device)
     deadline = Deadline.after(budget_s)
-    with open_progress(progress) as show:
+    with limit_threads(model), open_progress(progress) as show:
         try:
             with preserve(model) as snapshot:
                 show(0, 0, "working out the inputs")

@@ -1,6 +1,6 @@
 """A healthy character-level GPT: pre-norm blocks, causal attention, tied embedding and output weights.
 
-Try it:  tierproof check examples/char_gpt.py
+Try it:  tierproof check tierproof.notebooks.example_model:build_model
 """
 
 from __future__ import annotations

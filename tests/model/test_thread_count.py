@@ -1,0 +1,40 @@
+"""Threads of small models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from tierproof.model.thread_count import limit_threads
+
+
+@pytest.fixture(autouse=True)
+def three_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_small_model_runs_on_one_thread_and_the_process_gets_its_number_back() -> None:
+    def interrupt() -> None:
+        with limit_threads(nn.Linear(2, 2)):
+            assert torch.get_num_threads() == 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert torch.get_num_threads() == 3
+
+
+def test_a_larger_model_keeps_its_threads() -> None:
+    with limit_threads(nn.Linear(1000, 1001)):
+        assert torch.get_num_threads() == 3
+
+
+def test_a_lazy_model_has_no_size_yet() -> None:
+    with limit_threads(nn.LazyLinear(2)):
+        assert torch.get_num_threads() == 1
