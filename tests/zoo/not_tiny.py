@@ -23,7 +23,7 @@ _REASONS = {
     "its sizes hang together in a way of their own, which the table of names does not follow": (
         "pocket_tts pp_ocrv5_mobile_det apertus1p5 bridgetower chmv2 cosmos3_edge cosmos3_edge_text cvt d_fine decision_transformer "
         "deimv2 depth_anything depth_pro donut-swin dots3_note dpt efficientloftr fun_asr_nano "
-        "lw_detr gradium_phonon_tts granite_speech5_ctc granite_speech5_encoder hgnet_v2 hy_v4_vl hy_v4_vl_text "
+        "lw_detr pp_doclayout_v3 prompt_depth_anything rt_detr_v2 sam_hq gradium_phonon_tts granite_speech5_ctc granite_speech5_encoder hgnet_v2 hy_v4_vl hy_v4_vl_text "
         "mask2former maskformer maskformer-swin mimi mimi_decoder mistral4 molmo2 moonshine nemo_speechlm "
         "nemotron3_5_asr nemotron3_diarization nemotron_h_omni neomme paddleocr_vl paligemma "
         "pp_doclayout_v2 pp_doclayout_v4 pp_ocrv5_server_rec pp_ocrv6_small_det rt_detr sam sam2 "

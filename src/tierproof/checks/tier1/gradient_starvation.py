@@ -8,7 +8,7 @@ multiplied by zero, or its result is not used. They jump: a hard choice lies bet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.tier1.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.unused_parameters import judge_routing, judge_unused_parameters
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call import Call
@@ -349,18 +350,7 @@ def _judge_unused(
     """Judge what the forward does not touch (`unused`), or touches and throws away (`without_effect`)."""
     if not unused:
         return judge_unused_parameters(model, first, without_effect)[0]
-    skipped = _find_skipped_layers(model, first.log, [item.path for item in unused])
-    findings = [
-        Finding(
-            f"{CODE}-006",
-            Severity.WARNING,
-            f"Layer `{path}` is never used, although its neighbours of the same class are.",
-            where=path,
-            evidence={"neighbours_used": neighbours},
-            hint="Is the loop over the layers one short, or a layer skipped? Otherwise remove it.",
-        )
-        for path, neighbours in skipped.items()
-    ]
+    findings, skipped = judge_skipped_layers(model, first.log, [item.path for item in unused])
     rest = [item for item in unused if not any(_is_within(item.path, path) for path in skipped)]
     slips, told = judge_unused_parameters(model, first, [*rest, *without_effect])
     findings += slips
@@ -368,41 +358,6 @@ def _judge_unused(
     if rest:
         findings.append(_note(rest, "are not used by this forward"))
     return findings
-
-
-def _find_skipped_layers(model: nn.Module, log: OperationLog, unused: Iterable[str]) -> dict[str, int]:
-    """Unused members of lists of equal modules of which others are used; experts are skipped by design."""
-    skipped: dict[str, int] = {}
-    for path in unused:
-        parts = path.split(".")
-        for length in range(1, len(parts) + 1):
-            member = ".".join(parts[:length])
-            if not parts[length - 1].isdigit() or "expert" in member.lower() or _is_used(model, member, log):
-                continue
-            parent = ".".join(parts[: length - 1])
-            siblings = model.get_submodule(parent)
-            if not isinstance(siblings, nn.ModuleList | nn.Sequential):
-                continue
-            kind, count = type(model.get_submodule(member)), _count_used(model, parent, member, log)
-            if count and kind is not nn.Dropout:
-                skipped[member] = count
-            break
-    return skipped
-
-
-def _count_used(model: nn.Module, parent: str, member: str, log: OperationLog) -> int:
-    kind = type(model.get_submodule(member))
-    prefix = f"{parent}." if parent else ""
-    paths = [
-        f"{prefix}{name}"
-        for name, child in model.get_submodule(parent).named_children()
-        if type(child) is kind
-    ]
-    return sum(_is_used(model, path, log) for path in paths if path != member)
-
-
-def _is_used(model: nn.Module, path: str, log: OperationLog) -> bool:
-    return any(id(parameter) in log.used for parameter in model.get_submodule(path).parameters())
 
 
 def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
