@@ -56,6 +56,12 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "T1-INIT-004",
     ): "T5 starts its embeddings with a standard deviation of 1, and here the head is tied",
     ("hf-trocr", "T1-LOSS-001"): "its labels stand unshifted: whoever calls it moves the inputs to the right",
+    ("hf-visual_bert", "T1-GRAD-014"): "its positions of regions wait for an alignment of regions with words",
+    (
+        "hf-vits",
+        "T1-GRAD-006",
+    ): "its duration predictor's second flow is removed when it generates, as in the publication's code",
+    ("hf-xlm", "T1-LOSS-001"): "a masked language model: its labels belong to the same position",
     ("hf-xcodec", "T1-GRAD-014"): "no gradient goes through the quantiser's choice of codes",
     ("hf-owlv2", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",
     ("hf-owlvit", "T1-PAD-003"): "it reads the answer at the largest id, hidden or not",

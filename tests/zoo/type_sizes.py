@@ -52,4 +52,5 @@ TYPE_SIZES: dict[str, dict[str, Any]] = {
     "wav2vec2-bert": {"vocab_size": 32},
     "wav2vec2-conformer": {"vocab_size": 32},
     "xlm": {"n_words": 99, "emb_dim": 64},
+    "xmod": {"default_language": "en_XX"},
 }  # fmt: skip

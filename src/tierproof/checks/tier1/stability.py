@@ -72,6 +72,7 @@ _RANDOM_BY_DESIGN = {
     "vits": "it samples durations and latents",
     "speecht5": "its prenet keeps dropout on",
     "univnet": "it draws noise",
+    "vibevoice_acoustic_tokenizer": "it samples its latents",
     "timesformer_mae": "it masks random patches",
 }
 _ROWS = 4
