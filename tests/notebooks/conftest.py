@@ -10,6 +10,13 @@ import pytest
 
 from notebooks.colab_base import build_wheel, copy_base, find_base
 from notebooks.colab_kernel import Runtime
+from tierproof.api.notebook.results_folder import ResultsFolder
+from tierproof.api.notebook.session import Session
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session("validate", ResultsFolder(tmp_path / "results"))
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import stat
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,22 +12,17 @@ import torch
 from torch import nn
 
 import tierproof as tp
-from tierproof.api.notebook import add_packages as add_packages_module
 from tierproof.api.notebook import further_analyses
 from tierproof.api.notebook import session as session_module
 from tierproof.api.notebook.add_packages import read_requirements
 from tierproof.api.notebook.box import Box, Tone
 from tierproof.api.notebook.conclusion import conclude
 from tierproof.api.notebook.further_analyses import EXTRAS, list_further_analyses, read_extras
-from tierproof.api.notebook.gpu_memory import GpuMemory, compare_gpu_memory, read_gpu_memory
 from tierproof.api.notebook.held_output import hold_output
-from tierproof.api.notebook.host import find_host
-from tierproof.api.notebook.model_choice import read_choice
 from tierproof.api.notebook.results_folder import ResultsFolder
 from tierproof.api.notebook.session import Session
 from tierproof.errors import PlanError, UsageError
-from tierproof.guard.plan import AddedPackage, AgedPackage, Conflict, Plan, PlanVerdict, ShadowedPackage
-from tierproof.guard.receipt import Receipt
+from tierproof.guard.plan import AddedPackage, Plan, PlanVerdict
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = str(ROOT / "examples" / "broken_gpt.py")
@@ -46,11 +38,6 @@ class Tiny(nn.Module):
         print("called")
         return self.head(self.embed(idx))
 """
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Session:
-    return Session("validate", ResultsFolder(tmp_path / "results"))
 
 
 @pytest.fixture
@@ -260,144 +247,6 @@ def _tiny_model() -> nn.Module:
     return namespace["Tiny"]()
 
 
-# Choices
-
-
-@pytest.mark.parametrize(
-    ("source", "value", "target"),
-    [
-        ("example", "", "tierproof.notebooks.example_model:build_model"),
-        ("path", " model.py ", "model.py"),
-        ("gist", "abc123", "gist:abc123"),
-        ("gist", "gist:abc123@ff00ff0", "gist:abc123@ff00ff0"),
-        ("gist", "https://gist.github.com/user/abc123", "gist:abc123"),
-        ("gist", "https://gist.github.com/user/abc123/0123456789abcdef", "gist:abc123@0123456789abcdef"),
-        ("hub", "openai-community/gpt2", "hf:openai-community/gpt2"),
-        ("hub", "hf:gpt2", "hf:gpt2"),
-        ("hub", "https://huggingface.co/openai-community/gpt2/tree/main", "hf:openai-community/gpt2"),
-        ("Variable", "model", ""),
-    ],
-)
-def test_a_choice_leads_to_a_target(source: str, value: str, target: str) -> None:
-    assert read_choice(source, value, trust=False).target == target
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", ()),
-        ("captum optuna>=4", ("captum", "optuna>=4")),
-        ("captum, optuna", ("captum", "optuna")),
-        ("captum\n'ray[tune]'", ("captum", "ray[tune]")),
-        ("!pip install captum", ("captum",)),
-        ("%pip install captum", ("captum",)),
-        ("uv pip install captum", ("captum",)),
-        ("optuna>=4,<5", ("optuna>=4,<5",)),
-    ],
-)
-def test_requirements_of_the_form(text: str, expected: tuple[str, ...]) -> None:
-    assert read_requirements(text) == expected
-
-
-# Packages
-
-
-ADD = (AddedPackage("captum", "0.9", 500_000),)
-PLANS = {
-    "additive": Plan(("captum",), "here", PlanVerdict.ADDITIVE, add=ADD),
-    "satisfied": Plan(("numpy",), "here", PlanVerdict.SATISFIED),
-    "shadow": Plan(("a",), "here", PlanVerdict.SHADOW, shadows=(ShadowedPackage("a", "1", "2"),)),
-    "aged": Plan(("a",), "here", PlanVerdict.ADDITIVE, add=ADD, aged=(AgedPackage("a", "1", "9"),)),
-    "waiver": Plan(("a",), "here", PlanVerdict.WAIVER, conflicts=(Conflict("b", "1", ">=2", "a"),)),
-    "isolated": Plan(("numpy==2.3.4",), "here", PlanVerdict.ISOLATED),
-    "infeasible": Plan(("a",), "here", PlanVerdict.INFEASIBLE),
-}
-
-
-@pytest.fixture
-def installs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Plans as named by the requirement, and installs that are only noted."""
-    noted: list[dict[str, Any]] = []
-
-    def install(*requirements: str, on_step: Any, **consent: Any) -> Receipt:
-        noted.append({"requirements": requirements, **consent})
-        return Receipt("install", "new", "old", added=ADD)
-
-    monkeypatch.setattr(add_packages_module, "make_plan", lambda name: PLANS[name])
-    monkeypatch.setattr(add_packages_module, "install_packages", install)
-    monkeypatch.setattr(add_packages_module, "doctor", lambda: SimpleNamespace(healthy=True))
-    memory = (GpuMemory("Board", 100, 1000),)
-    monkeypatch.setattr(add_packages_module, "read_gpu_memory", lambda: memory)
-    return noted
-
-
-@pytest.mark.parametrize("switch", ["auto", "ask", "never"])
-@pytest.mark.parametrize("name", PLANS)
-def test_only_auto_installs_at_once_and_only_what_is_safe(
-    session: Session, installs: list[dict[str, Any]], name: str, switch: str
-) -> None:
-    box = session.add_packages(name, install=switch)
-    assert bool(installs) == (switch == "auto" and name == "additive")
-    if installs:
-        assert "Added captum 0.9" in str(box)
-        assert "Board: 100 MiB before, 100 MiB after (equal)" in str(box)
-    offered = (name in ("shadow", "aged", "waiver") and switch != "never") or (name, switch) == (
-        "additive",
-        "ask",
-    )
-    assert ("session.confirm()" in str(box)) == offered
-    confirmed = session.confirm()
-    assert ("no plan waits" in str(confirmed)) != offered
-    if offered:
-        (done,) = installs
-        assert done["allow_shadow"] == (name == "shadow")
-        assert done["allow_aged"] == (name == "aged")
-        assert done["waive"] == (("b",) if name == "waiver" else ())
-
-
-@pytest.mark.parametrize(
-    ("text", "switch", "expected"),
-    [
-        ("captum", "sometimes", "is no setting of the switch"),
-        ("--upgrade numpy", "auto", "is an option, and no package"),
-        ("'captum", "auto", "cannot be read"),
-        ("", "auto", "No packages were asked for"),
-    ],
-)
-def test_bad_requests_become_boxes(session: Session, text: str, switch: str, expected: str) -> None:
-    assert expected in str(session.add_packages(text, install=switch))
-
-
-# The machine
-
-
-def test_a_gpu_is_read_by_the_drivers_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'Board X, 120, 16000'\necho 'Board Y, [N/A], [N/A]'\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert read_gpu_memory() == (GpuMemory("Board X", 120, 16000),)
-    assert "Board X, 120 of 16000 MiB in use" in " ".join(find_host().describe())
-    program.write_text("#!/bin/sh\nexit 9\n")
-    assert read_gpu_memory() == ()
-
-
-def test_memory_is_compared() -> None:
-    one, other = GpuMemory("B", 1, 9), GpuMemory("B", 2, 9)
-    assert "(equal)" in compare_gpu_memory([one], [one])[0]
-    assert "another program" in compare_gpu_memory([one], [other])[0]
-    assert compare_gpu_memory([], []) == ()
-
-
-def test_hosts_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
-    assert find_host().kind == "Kaggle"
-    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
-    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20260714")
-    host = find_host()
-    assert (host.kind, host.image) == ("Colab", "image release-colab_20260714")
-
-
 def test_opened_twice_in_a_kernel_it_is_the_same_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -424,9 +273,8 @@ def test_further_analyses_tell_seconds_and_megabytes(
     session: Session, tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(further_analyses, "read_extras", lambda: {"plots": ("no-such-package>=1",)})
-    monkeypatch.setattr(
-        further_analyses, "make_plan", lambda *_, **__: Plan((), "here", PlanVerdict.ADDITIVE, add=ADD)
-    )
+    plan = Plan((), "here", PlanVerdict.ADDITIVE, add=(AddedPackage("captum", "0.9", 500_000),))
+    monkeypatch.setattr(further_analyses, "make_plan", lambda *_, **__: plan)
     session.choose("path", tiny)
     session.check()
     rows = {
