@@ -41,8 +41,9 @@ def list_zoo() -> tuple[ZooModel, ...]:
     from zoo.handwritten import HANDWRITTEN
     from zoo.images import IMAGES
     from zoo.recurrent import RECURRENT
+    from zoo.several_inputs import SEVERAL_INPUTS
 
-    written = {**HANDWRITTEN, **DECODERS, **ENCODERS, **RECURRENT, **IMAGES}
+    written = {**HANDWRITTEN, **DECODERS, **ENCODERS, **RECURRENT, **IMAGES, **SEVERAL_INPUTS}
     models = [
         ZooModel(name, "hand-written", partial(_build, chosen)) for name, (chosen, _) in written.items()
     ]

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from tierproof.model.max_length import is_triangular_mask
+
 
 @dataclass
 class Lookups:
@@ -70,9 +72,17 @@ class LookupProbe(TorchFunctionMode):
             self._see_arange(args, kwargs)
         elif func in (torch.tril, torch.triu, Tensor.tril, Tensor.triu):
             self.lookups.triangular_masks += 1
+        elif func in (torch.masked_fill, Tensor.masked_fill, Tensor.masked_fill_):
+            self._see_filling(*args[1:3], **kwargs)
         elif func is F.scaled_dot_product_attention:
             self.lookups.causal_attention |= bool(kwargs.get("is_causal", len(args) > 5 and args[5]))
         return func(*args, **kwargs)
+
+    def _see_filling(self, mask: Any = None, value: Any = None) -> None:
+        """A mask that hides, by whatever it was made: `i < j` is a triangle as well."""
+        hides = isinstance(value, int | float) and value < 0
+        if hides and isinstance(mask, Tensor) and mask.dtype is torch.bool and is_triangular_mask(mask):
+            self.lookups.triangular_masks += 1
 
     def _see_lookup(self, index: Any, table: Any) -> None:
         if not isinstance(index, Tensor) or index.dtype == torch.bool or index.is_floating_point():

@@ -13,6 +13,7 @@ from torch import nn
 
 from tierproof.model.forward_signature import ForwardSignature
 from tierproof.model.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.mixed_inputs import propose_mixed_inputs
 from tierproof.model.spec import ModelSpec
 
 _TOKEN_NAME = re.compile(r"(^|_)(ids?|idx|tokens?|indices|input_ids)$|token", re.IGNORECASE)
@@ -42,6 +43,7 @@ def propose_guessed_inputs(
             _make_argument(name, index, role, shape, spec, dtype) for index, name in enumerate(names)
         )
         yield InputPlan(arguments, names[0], style, assumptions=assumptions, pad_token_id=spec.pad_token_id)
+    yield from propose_mixed_inputs(names, shapes, dtype=dtype, vocab_size=spec.vocab_size)
     if len(names) > 1:
         return
     for role, shape, assumptions in shapes:

@@ -10,8 +10,8 @@ reshape, and positions counted along the batch.
 Evidence: the largest change of a row that was left alone, relative to the answers' spread; which rows moved.
 
 Exemptions: answers in which the batch appears twice (CLIP's similarity matrix) are judged by the other
-outputs; rounding, which vanishes in float64, is none; expert models may drop tokens when an expert is full, so
-theirs is a warning.
+outputs, or pair by pair where there are none; rounding, which vanishes in float64, is none; expert models may
+drop tokens when an expert is full, so theirs is a warning.
 
 Findings:
     T1-BATCH-001 error or warning: the rows of a batch influence each other in evaluation mode (a warning
@@ -61,10 +61,11 @@ def run(context: CheckContext) -> CheckOutput:
     subject = context.subject
     if not any(BATCH in a.shape and can_perturb(a) for a in subject.inputs.arguments):
         return CheckOutput(skipped="the inputs have no batch axis")
+    pairs = subject
     subject = _choose_rowwise_answer(subject, context.seed)
     axis = subject.outputs.batch_axis
     if axis is None:
-        return CheckOutput(skipped="no output has one batch axis")
+        return _judge_pairs(pairs, context.seed)
     base = find_baseline(subject, context.seed, batch=_ROWS)
     if isinstance(base, str):
         return CheckOutput(skipped=base)
@@ -93,6 +94,34 @@ def run(context: CheckContext) -> CheckOutput:
     if worst.change == 0.0 and _are_rows_equal(base.answer, axis):
         return CheckOutput(_search_inside(base, found[0]), measured)
     return CheckOutput((), measured)
+
+
+def _judge_pairs(subject: Subject, seed: int) -> CheckOutput:
+    """Each row against each, as in CLIP: a pair may know its own two rows only."""
+    if subject.outputs.axes != ("batch", "batch"):
+        return CheckOutput(skipped="no output has one batch axis")
+    base = find_baseline(subject, seed, batch=_ROWS)
+    if isinstance(base, str):
+        return CheckOutput(skipped=base)
+    worst = _find_worst_pair(base)
+    measured: dict[str, JsonValue] = {"rows": base.batch, "neighbour_change": worst.change}
+    if base.exceeds(worst.change, base.tolerance, lambda other: _find_worst_pair(other).change):
+        return CheckOutput((_report_mixing(base, worst, base.tolerance),), measured)
+    return CheckOutput((), measured)
+
+
+def _find_worst_pair(base: Baseline) -> _Mixing:
+    found = []
+    for row in range(base.batch):
+        call = _replace_row(base, row)
+        others = tuple(other for other in range(base.batch) if other != row)
+        before, after = (
+            answer[list(others)][:, list(others)] for answer in (base.answer, base.answers(call))
+        )
+        found.append(
+            _Mixing(measure_change(before, after), call, others, others, f"when row {row} is replaced")
+        )
+    return max(found, key=lambda mixing: mixing.change)
 
 
 def _are_rows_equal(answer: Tensor, axis: int) -> bool:

@@ -10,7 +10,8 @@ Evidence: the positions or regions that move nothing, by exact comparison, in tw
 
 Exemptions: arguments that are masks, targets or type ids; images and audio whose patches are dropped at
 random (another seed revives them); the last steps of a float sequence, which framing may drop, and inputs of
-floats behind a quantiser, whose codebook may collapse at random parameters, only warn.
+floats behind a quantiser, whose codebook may collapse at random parameters, only warn. The last token of a model
+that shifts its input inside, so that no position moves its own answer.
 
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no influence.
@@ -75,7 +76,9 @@ def run(context: CheckContext) -> CheckOutput:
         else:
             dead = _find_dead_regions(probe, argument)
         measured[f"{argument.name}_without_influence"] = dead
-        if dead:
+        if dead and _shifts_inside(base, argument, dead):
+            measured[f"{argument.name}_shifted_inside"] = True
+        elif dead:
             findings.append(_report_dead(base, argument, dead))
         elif argument.role == "image":
             findings += _judge_channels(probe, argument)
@@ -148,6 +151,20 @@ def _find_dead_positions(probe: _Probe, argument: Argument) -> list[int]:
         for p in range(length)
         if p not in alive and not probe.moves(argument, _at(argument, axis, p, length))
     ]
+
+
+def _shifts_inside(base: Baseline, argument: Argument, dead: list[int] | list[list[int]]) -> bool:
+    """Whether only the last token is unread, by a model that answers with a token what came before it (MegaByte).
+
+    No position moves its own answer there; where others do, the last one is lost.
+    """
+    influence = base.answers.subject.traits.influence
+    if len(influence) < 3 or argument.name != base.answers.subject.inputs.primary:
+        return False
+    axis = next((i for i, size in enumerate(argument.shape) if size == LENGTH), None)
+    last = None if axis is None else base.call.tensors[argument.name].shape[axis] - 1
+    strict = not any(moved for i, row in enumerate(influence) for moved in row[i:])
+    return strict and dead == [last]
 
 
 def _at(argument: Argument, axis: int, position: int, length: int) -> Tensor:

@@ -26,16 +26,7 @@ def judge_segments(base: Baseline) -> list[Finding]:
     name = next((n for n in _SEGMENT_NAMES if n in signature), None)
     if name is None or primary.role != "tokens" or subject.inputs.style == "mapping":
         return []
-    table = next(
-        (
-            (path, module)
-            for path, module in subject.model.named_modules()
-            if isinstance(module, nn.Embedding)
-            and 2 <= module.num_embeddings <= 16
-            and any(word in path.lower() for word in ("segment", "type"))
-        ),
-        None,
-    )
+    table = _find_segment_table(subject.model)
     if table is None:
         return []
     ids = torch.zeros_like(base.call.tensors[primary.name])
@@ -56,6 +47,16 @@ def judge_segments(base: Baseline) -> list[Finding]:
             f"Look {name} up in the table instead of a constant.",
         )
     ]
+
+
+def _find_segment_table(model: nn.Module) -> tuple[str, nn.Embedding] | None:
+    """The table that is called for segments, else the only one of two to four rows."""
+    tables = [(path, m) for path, m in model.named_modules() if isinstance(m, nn.Embedding)]
+    for path, table in tables:
+        if 2 <= table.num_embeddings <= 16 and any(word in path.lower() for word in ("segment", "type")):
+            return path, table
+    small = [(path, table) for path, table in tables if 2 <= table.num_embeddings <= 4]
+    return small[0] if len(small) == 1 else None
 
 
 def find_dead_channels(gradient: Tensor | None, argument: Argument, tensor: Tensor) -> list[int]:

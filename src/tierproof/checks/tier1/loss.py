@@ -21,6 +21,7 @@ Findings:
     T1-LOSS-004 warning: the answers are probabilities already.
     T1-LOSS-005 warning: the answers are rectified: none is negative, many are exactly zero.
     T1-LOSS-006 warning: different inputs rule out different classes with -inf.
+    T1-LOSS-007 error: answers for each position are normalised over the positions instead of the classes.
 
 Source: the gradient of softmax cross entropy is p - onehot(target) (Bridle 1990). Redundant activations and
 wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.11015).
@@ -191,6 +192,8 @@ def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
         return []
     if bool((answer == float("-inf")).any()):
         return _judge_ruled_out(subject, call, answer, seed)
+    if misplaced := _judge_normalised_axis(subject, call, answer, seed):
+        return misplaced
     sums = answer.double().sum(dim=-1)
     if bool((answer >= 0).all()) and bool(((sums - 1).abs() <= _SUM_TOLERANCE).all()):
         return [
@@ -217,6 +220,31 @@ def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
                 "Leave the activation out after the last layer.",
             )
         ]
+    return []
+
+
+def _judge_normalised_axis(subject: Subject, call: Call, answer: Tensor, seed: int) -> list[Finding]:
+    """A softmax, or its logarithm, that sums to one over the positions and over the classes does not."""
+    if not subject.outputs.per_position or answer.shape[subject.outputs.length_axis] < 2:
+        return []
+    axis = subject.outputs.length_axis
+    for name, values in (("softmax", answer.double()), ("log_softmax", answer.double().exp())):
+        over_positions, over_classes = ((values.sum(dim=d) - 1).abs().max() for d in (axis, -1))
+        if bool((values >= 0).all()) and over_positions <= _SUM_TOLERANCE < over_classes:
+            return [
+                Finding(
+                    f"{CODE}-007",
+                    Severity.ERROR,
+                    f"A {name} runs over the positions: the answers for one class sum to one over all positions, "
+                    "and those for one position do not.",
+                    _locate_last(subject, call, answer, seed),
+                    {
+                        "largest_sum_error_over_positions": float(over_positions),
+                        "over_classes": float(over_classes),
+                    },
+                    f"Give {name} dim=-1, the axis of the classes.",
+                )
+            ]
     return []
 
 

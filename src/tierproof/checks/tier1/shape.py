@@ -27,6 +27,7 @@ Findings:
         family).
     T1-SHAPE-009 error: every size raises.
     T1-SHAPE-010 info: inputs shorter than the model pools or convolves over are refused.
+    T1-SHAPE-011 info: nothing declares a maximum, and the longest length that works is the size of a table.
 
 Source: transformers' model tester sweeps a part of this; the thresholds are those of `shape_cases`.
 """
@@ -38,6 +39,8 @@ import time
 from dataclasses import dataclass
 
 import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.shape_cases import ShapeCase, choose_cases, excuse_maximum
@@ -254,9 +257,34 @@ def _describe_length(
         message = f"The declared maximum length {maximum} raises; the longest that works is {working}"
     elif number == "005":
         message = "The model raises for length 1"
+    elif context.subject.inputs.max_length is None and all((r.case.length or 0) > working for r in group):
+        working = _find_longest(context, working, min(r.case.length or 0 for r in group))
+        if table := _find_table(context.subject.model, working):
+            return _note_undeclared_maximum(first, working, table)
+        message = f"The model raises for length {first.case.length}; the longest that works is {working}"
     else:
         message = f"The model raises for length {first.case.length}, within its declared range"
     return _describe_raise(first, number, message, failed=group, longest_working_length=working)
+
+
+def _find_table(model: nn.Module, length: int) -> str:
+    """The parameter or buffer that has this many rows, perhaps with some for class tokens; empty for none."""
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    sizes = {length, length + 1, length + 2}
+    return next(
+        (path for path, t in tensors if not is_lazy(t) and t.dim() >= 2 and sizes & set(t.shape[:-1])), ""
+    )
+
+
+def _note_undeclared_maximum(first: CaseResult, longest: int, table: str) -> Finding:
+    return Finding(
+        f"{CODE}-011",
+        Severity.INFO,
+        f"Inputs longer than {longest} raise: `{table}` ends there, and nothing declares it as the maximum.",
+        where=first.where,
+        evidence={"longest_working_length": longest, "table": table, "exception": first.error},
+        hint="Declare it, as max_length on the model or in ModelSpec, and truncate what is longer.",
+    )
 
 
 def _describe_raise(

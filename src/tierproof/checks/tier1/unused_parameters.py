@@ -75,7 +75,7 @@ def _find_in_every_layer(
     owners: dict[str, list[str]] = {}
     for pattern, names in everywhere.items():
         whole = len(names) > 1 and all(name in unused for name in names)
-        if whole and not _OPTIONAL.search(pattern) and _layers_run(first, names):
+        if whole and not _OPTIONAL.search(pattern) and _layers_run(model, first, names):
             owners.setdefault(pattern.rpartition(".")[0], []).extend(names)
     for pattern, names in _join_owners(model, first, owners).items():
         ordered = tuple(sorted(names, key=_natural))
@@ -123,13 +123,15 @@ def _find_common_ancestor(paths: Sequence[str]) -> str:
     )
 
 
-def _layers_run(first: GradientPass, names: Iterable[str]) -> bool:
+def _layers_run(model: nn.Module, first: GradientPass, names: Iterable[str]) -> bool:
     entered = set(first.entered)
-    for name in names:
-        match = list(_INDEX.finditer(name))[-1]
-        if name[: match.end()] not in entered:
-            return False
-    return True
+    # A layer kept as a dict of parts is never called itself.
+    entered |= {
+        owner
+        for path in first.entered
+        if (owner := path.rpartition(".")[0]) and isinstance(model.get_submodule(owner), nn.ModuleDict)
+    }
+    return all(any(name[: match.end()] in entered for match in _INDEX.finditer(name)) for name in names)
 
 
 def _put_index(pattern: str, name: str) -> str:
