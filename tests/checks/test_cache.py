@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.cache import CHECK
@@ -88,3 +90,39 @@ def test_a_wrong_first_pass_of_a_decoder_that_starts_from_one_token_is_a_warning
     assert (finding.code, finding.severity.value) == ("T1-CACHE-002", "warning")
     (finding,) = run(t5_with_first_pass(wrong_from=1)).findings
     assert (finding.code, finding.severity.value) == ("T1-CACHE-001", "error")
+
+
+class PlainCache(nn.Module):
+    """Attention with a cache as one writes it by hand: `past` in, and the pair of keys and values out beside the logits."""
+
+    def __init__(self, first_position=lambda past: past, order=lambda past, new: (past, new)):
+        super().__init__()
+        self.first_position, self.order = first_position, order
+        self.embed, self.places = nn.Embedding(60, 32), nn.Embedding(64, 32)
+        self.qkv, self.head = nn.Linear(32, 96), nn.Linear(32, 60)
+
+    def forward(self, input_ids, past=None):
+        cached = 0 if past is None else past[0].shape[1]
+        places = torch.arange(cached, cached + input_ids.shape[1], device=input_ids.device)
+        x = self.embed(input_ids) + self.places(places - cached + self.first_position(cached))
+        q, k, v = self.qkv(x).chunk(3, -1)
+        if past is not None:
+            k, v = torch.cat(self.order(past[0], k), 1), torch.cat((past[1], v), 1)
+        mask = places[:, None] >= torch.arange(k.shape[1], device=x.device)
+        return self.head(x + F.scaled_dot_product_attention(q, k, v, attn_mask=mask)), (k, v)
+
+
+def test_a_cache_written_by_hand_is_followed():
+    output = run(PlainCache())
+    assert (output.skipped, output.findings) == ("", ())
+    assert max(output.measurements["change_per_step"]) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"first_position": lambda past: 0}, {"order": lambda past, new: (new, past)}],
+    ids=["position", "order"],
+)
+def test_what_is_wrong_with_a_cache_written_by_hand_is_found(wrong):
+    (finding,) = run(PlainCache(**wrong)).findings
+    assert finding.code == "T1-CACHE-001"

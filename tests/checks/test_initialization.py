@@ -126,3 +126,27 @@ def test_moved_biases_show_training_where_there_is_no_norm():
     with torch.no_grad():
         model.net[0].bias.add_(torch.randn(32))
     assert run_check(CHECK, model).measurements["looks_trained"]
+
+
+class ZeroGated(nn.Module):
+    """DiT's adaLN-Zero: a gate that starts at zero, before a head that starts at zero; `dead` puts a zero in series."""
+
+    def __init__(self, dead: bool) -> None:
+        super().__init__()
+        self.dead = dead
+        self.embed, self.gate, self.head = nn.Embedding(40, 16), nn.Linear(16, 16), nn.Linear(16, 40)
+        self.more = nn.Linear(16, 16, bias=False)
+        for layer in (self.gate, self.head, *([self.more] if dead else [])):
+            nn.init.zeros_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        return self.head(x + self.more(self.gate(x)) if self.dead else x * (1 + self.gate(x)))
+
+
+@pytest.mark.parametrize(("dead", "expected"), [(False, []), (True, ["gate", "more"])])
+def test_zeros_that_wait_for_other_zeros_to_move_are_free(dead: bool, expected: list[str]) -> None:
+    output = run_check(CHECK, ZeroGated(dead))
+    assert [f.where for f in output.findings if f.code == "T1-INIT-003"] == expected

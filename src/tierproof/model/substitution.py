@@ -60,10 +60,15 @@ def draw_noise(parameter: Tensor, generator: torch.Generator, *, zero_scale: flo
 
 
 def fill_zeros(model: nn.Module, seed: int, *, scale: float = 0.02) -> dict[str, Tensor]:
-    """Random stand-ins for the parameters and floating buffers that are exactly zero throughout."""
+    """Random stand-ins for the parameters and floating buffers that are exactly zero throughout.
+
+    Gains stand in at the size they have when they are ones: at `scale`, what a few of them multiply in turn would
+    drown in rounding.
+    """
     generator = torch.Generator().manual_seed(seed)
     stand_ins = {}
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_floating_point() and tensor.numel() and not bool(tensor.detach().any()):
-            stand_ins[name] = draw_noise(tensor, generator, zero_scale=scale)
+            gain = tensor.dim() == 1 and not name.endswith("bias")
+            stand_ins[name] = draw_noise(tensor, generator, zero_scale=1.0 if gain else scale)
     return stand_ins

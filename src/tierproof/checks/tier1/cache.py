@@ -8,8 +8,9 @@ mask of the wrong length, shows only as bad text.
 
 Evidence: the largest change of the step's answer relative to the spread of the full answer.
 
-Exemptions: models without the cache interface of transformers; models that are not causal (T1-CAUSAL speaks
-of that). Experts may choose otherwise by rounding, so they are allowed ten times the tolerance.
+Exemptions: models without the cache interface of transformers, or an argument such as `past` and its successor
+as the second of two answers; models that are not causal (T1-CAUSAL speaks of that). Experts may choose otherwise
+by rounding, so they are allowed ten times the tolerance.
 
 Findings:
     T1-CACHE-001 error: cached decoding differs from the full forward pass.
@@ -23,6 +24,7 @@ own models.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,16 +53,28 @@ _REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, KeyError, Attribut
 _LOCAL_TOLERANCE = 1e-3
 # transformers 5.24 calls it `cache`, whatever it holds.
 _CACHE_NAMES = ("past_key_values", "cache", "cache_params", "state")
+# What models written by hand call it, which return it always, as the second of two.
+_PLAIN_NAMES = (
+    "past_key_values",
+    "past_key_value",
+    "past_kv",
+    "past_kvs",
+    "past",
+    "layer_past",
+    "kv_cache",
+    "caches",
+)
 
 
 @dataclass(frozen=True)
 class _Decoding:
-    """How the model is decoded: the followed argument, its axis, and the name of its cache."""
+    """How the model is decoded: the followed argument, its axis, the name of its cache, and whether it is asked for."""
 
     base: Baseline
     followed: Argument
     axis: int
     cache_name: str
+    has_switch: bool
 
     @property
     def length(self) -> int:
@@ -78,7 +92,9 @@ class _Decoding:
             changed = replace(changed, arguments=rest)
         elif padding and self._follows(padding):
             changed = changed.with_argument(padding, call.tensors[padding].narrow(self.axis, 0, stop))
-        constants: dict[str, Any] = {**call.constants, "use_cache": True}
+        constants = dict(call.constants)
+        if self.has_switch:
+            constants["use_cache"] = True
         if cache is not None:
             constants[self.cache_name] = cache
         return replace(changed, constants=constants)
@@ -87,7 +103,7 @@ class _Decoding:
     def _is_recurrent(self) -> bool:
         if self.cache_name == "cache":
             return self.base.answers.subject.traits.recurrent
-        return self.cache_name != "past_key_values"
+        return self.cache_name in ("cache_params", "state")
 
     def _follows(self, name: str) -> bool:
         size = self.followed.shape[self.axis]
@@ -134,7 +150,8 @@ def run(context: CheckContext) -> CheckOutput:
 def _judge_refusal(decoding: _Decoding, error: Exception) -> CheckOutput:
     """A model that returns a cache and cannot go on from it; the library's own models want more than we pass."""
     said = f"cached decoding raised {type(error).__name__}: {error}"
-    if is_transformers_model(decoding.base.answers.subject.model):
+    # Without a switch it was guessed what of the output is the cache.
+    if is_transformers_model(decoding.base.answers.subject.model) or not decoding.has_switch:
         return CheckOutput(skipped=said)
     finding = Finding(
         "T1-CACHE-003",
@@ -174,8 +191,11 @@ class _NoCacheError(Exception):
 
 def _prepare(subject: Subject, seed: int) -> _Decoding | str:
     signature = read_signature(subject.model)
-    cache_name = next((name for name in _CACHE_NAMES if name in signature), "")
-    if not cache_name or "use_cache" not in signature:
+    has_switch = "use_cache" in signature
+    cache_name = next(
+        (name for name in (_CACHE_NAMES if has_switch else _PLAIN_NAMES) if name in signature), ""
+    )
+    if not cache_name:
         return "the model takes no cache"
     if subject.traits.causal_measured is False:
         return "outputs depend on later inputs, so no cache can hold (see T1-CAUSAL)"
@@ -186,7 +206,7 @@ def _prepare(subject: Subject, seed: int) -> _Decoding | str:
     if isinstance(base, str):
         return base
     axis = followed.shape.index(subject.outputs.axes[subject.outputs.length_axis])
-    decoding = _Decoding(base, followed, axis, cache_name)
+    decoding = _Decoding(base, followed, axis, cache_name, has_switch)
     if decoding.length < _STEPS + 2:
         return "the sequences it takes are too short"
     return decoding
@@ -212,7 +232,14 @@ def _fill_cache(decoding: _Decoding, stop: int) -> Any:
 
 
 def _take_cache(output: Any, name: str) -> Any:
-    cache = getattr(output, name, None)
+    cache = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+    if (
+        cache is None
+        and type(output) is tuple
+        and len(output) == 2
+        and isinstance(output[1], tuple | list | Mapping)
+    ):
+        cache = output[1]
     if cache is None:
         raise _NoCacheError("the model returned no cache")
     return cache

@@ -12,7 +12,8 @@ random targets beside ln V, and the spread of the logits.
 Exemptions: statistical rules are for fresh models; one whose norms have moved is reported as trained. Rules
 on width alone alarm on 25 of 136 healthy language models, so a width is reported only with a measured
 consequence. Copies inside torch.nn.TransformerEncoder and -Decoder are PyTorch's own doing and a note.
-All-zero matrices are a note when a gradient reaches them (LoRA, ReZero, zero-initialised heads).
+All-zero matrices are a note when a gradient reaches them (LoRA, ReZero, zero-initialised heads). The last norm
+of a residual branch may start at zero.
 
 Findings:
     T1-INIT-001 error: a parameter holds NaN or infinity.
@@ -22,6 +23,7 @@ Findings:
     T1-INIT-005 warning: a matrix is constant, or all its rows are equal.
     T1-INIT-006 info: copies or zeros that are known and harmless.
     T1-INIT-007 info: the model looks trained; rules for fresh parameters were left out.
+    T1-INIT-008 warning: a norm's gain is zero, and the layer behind it is given nothing.
 
 Source: nn.init's documentation, Glorot 2010, He 2015, GPT-2, T5; thresholds below.
 """
@@ -37,6 +39,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.zero_gains import judge_zero_gains
+from tierproof.checks.tier1.zero_release import find_freed_later
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.gradient_pass import run_gradient_pass
@@ -77,6 +81,7 @@ def check_initialization(context: CheckContext) -> CheckOutput:
     findings += _judge_constant(weights, tensors)
     findings += _judge_copies(subject.model, weights, tensors, trained=trained)
     findings += _judge_zeros(context, weights)
+    findings += judge_zero_gains(subject, context.seed)
     consequence = _measure_consequence(context)
     measurements.update(consequence)
     if trained:
@@ -256,6 +261,7 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
         used |= set(result.log.used)
     # What the forward does not use cannot be judged by its gradient.
     trainable = {name for name, p in subject.model.named_parameters() if p.requires_grad and id(p) in used}
+    moved |= find_freed_later(subject, trainable - moved, moved, context.seed)
     stuck = [w for w in zeros if _full_name(w) in trainable - moved and "expert" not in w.path.lower()]
     rest = [w for w in zeros if w not in stuck]
     findings = [
