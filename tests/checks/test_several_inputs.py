@@ -26,6 +26,7 @@ def find(report: Report, code: str) -> Finding:
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [
+        ("video", ["video: float32[batch, 3, 20, 32, 32] (image)"]),
         ("denoiser", ["x: float32[batch, 3, 32, 32] (image)", "timesteps: int64[batch] in [0, 2) (tokens)"]),
         (
             "image_text",

@@ -50,6 +50,19 @@ class ImageText(nn.Module):
         return self.scale.exp() * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
 
 
+class Video(nn.Module):
+    """Tubes of frames through one encoder layer, pooled."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.tubes = nn.Conv3d(3, width, (2, 8, 8), (2, 8, 8))
+        self.layer = nn.TransformerEncoderLayer(width, 4, 48, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(width, 6)
+
+    def forward(self, video: Tensor) -> Tensor:
+        return self.head(self.layer(self.tubes(video).flatten(2).transpose(1, 2)).mean(1))
+
+
 class SlicedPositions(nn.Module):
     """BERT with two heads; its table of positions is sliced, and nothing declares that 64 is the maximum."""
 
@@ -93,6 +106,7 @@ class ShiftsInside(nn.Module):
 SEVERAL_INPUTS = {
     "denoiser": (Denoiser, "vision"),
     "image_text": (ImageText, "multimodal"),
+    "video": (Video, "vision"),
     "sliced_positions": (SlicedPositions, "encoder"),
     "shifts_inside": (ShiftsInside, "causal-lm"),
 }

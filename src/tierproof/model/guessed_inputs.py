@@ -17,7 +17,9 @@ from tierproof.model.mixed_inputs import propose_mixed_inputs
 from tierproof.model.spec import ModelSpec
 
 _TOKEN_NAME = re.compile(r"(^|_)(ids?|idx|tokens?|indices|input_ids)$|token", re.IGNORECASE)
-_IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame", re.IGNORECASE)
+_IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame|video|clip", re.IGNORECASE)
+# Frames of a video; the first is what most strides divide, and no usual number of channels.
+_ASSUMED_FRAMES = (20, 16, 8, 32)
 _ASSUMED_IMAGE_SIZES = (32, 28, 64, 224, 96, 128, 256, 384)
 
 
@@ -89,7 +91,7 @@ def _order_roles(model: nn.Module, name: str) -> list[str]:
 def _layer_role(module: nn.Module) -> str:
     if isinstance(module, nn.Embedding | nn.EmbeddingBag):
         return "tokens"
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, nn.Conv2d | nn.Conv3d):
         return "image"
     if isinstance(module, nn.Linear | nn.RNNBase | nn.Conv1d | nn.MultiheadAttention):
         return "floats"
@@ -156,6 +158,7 @@ def _find_fixed_lengths(model: nn.Module) -> list[int]:
 
 
 def _propose_image_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    yield from _propose_video_shapes(model, spec)
     channels = spec.channels or find_image_channels(model)
     sizes = [spec.image_size] if spec.image_size else _find_image_sizes(model)
     for height, width in sizes:
@@ -170,6 +173,19 @@ def _propose_image_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[t
         for side, count in itertools.product(_ASSUMED_IMAGE_SIZES, [channels] if channels else (3, 1)):
             note = f"image size {side} × {side} was assumed; ModelSpec(image_size=…) says otherwise"
             yield (BATCH, count, side, side), note
+
+
+def _propose_video_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Channels, frames, height and width, as the first three-dimensional convolution takes them."""
+    stem = next((m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Conv3d)), None)
+    if not isinstance(stem, nn.Conv3d):
+        return
+    sizes = (
+        [spec.image_size] if spec.image_size else [*_find_image_sizes(model), (32, 32), (64, 64), (224, 224)]
+    )
+    for frames, (height, width) in itertools.product(_ASSUMED_FRAMES, sizes):
+        note = f"{frames} frames of {height} × {width} were assumed; inputs=… gives others"
+        yield (BATCH, stem.in_channels, frames, height, width), note
 
 
 def find_image_channels(model: nn.Module) -> int | None:

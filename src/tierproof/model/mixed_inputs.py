@@ -10,7 +10,7 @@ import torch
 
 from tierproof.model.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 
-_IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame", re.IGNORECASE)
+_IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame|video", re.IGNORECASE)
 _TEXT_NAME = re.compile(
     r"text|caption|question|prompt|sentence|word|token|(^|_)(ids?|idx|indices)$", re.IGNORECASE
 )
