@@ -82,6 +82,20 @@ def test_a_failing_model_and_bad_input_look_clean(make_runtime: Make) -> None:
             photograph(lab, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "ends_with"),
+    [("quickstart", "Verdict: passed."), ("rescue", "No packages were asked for")],
+)
+def test_the_small_notebooks_look_clean(make_runtime: Make, name: str, ends_with: str) -> None:
+    runtime = make_runtime()
+    with serve_lab(runtime, ROOT / "notebooks" / f"{name}.ipynb") as address, open_page() as lab:
+        lab.open(address)
+        lab.run_all()
+        lab.wait_for_text(ends_with, 300)
+        lab.wait_until_idle(60)
+        photograph(lab, name)
+
+
 def photograph(lab: LabPage, name: str) -> None:
     for width in WIDTHS:
         lab.photograph(PICTURES / f"{name}-{width}.png", width)
