@@ -2,7 +2,8 @@
 
 What it does: measures latencies of forward passes in eval mode without gradients, after a warm-up; counts the
 operations of one pass; measures the rate of a plain matrix product in the same process and gives the
-model's rate as a share of it.
+model's rate as a share of it. Models of up to a million parameters run on one thread, which `threads` tells:
+more would wait for one another longer than they compute.
 
 Why it matters: a share of a few percent says that time goes into something other than arithmetic.
 
