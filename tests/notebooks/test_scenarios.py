@@ -75,6 +75,19 @@ def test_with_colab_the_model_is_uploaded_and_the_results_reach_the_browser_and_
     assert "T1-CAUSAL" in ran["conclude"].text
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "validate"])
+def test_with_colab_the_small_notebooks_run_and_leave_the_base_alone(make_runtime: Make, name: str) -> None:
+    runtime = make_runtime(colab=True)
+    (runtime.folder / "browser").mkdir()
+    before = read_base_files(str(runtime.python))
+    with runtime.start() as kernel:
+        ran = run_all(kernel, read_cells(name))
+    after = read_base_files(str(runtime.python))
+    assert before.find_changes(after) == ()
+    assert {line.split()[0] for line in before.list_added(after)} == {"tierproof", "uv"}
+    assert "Runtime: Colab" in ran["install"].text
+
+
 def test_a_refused_drive_is_said_and_the_notebook_goes_on(make_runtime: Make) -> None:
     runtime = make_runtime(colab=True)
     (runtime.folder / "browser").mkdir()
