@@ -56,6 +56,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "T1-INIT-004",
     ): "T5 starts its embeddings with a standard deviation of 1, and here the head is tied",
     ("hf-trocr", "T1-LOSS-001"): "its labels stand unshifted: whoever calls it moves the inputs to the right",
+    ("hf-videomae", "T1-REG-003"): "its sinusoids are a plain tensor, which its forward moves itself",
+    ("hf-xlnet", "T1-LOSS-001"): "it predicts permuted tokens: its labels belong to the same position",
     ("hf-visual_bert", "T1-GRAD-014"): "its positions of regions wait for an alignment of regions with words",
     (
         "hf-vits",
