@@ -64,7 +64,8 @@ def _report(parent: str, layers: list[str], used: int) -> Finding:
     if others:
         names = ", ".join(f"`{layer.rpartition('.')[2]}`" for layer in layers[:3])
         more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
-        message = f"Layers {names}{more} of `{parent}` are never used, although others of their class are."
+        owner = f"`{parent}`" if parent else "the model"
+        message = f"Layers {names}{more} of {owner} are never used, although others of their class are."
     else:
         message = f"Layer `{first}` is never used, although its neighbours of the same class are."
     return Finding(
