@@ -8,6 +8,7 @@ from checks.planting import alarms, build_gpt, find, only_error, replace_block_f
 from tierproof.checks.tier1.gradient_flow import CHECK
 from tierproof.core.finding import Severity
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
+from zoo.odd import Doubled, HalfBackward
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
@@ -328,16 +329,6 @@ def test_float32_differences_find_a_detached_residual():
     assert finding.code == "T1-GRAD-008"
 
 
-class HalfBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x * 2
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient
-
-
 def wrong_by_hand(self, x):
     x = x + HalfBackward.apply(self.attn(self.ln1(x)))
     return x + self.mlp(self.ln2(x))
@@ -351,18 +342,8 @@ def test_a_handwritten_backward_that_differs_is_a_warning_for_it_may_be_a_surrog
     assert "HalfBackward" in finding.message
 
 
-class RightBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x * 2
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient * 2
-
-
 def right_by_hand_with_a_detached_residual(self, x):
-    x = x.detach() + RightBackward.apply(self.attn(self.ln1(x)))
+    x = x.detach() + Doubled.apply(self.attn(self.ln1(x)))
     return x + self.mlp(self.ln2(x))
 
 

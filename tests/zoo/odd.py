@@ -39,6 +39,18 @@ class Doubled(torch.autograd.Function):
         return gradient * 2
 
 
+class HalfBackward(torch.autograd.Function):
+    """y = 2 x, with a backward that forgets the two: no healthy model has it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
 class HandwrittenFunction(Mlp):
     def forward(self, x):
         return Doubled.apply(super().forward(x))

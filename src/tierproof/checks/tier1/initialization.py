@@ -261,8 +261,11 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
         used |= set(result.log.used)
     # What the forward does not use cannot be judged by its gradient.
     trainable = {name for name, p in subject.model.named_parameters() if p.requires_grad and id(p) in used}
-    moved |= find_freed_later(subject, trainable - moved, moved, context.seed)
-    stuck = [w for w in zeros if _full_name(w) in trainable - moved and "expert" not in w.path.lower()]
+    waiting = trainable - moved
+    stuck = [w for w in zeros if _full_name(w) in waiting and "expert" not in w.path.lower()]
+    if stuck:
+        freed = find_freed_later(subject, waiting, moved, context.seed)
+        stuck = [w for w in stuck if _full_name(w) not in freed]
     rest = [w for w in zeros if w not in stuck]
     findings = [
         Finding(
