@@ -14,9 +14,9 @@ BAR = 0.01
 
 def measure(family: Family) -> tuple[int, int, int, nn.Module, dict[str, Any]]:
     """tierproof's parameters, forward FLOPs and saved bytes."""
-    from tierproof.model.flops import count_flops
-    from tierproof.model.parameter_count import count_parameters
-    from tierproof.model.saved_activations import SavedActivations
+    from tierproof.model.costs.flops import count_flops
+    from tierproof.model.costs.saved_activations import SavedActivations
+    from tierproof.model.sizes.parameter_count import count_parameters
 
     torch.manual_seed(0)
     model, inputs = family.build(), family.inputs()

@@ -19,15 +19,15 @@ from pathlib import Path
 from reach import find_shared, read_corpus
 from table import format_table
 
-from tierproof.guard.pip_command import Action, PipCommand, Program, parse_pip_commands
-from tierproof.images.found_install import FoundInstall, PreflightTarget, TargetKind
-from tierproof.images.hosted_base import open_image
-from tierproof.images.image_store import list_images
-from tierproof.images.judge_install import QuestionOptions
-from tierproof.images.open_source import open_source
-from tierproof.images.preflight import preflight
-from tierproof.images.preflight_result import TargetVerdict
-from tierproof.images.sync_images import sync_images
+from tierproof.guard.commands.pip_command import Action, PipCommand, Program, parse_pip_commands
+from tierproof.images.base.hosted_base import open_image
+from tierproof.images.judge.judge_install import QuestionOptions
+from tierproof.images.judge.preflight import preflight
+from tierproof.images.judge.preflight_result import TargetVerdict
+from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind
+from tierproof.images.store.image_store import list_images
+from tierproof.images.store.open_source import open_source
+from tierproof.images.store.sync_images import sync_images
 from tierproof.plots.verdict_colours import VERDICTS
 
 DAY = "2026-11-01"

@@ -42,9 +42,9 @@ try:
     result["same_path"] = fresh == sys.path or receipt.session_only
     import numpy.strings, numpy.ma, pandas.plotting, torch.fft
     if receipt.added:
-        from tierproof.guard.generation_store import GenerationStore
-        from tierproof.guard.environment_folder import find_environment_folder
-        from tierproof.guard.import_trial import find_modules
+        from tierproof.guard.generations.generation_store import GenerationStore
+        from tierproof.guard.system.environment_folder import find_environment_folder
+        from tierproof.guard.stage.import_trial import find_modules
         store = GenerationStore(find_environment_folder())
         files = store.read(receipt.generation).inventory.packages
         shadows = {item.name for item in receipt.plan.shadows}

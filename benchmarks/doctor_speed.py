@@ -31,7 +31,7 @@ import importlib, json, os, sys, time
 sys.path.insert(0, sys.argv[1])
 for number in range(int(sys.argv[3])):
     importlib.import_module(f"package_{number:03}")
-from tierproof.guard.doctor import diagnose_environment, diagnose_this_process
+from tierproof.guard.mend.doctor import diagnose_environment, diagnose_this_process
 diagnose = {"process": diagnose_this_process, "environment": diagnose_environment}[sys.argv[2]]
 found = diagnose()
 assert found.healthy, str(found)

@@ -18,9 +18,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from tierproof.guard.run_uv import find_uv
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_index import Image
+from tierproof.guard.resolve.run_uv import find_uv
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.lists.image_index import Image
 
 _NAMES = """
 pip setuptools wheel numpy pandas scipy matplotlib scikit-learn pillow pyarrow bottleneck numexpr
@@ -45,8 +45,8 @@ print(json.dumps([(each.metadata["Name"], each.version) for each in found]))
 """
 _LOADED = """
 import json
-from tierproof.guard.installed import capture_installed
-from tierproof.guard.loaded_distributions import find_loaded_here
+from tierproof.guard.capture.installed import capture_installed
+from tierproof.guard.capture.loaded_distributions import find_loaded_here
 print(json.dumps(sorted(find_loaded_here(capture_installed()).names)))
 """
 _INDEX_SETTINGS = ("PIP_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "PIP_CACHE_DIR", "UV_CACHE_DIR")

@@ -19,14 +19,14 @@ from pathlib import Path
 from reach import find_shared, read_corpus
 from table import format_table
 
-from tierproof.images.found_install import PreflightTarget
-from tierproof.images.hosted_base import open_image
-from tierproof.images.image_store import list_images
-from tierproof.images.judge_install import QuestionOptions
-from tierproof.images.open_source import open_source
-from tierproof.images.preflight import preflight
-from tierproof.images.read_target import read_targets
-from tierproof.images.sync_images import sync_images
+from tierproof.images.base.hosted_base import open_image
+from tierproof.images.judge.judge_install import QuestionOptions
+from tierproof.images.judge.preflight import preflight
+from tierproof.images.read.found_install import PreflightTarget
+from tierproof.images.read.read_target import read_targets
+from tierproof.images.store.image_store import list_images
+from tierproof.images.store.open_source import open_source
+from tierproof.images.store.sync_images import sync_images
 
 IMAGE = "colab:2026.01"
 DAY = "2026-11-01"

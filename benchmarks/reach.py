@@ -27,14 +27,14 @@ from pathlib import Path
 from table import format_table
 
 from tierproof.errors import PlanError, TierproofError
-from tierproof.guard.base import Base
-from tierproof.guard.judge_plan import make_plan
-from tierproof.guard.lock import Lock
-from tierproof.guard.plan import Plan, PlanVerdict
-from tierproof.guard.requirement import RequestedPackage, Source, parse_requirements
-from tierproof.guard.resolve import Freedom, open_resolver
-from tierproof.images.image_base import make_image_base
-from tierproof.images.image_store import find_stored_image
+from tierproof.guard.capture.base import Base
+from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirements
+from tierproof.guard.judge.judge_plan import make_plan
+from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.resolve import Freedom, open_resolver
+from tierproof.images.base.image_base import make_image_base
+from tierproof.images.store.image_store import find_stored_image
 
 IMAGE = "colab:2026.01"
 LEAST_USABLE, LEAST_WITH_ISOLATED = 0.85, 0.98

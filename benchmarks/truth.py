@@ -33,16 +33,16 @@ from real_install import GuardOutcome, PipOutcome, run_guard, run_pip, run_pip_h
 from table import format_table
 from truth_requests import REQUESTS
 
-from tierproof.guard.pip_command import parse_pip_arguments
-from tierproof.guard.run_uv import find_uv
-from tierproof.images.answer_cache import AnswerCache
-from tierproof.images.found_install import FoundInstall, PreflightTarget, TargetKind
-from tierproof.images.hosted_base import HostedBase
-from tierproof.images.image_base import make_image_base
-from tierproof.images.image_store import find_stored_image
-from tierproof.images.judge_install import QuestionOptions
-from tierproof.images.preflight import preflight
-from tierproof.images.preflight_result import InstallVerdict, TargetVerdict
+from tierproof.guard.commands.pip_command import parse_pip_arguments
+from tierproof.guard.resolve.run_uv import find_uv
+from tierproof.images.base.hosted_base import HostedBase
+from tierproof.images.base.image_base import make_image_base
+from tierproof.images.judge.answer_cache import AnswerCache
+from tierproof.images.judge.judge_install import QuestionOptions
+from tierproof.images.judge.preflight import preflight
+from tierproof.images.judge.preflight_result import InstallVerdict, TargetVerdict
+from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind
+from tierproof.images.store.image_store import find_stored_image
 
 LEAST_CHECKED = 25
 _HOLDS = ("satisfied", "additive")

@@ -15,8 +15,8 @@ import pytest
 
 import tierproof.checks.tier1
 from tierproof.checks.registry import load_checks
-from tierproof.cli.check import check
-from tierproof.model.spec import ModelSpec
+from tierproof.cli.check.check import check
+from tierproof.model.call.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,8 +30,9 @@ def read(name: str) -> str:
 def find_codes_in_source() -> set[str]:
     """Codes that a check can give: `CODE` of its module with every three-digit number that the file spells."""
     codes = set()
-    for found in pkgutil.iter_modules(tierproof.checks.tier1.__path__):
-        module = importlib.import_module(f"tierproof.checks.tier1.{found.name}")
+    package = tierproof.checks.tier1
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(found.name)
         tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
         tree.body = tree.body[1:]  # without the docstring, which the pages are made of
         spelled = [

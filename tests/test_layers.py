@@ -40,7 +40,7 @@ def test_layers_hold(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "statement"),
     [
-        ("core/verdict.py", "from tierproof.model import spec"),
+        ("core/verdict.py", "from tierproof.model.call import spec"),
         ("core/verdict.py", "import torch"),
         ("checks/check.py", "from tierproof.api import check"),
     ],

@@ -71,9 +71,9 @@ def provoke_array_api(folder: Path) -> str:
 
 
 def provoke_restart(_: Path) -> str:
-    from tierproof.api.notebook import kernel_health
-    from tierproof.guard.diagnosis import Diagnosis
-    from tierproof.guard.torn import Evidence, Remedy, TornPackage
+    from tierproof.guard.mend.diagnosis import Diagnosis
+    from tierproof.guard.mend.torn import Evidence, Remedy, TornPackage
+    from tierproof.session import kernel_health
 
     torn = TornPackage(
         "numpy", "2.0.2", "2.3.4", (Evidence.IMPORTED_WHILE_TORN,), Remedy.RESTART, "It is torn."
@@ -84,8 +84,8 @@ def provoke_restart(_: Path) -> str:
 
 
 def provoke_pip_conflict(folder: Path) -> str:
+    from extension.light_kernel import make_light_environment
     from guard.wheelhouse import Wheelhouse
-    from watch.light_kernel import make_light_environment
 
     house = Wheelhouse(folder / "house")
     house.add("wanted", "1.0")
@@ -99,10 +99,10 @@ def provoke_pip_conflict(folder: Path) -> str:
 
 def provoke_stop(_: Path) -> str:
     pytest.importorskip("IPython")
-    from tierproof.guard.foreseen import Change, Foreseen
-    from tierproof.guard.pip_command import parse_pip_commands
-    from tierproof.watch.advice import make_stop
-    from tierproof.watch.extension import make_rejection
+    from tierproof.extension.advice import make_stop
+    from tierproof.extension.extension import make_rejection
+    from tierproof.guard.commands.pip_command import parse_pip_commands
+    from tierproof.guard.foresee.foreseen import Change, Foreseen
 
     (command,) = parse_pip_commands("pip uninstall -y numpy")
     foreseen = Foreseen(command, (Change("numpy", "2.0.2", "", loaded=True),))
@@ -162,8 +162,8 @@ def provoke_forward(_: Path) -> str:
 
 
 def provoke_unpinned(folder: Path) -> str:
-    from tierproof.model import load_gist
-    from tierproof.model.target import GistTarget
+    from tierproof.model.load import load_gist
+    from tierproof.model.load.target import GistTarget
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_gist, "_fetch_files", lambda *_: {"model.py": b""})
@@ -175,14 +175,14 @@ def provoke_unpinned(folder: Path) -> str:
 
 
 def provoke_upload(_: Path) -> str:
-    from tierproof.api.notebook.colab import upload_files
+    from tierproof.session.colab import upload_files
 
     return told(upload_files)
 
 
 def provoke_no_model(folder: Path) -> str:
-    from tierproof.api.notebook.results_folder import ResultsFolder
-    from tierproof.api.notebook.session import Session
+    from tierproof.session.results_folder import ResultsFolder
+    from tierproof.session.session import Session
 
     return str(Session("validate", ResultsFolder(folder)).check())
 

@@ -10,19 +10,18 @@ from tierproof._version import __version__
 TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:
     from tierproof.api.check import check
-    from tierproof.api.doctor import doctor
-    from tierproof.api.heal import heal
-    from tierproof.api.history import history
-    from tierproof.api.install import install
-    from tierproof.api.isolated import IsolatedWorker, isolated, isolated_workers
-    from tierproof.api.notebook.open_notebook import open_notebook, recover_notebook
-    from tierproof.api.plan import plan
-    from tierproof.api.preflight import preflight
-    from tierproof.api.recover import recover
-    from tierproof.api.rollback import rollback
-    from tierproof.api.save import save
-    from tierproof.api.snapshot import snapshot
-    from tierproof.api.uninstall import uninstall
+    from tierproof.api.images.preflight import preflight
+    from tierproof.api.packages.doctor import doctor
+    from tierproof.api.packages.heal import heal
+    from tierproof.api.packages.history import history
+    from tierproof.api.packages.install import install
+    from tierproof.api.packages.isolated import IsolatedWorker, isolated, isolated_workers
+    from tierproof.api.packages.plan import plan
+    from tierproof.api.packages.recover import recover
+    from tierproof.api.packages.rollback import rollback
+    from tierproof.api.packages.save import save
+    from tierproof.api.packages.snapshot import snapshot
+    from tierproof.api.packages.uninstall import uninstall
     from tierproof.core.report import Report
     from tierproof.errors import (
         PlanRefused,
@@ -31,13 +30,14 @@ if TYPE_CHECKING:
         WorkerError,
         WorkerTimeoutError,
     )
-    from tierproof.guard.diagnosis import Diagnosis
-    from tierproof.guard.healing import Healing
-    from tierproof.guard.plan import Plan
-    from tierproof.guard.receipt import Receipt
-    from tierproof.guard.snapshot import Snapshot
-    from tierproof.images.preflight_result import Preflight
-    from tierproof.model.spec import ModelSpec
+    from tierproof.guard.judge.plan import Plan
+    from tierproof.guard.mend.diagnosis import Diagnosis
+    from tierproof.guard.mend.healing import Healing
+    from tierproof.guard.mend.snapshot import Snapshot
+    from tierproof.guard.operations.receipt import Receipt
+    from tierproof.images.judge.preflight_result import Preflight
+    from tierproof.model.call.spec import ModelSpec
+    from tierproof.session.open_notebook import open_notebook, recover_notebook
 
 __all__ = [
     "Diagnosis",
@@ -75,35 +75,35 @@ __all__ = [
 
 _HOMES = {
     "check": "tierproof.api.check",
-    "doctor": "tierproof.api.doctor",
-    "heal": "tierproof.api.heal",
-    "isolated": "tierproof.api.isolated",
-    "isolated_workers": "tierproof.api.isolated",
-    "open_notebook": "tierproof.api.notebook.open_notebook",
-    "recover_notebook": "tierproof.api.notebook.open_notebook",
-    "plan": "tierproof.api.plan",
-    "preflight": "tierproof.api.preflight",
-    "history": "tierproof.api.history",
-    "install": "tierproof.api.install",
-    "recover": "tierproof.api.recover",
-    "rollback": "tierproof.api.rollback",
-    "save": "tierproof.api.save",
-    "uninstall": "tierproof.api.uninstall",
-    "snapshot": "tierproof.api.snapshot",
-    "Diagnosis": "tierproof.guard.diagnosis",
-    "Healing": "tierproof.guard.healing",
-    "IsolatedWorker": "tierproof.api.isolated",
-    "ModelSpec": "tierproof.model.spec",
-    "Plan": "tierproof.guard.plan",
+    "doctor": "tierproof.api.packages.doctor",
+    "heal": "tierproof.api.packages.heal",
+    "isolated": "tierproof.api.packages.isolated",
+    "isolated_workers": "tierproof.api.packages.isolated",
+    "open_notebook": "tierproof.session.open_notebook",
+    "recover_notebook": "tierproof.session.open_notebook",
+    "plan": "tierproof.api.packages.plan",
+    "preflight": "tierproof.api.images.preflight",
+    "history": "tierproof.api.packages.history",
+    "install": "tierproof.api.packages.install",
+    "recover": "tierproof.api.packages.recover",
+    "rollback": "tierproof.api.packages.rollback",
+    "save": "tierproof.api.packages.save",
+    "uninstall": "tierproof.api.packages.uninstall",
+    "snapshot": "tierproof.api.packages.snapshot",
+    "Diagnosis": "tierproof.guard.mend.diagnosis",
+    "Healing": "tierproof.guard.mend.healing",
+    "IsolatedWorker": "tierproof.api.packages.isolated",
+    "ModelSpec": "tierproof.model.call.spec",
+    "Plan": "tierproof.guard.judge.plan",
     "PlanRefused": "tierproof.errors",
-    "Preflight": "tierproof.images.preflight_result",
-    "Receipt": "tierproof.guard.receipt",
-    "Snapshot": "tierproof.guard.snapshot",
+    "Preflight": "tierproof.images.judge.preflight_result",
+    "Receipt": "tierproof.guard.operations.receipt",
+    "Snapshot": "tierproof.guard.mend.snapshot",
     "Report": "tierproof.core.report",
     "TierproofError": "tierproof.errors",
     # What `%load_ext tierproof` and `%unload_ext tierproof` look for.
-    "load_ipython_extension": "tierproof.watch.extension",
-    "unload_ipython_extension": "tierproof.watch.extension",
+    "load_ipython_extension": "tierproof.extension.extension",
+    "unload_ipython_extension": "tierproof.extension.extension",
     "WorkerDiedError": "tierproof.errors",
     "WorkerError": "tierproof.errors",
     "WorkerTimeoutError": "tierproof.errors",

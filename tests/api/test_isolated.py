@@ -13,9 +13,9 @@ import pytest
 import tierproof as tp
 from guard import calls
 from guard.wheelhouse import Wheelhouse, make_base
-from tierproof.api import isolated as module
+from tierproof.api.packages import isolated as module
 from tierproof.errors import PlanRefused, UsageError, WorkerTimeoutError
-from tierproof.guard.base import capture_base
+from tierproof.guard.capture.base import capture_base
 
 pytest.importorskip("uv")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")

@@ -9,7 +9,7 @@ import torch
 
 import tierproof
 from tierproof.errors import ForwardError
-from tierproof.model import load_transformers
+from tierproof.model.load import load_transformers
 from zoo.handwritten import CharGPT, MhaDecoder, Seq2Seq
 
 ASKED = {"T1-REG", "T1-SHAPE", "T1-MEM"}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tierproof.api import steps
+from tierproof.api.show import steps
 
 
 class Terminal(io.StringIO):

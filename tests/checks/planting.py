@@ -9,7 +9,7 @@ from torch import nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
-from tierproof.model.prepare_subject import prepare_subject
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import CharGPT
 
 

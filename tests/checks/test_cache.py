@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.cache import CHECK
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import build
 from zoo.pretrained_configs import TINY
 

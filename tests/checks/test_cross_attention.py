@@ -6,8 +6,8 @@ from torch import nn
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.cross_attention import CHECK
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import Seq2Seq, build
 from zoo.pretrained_configs import TINY
 

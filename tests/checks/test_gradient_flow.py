@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from checks.planting import alarms, build_gpt, find, only_error, replace_block_forward, run_check
-from tierproof.checks.tier1.gradient_flow import CHECK
+from tierproof.checks.tier1.gradient_flow.gradient_flow import CHECK
 from tierproof.core.finding import Severity
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 from zoo.odd import Doubled, HalfBackward

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from checks.planting import alarms, build_gpt, find, only_error, run_check
-from tierproof.checks.tier1.initialization import CHECK
+from tierproof.checks.tier1.initialization.initialization import CHECK
 from tierproof.core.finding import Severity
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 

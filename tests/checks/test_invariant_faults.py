@@ -12,8 +12,8 @@ from faults.masks import PADDING, Encoder
 from faults.rows import BATCH
 from faults.state import REGISTRATION
 from tierproof.checks.check import CheckContext
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import HANDWRITTEN, build
 from zoo.pretrained_configs import TINY
 

@@ -5,8 +5,8 @@ import torch
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.live_tensors import CHECK
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import CharGPT, build
 
 

@@ -10,9 +10,9 @@ from torch import nn
 from tierproof.checks.check import CheckContext, Deadline
 from tierproof.checks.tier1 import memory
 from tierproof.core.json_value import to_json_value
-from tierproof.model import device_memory
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
+from tierproof.model.sizes import device_memory
 from zoo.handwritten import HANDWRITTEN, LstmLm
 from zoo.pretrained_configs import TINY
 

@@ -11,7 +11,7 @@ from tierproof.checks.check import Check, CheckOutput
 from tierproof.checks.needed_traits import NEEDED_TRAITS, find_lacking
 from tierproof.checks.plan_checks import estimate_s, plan_checks
 from tierproof.checks.registry import load_checks
-from tierproof.model.prepare_subject import prepare_subject
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import build
 
 MOST_DEFAULT_STEPS = 25.0

@@ -11,8 +11,8 @@ from tierproof.checks.check import Check, CheckOutput, Deadline
 from tierproof.checks.runner import run_checks
 from tierproof.core.check_result import Outcome
 from tierproof.core.finding import Finding, Severity
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import build
 
 

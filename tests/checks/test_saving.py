@@ -11,7 +11,7 @@ from torch import nn
 
 from checks.planting import alarms, build_gpt, find, only_error, run_check
 from tierproof.checks.tier1.saving import CHECK
-from tierproof.model.preserve import preserve
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import HANDWRITTEN, CharGPT, NanoGPT, build
 from zoo.nasty import NASTY
 from zoo.pretrained_configs import TINY

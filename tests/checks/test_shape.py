@@ -6,11 +6,11 @@ from torch import nn
 
 from checks.planting import alarms, build_gpt, find, only_error, run_check
 from tierproof.checks.check import CheckContext, Deadline
-from tierproof.checks.tier1.shape import CHECK
-from tierproof.checks.tier1.shape_cases import ShapeCase, choose_cases
+from tierproof.checks.tier1.shape.shape import CHECK
+from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases
 from tierproof.core.finding import Severity
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.spec import ModelSpec
+from tierproof.model.call.spec import ModelSpec
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import HANDWRITTEN, CharGPT, TinyViT, build
 
 

@@ -10,8 +10,8 @@ from torch import nn
 from tierproof.checks.check import CheckContext, Deadline
 from tierproof.checks.tier1 import speed
 from tierproof.core.json_value import to_json_value
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import HANDWRITTEN
 
 

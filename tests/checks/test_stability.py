@@ -7,9 +7,9 @@ from torch import nn
 
 from checks.planting import alarms, build_gpt, find, only_error, replace_block_forward, run_check
 from tierproof.checks.check import CheckContext, Deadline
-from tierproof.checks.tier1.stability import CHECK
+from tierproof.checks.tier1.stability.stability import CHECK
 from tierproof.core.finding import Severity
-from tierproof.model.prepare_subject import prepare_subject
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import HANDWRITTEN, CharGPT, Mlp, build
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.cli.config_file import read_check_config
-from tierproof.cli.spec_option import parse_spec
+from tierproof.cli.check.config_file import read_check_config
+from tierproof.cli.check.spec_option import parse_spec
 from tierproof.errors import UsageError
 
 

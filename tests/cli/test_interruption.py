@@ -136,7 +136,9 @@ def test_an_interrupted_download_leaves_no_part(tmp_path):
     assert not list(home.rglob("*.safetensors"))
 
 
-@pytest.mark.parametrize("module", ["tierproof.cli", "tierproof.cli.interruption", "contextlib", "click"])
+@pytest.mark.parametrize(
+    "module", ["tierproof.cli", "tierproof.cli.terminal.interruption", "contextlib", "click"]
+)
 def test_ctrl_c_while_the_command_is_still_being_imported(tmp_path, module):
     code = f"""
 import importlib.abc, os, signal, sys

@@ -13,9 +13,9 @@ import pytest
 
 from cli.command import arguments, environment
 from guard.wheelhouse import Wheelhouse
-from tierproof.cli.replace_process import find_program, replace_process
+from tierproof.cli.packages.replace_process import find_program, replace_process
 from tierproof.errors import UsageError
-from tierproof.guard.worker_environment import extend_environment
+from tierproof.guard.isolate.worker_environment import extend_environment
 
 pytest.importorskip("uv")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")

@@ -19,18 +19,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tierproof.guard import generation_users
-from tierproof.guard.activation import PATH_FILE, read_present
-from tierproof.guard.collect_garbage import collect_garbage
-from tierproof.guard.consent import Consent
-from tierproof.guard.doctor import diagnose_environment
-from tierproof.guard.environment_folder import find_environment_folder
-from tierproof.guard.generation_store import GenerationStore
-from tierproof.guard.install import InstallRequest, install_requirements
-from tierproof.guard.loaded_distributions import find_loaded_here
-from tierproof.guard.recover import RecoverRequest, recover
-from tierproof.guard.rollback import roll_back
-from tierproof.guard.uninstall import uninstall_packages
+from tierproof.guard.capture.loaded_distributions import find_loaded_here
+from tierproof.guard.generations import generation_users
+from tierproof.guard.generations.activation import PATH_FILE, read_present
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.mend.doctor import diagnose_environment
+from tierproof.guard.operations.collect_garbage import collect_garbage
+from tierproof.guard.operations.install import InstallRequest, install_requirements
+from tierproof.guard.operations.recover import RecoverRequest, recover
+from tierproof.guard.operations.rollback import roll_back
+from tierproof.guard.operations.uninstall import uninstall_packages
+from tierproof.guard.stage.consent import Consent
+from tierproof.guard.system.environment_folder import find_environment_folder
 
 EVENTS = {
     "open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.chmod", "os.truncate", "os.listdir",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from guard.live_processes import wait_until
-from tierproof.guard.collect_layers import collect_layers
+from tierproof.guard.isolate.collect_layers import collect_layers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

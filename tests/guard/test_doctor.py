@@ -12,9 +12,15 @@ from typing import Any
 import pytest
 
 from guard.fake_site import install
-from tierproof.guard.baseline import Baseline, baseline_path, load_baseline, parse_baseline, save_baseline
-from tierproof.guard.owner import Owners, find_stashes, undo_stash
-from tierproof.guard.site import Site
+from tierproof.guard.capture.owner import Owners, find_stashes, undo_stash
+from tierproof.guard.mend.baseline import (
+    Baseline,
+    baseline_path,
+    load_baseline,
+    parse_baseline,
+    save_baseline,
+)
+from tierproof.guard.mend.site import Site
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 OLD = {
@@ -116,7 +122,7 @@ print(json.dumps(tp.doctor().to_dict()))
 def diagnose(site: Path) -> dict[str, Any]:
     code = """
 import json
-from tierproof.guard.doctor import diagnose_environment
+from tierproof.guard.mend.doctor import diagnose_environment
 print(json.dumps(diagnose_environment().to_dict()))
 """
     return json.loads(run(site, code))  # type: ignore[no-any-return]

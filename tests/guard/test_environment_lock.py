@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from tierproof.errors import EnvironmentBusyError, OutputError
-from tierproof.guard.environment_folder import (
+from tierproof.guard.system.environment_folder import (
     find_environment_folder,
     find_user_data_folder,
     name_environment,
 )
-from tierproof.guard.environment_lock import lock_environment
+from tierproof.guard.system.environment_lock import lock_environment
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from tierproof.guard.environment_lock import lock_environment
+from tierproof.guard.system.environment_lock import lock_environment
 with lock_environment(Path(sys.argv[1]), limit_s=60):
     {body}
 """

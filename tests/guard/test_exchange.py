@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.guard.exchange import exchange
+from tierproof.guard.generations.exchange import exchange
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")

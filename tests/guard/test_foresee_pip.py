@@ -12,10 +12,10 @@ import pytest
 
 from guard.notebook_kernel import environment, make_environment
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
-from tierproof.guard.base import Base
-from tierproof.guard.foresee_pip import foresee
-from tierproof.guard.foreseen import Foreseen
-from tierproof.guard.pip_command import parse_pip_commands
+from tierproof.guard.capture.base import Base
+from tierproof.guard.commands.pip_command import parse_pip_commands
+from tierproof.guard.foresee.foresee_pip import foresee
+from tierproof.guard.foresee.foreseen import Foreseen
 
 pytest.importorskip("uv")
 
@@ -249,9 +249,9 @@ def test_agrees_with_pip(tmp_path: Path) -> None:
             for item in document["install"]
         }
         code = (
-            "import json, sys; from tierproof.guard.base import capture_base; "
-            "from tierproof.guard.foresee_pip import foresee; "
-            "from tierproof.guard.pip_command import parse_pip_arguments; "
+            "import json, sys; from tierproof.guard.capture.base import capture_base; "
+            "from tierproof.guard.foresee.foresee_pip import foresee; "
+            "from tierproof.guard.commands.pip_command import parse_pip_arguments; "
             "base = capture_base(); "
             "found = foresee(parse_pip_arguments([sys.executable, '-m', 'pip', 'install', *sys.argv[1:]])[0], base); "
             "print(json.dumps([found.to_dict(), {n: i.version for n, i in base.by_name.items()}]))"

@@ -15,10 +15,10 @@ from guard.notebook_kernel import SOURCE
 from guard.test_overlapping_heals import end, start, upgrade
 from guard.torn_host import read_tree, write_version
 from tierproof.errors import ProcessError
-from tierproof.guard import heal as healing_module
-from tierproof.guard.heal import heal_process
-from tierproof.guard.heal_environment import heal_environment
-from tierproof.guard.snapshot_process import snapshot_environment, snapshot_process
+from tierproof.guard.mend import heal as healing_module
+from tierproof.guard.mend.heal import heal_process
+from tierproof.guard.mend.heal_environment import heal_environment
+from tierproof.guard.mend.snapshot_process import snapshot_environment, snapshot_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -116,7 +116,7 @@ def test_a_process_without_libraries_of_packages_cannot_be_kept_from_outside() -
 
 def test_what_a_process_has_loaded_is_kept_by_itself(root: Path) -> None:
     code = (
-        "import json, pack\nfrom tierproof.guard.snapshot_process import snapshot_this_process\n"
+        "import json, pack\nfrom tierproof.guard.mend.snapshot_process import snapshot_this_process\n"
         "kept = snapshot_this_process(most_bytes=1 << 20, most_copied_bytes=1 << 20)\n"
         "print(json.dumps([each.package for each in kept.kept]))"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tierproof.guard.import_trial import find_modules
-from tierproof.guard.inventory import FileStamp, PackageFiles
+from tierproof.guard.capture.inventory import FileStamp, PackageFiles
+from tierproof.guard.stage.import_trial import find_modules
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guard.fake_site import install
-from tierproof.guard.installed import iterate_installed
+from tierproof.guard.capture.installed import iterate_installed
 
 
 def list_by_importlib(entry: str) -> list[tuple[str, str]]:

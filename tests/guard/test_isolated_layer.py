@@ -12,12 +12,12 @@ import pytest
 
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
 from tierproof.errors import EnvironmentBusyError, InstallError, PlanRefused, UnknownPackageError
-from tierproof.guard.base import Base
-from tierproof.guard.environment_folder import find_environment_folder
-from tierproof.guard.environment_lock import lock_environment
-from tierproof.guard.isolated_layer import Layer, prepare_layer
-from tierproof.guard.isolated_plan import IsolatedPlan, plan_isolated
-from tierproof.guard.plan import Conflict, PlanVerdict
+from tierproof.guard.capture.base import Base
+from tierproof.guard.isolate.isolated_layer import Layer, prepare_layer
+from tierproof.guard.isolate.isolated_plan import IsolatedPlan, plan_isolated
+from tierproof.guard.judge.plan import Conflict, PlanVerdict
+from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_lock import lock_environment
 
 pytest.importorskip("uv")
 
@@ -249,7 +249,7 @@ def test_a_kill_at_any_moment_leaves_no_layer_or_a_whole_one(
 
 KILLED = """
 import os
-from tierproof.guard import isolated_layer as module
+from tierproof.guard.isolate import isolated_layer as module
 real = module.{moment}
 def killed(*args, **kwargs):
     {after} and real(*args, **kwargs)
@@ -262,8 +262,8 @@ import sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from guard.wheelhouse import Wheelhouse, make_base
-from tierproof.guard.isolated_layer import prepare_layer
-from tierproof.guard.isolated_plan import plan_isolated
+from tierproof.guard.isolate.isolated_layer import prepare_layer
+from tierproof.guard.isolate.isolated_plan import plan_isolated
 house = Wheelhouse(Path({house!r}))
 planned = plan_isolated(["numb==2.0"], make_base({{"numb": "1.0"}}), environment=house.environment)
 {rest}

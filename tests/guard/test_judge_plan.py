@@ -9,7 +9,7 @@ import pytest
 
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
 from tierproof.errors import PlanError, UnknownPackageError
-from tierproof.guard.plan import Conflict, Plan, PlanVerdict
+from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
 
 pytest.importorskip("uv")
 
@@ -161,7 +161,7 @@ def test_what_is_loaded_and_would_come_along_is_named(house: Wheelhouse) -> None
 
 
 def test_a_search_for_a_shadow_ends(house: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tierproof.guard.resolve._PATIENCE_S", -1.0)
+    monkeypatch.setattr("tierproof.guard.resolve.resolve._PATIENCE_S", -1.0)
     house.add("token", "2.0")
     house.add("chat", "1.0", "token>=2")
     house.add("former", "6.0", "token>=2")
@@ -197,7 +197,7 @@ def test_what_need_not_change_is_frozen_again(house: Wheelhouse, monkeypatch: py
     kept = house.plan("base-lib>=2", "app", base=base)
     assert [item.name for item in kept.shadows] == ["aside", "base-lib", "other"]  # app 2.0 forces two
     monkeypatch.setattr(
-        "tierproof.guard.shadow.read_locked_requires", lambda *_: None
+        "tierproof.guard.judge.shadow.read_locked_requires", lambda *_: None
     )  # nobody tells: it is tried
     tried = house.plan("base-lib>=2", "app", base=base)
     assert [item.name for item in tried.shadows] == ["base-lib"]
@@ -212,7 +212,7 @@ def test_what_must_change_is_tried_by_halves_and_stays(
     house.add("app", "1.0", "aside>=2; extra == 'fast'", "other>=2", extras=["fast"])
     base = make_base({"aside": "1.0", "other": "1.0", "third": "1.0"})
     assert [item.name for item in house.plan("app[fast]", base=base).shadows] == ["aside", "other"]
-    monkeypatch.setattr("tierproof.guard.shadow.read_locked_requires", lambda *_: None)
+    monkeypatch.setattr("tierproof.guard.judge.shadow.read_locked_requires", lambda *_: None)
     assert [item.name for item in house.plan("app[fast]", base=base).shadows] == ["aside", "other"]
 
 

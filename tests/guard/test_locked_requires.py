@@ -9,8 +9,8 @@ import pytest
 
 from guard.wheelhouse import write_wheel
 from loopback import serve
-from tierproof.guard.lock import LockedPackage
-from tierproof.guard.locked_requires import read_locked_requires
+from tierproof.guard.resolve.lock import LockedPackage
+from tierproof.guard.resolve.locked_requires import read_locked_requires
 
 
 def test_a_wheel_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

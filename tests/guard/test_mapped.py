@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierproof.errors import ProcessError
-from tierproof.guard.build_id import find_build_id
-from tierproof.guard.mapped import (
+from tierproof.guard.capture.build_id import find_build_id
+from tierproof.guard.capture.mapped import (
     MappedLibrary,
     is_replaced,
     parse_maps,
@@ -20,7 +20,7 @@ from tierproof.guard.mapped import (
     read_mapped_libraries,
     site_roots,
 )
-from tierproof.guard.process import (
+from tierproof.guard.system.process import (
     find_own_processes,
     parse_boot_time,
     parse_start_ticks,

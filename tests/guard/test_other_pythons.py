@@ -82,7 +82,7 @@ def test_the_guard_on(version: str, tmp_path: Path) -> None:
             "--basetemp",
             tmp_path / "base",
             "tests/guard",
-            "tests/watch",
+            "tests/extension",
         ],
         cwd=ROOT,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "VIRTUAL_ENV": str(tmp_path / "env")},

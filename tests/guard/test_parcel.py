@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from guard import calls
 from tierproof.errors import MissingPackageError, UsageError
-from tierproof.guard.channel import INLINE_BYTES, Channel, Message
-from tierproof.guard.parcel import Parcel, pack, unpack
+from tierproof.guard.isolate.channel import INLINE_BYTES, Channel, Message
+from tierproof.guard.isolate.parcel import Parcel, pack, unpack
 
 np = pytest.importorskip("numpy")
 

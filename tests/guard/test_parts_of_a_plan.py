@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import make_base
-from tierproof.guard import loaded_distributions, run_uv
-from tierproof.guard.age import is_markedly_older
-from tierproof.guard.base import capture_base
-from tierproof.guard.index_settings import DEFAULT_INDEX, read_index_settings
-from tierproof.guard.installed import capture_installed
-from tierproof.guard.loaded_distributions import find_loaded_by_live_processes
-from tierproof.guard.lock import LockedPackage, read_lock
-from tierproof.guard.plan import AddedPackage, AgedPackage, Plan, PlanVerdict
+from tierproof.guard.capture import loaded_distributions, run_uv
+from tierproof.guard.capture.base import capture_base
+from tierproof.guard.capture.installed import capture_installed
+from tierproof.guard.capture.loaded_distributions import find_loaded_by_live_processes
+from tierproof.guard.judge.age import is_markedly_older
+from tierproof.guard.judge.plan import AddedPackage, AgedPackage, Plan, PlanVerdict
+from tierproof.guard.resolve.index_settings import DEFAULT_INDEX, read_index_settings
+from tierproof.guard.resolve.lock import LockedPackage, read_lock
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -91,8 +91,8 @@ def test_uv_variables_stay_and_others_go() -> None:
 def test_what_this_process_imported_is_loaded() -> None:
     # In a process of its own: what others of these tests have imported is loaded here.
     code = (
-        "import json, pytest\nfrom tierproof.guard.installed import capture_installed\n"
-        "from tierproof.guard.loaded_distributions import find_loaded_here\n"
+        "import json, pytest\nfrom tierproof.guard.capture.installed import capture_installed\n"
+        "from tierproof.guard.capture.loaded_distributions import find_loaded_here\n"
         "print(json.dumps(sorted(find_loaded_here(capture_installed()).names)))"
     )
     source = Path(__file__).resolve().parents[2] / "src"

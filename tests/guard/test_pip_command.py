@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.guard.pip_command import (
+from tierproof.guard.commands.pip_command import (
     Action,
     PipCommand,
     Program,
@@ -19,7 +19,7 @@ from tierproof.guard.pip_command import (
     parse_pip_arguments,
     parse_pip_commands,
 )
-from tierproof.guard.shell_words import split_commands
+from tierproof.guard.commands.shell_words import split_commands
 
 SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 CORPUS = SHARED / "corpus" / "colab-installs.jsonl"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.fake_site import digest, install
-from tierproof.guard.record import (
+from tierproof.guard.capture.record import (
     RecordEntry,
     find_mismatches,
     format_record,

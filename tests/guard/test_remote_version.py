@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.guard.remote_version import read_remote_versions
+from tierproof.guard.capture.remote_version import read_remote_versions
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.markers import default_environment
 
 from tierproof.errors import UsageError
-from tierproof.guard.requirement import Source, parse_requirement, parse_requirements
+from tierproof.guard.commands.requirement import Source, parse_requirement, parse_requirements
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,12}[A-Za-z0-9])?", fullmatch=True)
 VERSIONS = st.builds(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tierproof.errors import UsageError
-from tierproof.guard.requirement_lines import RequirementLines, read_requirement_lines
+from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
 
 
 def test_a_file_that_leads_to_others(tmp_path: Path) -> None:

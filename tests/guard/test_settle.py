@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.guard.environment_folder import find_folder_of_site
-from tierproof.guard.environment_lock import lock_environment
-from tierproof.guard.heal_journal import (
+from tierproof.guard.mend.heal_journal import (
     HealJournal,
     is_alive,
     is_owner_alive,
@@ -20,8 +18,10 @@ from tierproof.guard.heal_journal import (
     read_start_ticks,
     write_journal,
 )
-from tierproof.guard.settle import exchange, settle_heals, settle_if_idle
-from tierproof.guard.swap import ForeignChangeError, advance, note_units, retreat
+from tierproof.guard.mend.settle import exchange, settle_heals, settle_if_idle
+from tierproof.guard.mend.swap import ForeignChangeError, advance, note_units, retreat
+from tierproof.guard.system.environment_folder import find_folder_of_site
+from tierproof.guard.system.environment_lock import lock_environment
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 GONE = 2**22 + 1

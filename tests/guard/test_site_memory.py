@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.fake_site import install
-from tierproof.guard.environment_folder import find_folder_of_site
-from tierproof.guard.installed import InstalledDistribution
-from tierproof.guard.record import read_inventory, read_own_record
-from tierproof.guard.site import Site
-from tierproof.guard.site_memory import SiteMemory
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.record import read_inventory, read_own_record
+from tierproof.guard.mend.site import Site
+from tierproof.guard.mend.site_memory import SiteMemory
+from tierproof.guard.system.environment_folder import find_folder_of_site
 
 HOUR_NS = 3_600 * 10**9
 

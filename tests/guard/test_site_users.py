@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from guard.fake_site import install
-from tierproof.guard.site import Site
-from tierproof.guard.site_users import find_users, leave_out_present
+from tierproof.guard.mend.site import Site
+from tierproof.guard.mend.site_users import find_users, leave_out_present
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

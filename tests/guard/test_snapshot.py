@@ -12,14 +12,14 @@ import pytest
 
 from guard.fake_site import install
 from tierproof.errors import HealError
-from tierproof.guard import keep_file as keeping
-from tierproof.guard.environment_folder import find_folder_of_site
-from tierproof.guard.installed import InstalledDistribution
-from tierproof.guard.keep_file import Kept, clone_file, keep_file
-from tierproof.guard.site import Site
-from tierproof.guard.snapshot import find_snapshot_folder, keep_distributions
-from tierproof.guard.snapshot_entry import find_entries, lay_out, read_entry
-from tierproof.guard.snapshot_process import find_perhaps_loaded
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.mend import keep_file as keeping
+from tierproof.guard.mend.keep_file import Kept, clone_file, keep_file
+from tierproof.guard.mend.site import Site
+from tierproof.guard.mend.snapshot import find_snapshot_folder, keep_distributions
+from tierproof.guard.mend.snapshot_entry import find_entries, lay_out, read_entry
+from tierproof.guard.mend.snapshot_process import find_perhaps_loaded
+from tierproof.guard.system.environment_folder import find_folder_of_site
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 FILES = {"pack/__init__.py": "__version__ = '1.0'\ndef f():\n    return 1\n", "pack/late.py": "x = 1\n"}

@@ -10,8 +10,8 @@ import pytest
 from guard.notebook_kernel import find_uv
 from guard.wheelhouse import Wheelhouse
 from tierproof.errors import HealError
-from tierproof.guard.run_uv import UvAnswer
-from tierproof.guard.stage_version import stage_version
+from tierproof.guard.mend.stage_version import stage_version
+from tierproof.guard.resolve.run_uv import UvAnswer
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_users_proxy_and_certificates_reach_uv(stage: Path, monkeypatch: pyt
         seen.update(environment)
         return UvAnswer(2, "", "no")
 
-    monkeypatch.setattr("tierproof.guard.stage_version.run_uv", note)
+    monkeypatch.setattr("tierproof.guard.mend.stage_version.run_uv", note)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv("PIP_CERT", "/certificates.pem")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)

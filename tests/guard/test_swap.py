@@ -6,10 +6,10 @@ import pytest
 
 from guard.fake_site import install
 from tierproof.errors import HealError
-from tierproof.guard.record import read_record
-from tierproof.guard.site import Site
-from tierproof.guard.stage_version import adopt_scripts, stage_version, verify_staged
-from tierproof.guard.swap import choose_units, keep_unowned, note_units, swap
+from tierproof.guard.capture.record import read_record
+from tierproof.guard.mend.site import Site
+from tierproof.guard.mend.stage_version import adopt_scripts, stage_version, verify_staged
+from tierproof.guard.mend.swap import choose_units, keep_unowned, note_units, swap
 
 
 def listing(folder: Path) -> dict[str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.guard.pip_command import parse_pip_commands
-from tierproof.guard.target_interpreter import changes_other_environment
+from tierproof.guard.commands.pip_command import parse_pip_commands
+from tierproof.guard.foresee.target_interpreter import changes_other_environment
 
 
 def other(text: str, **variables: str) -> str:

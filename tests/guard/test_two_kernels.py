@@ -50,7 +50,7 @@ ACTIONS = (
     "tp.rollback()",
     "tp.rollback(1)",
     "tp.uninstall('upper')",
-    "__import__('tierproof.guard.collect_garbage', fromlist=['x']).collect_garbage(keep=0)",
+    "__import__('tierproof.guard.operations.collect_garbage', fromlist=['x']).collect_garbage(keep=0)",
 )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.guard.index_settings import DEFAULT_INDEX, read_index_settings
-from tierproof.guard.run_uv import find_uv
-from tierproof.guard.uv_config import write_uv_config
+from tierproof.guard.resolve.index_settings import DEFAULT_INDEX, read_index_settings
+from tierproof.guard.resolve.run_uv import find_uv
+from tierproof.guard.resolve.uv_config import write_uv_config
 
 NOTHING = {"PIP_CONFIG_FILE": "/dev/null", "HOME": "/nonexistent"}
 

@@ -11,10 +11,10 @@ import pytest
 
 from guard.wheelhouse import write_wheel
 from loopback import serve
-from tierproof.guard.index_settings import IndexSettings
-from tierproof.guard.known_packages import is_unknown
-from tierproof.guard.ranged_file import RangedFile
-from tierproof.guard.wheel_metadata import read_requires
+from tierproof.guard.resolve.index_settings import IndexSettings
+from tierproof.guard.resolve.known_packages import is_unknown
+from tierproof.guard.resolve.ranged_file import RangedFile
+from tierproof.guard.resolve.wheel_metadata import read_requires
 
 
 def test_read_whole_beside_it_or_not_at_all(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 from guard import calls
 from guard.live_processes import is_alive, wait_until
 from tierproof.errors import UsageError, WorkerDiedError, WorkerError, WorkerTimeoutError
-from tierproof.guard.worker import Worker
-from tierproof.guard.worker_failure import RemoteTraceback
+from tierproof.guard.isolate.worker import Worker
+from tierproof.guard.isolate.worker_failure import RemoteTraceback
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 

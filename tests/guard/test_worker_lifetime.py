@@ -16,7 +16,7 @@ import pytest
 from guard import calls
 from guard.live_processes import is_alive, wait_until
 from tierproof.errors import UsageError, WorkerError
-from tierproof.guard.worker import Worker
+from tierproof.guard.isolate.worker import Worker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
@@ -66,7 +66,7 @@ def test_a_worker_that_leaves_as_it_is_called_is_replaced(monkeypatch: pytest.Mo
     wait_until(lambda: not is_alive(before))
     # Seen alive, and gone when the call arrives.
     monkeypatch.setattr(
-        "tierproof.guard.worker_process.WorkerProcess.is_alive", lambda self: self.pid == before
+        "tierproof.guard.isolate.worker_process.WorkerProcess.is_alive", lambda self: self.pid == before
     )
     assert worker.run(os.getpid, (), {}) != before
     monkeypatch.undo()
@@ -134,7 +134,7 @@ SCRIPT = """
 import sys
 sys.path[:0] = {paths!r}
 from guard import calls
-from tierproof.guard.worker import Worker
+from tierproof.guard.isolate.worker import Worker
 worker = Worker([])
 family = worker.run(calls.start_family, (), {{}})
 {before}

@@ -99,8 +99,8 @@ def main() -> None:
     import pack  # noqa: F401
 
     import tierproof as tp
-    from tierproof.guard.doctor import diagnose_this_process
-    from tierproof.guard.heal import heal_process
+    from tierproof.guard.mend.doctor import diagnose_this_process
+    from tierproof.guard.mend.heal import heal_process
 
     old_tree, new_tree = read_tree(root), read_tree(new)
     assert tp.doctor().healthy

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from packaging.markers import default_environment
 
-from tierproof.guard.base import Base
-from tierproof.guard.installed import InstalledDistribution
-from tierproof.guard.judge_plan import make_plan
-from tierproof.guard.loaded_distributions import Loaded
-from tierproof.guard.plan import Plan
+from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.loaded_distributions import Loaded
+from tierproof.guard.judge.judge_plan import make_plan
+from tierproof.guard.judge.plan import Plan
 
 
 def write_wheel(

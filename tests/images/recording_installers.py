@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tierproof.guard.pip_command import PipCommand, parse_pip_arguments
+from tierproof.guard.commands.pip_command import PipCommand, parse_pip_arguments
 
 _PROGRAM = """#!{python}
 import json, os, sys

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tierproof.errors import UsageError
-from tierproof.images.add_image import add_image
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_store import list_images
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.store.add_image import add_image
+from tierproof.images.store.image_store import list_images
 
 DIRTY = """# made by hand
 numpy==2.0.2

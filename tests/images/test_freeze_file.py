@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from tierproof.errors import UsageError
-from tierproof.images.freeze_file import FrozenPackage, find_python, parse_freeze
+from tierproof.images.lists.freeze_file import FrozenPackage, find_python, parse_freeze
 
 SHARED = (
     Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")

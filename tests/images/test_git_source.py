@@ -11,12 +11,12 @@ import pytest
 from images.published import HAS_REAL_LISTS, REAL_LISTS, Published, make_list, publish_real, publish_small
 from loopback import Site
 from tierproof.errors import ImageSourceError, UsageError
-from tierproof.images import download as download_module
-from tierproof.images.git_source import GitSource
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import list_images
-from tierproof.images.open_source import open_source
-from tierproof.images.sync_images import SyncReport, sync_images
+from tierproof.images.lists.image_index import Image
+from tierproof.images.store import download as download_module
+from tierproof.images.store.git_source import GitSource
+from tierproof.images.store.image_store import list_images
+from tierproof.images.store.open_source import open_source
+from tierproof.images.store.sync_images import SyncReport, sync_images
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

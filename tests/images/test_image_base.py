@@ -10,13 +10,13 @@ import pytest
 
 from guard.wheelhouse import Wheelhouse
 from tierproof.errors import PlanError, UsageError
-from tierproof.guard.judge_plan import make_plan
-from tierproof.guard.plan import Plan, PlanVerdict
-from tierproof.images.image_base import ImageBase, make_image_base
-from tierproof.images.image_index import Image, read_index
-from tierproof.images.image_store import find_stored_image
-from tierproof.images.loaded_set import list_loaded
-from tierproof.images.requires_cache import RequiresCache
+from tierproof.guard.judge.judge_plan import make_plan
+from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.images.base.image_base import ImageBase, make_image_base
+from tierproof.images.base.loaded_set import list_loaded
+from tierproof.images.base.requires_cache import RequiresCache
+from tierproof.images.lists.image_index import Image, read_index
+from tierproof.images.store.image_store import find_stored_image
 
 pytest.importorskip("uv")
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from images.published import HAS_REAL_LISTS, REAL_LISTS
-from tierproof.images.freeze_file import FreezeFile, FrozenPackage, parse_freeze
-from tierproof.images.image_contents import ImageContents, read_contents
-from tierproof.images.image_diff import ChangedPackage, diff_images, is_major
-from tierproof.images.image_index import Image, read_index
+from tierproof.images.lists.freeze_file import FreezeFile, FrozenPackage, parse_freeze
+from tierproof.images.lists.image_contents import ImageContents, read_contents
+from tierproof.images.lists.image_index import Image, read_index
+from tierproof.images.tell.image_diff import ChangedPackage, diff_images, is_major
 
 NAMES = st.sampled_from([f"p{number}" for number in range(12)])
 VERSIONS = st.builds(

@@ -15,18 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierproof.errors import EnvironmentBusyError, OutputError, UsageError
-from tierproof.guard.environment_lock import lock_environment
-from tierproof.images import image_store
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_index import Image, format_index, read_index
-from tierproof.images.image_store import (
+from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.lists.image_index import Image, format_index, read_index
+from tierproof.images.lists.verify_list import verify_list
+from tierproof.images.store import image_store
+from tierproof.images.store.image_store import (
     find_images_folder,
     find_stored_image,
     is_intact,
     list_images,
     store_image,
 )
-from tierproof.images.verify_list import verify_list
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 WORDS = st.text(st.characters(exclude_characters="\0/", exclude_categories=("Cs",)), max_size=12)
@@ -193,9 +193,9 @@ def test_a_folder_that_another_holds(tmp_path: Path, monkeypatch: pytest.MonkeyP
 WRITE = """
 import sys
 from pathlib import Path
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import store_image
-from tierproof.images.verify_list import verify_list
+from tierproof.images.lists.image_index import Image
+from tierproof.images.store.image_store import store_image
+from tierproof.images.lists.verify_list import verify_list
 folder, who = Path(sys.argv[1]), sys.argv[2]
 print("up", flush=True)
 sys.stdin.readline()

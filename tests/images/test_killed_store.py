@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import is_intact, list_images, store_image
-from tierproof.images.verify_list import verify_list
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.lists.image_index import Image
+from tierproof.images.lists.verify_list import verify_list
+from tierproof.images.store.image_store import is_intact, list_images, store_image
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import store_image
-from tierproof.images.verify_list import verify_list
+from tierproof.images.lists.image_index import Image
+from tierproof.images.store.image_store import store_image
+from tierproof.images.lists.verify_list import verify_list
 
 folder, moment = Path(sys.argv[1]), int(sys.argv[2])
 verified = verify_list(b"a==2\\nb==1\\n", source="x")
@@ -46,9 +46,9 @@ store_image(Image("mine", "cpu", Path(), "3.12"), verified, folder)
 WRITES_ON = """
 import sys
 from pathlib import Path
-from tierproof.images.image_index import Image
-from tierproof.images.image_store import store_image
-from tierproof.images.verify_list import verify_list
+from tierproof.images.lists.image_index import Image
+from tierproof.images.store.image_store import store_image
+from tierproof.images.lists.verify_list import verify_list
 
 folder = Path(sys.argv[1])
 for number in range(100_000):

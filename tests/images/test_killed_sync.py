@@ -14,10 +14,10 @@ import pytest
 
 from images.published import make_list
 from loopback import Site
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_store import list_images
-from tierproof.images.open_source import open_source
-from tierproof.images.sync_images import sync_images
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.store.image_store import list_images
+from tierproof.images.store.open_source import open_source
+from tierproof.images.store.sync_images import sync_images
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 COUNT = 24

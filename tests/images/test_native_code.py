@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import Wheelhouse
-from tierproof.guard.index_settings import read_index_settings
-from tierproof.images.compare_images import compare_images
-from tierproof.images.freeze_file import parse_freeze
-from tierproof.images.here_image import capture_here
-from tierproof.images.image_contents import ImageContents
-from tierproof.images.image_index import Image
-from tierproof.images.native_cache import open_native_cache
-from tierproof.images.native_code import find_native
+from tierproof.guard.resolve.index_settings import read_index_settings
+from tierproof.images.base.native_cache import open_native_cache
+from tierproof.images.base.native_code import find_native
+from tierproof.images.lists.freeze_file import parse_freeze
+from tierproof.images.lists.here_image import capture_here
+from tierproof.images.lists.image_contents import ImageContents
+from tierproof.images.lists.image_index import Image
+from tierproof.images.tell.compare_images import compare_images
 
 pytest.importorskip("uv")
 

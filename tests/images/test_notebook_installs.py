@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tierproof.errors import TierproofError, UsageError
-from tierproof.images.found_install import FoundInstall, TargetKind, UnreadInstall
-from tierproof.images.read_target import read_targets
+from tierproof.images.read.found_install import FoundInstall, TargetKind, UnreadInstall
+from tierproof.images.read.read_target import read_targets
 
 SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 CORPUS = SHARED / "corpus" / "colab-installs.jsonl"

@@ -10,8 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_index import read_index
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.lists.image_index import read_index
 
 SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 IMAGES = SHARED / "runtimes" / "colab"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from guard.wheelhouse import Wheelhouse
 from loopback import serve
 from tierproof.errors import PlanError, UnknownPackageError
-from tierproof.guard.foreseen import Change
-from tierproof.guard.pip_command import parse_pip_commands
-from tierproof.guard.plan import (
+from tierproof.guard.commands.pip_command import parse_pip_commands
+from tierproof.guard.foresee.foreseen import Change
+from tierproof.guard.judge.plan import (
     AddedPackage,
     AgedPackage,
     Conflict,
@@ -26,16 +26,16 @@ from tierproof.guard.plan import (
     ReusedPackage,
     ShadowedPackage,
 )
-from tierproof.images.answer_cache import AnswerCache, is_fresh, make_key
-from tierproof.images.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
-from tierproof.images.hosted_base import HostedBase
-from tierproof.images.image_answer import BroughtPackage, ImageAnswer, PipForecast
-from tierproof.images.image_base import make_image_base
-from tierproof.images.image_index import Image
-from tierproof.images.judge_install import QuestionOptions, judge_install
-from tierproof.images.preflight import judge_target, preflight
-from tierproof.images.preflight_result import Preflight
-from tierproof.images.requires_cache import RequiresCache
+from tierproof.images.base.hosted_base import HostedBase
+from tierproof.images.base.image_base import make_image_base
+from tierproof.images.base.requires_cache import RequiresCache
+from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key
+from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
+from tierproof.images.judge.judge_install import QuestionOptions, judge_install
+from tierproof.images.judge.preflight import judge_target, preflight
+from tierproof.images.judge.preflight_result import Preflight
+from tierproof.images.lists.image_index import Image
+from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
 
 pytest.importorskip("uv")
 NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)

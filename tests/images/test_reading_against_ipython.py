@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from images.recording_installers import record_installs
-from tierproof.guard.pip_command import PipCommand
-from tierproof.images.notebook_file import CodeCell
-from tierproof.images.notebook_installs import find_installs
+from tierproof.guard.commands.pip_command import PipCommand
+from tierproof.images.read.notebook_file import CodeCell
+from tierproof.images.read.notebook_installs import find_installs
 
 pytest.importorskip("IPython")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from tierproof.errors import PlanError, UnknownPackageError
-from tierproof.guard.base import Base
-from tierproof.guard.judge_plan import make_plan
-from tierproof.guard.pip_command import Action, PipCommand, Program
-from tierproof.guard.plan import Plan, PlanVerdict
-from tierproof.images.hosted_base import HostedBase, open_base
-from tierproof.images.image_base import make_image_base
-from tierproof.images.image_store import find_stored_image
-from tierproof.images.judge_install import QuestionOptions, judge_install
+from tierproof.guard.capture.base import Base
+from tierproof.guard.commands.pip_command import Action, PipCommand, Program
+from tierproof.guard.judge.judge_plan import make_plan
+from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.images.base.hosted_base import HostedBase, open_base
+from tierproof.images.base.image_base import make_image_base
+from tierproof.images.judge.judge_install import QuestionOptions, judge_install
+from tierproof.images.store.image_store import find_stored_image
 
 pytest.importorskip("uv")
 SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
@@ -41,7 +41,7 @@ def base() -> Base:
 
 
 def test_the_image_satisfies_what_its_packages_declare(base: Base) -> None:
-    from tierproof.guard.declared_bounds import iterate_bounds
+    from tierproof.guard.capture.declared_bounds import iterate_bounds
 
     known = {item.name for item in base.installed}
     declared = sum(1 for item in base.installed for _ in iterate_bounds(item))

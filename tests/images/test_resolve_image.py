@@ -10,9 +10,9 @@ import pytest
 
 from images.published import HAS_REAL_LISTS, REAL_LISTS
 from tierproof.errors import UsageError
-from tierproof.images.add_image import add_image
-from tierproof.images.image_base import make_image_base
-from tierproof.images.resolve_image import open_image, resolve_image
+from tierproof.images.base.image_base import make_image_base
+from tierproof.images.store.add_image import add_image
+from tierproof.images.store.resolve_image import open_image, resolve_image
 
 WHEELS = "a==1\ntorch @ https://h/w/torch-2.9.0%2Bcpu-cp312-cp312-manylinux_2_28_x86_64.whl\n"
 

@@ -10,13 +10,13 @@ import pytest
 from images.published import HAS_REAL_LISTS, REAL_LISTS, make_list, publish_small
 from loopback import Site
 from tierproof.errors import ImageSourceError, UsageError
-from tierproof.images import download as download_module
-from tierproof.images.add_image import add_image
-from tierproof.images.image_contents import read_contents
-from tierproof.images.image_store import list_images
-from tierproof.images.open_source import open_source
-from tierproof.images.raw_source import RawSource
-from tierproof.images.sync_images import SyncReport, sync_images
+from tierproof.images.lists.image_contents import read_contents
+from tierproof.images.store import download as download_module
+from tierproof.images.store.add_image import add_image
+from tierproof.images.store.image_store import list_images
+from tierproof.images.store.open_source import open_source
+from tierproof.images.store.raw_source import RawSource
+from tierproof.images.store.sync_images import SyncReport, sync_images
 
 PAGE = b"<!DOCTYPE html><html><body>Sign in</body></html>"
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from tierproof.images.image_index import Image
+from tierproof.images.lists.image_index import Image
 
 pytest.importorskip("uv")
 _FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from images.published import HAS_REAL_LISTS, REAL_LISTS
 from tierproof.errors import UsageError
-from tierproof.images.image_contents import read_contents, read_list_file
-from tierproof.images.image_index import Image, read_index
-from tierproof.images.verify_list import LARGEST_LIST_BYTES, digest_list, verify_list
+from tierproof.images.lists.image_contents import read_contents, read_list_file
+from tierproof.images.lists.image_index import Image, read_index
+from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES, digest_list, verify_list
 
 PAGE = b"<!DOCTYPE html>\n<html><body>\n<p>Sign in</p>\nnumpy==2.0.2\n</body></html>\n"
 

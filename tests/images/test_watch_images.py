@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierproof.errors import UsageError
-from tierproof.guard.pip_command import Action, PipCommand, Program
-from tierproof.guard.plan import Conflict, Plan, PlanVerdict
-from tierproof.images.found_install import FoundInstall, PreflightTarget, TargetKind
-from tierproof.images.image_answer import ImageAnswer, PipForecast
-from tierproof.images.image_index import Image
-from tierproof.images.preflight_result import InstallVerdict, TargetVerdict
-from tierproof.images.subscription import Subscription, read_subscriptions
-from tierproof.images.timeline import make_timelines
-from tierproof.images.watch_images import find_change, watch_images
-from tierproof.images.watch_report import Change, WatchEntry, WatchReport, read_last_report, write_report
+from tierproof.guard.commands.pip_command import Action, PipCommand, Program
+from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
+from tierproof.images.judge.image_answer import ImageAnswer, PipForecast
+from tierproof.images.judge.preflight_result import InstallVerdict, TargetVerdict
+from tierproof.images.lists.image_index import Image
+from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind
+from tierproof.images.tell.subscription import Subscription, read_subscriptions
+from tierproof.images.tell.timeline import make_timelines
+from tierproof.images.tell.watch_images import find_change, watch_images
+from tierproof.images.tell.watch_report import Change, WatchEntry, WatchReport, read_last_report, write_report
 
 
 def verdict(target: str, image: str, plan: Plan | None, failed: bool = False) -> TargetVerdict:
@@ -211,7 +211,7 @@ def test_the_timelines_figure(tmp_path: Path) -> None:
 
 
 def test_the_workflow_runs_commands_that_there_are() -> None:
-    from tierproof.cli.images import images
+    from tierproof.cli.images.images import images
 
     text = (Path(__file__).resolve().parents[2] / "docs" / "examples" / "tierproof-watch.yml").read_text()
     assert "\t" not in text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.model.activation_fit import TERMS, Measured, fit_activations
+from tierproof.model.costs.activation_fit import TERMS, Measured, fit_activations
 
 _coefficients = st.integers(0, 10**7)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tierproof.model.flops import count_flops
-from tierproof.model.parameter_count import count_parameters
-from tierproof.model.saved_activations import SavedActivations
+from tierproof.model.costs.flops import count_flops
+from tierproof.model.costs.saved_activations import SavedActivations
+from tierproof.model.sizes.parameter_count import count_parameters
 
 pytest.importorskip("transformers")
 _FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import tierproof
-from tierproof.model.batch_norm_statistics import settle_batch_norms
-from tierproof.model.prepare_subject import prepare_subject
+from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.fingerprint import fingerprint
 from zoo.handwritten import build
 

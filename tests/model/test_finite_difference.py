@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tierproof.model.finite_difference import FINER_STEPS_FLOAT64, STEPS_FLOAT64, compare_along_direction
+from tierproof.model.gradients.finite_difference import (
+    FINER_STEPS_FLOAT64,
+    STEPS_FLOAT64,
+    compare_along_direction,
+)
 
 
 def compare(function, point, finer=FINER_STEPS_FLOAT64, factor=1.0):

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils import flop_counter
 
-from tierproof.model.flops import _find_missing_formulas, count_attention_flops, count_flops
-from tierproof.model.peak_flops import measure_peak_flops
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.preserve import preserve
+from tierproof.model.costs.flops import _find_missing_formulas, count_attention_flops, count_flops
+from tierproof.model.costs.peak_flops import measure_peak_flops
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import HANDWRITTEN
 
 

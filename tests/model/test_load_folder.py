@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tierproof.errors import TargetError
-from tierproof.model.load import LoadOptions, load_target
+from tierproof.model.load.load import LoadOptions, load_target
 
 BY_NAME = """
 from torch import nn

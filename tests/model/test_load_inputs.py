@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tierproof.errors import InputError, TargetError
-from tierproof.model.load_inputs import load_inputs
+from tierproof.model.load.load_inputs import load_inputs
 
 
 @pytest.fixture

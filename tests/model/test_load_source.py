@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tierproof.errors import TargetError, UsageError
-from tierproof.model.load import LoadOptions, load_target
+from tierproof.model.load.load import LoadOptions, load_target
 
 HEAD = "import torch\nfrom torch import nn\n"
 NET = "class {name}(nn.Module):\n    def __init__(self{extra}):\n        super().__init__()\n        self.layer = nn.Linear(2, 3)\n"

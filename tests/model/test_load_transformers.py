@@ -12,7 +12,7 @@ import torch
 
 from loopback import site  # noqa: F401 - a fixture
 from tierproof.errors import TargetError, UntrustedCodeError
-from tierproof.model.load import LoadOptions, load_target
+from tierproof.model.load.load import LoadOptions, load_target
 
 transformers = pytest.importorskip("transformers")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tierproof.model.user_folders import cache_folder, data_folder
+from tierproof.model.load.user_folders import cache_folder, data_folder
 
 
 def test_defaults_and_overrides(monkeypatch):

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from tierproof.errors import TargetError
-from tierproof.model import weights
-from tierproof.model.weights import find_surplus_copies, load_checkpoint, read_checkpoint
+from tierproof.model.load import weights
+from tierproof.model.load.weights import find_surplus_copies, load_checkpoint, read_checkpoint
 
 
 class Harmful:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tierproof.model.parameter_count import StorageUnion, count_parameters
+from tierproof.model.sizes.parameter_count import StorageUnion, count_parameters
 
 
 def test_a_tie_counts_once_and_is_named():

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from tierproof.errors import ForwardError, InputError, TargetError
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.spec import ModelSpec
+from tierproof.model.call.spec import ModelSpec
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 from zoo.pretrained_configs import TINY
 
@@ -246,7 +246,7 @@ def test_a_triangular_mask_is_not_looked_for_in_sparse_and_nested_buffers():
 
 
 def test_an_error_of_ours_is_not_called_one_of_the_model(monkeypatch):
-    from tierproof.model import prepare_subject as module
+    from tierproof.model.describe import prepare_subject as module
 
     def fail(*_):
         raise ZeroDivisionError

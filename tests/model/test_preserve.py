@@ -17,9 +17,9 @@ import pytest
 import torch
 from torch import nn
 
-from tierproof.model import object_graph, tensor_state
-from tierproof.model import preserve as preserve_module
-from tierproof.model.preserve import RestorationError, preserve
+from tierproof.model.preserve import object_graph, tensor_state
+from tierproof.model.preserve import preserve as preserve_module
+from tierproof.model.preserve.preserve import RestorationError, preserve
 from zoo.fingerprint import fingerprint, process_fingerprint
 from zoo.handwritten import HANDWRITTEN
 from zoo.nasty import NASTY, Counting, References

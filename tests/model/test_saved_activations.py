@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from tierproof.model.live_bytes import LiveTensors, measure_live_bytes
-from tierproof.model.optimizer_state import OPTIMIZERS, count_optimizer_state_bytes
-from tierproof.model.saved_activations import SavedActivations
+from tierproof.model.costs.live_bytes import LiveTensors, measure_live_bytes
+from tierproof.model.costs.optimizer_state import OPTIMIZERS, count_optimizer_state_bytes
+from tierproof.model.costs.saved_activations import SavedActivations
 
 
 def test_inputs_and_parameters_are_not_counted_and_views_once():

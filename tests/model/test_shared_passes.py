@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tierproof.model.gradient_pass import run_gradient_pass
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.shared_passes import SharedPasses
-from tierproof.model.steady_answer import find_baseline
+from tierproof.model.compare.steady_answer import find_baseline
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.describe.shared_passes import SharedPasses
+from tierproof.model.gradients.gradient_pass import run_gradient_pass
 from zoo.handwritten import build
 
 

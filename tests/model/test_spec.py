@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tierproof.errors import UsageError
-from tierproof.model.spec import ModelSpec
+from tierproof.model.call.spec import ModelSpec
 
 
 @pytest.mark.parametrize(

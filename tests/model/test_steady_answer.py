@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.steady_answer import find_baseline
+from tierproof.model.compare.steady_answer import find_baseline
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import build
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tierproof.model.prepare_subject import prepare_subject
-from tierproof.model.step_time import measure_step_time
+from tierproof.model.costs.step_time import measure_step_time
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tierproof.errors import TargetError, TierproofError, UsageError
-from tierproof.model.target import (
+from tierproof.model.load.target import (
     FolderTarget,
     GistTarget,
     HubTarget,

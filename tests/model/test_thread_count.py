@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tierproof.model.thread_count import limit_threads
+from tierproof.model.sizes.thread_count import limit_threads
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierproof.model.prepare_subject import prepare_subject
+from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import HANDWRITTEN, build
 from zoo.pretrained_configs import TINY
 

@@ -10,8 +10,8 @@ import pytest
 
 from notebooks.colab_base import build_wheel, copy_base, find_base
 from notebooks.colab_kernel import Runtime
-from tierproof.api.notebook.results_folder import ResultsFolder
-from tierproof.api.notebook.session import Session
+from tierproof.session.results_folder import ResultsFolder
+from tierproof.session.session import Session
 
 
 @pytest.fixture

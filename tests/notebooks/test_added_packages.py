@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tierproof.api.notebook import add_packages as add_packages_module
-from tierproof.api.notebook.gpu_memory import GpuMemory, compare_gpu_memory, read_gpu_memory
-from tierproof.api.notebook.host import find_host
-from tierproof.api.notebook.session import Session
-from tierproof.guard.plan import AddedPackage, AgedPackage, Conflict, Plan, PlanVerdict, ShadowedPackage
-from tierproof.guard.receipt import Receipt
+from tierproof.guard.judge.plan import AddedPackage, AgedPackage, Conflict, Plan, PlanVerdict, ShadowedPackage
+from tierproof.guard.operations.receipt import Receipt
+from tierproof.session import add_packages as add_packages_module
+from tierproof.session.gpu_memory import GpuMemory, compare_gpu_memory, read_gpu_memory
+from tierproof.session.host import find_host
+from tierproof.session.session import Session
 
 ADD = (AddedPackage("captum", "0.9", 500_000),)
 PLANS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tierproof.api.notebook.add_packages import read_requirements
-from tierproof.api.notebook.model_choice import read_choice
+from tierproof.session.add_packages import read_requirements
+from tierproof.session.model_choice import read_choice
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from tierproof.api.notebook.session import NOTEBOOK_NAMES
 from tierproof.cli.commands import tierproof
 from tierproof.errors import UsageError
 from tierproof.notebooks.base_files import BaseFiles, read_base_files
@@ -24,6 +23,7 @@ from tierproof.notebooks.deployment_checklist import CHECKLIST
 from tierproof.notebooks.evidence import CellRun, Evidence
 from tierproof.notebooks.form_fields import fill_form, find_fields, set_fields
 from tierproof.notebooks.read_recipe import NAMES, format_checklist, read_recipe
+from tierproof.session.session import NOTEBOOK_NAMES
 
 nbformat = pytest.importorskip("nbformat", reason="comes with the test group")
 ROOT = Path(__file__).resolve().parents[2]

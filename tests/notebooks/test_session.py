@@ -12,17 +12,17 @@ import torch
 from torch import nn
 
 import tierproof as tp
-from tierproof.api.notebook import further_analyses
-from tierproof.api.notebook import session as session_module
-from tierproof.api.notebook.add_packages import read_requirements
-from tierproof.api.notebook.box import Box, Tone
-from tierproof.api.notebook.conclusion import conclude
-from tierproof.api.notebook.further_analyses import EXTRAS, list_further_analyses, read_extras
-from tierproof.api.notebook.held_output import hold_output
-from tierproof.api.notebook.results_folder import ResultsFolder
-from tierproof.api.notebook.session import Session
 from tierproof.errors import PlanError, UsageError
-from tierproof.guard.plan import AddedPackage, Plan, PlanVerdict
+from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
+from tierproof.session import further_analyses
+from tierproof.session import session as session_module
+from tierproof.session.add_packages import read_requirements
+from tierproof.session.box import Box, Tone
+from tierproof.session.conclusion import conclude
+from tierproof.session.further_analyses import EXTRAS, list_further_analyses, read_extras
+from tierproof.session.held_output import hold_output
+from tierproof.session.results_folder import ResultsFolder
+from tierproof.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = str(ROOT / "examples" / "broken_gpt.py")

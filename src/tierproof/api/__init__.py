@@ -1,1 +1,1 @@
-"""The functions of the public contract."""
+"""The functions of the public contract, as `import tierproof as tp` offers them."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierproof._optional import require
 from tierproof._version import __version__
-from tierproof.api.progress import ProgressOption, open_progress
+from tierproof.api.show.progress import ProgressOption, open_progress
 from tierproof.core.report import Environment, ModelSummary, Report
 from tierproof.errors import DeviceError, UsageError
 from tierproof.reporters.register import register_all
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from tierproof.checks.check import Check
     from tierproof.checks.plan_checks import CheckPlan
-    from tierproof.model.load import LoadedModel
-    from tierproof.model.spec import ModelSpec
-    from tierproof.model.subject import Subject
+    from tierproof.model.call.spec import ModelSpec
+    from tierproof.model.describe.subject import Subject
+    from tierproof.model.load.load import LoadedModel
 
 register_all()
 
@@ -83,10 +83,10 @@ def check(
     from tierproof.checks.check import Deadline
     from tierproof.checks.registry import load_checks, select_checks
     from tierproof.checks.runner import run_checks
-    from tierproof.model.batch_norm_statistics import settle_batch_norms
-    from tierproof.model.prepare_subject import prepare_subject, refuse_cycle, refuse_empty
-    from tierproof.model.preserve import preserve
-    from tierproof.model.thread_count import limit_threads
+    from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
+    from tierproof.model.describe.prepare_subject import prepare_subject, refuse_cycle, refuse_empty
+    from tierproof.model.preserve.preserve import preserve
+    from tierproof.model.sizes.thread_count import limit_threads
 
     started = time.perf_counter()
     _refuse_bad_options(seed, budget_s)
@@ -146,7 +146,7 @@ def _plan(
     """Choose what runs; with a budget, by the time that one training step takes here."""
     from tierproof.checks.needed_traits import find_lacking
     from tierproof.checks.plan_checks import plan_checks
-    from tierproof.model.step_time import measure_step_time
+    from tierproof.model.costs.step_time import measure_step_time
 
     lacking = {check.code: find_lacking(check, subject) for check in checks}
     step_s = 0.0
@@ -166,7 +166,7 @@ def _plan(
 
 def summarize_model(subject: Subject, assumptions: tuple[str, ...] = ()) -> ModelSummary:
     """What the report says of the model."""
-    from tierproof.model.parameter_count import count_parameters
+    from tierproof.model.sizes.parameter_count import count_parameters
 
     count = count_parameters(subject.model)
     return ModelSummary(
@@ -193,7 +193,7 @@ def describe_environment(device: torch.device) -> Environment:
 
 
 def _load(target: str, seed: int) -> LoadedModel:
-    from tierproof.model.load import LoadOptions, load_target
+    from tierproof.model.load.load import LoadOptions, load_target
 
     return load_target(target, LoadOptions(seed=seed))
 

@@ -1,1 +1,1 @@
-"""The checks: one file each, one line each in the registry."""
+"""The checks, their registry and their runner: measurements in, findings out."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
-from tierproof.model.subject import Subject
+from tierproof.model.describe.subject import Subject
 
 
 @dataclass(frozen=True)

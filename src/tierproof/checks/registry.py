@@ -9,16 +9,16 @@ from tierproof.checks.check import Check
 from tierproof.errors import UsageError
 
 _MODULES = (
-    "registration",
-    "shape",
+    "registration.registration",
+    "shape.shape",
     "batch_independence",
     "causality",
-    "padding",
-    "gradient_flow",
-    "stability",
-    "initialization",
+    "padding.padding",
+    "gradient_flow.gradient_flow",
+    "stability.stability",
+    "initialization.initialization",
     "loss",
-    "input_influence",
+    "input_influence.input_influence",
     "cross_attention",
     "cache",
     "attention",

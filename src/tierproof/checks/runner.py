@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
-from tierproof.model.preserve import Snapshot
-from tierproof.model.subject import Subject
-from tierproof.model.training_step import seed_everything
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.training_step import seed_everything
+from tierproof.model.preserve.preserve import Snapshot
 
 Progress = Callable[[int, int, str], None]
 

@@ -1,1 +1,1 @@
-"""The command line: the process that the user started imports no torch; a child does the work."""
+"""The `tierproof` command: one file per command, which calls `api`."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import click
 
 from tierproof._version import __version__
-from tierproof.cli.check import check
-from tierproof.cli.doctor import doctor
-from tierproof.cli.gc import gc
-from tierproof.cli.heal import heal
-from tierproof.cli.history import history
-from tierproof.cli.images import images
-from tierproof.cli.install import install
-from tierproof.cli.list import list_added
-from tierproof.cli.notebook import notebook
-from tierproof.cli.plan import plan
-from tierproof.cli.preflight import preflight
-from tierproof.cli.recover import recover
-from tierproof.cli.rollback import rollback
-from tierproof.cli.run import run
-from tierproof.cli.save import save
-from tierproof.cli.uninstall import uninstall
+from tierproof.cli.check.check import check
+from tierproof.cli.images.images import images
+from tierproof.cli.images.preflight import preflight
+from tierproof.cli.notebook.notebook import notebook
+from tierproof.cli.packages.doctor import doctor
+from tierproof.cli.packages.gc import gc
+from tierproof.cli.packages.heal import heal
+from tierproof.cli.packages.history import history
+from tierproof.cli.packages.install import install
+from tierproof.cli.packages.list import list_added
+from tierproof.cli.packages.plan import plan
+from tierproof.cli.packages.recover import recover
+from tierproof.cli.packages.rollback import rollback
+from tierproof.cli.packages.run import run
+from tierproof.cli.packages.save import save
+from tierproof.cli.packages.uninstall import uninstall
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tierproof.cli.interruption import Interrupted, interruptible
-
-EXIT_COULD_NOT_JUDGE = 2
+from tierproof.cli.exit_code import EXIT_COULD_NOT_JUDGE
+from tierproof.cli.terminal.interruption import Interrupted, interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from tierproof.cli.commands import tierproof
-    from tierproof.cli.show_error import show_error
+    from tierproof.cli.terminal.show_error import show_error
     from tierproof.errors import TierproofError
 
     debug = "--debug" in arguments

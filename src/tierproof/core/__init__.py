@@ -1,1 +1,1 @@
-"""Frozen data that flows one way: findings, results, reports. Imports nothing heavy."""
+"""Findings, results, reports and verdicts: frozen data, and what every layer shares."""

@@ -1,14 +1,12 @@
-"""The table of renderers by format. The api layer fills it; core knows none of them."""
+"""The table of renderers by format. The api layer fills it; core knows none of them, and they know the report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from tierproof.core.report import Report
-
-Renderer = Callable[["Report"], str]
+Renderer = Callable[[Any], str]
+"""Gives a report as text. The report's own module reads this table, so its type is not named here."""
 
 _renderers: dict[str, Renderer] = {}
 

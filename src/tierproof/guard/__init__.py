@@ -1,1 +1,1 @@
-"""The guard: what is installed, what is loaded, and what an install would do. Standard library, packaging and uv."""
+"""Adds packages to a live environment without replacing what is loaded, and mends what an installer broke."""

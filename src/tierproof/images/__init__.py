@@ -1,1 +1,1 @@
-"""Hosted images as bases of a plan: what is installed there, read from freeze lists and the package index."""
+"""Lists of packages on hosted notebook images, and what an install does on them."""

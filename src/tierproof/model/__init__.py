@@ -1,1 +1,1 @@
-"""Models: how they are loaded, called, described and left untouched."""
+"""Loads models, works out how to call them and what they are, and measures them without changing them."""

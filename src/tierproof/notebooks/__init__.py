@@ -1,1 +1,1 @@
-"""The notebooks: readable recipes, built into `.ipynb` files and run in a real kernel to be checked."""
+"""The notebooks: recipes in plain Python, built into `.ipynb` files and run in a real kernel."""

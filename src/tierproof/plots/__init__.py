@@ -1,1 +1,1 @@
-"""Figures: measurements in, matplotlib figures out. Nothing is measured here and no window is opened."""
+"""Measurements as matplotlib figures."""

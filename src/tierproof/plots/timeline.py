@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tierproof.images.timeline import Timelines
+from tierproof.images.tell.timeline import Timelines
 from tierproof.plots.load_matplotlib import chart_style, load_matplotlib
 from tierproof.plots.palette import INK
 from tierproof.plots.verdict_colours import VERDICTS

@@ -1,1 +1,1 @@
-"""A report as a person or a machine wants it. Reporters read the frozen `Report` and measure nothing."""
+"""Reports as terminal text, HTML, JSON, Markdown and JUnit."""

@@ -1,1 +1,1 @@
-"""Tier 1: critical checks that need torch and nothing else."""
+"""Tier 1: critical checks that need nothing but torch."""

@@ -36,11 +36,11 @@ from torch import nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
-from tierproof.model.execution_trace import ExecutionTrace
-from tierproof.model.library_class import is_library_class
-from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.weight_statistics import looks_trained
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.library_class import is_library_class
+from tierproof.model.observe.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
+from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.weight_statistics import looks_trained
 
 # A factor is a constant of the program: only its rounding separates it from the intended one.
 _SCALE_TOLERANCE = 0.01

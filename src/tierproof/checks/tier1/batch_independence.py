@@ -33,14 +33,14 @@ from torch import Tensor
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call import Call
-from tierproof.model.comparison import measure_change
-from tierproof.model.inputs import BATCH
-from tierproof.model.locate import locate_first_divergence, rows_of_batch
-from tierproof.model.outputs import OutputPlan
-from tierproof.model.perturb import can_perturb, replace_position
-from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.subject import Subject
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import BATCH
+from tierproof.model.call.outputs import OutputPlan
+from tierproof.model.call.perturb import can_perturb, replace_position
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.locate import locate_first_divergence, rows_of_batch
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.subject import Subject
 
 _ROWS = 3
 

@@ -35,16 +35,16 @@ from torch import Tensor
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call import Call
-from tierproof.model.comparison import measure_change, measure_spread
-from tierproof.model.execution_trace import ExecutionTrace
-from tierproof.model.forward_signature import read_signature
-from tierproof.model.inputs import Argument
-from tierproof.model.locate import locate_first_divergence
-from tierproof.model.perturb import find_followed_argument
-from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.subject import Subject
-from tierproof.model.transformers_inputs import is_transformers_model
+from tierproof.model.call.call import Call
+from tierproof.model.call.forward_signature import read_signature
+from tierproof.model.call.inputs import Argument
+from tierproof.model.call.perturb import find_followed_argument
+from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.compare.comparison import measure_change, measure_spread
+from tierproof.model.compare.locate import locate_first_divergence
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.execution_trace import ExecutionTrace
 
 _STEPS = 2
 _EXPERT_FACTOR = 10.0

@@ -35,15 +35,15 @@ from dataclasses import dataclass
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call import Call
-from tierproof.model.comparison import measure_change, measure_change_along
-from tierproof.model.influence import InfluenceMap
-from tierproof.model.inputs import Argument
-from tierproof.model.locate import all_positions_before, locate_first_divergence, shared_prefix
-from tierproof.model.perturb import find_followed_argument, replace_position
-from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.subject import Subject
-from tierproof.model.transformers_inputs import is_transformers_model
+from tierproof.model.call.call import Call
+from tierproof.model.call.influence import InfluenceMap
+from tierproof.model.call.inputs import Argument
+from tierproof.model.call.perturb import find_followed_argument, replace_position
+from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.compare.comparison import measure_change, measure_change_along
+from tierproof.model.compare.locate import all_positions_before, locate_first_divergence, shared_prefix
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.subject import Subject
 
 # At a module, equal shapes give equal bits on the CPU; a GPU may choose another kernel for the last digits.
 _LOCAL_TOLERANCE = 1e-6

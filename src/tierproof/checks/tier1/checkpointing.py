@@ -32,14 +32,14 @@ from torch.utils.checkpoint import checkpoint
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call import Call
-from tierproof.model.comparison import measure_change
-from tierproof.model.copy_model import copy_sharing_values
-from tierproof.model.execution_trace import ExecutionTrace
-from tierproof.model.repeated_blocks import find_repeated_blocks
-from tierproof.model.steady_answer import SHORT_LENGTH
-from tierproof.model.subject import Subject
-from tierproof.model.training_step import TrainingStep, run_training_step
+from tierproof.model.call.call import Call
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.steady_answer import SHORT_LENGTH
+from tierproof.model.describe.repeated_blocks import find_repeated_blocks
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.training_step import TrainingStep, run_training_step
+from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.preserve.copy_model import copy_sharing_values
 
 CODE = "T1-CKPT"
 # The second forward repeats the first to the last bit; what is left are sums in another order.

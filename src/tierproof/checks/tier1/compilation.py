@@ -31,11 +31,11 @@ from torch import Tensor
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.comparison import measure_change
-from tierproof.model.copy_model import copy_sharing_values
-from tierproof.model.model_pair import answer_with
-from tierproof.model.quiet_tracing import trace_quietly
-from tierproof.model.steady_answer import Baseline, find_baseline
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.model_pair import answer_with
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.observe.quiet_tracing import trace_quietly
+from tierproof.model.preserve.copy_model import copy_sharing_values
 
 CODE = "T1-COMPILE"
 _BACKENDS = ("eager", "aot_eager")

@@ -23,12 +23,12 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
-from tierproof.model.call import Call
-from tierproof.model.comparison import measure_change
-from tierproof.model.inputs import Argument
-from tierproof.model.locate import TensorPairs, locate
-from tierproof.model.perturb import can_perturb, find_followed_argument
-from tierproof.model.steady_answer import Baseline, find_baseline
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import Argument
+from tierproof.model.call.perturb import can_perturb, find_followed_argument
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.locate import TensorPairs, locate
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
 
 # Values that are all alike, mixed with whatever weights, differ by rounding.
 _ROUNDING = 5e-6

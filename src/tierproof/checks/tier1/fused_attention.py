@@ -37,11 +37,11 @@ from torch.overrides import TorchFunctionMode
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.comparison import measure_change
-from tierproof.model.copy_model import copy_sharing_values
-from tierproof.model.model_pair import answer_with, locate_parting
-from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.transformers_inputs import is_transformers_model
+from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.model_pair import answer_with, locate_parting
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.preserve.copy_model import copy_sharing_values
 
 CODE = "T1-SDPA"
 _EXPERT_FACTOR = 10.0

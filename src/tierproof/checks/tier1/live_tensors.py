@@ -30,11 +30,11 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
-from tierproof.model.call import raised_in_a_call
-from tierproof.model.object_graph import collect_objects
-from tierproof.model.objective import compute_objective
-from tierproof.model.steady_answer import SHORT_LENGTH
-from tierproof.model.subject import Subject
+from tierproof.model.call.call import raised_in_a_call
+from tierproof.model.compare.steady_answer import SHORT_LENGTH
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.objective import compute_objective
+from tierproof.model.preserve.object_graph import collect_objects
 
 _STEPS = 5
 # The first steps may fill caches; the growth of the last three must be steady.

@@ -38,13 +38,13 @@ from torch import Tensor
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.activation_trace import trace_activations
-from tierproof.model.call import Call
-from tierproof.model.extra_arguments import TARGET_NAMES
-from tierproof.model.forward_signature import read_signature
-from tierproof.model.inputs import Argument
-from tierproof.model.outputs import iterate_tensors
-from tierproof.model.subject import Subject
+from tierproof.model.call.call import Call
+from tierproof.model.call.extra_arguments import TARGET_NAMES
+from tierproof.model.call.forward_signature import read_signature
+from tierproof.model.call.inputs import Argument
+from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.activation_trace import trace_activations
 
 CODE = "T1-LOSS"
 # Shares of answers: half of a random vector is negative, and none of it exactly zero.

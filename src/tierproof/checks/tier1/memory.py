@@ -34,13 +34,13 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.activation_fit import ActivationFit, Measured, fit_activations
-from tierproof.model.call import raised_in_a_call
-from tierproof.model.device_memory import find_device_memory_bytes
-from tierproof.model.optimizer_state import OPTIMIZERS, count_optimizer_state_bytes
-from tierproof.model.parameter_count import ParameterCount, count_parameters
-from tierproof.model.subject import Subject
-from tierproof.model.training_memory import TrainingMemory, measure_activations, measure_training_memory
+from tierproof.model.call.call import raised_in_a_call
+from tierproof.model.costs.activation_fit import ActivationFit, Measured, fit_activations
+from tierproof.model.costs.optimizer_state import OPTIMIZERS, count_optimizer_state_bytes
+from tierproof.model.costs.training_memory import TrainingMemory, measure_activations, measure_training_memory
+from tierproof.model.describe.subject import Subject
+from tierproof.model.sizes.device_memory import find_device_memory_bytes
+from tierproof.model.sizes.parameter_count import ParameterCount, count_parameters
 
 # A sum of products of axes fits exactly; what misses by more has steps, thresholds or data in it.
 WORST_FIT_ERROR = 0.01

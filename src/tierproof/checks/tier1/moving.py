@@ -38,13 +38,13 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.copy_model import copy_sharing_values
-from tierproof.model.execution_trace import ExecutionTrace
-from tierproof.model.hidden_state import find_hidden_items
-from tierproof.model.library_class import is_library_class
-from tierproof.model.moved_tensor import ELSEWHERE, DeviceMix, DeviceWatch, MovedTensor, NumberWatch
-from tierproof.model.steady_answer import Baseline, find_baseline
-from tierproof.model.substitution import convert_call
+from tierproof.model.call.substitution import convert_call
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.library_class import is_library_class
+from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.moved_tensor import ELSEWHERE, DeviceMix, DeviceWatch, MovedTensor, NumberWatch
+from tierproof.model.preserve.copy_model import copy_sharing_values
+from tierproof.model.preserve.hidden_state import find_hidden_items
 
 CODE = "T1-MOVE"
 # bfloat16 halves a copy, float64 doubles it.

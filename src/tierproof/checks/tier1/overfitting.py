@@ -33,10 +33,10 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call import Call
-from tierproof.model.copy_model import copy_owning_values
-from tierproof.model.objective import TARGET_STREAM
-from tierproof.model.subject import Subject
+from tierproof.model.call.call import Call
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.objective import TARGET_STREAM
+from tierproof.model.preserve.copy_model import copy_owning_values
 
 CODE = "T1-FIT"
 _LENGTH = 8

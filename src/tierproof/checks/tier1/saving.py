@@ -40,12 +40,12 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.comparison import measure_change
-from tierproof.model.copy_model import copy_sharing_values
-from tierproof.model.model_pair import answer_with
-from tierproof.model.parameter_use import find_used_tensors
-from tierproof.model.pickled_structure import pickle_structure
-from tierproof.model.steady_answer import Baseline, find_baseline
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.model_pair import answer_with
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.observe.parameter_use import find_used_tensors
+from tierproof.model.preserve.copy_model import copy_sharing_values
+from tierproof.model.preserve.pickled_structure import pickle_structure
 
 CODE = "T1-SAVE"
 # The bytes of the file and the tensors read from it stand beside the model for a moment.

@@ -25,10 +25,10 @@ from collections.abc import Sequence
 import torch
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
-from tierproof.model.call import Call
-from tierproof.model.flops import count_flops
-from tierproof.model.peak_flops import measure_peak_flops
-from tierproof.model.subject import Subject
+from tierproof.model.call.call import Call
+from tierproof.model.costs.flops import count_flops
+from tierproof.model.costs.peak_flops import measure_peak_flops
+from tierproof.model.describe.subject import Subject
 
 FEWEST_RUNS, MOST_RUNS = 5, 30
 LONGEST_S = 1.0

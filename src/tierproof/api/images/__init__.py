@@ -1,0 +1,1 @@
+"""`tp.preflight` and the functions about hosted images."""

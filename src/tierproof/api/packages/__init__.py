@@ -1,0 +1,1 @@
+"""`tp.plan`, `tp.install`, `tp.doctor` and the other functions about packages."""

@@ -1,0 +1,1 @@
+"""Progress in a terminal or a notebook."""

@@ -1,0 +1,1 @@
+"""T1-GRAD: does every trainable parameter get a correct gradient?"""

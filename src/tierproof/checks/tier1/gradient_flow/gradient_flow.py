@@ -1,0 +1,345 @@
+"""T1-GRAD, gradient flow: backward must reach what the forward depends on, with the right, finite value.
+
+What it does: runs forward and backward of a natural objective (cross entropy for logits, mean square for
+the rest, over all differentiable outputs) in evaluation mode and once in training mode. Parameters without
+gradient over three inputs are moved to see whether the answers depend on them (`gradient_starvation`). The
+derivative along random directions is compared with finite differences (`gradient_agreement`).
+
+Why it matters: a detached branch or residual trains, only worse, and no exception ever tells.
+
+Evidence: names of starved parameters, the operation that cuts, norms by module in forward order.
+
+Exemptions: modules the forward does not use, experts no token was routed to, parameters behind a hard
+choice, parameters multiplied by zero-initialised ones (LoRA, ReZero, adaLN-zero), key biases (softmax does
+not see them), frozen parameters: notes or nothing. A naive "grad is None" is wrong on 14 of 136 healthy
+language models, a gradient ratio over 1e3 on 40: neither is used.
+
+Findings:
+    T1-GRAD-001 error: a gradient is NaN or infinite although the outputs are finite.
+    T1-GRAD-002 error: the answer is not attached to any parameter.
+    T1-GRAD-003 error: the answers depend on a module that gets no gradient.
+    T1-GRAD-004 error: a module is multiplied by zero.
+    T1-GRAD-005 warning: a module's gradient is exactly zero at present (saturated, dead ReLU).
+    T1-GRAD-006 warning: a layer among equals is never used.
+    T1-GRAD-007 info: parameters without gradient, and why that is sound.
+    T1-GRAD-008 error or warning or info: backward and finite differences disagree; a warning where a hand-written
+        autograd.Function lies in between, which may be a surrogate on purpose (YOSO), and an info where
+        transformers' own code cuts the gradient (box refinement).
+    T1-GRAD-009 warning: gradients vanish or explode monotonically over the depth.
+    T1-GRAD-010 info: parameters are frozen.
+    T1-GRAD-011 warning: one layer among equals is frozen.
+    T1-GRAD-012 info: the forward raises in training mode without targets.
+    T1-GRAD-013 info: a recurrence is differentiated in part (truncated backpropagation).
+    T1-GRAD-014 warning: parameters that no answer depends on: the same part of every layer, a table that
+        its own module leaves aside, positions that are never read.
+    T1-GRAD-015 warning: an aligned block of a projection gets no gradient (a part of a fused one is unused).
+    T1-GRAD-016 warning: a router chooses experts and is never trained.
+    T1-GRAD-017 warning: in every layer the same experts are never chosen.
+
+Source: transformers' model tester and PyTorch's gradcheck do parts of this per class or per function.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.gradient_flow.gradient_agreement import compare_gradients
+from tierproof.checks.tier1.gradient_flow.gradient_starvation import find_starved, judge_starved
+from tierproof.checks.tier1.gradient_flow.unused_parameters import (
+    judge_idle_experts,
+    judge_routing,
+    judge_still_blocks,
+)
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.gradients.gradient_pass import GradientPass, locate_broken_gradient, run_gradient_pass
+
+CODE = "T1-GRAD"
+# Only what no healthy depth reaches: half of float32's exponent range, in one direction throughout.
+_DEPTH_RATIO = 1e6
+_INPUTS = 3
+_BLOCK = re.compile(r"^(.*?\.?)(\d+)\.")
+
+
+def check_gradient_flow(context: CheckContext) -> CheckOutput:
+    """Audit the gradients; see the module's docstring."""
+    subject = context.subject
+    model = subject.model
+    trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    findings = _judge_frozen(model)
+    if not trainable:
+        return CheckOutput(
+            tuple(findings), {}, skipped="every parameter is frozen: there is no gradient to audit"
+        )
+    model.eval()
+    call = subject.make_call(seed=context.seed)
+    try:
+        passes = [run_gradient_pass(subject, call, context.seed)]
+    except Exception as error:  # a backward of its own (Reformer's) may insist on training mode
+        if not _trains(context, call):
+            raise
+        return CheckOutput(
+            tuple(findings),
+            {},
+            skipped=f"backward raises in evaluation mode: {type(error).__name__}: {error}",
+        )
+    found, complete = _judge_pass(context, call, passes[0])
+    findings += found
+    measurements: dict[str, JsonValue] = {"objective": passes[0].objective}
+    if not complete:
+        return CheckOutput(tuple(findings), measurements)
+    starved = find_starved(model, passes)
+    while starved and len(passes) < _INPUTS:
+        other = subject.make_call(seed=context.seed + len(passes))
+        passes.append(run_gradient_pass(subject, other, context.seed))
+        starved = find_starved(model, passes)
+    if starved:
+        findings += judge_starved(context, call, passes, starved)
+    else:
+        findings += judge_routing(model, passes[0], ())
+    tokens = call.tensors[subject.inputs.primary].numel() if subject.inputs.primary in call.tensors else 0
+    findings += judge_idle_experts(model, passes[0], tokens)
+    if passes[0].still_rows:
+        findings += _judge_blocks(context, passes)
+    findings += _judge_training(context, call, {name for item in starved for name in item.names})
+    model.eval()
+    findings += _judge_depth(passes[0])
+    excluded = frozenset(name for item in starved for name in item.names)
+    if not any(finding.severity is Severity.ERROR for finding in findings):
+        wrong, compared = compare_gradients(
+            context, call, _order_names(model, passes[0]), passes[0].log, excluded, passes[0].norms
+        )
+        findings += wrong
+        measurements.update(compared)
+    measurements["modules"] = _measure_modules(model, passes[0])
+    return CheckOutput(tuple(findings), measurements)
+
+
+def _trains(context: CheckContext, call: Call) -> bool:
+    """Whether forward and backward run in training mode, at this or at the longest length."""
+    subject = context.subject
+    subject.model.train()
+    for tried in (call, subject.make_call(length=subject.inputs.max_length, seed=context.seed)):
+        try:
+            run_gradient_pass(subject, tried, context.seed)
+        except Exception:  # noqa: BLE001 - the answer to the question is no
+            continue
+        return True
+    return False
+
+
+def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tuple[list[Finding], bool]:
+    """Judge what one pass shows at once; False when nothing further can be asked."""
+    if not result.answer_attached:
+        finding = Finding(
+            f"{CODE}-002",
+            Severity.ERROR,
+            "The answer is not attached to any parameter: nothing can be trained through it.",
+            where=_last_cut(result),
+            evidence={
+                "answer": context.subject.outputs.main or "output",
+                "trainable_parameters": len(result.norms),
+                "cuts": [f"{cut.operation}() in {cut.path or 'the model'}" for cut in result.log.cuts[-3:]],
+            },
+            hint="Look for torch.no_grad(), .detach() or .item() between the last layer and the return.",
+        )
+        return [finding], False
+    if not result.finite:
+        return [], False  # the forward itself is broken, which is T1-STAB's to tell
+    broken = [name for name, norm in result.norms.items() if norm is not None and not math.isfinite(norm)]
+    if not broken:
+        return [], True
+    where = locate_broken_gradient(context.subject, call, context.seed)
+    finding = Finding(
+        f"{CODE}-001",
+        Severity.ERROR,
+        f"The gradient of {len(broken)} of {len(result.norms)} parameters is not finite although the outputs are.",
+        where=where or broken[-1].rpartition(".")[0],
+        evidence={"parameters": broken[:8], "objective": result.objective},
+        hint="Look for sqrt, norm, log or division at zero, and for torch.where over a branch that is not finite.",
+    )
+    return [finding], False
+
+
+def _judge_blocks(context: CheckContext, passes: list[GradientPass]) -> list[Finding]:
+    """Blocks of rows without gradient, in as many inputs as parameters without any are tried on."""
+    while len(passes) < _INPUTS and passes[-1].still_rows:
+        other = context.subject.make_call(seed=context.seed + len(passes))
+        passes.append(run_gradient_pass(context.subject, other, context.seed))
+    return judge_still_blocks(context.subject.model, passes)
+
+
+def _last_cut(result: GradientPass) -> str:
+    return result.log.cuts[-1].path if result.log.cuts else ""
+
+
+def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[Finding]:
+    """Run once in training mode: gradients that are lost or break only there."""
+    model = context.subject.model
+    # Running statistics move in training mode, and what follows compares with passes made before.
+    kept = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+    model.train()
+    try:
+        trained = run_gradient_pass(context.subject, call, context.seed)
+    except Exception as error:  # noqa: BLE001 - reported as a note: some models need targets to train
+        return [
+            Finding(
+                f"{CODE}-012",
+                Severity.INFO,
+                f"In training mode the forward raises {type(error).__name__}: {str(error)[:200]}",
+                evidence={"inputs": call.describe()},
+                hint="Gradients were audited in evaluation mode only.",
+            )
+        ]
+    finally:
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                if name in kept and kept[name].shape == buffer.shape:
+                    buffer.copy_(kept[name])
+    findings, complete = _judge_pass(context, call, trained)
+    if not complete:
+        return findings
+    starved = [
+        item
+        for item in find_starved(model, [trained])
+        if item.tick is not None
+        and not known & set(item.names)
+        and any(trained.norms[n] is None for n in item.names)
+    ]
+    if starved:
+        lost = judge_starved(context, call, [trained], starved)
+        findings += [finding for finding in lost if finding.severity is Severity.ERROR]
+    return findings
+
+
+def _judge_frozen(model: nn.Module) -> list[Finding]:
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    if not frozen:
+        return []
+    findings = [
+        Finding(
+            f"{CODE}-010",
+            Severity.INFO,
+            f"{len(frozen)} of {sum(1 for _ in model.parameters())} parameters are frozen.",
+            evidence={"parameters": frozen[:8], "count": len(frozen)},
+            hint="Nothing to do if that is meant.",
+        )
+    ]
+    for path, neighbours in _find_lonely_frozen(model).items():
+        findings.append(
+            Finding(
+                f"{CODE}-011",
+                Severity.WARNING,
+                f"`{path}` is frozen although the layers before and after it train.",
+                where=path,
+                evidence={"trainable_neighbours": neighbours},
+                hint="Set requires_grad_(True) on it, or freeze whole ranges of layers from the bottom.",
+            )
+        )
+    return findings
+
+
+def _find_lonely_frozen(model: nn.Module) -> dict[str, int]:
+    """Parameters' owners frozen in one layer of a stack while the same ones before and after train."""
+    states: dict[tuple[str, str], dict[int, bool]] = {}
+    for name, parameter in model.named_parameters():
+        match = _BLOCK.match(name)
+        if match:
+            states.setdefault((match.group(1), name[match.end() :]), {})[int(match.group(2))] = (
+                parameter.requires_grad
+            )
+    lonely: dict[str, int] = {}
+    for (prefix, rest), flags in states.items():
+        for index, trains in flags.items():
+            before = any(flag for other, flag in flags.items() if other < index)
+            after = any(flag for other, flag in flags.items() if other > index)
+            if not trains and before and after:
+                owner = f"{prefix}{index}.{rest}".rpartition(".")[0]
+                lonely[owner] = sum(flags.values())
+    return _merge_children(model, lonely)
+
+
+def _merge_children(model: nn.Module, lonely: dict[str, int]) -> dict[str, int]:
+    """Name a layer instead of its parts when all its parameters are frozen."""
+    merged: dict[str, int] = {}
+    for path, count in lonely.items():
+        match = _BLOCK.match(path + ".")
+        block = path if match is None else f"{match.group(1)}{match.group(2)}"
+        whole = not any(parameter.requires_grad for parameter in model.get_submodule(block).parameters())
+        merged[block if whole else path] = count
+    return merged
+
+
+def _judge_depth(result: GradientPass) -> list[Finding]:
+    blocks: dict[str, dict[int, float]] = {}
+    for name, norm in result.norms.items():
+        match = _BLOCK.match(name)
+        if match and norm:
+            sums = blocks.setdefault(match.group(1), {})
+            sums[int(match.group(2))] = math.hypot(sums.get(int(match.group(2)), 0.0), norm)
+    findings = []
+    for prefix, norms in blocks.items():
+        values = [norms[index] for index in sorted(norms)]
+        if len(values) < 3:
+            continue
+        growth = [b / a for a, b in pairwise(values)]
+        ratio = max(values) / min(values)
+        if ratio > _DEPTH_RATIO and (min(growth) >= 1 or max(growth) <= 1):
+            findings.append(_report_depth(prefix, sorted(norms), values, ratio))
+    return findings
+
+
+def _report_depth(prefix: str, indices: list[int], values: list[float], ratio: float) -> Finding:
+    weakest = indices[values.index(min(values))]
+    word = "vanish towards the input" if values[-1] > values[0] else "explode towards the input"
+    return Finding(
+        f"{CODE}-009",
+        Severity.WARNING,
+        f"Gradients {word}: by a factor of {ratio:.1e} over {len(values)} layers.",
+        where=f"{prefix}{weakest}",
+        evidence={"gradient_norms": values, "ratio": ratio},
+        hint="Check the residual connections, the normalisation and the scale of the initialisation.",
+    )
+
+
+def _order_names(model: nn.Module, result: GradientPass) -> list[str]:
+    """Trainable parameters in order of first use; those that were not used are left out."""
+    used = result.log.used
+    names = [name for name, p in model.named_parameters() if p.requires_grad and id(p) in used]
+    parameters = dict(model.named_parameters())
+    return sorted(names, key=lambda name: used[id(parameters[name])])
+
+
+def _measure_modules(model: nn.Module, result: GradientPass) -> list[JsonValue]:
+    """Gradient norm and size of every module that owns trainable parameters, in forward order."""
+    owned: dict[str, list[str]] = {}
+    for name in result.norms:
+        owned.setdefault(name.rpartition(".")[0], []).append(name)
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    position = {path: index for index, path in enumerate(result.entered)}
+    return [
+        {
+            "path": path,
+            "gradient_norm": math.hypot(*(result.norms[name] or 0.0 for name in owned[path])),
+            "parameters": sum(sizes[name] for name in owned[path]),
+        }
+        for path in sorted(owned, key=lambda path: position.get(path, len(position)))
+    ]
+
+
+CHECK = Check(
+    CODE,
+    "gradient flow",
+    1,
+    check_gradient_flow,
+    needs=("parameter values", "unquantised layers"),
+    cost_steps=7.0,
+    value=95,
+)

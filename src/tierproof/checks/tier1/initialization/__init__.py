@@ -1,0 +1,1 @@
+"""T1-INIT: do the initial weights let the model learn?"""

@@ -1,0 +1,1 @@
+"""T1-INPUT: does every input influence the output?"""

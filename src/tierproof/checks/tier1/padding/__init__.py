@@ -1,0 +1,1 @@
+"""T1-PAD: do padded positions leave the others alone?"""

@@ -1,0 +1,326 @@
+"""T1-PAD: what a padding mask hides has no influence on what it shows.
+
+What it does: hides the last, then the first few positions of an input, replaces their contents, and compares
+the answers at the positions that stay visible. Where that moves them, it asks whether the mask is ignored,
+inverted or only leaky; a leak that the answers drown is looked for at the modules. Then it pads on the right
+and on the left, and compares with the same input unpadded.
+
+Why it matters: batches of unequal lengths are padded; a mask that is ignored or inverted makes the answer
+depend on padding, which no loss curve shows.
+
+Evidence: the largest change at visible positions relative to the answers' spread; the effect of the mask.
+
+Exemptions: models without a mask argument; layers that mix neighbours without a mask (recurrent, state space,
+convolutions along the sequence) and experts only warn; families that mix padding in by design (`_BY_DESIGN`)
+and answers pooled by looking for the padding id in a causal model are left out. Left padding without position
+ids moves every model of absolute positions, so it is measured, and reported only for rotary and other relative
+positions.
+
+Findings:
+    T1-PAD-001 error or warning: the padding mask is ignored.
+    T1-PAD-002 error or warning: the padding mask is inverted.
+    T1-PAD-003 error or warning: the contents of hidden positions leak.
+    T1-PAD-004 warning: left padding moves the answers although positions are relative.
+    T1-PAD-005 error: a mask that hides nothing changes the answers.
+    T1-PAD-006 error or warning: a row padded on the right answers otherwise than the same row alone (a
+        warning for transformers' own models and for layers that mix neighbours without a mask).
+
+Source: exact for masked attention (Vaswani et al. 2017). Left padding moves 30 of 133 healthy transformers
+models, hence no error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.padding.padding_shift import (
+    check_left_padding,
+    check_right_padding,
+    judge_idle_mask,
+    make_mask,
+)
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import LENGTH, Argument
+from tierproof.model.call.perturb import can_perturb, replace_positions
+from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.locate import Violates, locate, locate_first_divergence, rows_of_batch
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.subject import Subject
+
+_HIDDEN = 3
+# What is left of the answers' spread by summing in another order; a smaller change is no sign of a leak.
+_ROUNDING = 2e-6
+# Families that read neighbours or hide by the ids themselves; their papers or their code say so.
+_BY_DESIGN = {
+    "cpmant": "hides by the ids 0 itself",
+    "mobilebert": "joins the embeddings of neighbours",
+    "yoso": "estimates attention by hashing, over all positions",
+    "nystromformer": "convolves the values along the sequence",
+    "funnel": "pools neighbours, hidden with visible ones",
+    "convbert": "convolves along the sequence",
+    "rwkv": "carries its state through every position",
+    "recurrent_gemma": "carries its state through every position",
+}
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One way of hiding: which positions, and what came of it."""
+
+    name: str
+    hidden: tuple[int, ...]
+    visible: tuple[int, ...]
+    masked: Call
+    changed: Call
+    leak: float
+    effect: float
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    if idle := judge_idle_mask(subject, context.seed):
+        return CheckOutput(tuple(idle))
+    mask, content = _find_arguments(subject)
+    if mask is None or content is None:
+        return CheckOutput(skipped="the model takes no padding mask")
+    model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
+    if model_type in _BY_DESIGN:
+        return CheckOutput(
+            skipped=f"{model_type} {_BY_DESIGN[model_type]}, so padding has an influence by design"
+        )
+    if subject.traits.pooled and subject.traits.kind == "causal-lm":
+        return CheckOutput(skipped="the answer is read at the last visible token, which the ids tell")
+    base = find_baseline(subject, context.seed, batch=2)
+    if isinstance(base, str):
+        return CheckOutput(skipped=base)
+    length = base.call.tensors[content.name].shape[content.shape.index(LENGTH)]
+    if length <= _HIDDEN + 1:
+        return CheckOutput(skipped="the model takes no sequence long enough to hide a part of")
+
+    return _compare(base, mask, content, length)
+
+
+def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> CheckOutput:
+    """Hide positions on either side, then pad on either side."""
+    subject = base.answers.subject
+    measured: dict[str, JsonValue] = {"mask": mask.name, "hidden_positions": _HIDDEN}
+    sides: list[_Side] = []
+    # A pooled answer may be read at the first or the last position: hide what lies between.
+    for name in ("middle",) if subject.traits.pooled else ("right", "left"):
+        side = _hide(base, mask, content, name, length)
+        if side is not None:
+            sides.append(side)
+            measured |= {f"{name}_leak": side.leak, f"{name}_mask_effect": side.effect}
+    if not sides:
+        return CheckOutput(measurements=measured, skipped="the answers under a mask cannot be compared")
+    findings = _judge(base, mask, content, sides)
+    if not findings and not subject.traits.pooled:
+        exact = not _is_unmasked(subject) and not is_transformers_model(subject.model)
+        change, findings = check_right_padding(base, mask, _HIDDEN, length, exact=exact)
+        measured["right_padding_change"] = change
+    if not findings:
+        findings += check_left_padding(base, mask, _HIDDEN, length, measured)
+    return CheckOutput(tuple(findings), measured)
+
+
+def _is_unmasked(subject: Subject) -> bool:
+    """Whether layers mix neighbours without a mask, which may be meant."""
+    return _mixes_without_mask(subject.model) or subject.traits.recurrent or subject.traits.experts
+
+
+def _find_arguments(subject: Subject) -> tuple[Argument | None, Argument | None]:
+    """The padding mask and the argument whose positions it hides."""
+    inputs = subject.inputs
+    if not inputs.padding or not any(a.name == inputs.padding for a in inputs.arguments):
+        return None, None
+    mask = inputs.argument(inputs.padding)
+    if mask.role not in ("mask", "hide_mask") or LENGTH not in mask.shape or mask.sample is not None:
+        return None, None
+    named = (inputs.primary_argument, *inputs.arguments)
+    return mask, next((a for a in named if LENGTH in a.shape and can_perturb(a)), None)
+
+
+def _hide(base: Baseline, mask: Argument, content: Argument, name: str, length: int) -> _Side | None:
+    start = {"left": 0, "middle": (length - _HIDDEN) // 2, "right": length - _HIDDEN}[name]
+    hidden = tuple(range(start, start + _HIDDEN))
+    visible = tuple(i for i in range(length) if i not in hidden)
+    masked = base.call.with_argument(mask.name, make_mask(base.call.tensors[mask.name], mask, hidden))
+    axis = content.shape.index(LENGTH)
+    replaced = replace_positions(
+        content, base.call.tensors[content.name], axis, hidden, seed=base.answers.seed + 1
+    )
+    changed = masked.with_argument(content.name, replaced)
+    answers = [base.answers.attempt(call) for call in (masked, changed)]
+    if answers[0] is None or answers[1] is None:
+        return None
+    under_mask, under_change = (
+        _take_visible(base, answer, visible) for answer in answers if answer is not None
+    )
+    if not bool(under_mask.isfinite().all()):
+        return None
+    leak = measure_change(under_mask, under_change)
+    effect = measure_change(_take_visible(base, base.answer, visible), under_mask)
+    return _Side(name, hidden, visible, masked, changed, leak, effect)
+
+
+def _take_visible(base: Baseline, answer: Tensor, visible: tuple[int, ...]) -> Tensor:
+    """The answer at visible positions; all of it where its positions are not those of the masked input."""
+    outputs = base.answers.subject.outputs
+    if LENGTH not in outputs.axes:
+        return answer
+    return answer.index_select(outputs.axes.index(LENGTH), torch.tensor(visible, device=answer.device))
+
+
+def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]) -> list[Finding]:
+    worst = max(sides, key=lambda side: side.leak)
+    if worst.leak <= base.tolerance and not (worst.leak > _ROUNDING and _leaks_inside(base, worst)):
+        return []
+    subject = base.answers.subject
+    evidence: dict[str, JsonValue] = {
+        "relative_change": worst.leak,
+        "tolerance": base.tolerance,
+        "mask_effect": max(side.effect for side in sides),
+        "hidden_positions": list(worst.hidden),
+    }
+    unmasked = _is_unmasked(subject)
+    pooled_by_id = subject.traits.pooled and is_transformers_model(subject.model)
+    severity = Severity.WARNING if unmasked or pooled_by_id else Severity.ERROR
+    note = " Its layers mix neighbours without a mask, which may be meant." if unmasked else ""
+    length = len(worst.hidden) + len(worst.visible)
+    if max(side.effect for side in sides) <= base.tolerance / 100:
+        return [
+            Finding(
+                "T1-PAD-001",
+                severity,
+                f"The padding mask {mask.name} is ignored: hiding positions changes nothing, and the contents of "
+                f"hidden positions move the answers at visible ones by {worst.leak:.2g} of their spread.{note}",
+                _locate_ignored(base, worst, length),
+                evidence,
+                f"Pass {mask.name} on to every attention, and add −inf to the scores of hidden keys.",
+            )
+        ]
+    where = _locate_leak(base, worst, length)
+    if worst.leak > base.tolerance and _is_inverted(base, content, worst):
+        return [
+            Finding(
+                "T1-PAD-002",
+                severity,
+                f"The padding mask {mask.name} is inverted: with padding marked as the "
+                f"{'0' if mask.role == 'mask' else 'True'} positions, visible positions are hidden from each other "
+                "and padding is read.",
+                where,
+                evidence,
+                "Masks differ in their sense: attention_mask is 1 where it keeps, key_padding_mask True where it "
+                "hides, and a bool mask of scaled_dot_product_attention True where it keeps.",
+            )
+        ]
+    return [
+        Finding(
+            "T1-PAD-003",
+            severity,
+            f"Padding leaks: the contents of hidden positions ({worst.name} padding) move the answers at visible "
+            f"ones by {worst.leak:.2g} of their spread, though {mask.name} has an effect.{note}",
+            where,
+            evidence,
+            "Hide padded keys in every layer, and leave padded positions out of means, norms and pooling.",
+        )
+    ]
+
+
+def _leaks_inside(base: Baseline, side: _Side) -> bool:
+    """Whether a leak that the answers drown shows at the module in which it happens: a mask that is too faint."""
+    if base.answers.subject.traits.experts or base.answer.dtype not in (torch.float32, torch.float64):
+        return False
+    length = len(side.hidden) + len(side.visible)
+    return bool(
+        locate_first_divergence(
+            base.answers.subject.model.eval(),
+            side.masked,
+            side.changed,
+            _visible_positions(side, length, base.tolerance / 100),
+            _visible_positions(side, length, base.tolerance),
+            seed=base.answers.seed,
+        )
+    )
+
+
+def _mixes_without_mask(model: nn.Module) -> bool:
+    return any(
+        isinstance(module, nn.RNNBase) or (isinstance(module, nn.Conv1d) and module.kernel_size[0] > 1)
+        for module in model.modules()
+    )
+
+
+def _is_inverted(base: Baseline, content: Argument, side: _Side) -> bool:
+    """Under an inverted mask, the contents of a visible position move no other visible position."""
+    subject = base.answers.subject
+    tensor = side.masked.tensors[content.name]
+    first = side.visible[0]
+    axis = content.shape.index(LENGTH)
+    call = side.masked.with_argument(
+        content.name, replace_positions(content, tensor, axis, (first,), seed=base.answers.seed + 2)
+    )
+    others = side.visible[1:] if LENGTH in subject.outputs.axes else side.visible
+    change = measure_change(
+        _take_visible(base, base.answers(side.masked), others),
+        _take_visible(base, base.answers(call), others),
+    )
+    return change <= base.tolerance
+
+
+def _locate_leak(base: Baseline, side: _Side, length: int) -> str:
+    return locate_first_divergence(
+        base.answers.subject.model.eval(),
+        side.masked,
+        side.changed,
+        _visible_positions(side, length, base.tolerance / 100),
+        seed=base.answers.seed,
+    )
+
+
+def _visible_positions(side: _Side, length: int, tolerance: float) -> Violates:
+    """Violated when visible positions differ; like a batch of `length` rows, which is what positions are here.
+
+    Features of another length (a decoder's) hold no hidden position: all of them count.
+    """
+
+    def differ(a: Tensor, b: Tensor) -> bool:
+        return measure_change(a, b) > tolerance
+
+    visible = rows_of_batch(side.visible, side.visible, length, differ)
+
+    def violates(a: Tensor, b: Tensor) -> bool:
+        if a.dim() == 3 and a.is_floating_point() and all(size % length for size in a.shape):
+            return differ(a, b)
+        return visible(a, b)
+
+    return violates
+
+
+def _locate_ignored(base: Baseline, side: _Side, length: int) -> str:
+    """The innermost module that is given the mask and gives the same output under it."""
+    where = locate(
+        base.answers.subject.model.eval(),
+        base.call,
+        side.masked,
+        lambda inputs, outputs: (
+            any(measure_change(a, b) > 0 for a, b in inputs)
+            and bool(outputs)
+            and all(measure_change(a, b) == 0 for a, b in outputs)
+        ),
+        seed=base.answers.seed,
+    )
+    return where or _locate_leak(base, side, length)
+
+
+CHECK = Check(
+    "T1-PAD", "padding", 1, run, needs=("parameter values", "unquantised layers"), cost_steps=0.5, value=80
+)

@@ -1,0 +1,219 @@
+"""Padded inputs beside the same inputs unpadded: on the right, on the left, and with a mask that hides nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import LENGTH, Argument
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.locate import (
+    TensorPairs,
+    Violates,
+    locate,
+    locate_first_divergence,
+    shared_prefix,
+)
+from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.describe.subject import Subject
+
+_POSITION_FREE = ("rotary", "relative", "none")
+
+
+def make_mask(mask: Tensor, argument: Argument, hidden: tuple[int, ...]) -> Tensor:
+    """The mask with `hidden` positions hidden in every row."""
+    made = mask.clone()
+    axis = argument.shape.index(LENGTH)
+    index = torch.tensor(hidden, device=mask.device)
+    return made.index_fill(axis, index, 0 if argument.role == "mask" else 1)
+
+
+def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
+    """A mask that hides nothing must change nothing."""
+    mask = subject.inputs.unsound_mask
+    if mask is None:
+        return []
+    call = subject.make_call(seed=seed)
+    tensor = mask.draw(_read_sizes(subject, call), torch.Generator())
+    masked = call.with_argument(mask.name, tensor.to(subject.device))
+    if call.style == "positional":
+        masked = Call(masked.arguments, "keyword", masked.constants)
+    model = subject.model.eval()
+    with torch.no_grad():
+        torch.manual_seed(seed)
+        alone = subject.answer(call).clone()
+        torch.manual_seed(seed + 1)
+        if measure_change(alone, subject.answer(call)) > 0:
+            return []  # not repeatable, which is T1-STAB's finding
+        torch.manual_seed(seed)
+        change = measure_change(alone, subject.answer(masked))
+    where = locate(model, call, masked, _differs_first, seed=seed)
+    return [
+        Finding(
+            "T1-PAD-005",
+            Severity.ERROR,
+            f"{mask.name} set to ones, which hides nothing, changes the answers by {change:.2g} of their spread: "
+            "it is inverted, added as it is, or replaces another mask instead of joining it.",
+            where,
+            {"relative_change": change},
+            f"Hide where {mask.name} is 0, and combine it with the causal mask rather than choosing one of them.",
+        )
+    ]
+
+
+def _read_sizes(subject: Subject, call: Call) -> dict[str, int]:
+    primary = subject.inputs.primary_argument
+    return {
+        size: call.tensors[primary.name].shape[axis]
+        for axis, size in enumerate(primary.shape)
+        if isinstance(size, str)
+    }
+
+
+def _differs_first(inputs: TensorPairs, outputs: TensorPairs) -> bool:
+    """Whether features come in equal and go out different; masks may differ, that is what they are for."""
+    features = [(a, b) for a, b in inputs if a.is_floating_point() and a.dim() <= 3]
+    return all(measure_change(a, b) == 0 for a, b in features) and any(
+        measure_change(a, b) > 1e-6 for a, b in outputs
+    )
+
+
+def check_right_padding(
+    base: Baseline, mask: Argument, hidden_positions: int, length: int, *, exact: bool
+) -> tuple[float | None, list[Finding]]:
+    """Compare the last row, padded on the right, with the same row cut off there and unpadded.
+
+    The other rows stay as they are, as in a batch of unequal lengths.
+    """
+    subject = base.answers.subject
+    shorter = length - hidden_positions
+    batch_axis = mask.shape.index("batch") if "batch" in mask.shape else None
+    if batch_axis is None or shorter < max(subject.inputs.min_length, 2):
+        return None, []
+    tensor = base.call.tensors[mask.name]
+    rows = tensor.shape[batch_axis]
+    padded_mask = tensor.clone()
+    last = padded_mask.select(batch_axis, rows - 1)
+    last[shorter:] = 0 if mask.role == "mask" else 1
+    padded = base.call.with_argument(mask.name, padded_mask)
+    cut = cut_positions(base, 0, shorter)
+    behind, alone = base.answers.attempt(padded), base.answers.attempt(cut)
+    outputs = subject.outputs
+    if behind is None or alone is None or outputs.batch_axis is None:
+        return None, []
+    behind = behind.select(outputs.batch_axis, rows - 1)
+    alone = alone.select(outputs.batch_axis, rows - 1)
+    if LENGTH in outputs.axes:
+        axis = outputs.axes.index(LENGTH) - (outputs.batch_axis < outputs.axes.index(LENGTH))
+        if behind.shape[axis] != length or alone.shape[axis] != shorter:
+            return None, []
+        behind = behind.narrow(axis, 0, shorter)
+    if behind.shape != alone.shape or not bool(alone.isfinite().all()):
+        return None, []
+    change = measure_change(alone, behind)
+    if change <= 10 * base.tolerance:
+        return change, []
+    where = locate_first_divergence(
+        subject.model.eval(),
+        padded,
+        cut,
+        _last_row_prefix(rows, length, shorter, base.tolerance),
+        seed=base.answers.seed,
+    )
+    return change, [
+        Finding(
+            "T1-PAD-006",
+            Severity.ERROR if exact else Severity.WARNING,
+            f"A row that is padded on the right answers otherwise than the same row alone, by {change:.2g} of the "
+            "spread: padding enters by its amount, or the row is masked as another row of the batch is.",
+            where,
+            {
+                "relative_change": change,
+                "tolerance": 10 * base.tolerance,
+                "padded_positions": hidden_positions,
+            },
+            "Use each row's own mask, number positions from the start, and divide by visible positions only.",
+        )
+    ]
+
+
+def _last_row_prefix(rows: int, length: int, shorter: int, tolerance: float) -> Violates:
+    prefix = shared_prefix(length, shorter, lambda a, b: measure_change(a, b) > tolerance)
+
+    def violates(a: Tensor, b: Tensor) -> bool:
+        if not (a.dim() and b.dim() and a.shape[0] == rows == b.shape[0] and a.is_floating_point()):
+            return False
+        return prefix(a[rows - 1], b[rows - 1])
+
+    return violates
+
+
+def cut_positions(base: Baseline, start: int, count: int) -> Call:
+    """The call with every argument that follows the length cut to `count` positions from `start` on."""
+    cut = base.call
+    for argument in base.answers.subject.inputs.arguments:
+        if LENGTH in argument.shape and argument.name in cut.tensors:
+            tensor = cut.tensors[argument.name]
+            cut = cut.with_argument(argument.name, tensor.narrow(argument.shape.index(LENGTH), start, count))
+    return cut
+
+
+def check_left_padding(
+    base: Baseline, mask: Argument, hidden_positions: int, length: int, measured: dict[str, JsonValue]
+) -> list[Finding]:
+    """Compare an input with the same input behind hidden positions."""
+    subject = base.answers.subject
+    if LENGTH not in subject.outputs.axes or subject.traits.recurrent or subject.traits.encoder_decoder:
+        return []
+    shorter = length - hidden_positions
+    cut = cut_positions(base, hidden_positions, shorter)
+    padded = base.call.with_argument(
+        mask.name, make_mask(base.call.tensors[mask.name], mask, tuple(range(hidden_positions)))
+    )
+    alone, behind = base.answers.attempt(cut), base.answers.attempt(padded)
+    axis = subject.outputs.axes.index(LENGTH)
+    if alone is None or behind is None or alone.shape[axis] != shorter or behind.shape[axis] != length:
+        return []
+    change = measure_change(alone, behind.narrow(axis, hidden_positions, shorter))
+    measured["left_padding_change"] = change
+    if change <= 10 * base.tolerance or subject.traits.positions not in _POSITION_FREE:
+        return []
+    return [
+        Finding(
+            "T1-PAD-004",
+            Severity.WARNING,
+            f"Left padding moves the answers by {change:.2g} of their spread, although the positions are "
+            f"{subject.traits.positions}, which a shift leaves alone.",
+            _locate_shift(base, padded, cut, length, hidden_positions),
+            {
+                "relative_change": change,
+                "tolerance": 10 * base.tolerance,
+                "padded_positions": hidden_positions,
+            },
+            "Rotate queries and keys by the same positions and nothing else; or count positions from the mask.",
+        )
+    ]
+
+
+def _locate_shift(base: Baseline, padded: Call, cut: Call, length: int, hidden_positions: int) -> str:
+    """The innermost module whose features come in as a shift of each other and do not go out so.
+
+    Rotations and masks follow the absolute positions, so only features (batch, length, width) are compared.
+    """
+    shorter = length - hidden_positions
+    tolerance = base.tolerance
+
+    def is_shifted(a: Tensor, b: Tensor) -> bool | None:
+        if a.dim() != 3 or b.dim() != 3 or a.shape[1] != length or b.shape[1] != shorter:
+            return None
+        return measure_change(b, a.narrow(1, hidden_positions, shorter)) <= tolerance
+
+    def breaks(inputs: TensorPairs, outputs: TensorPairs) -> bool:
+        before = [kept for a, b in inputs if (kept := is_shifted(a, b)) is not None]
+        after = [kept for a, b in outputs if (kept := is_shifted(a, b)) is not None]
+        return bool(before) and all(before) and not all(after)
+
+    return locate(base.answers.subject.model.eval(), padded, cut, breaks, seed=base.answers.seed)

@@ -1,0 +1,1 @@
+"""T1-REG: are all parameters, buffers and submodules registered?"""

@@ -1,0 +1,114 @@
+"""A fresh instance of the class that loads the model's state must answer as the model does."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.steady_answer import Baseline
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
+    """Build the class anew, load the state, and compare the answers.
+
+    transformers' classes are built from their config, others without arguments where they need none. The
+    latter count only where all plain attributes of all modules are equal, because then they were built alike.
+    """
+    fresh = _build(base)
+    if isinstance(fresh, str):
+        measured["fresh_instance"] = fresh
+        return []
+    model = base.answers.subject.model
+    mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
+    fresh.eval()
+    torch.manual_seed(base.answers.seed)
+    with torch.no_grad():
+        answer = base.answers.subject.outputs.select(base.call.run(fresh))
+    if answer.device != base.answer.device:
+        measured["fresh_instance"] = "it answers on another device"
+        return []
+    change = measure_change(base.answer, answer)
+    measured["fresh_instance_change"] = change
+    differing = _find_differing_buffers(model, fresh)
+    same = change <= base.tolerance and not (differing and change > 0)
+    if same or base.answers.stand_ins:
+        return []
+    missing = [*mismatch.missing_keys, *mismatch.unexpected_keys]
+    names = [*missing, *differing]
+    return [
+        Finding(
+            "T1-REG-010",
+            Severity.ERROR,
+            "A fresh instance that loads this model's state_dict answers differently: part of the state is neither "
+            f"registered nor in the config{f', such as {names[0]}' if names else ''}.",
+            names[0].rpartition(".")[0] if names else "",
+            {
+                "relative_change": change,
+                "tolerance": base.tolerance,
+                "unmatched_entries": missing[:10],
+                "unsaved_buffers": differing[:10],
+            },
+            "Register as parameters or persistent buffers whatever the forward pass uses and cannot compute again.",
+        )
+    ]
+
+
+def _build(base: Baseline) -> nn.Module | str:
+    model: Any = base.answers.subject.model
+    try:
+        if is_transformers_model(model):
+            fresh = type(model)(copy.deepcopy(model.config))
+        elif _needs_arguments(type(model)):
+            return "the class needs arguments"
+        else:
+            with base.answers.subject.device:
+                fresh = type(model)()
+            if not _is_built_alike(model, fresh):
+                return "the class was built with arguments of its own"
+        moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
+    except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
+        return "the class cannot be rebuilt"
+    return moved
+
+
+def _needs_arguments(kind: type) -> bool:
+    parameters = list(inspect.signature(kind).parameters.values())
+    return any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+
+
+def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
+    """Whether both have the same modules, shapes and plain attributes, apart from modes."""
+    first, second = dict(model.named_modules()), dict(fresh.named_modules())
+    if list(first) != list(second):
+        return False
+    shapes = [
+        {n: t.shape for n, t in m.state_dict().items() if isinstance(t, Tensor)} for m in (model, fresh)
+    ]
+    return shapes[0] == shapes[1] and all(
+        type(module) is type(second[path]) and _read_plain(module) == _read_plain(second[path])
+        for path, module in first.items()
+    )
+
+
+def _read_plain(module: nn.Module) -> dict[str, Any]:
+    return {n: v for n, v in vars(module).items() if isinstance(v, _PLAIN) and n != "training"}
+
+
+def _find_differing_buffers(model: nn.Module, fresh: nn.Module) -> list[str]:
+    others = dict(fresh.named_buffers())
+    saved = model.state_dict().keys()
+    return [
+        name
+        for name, buffer in model.named_buffers()
+        if name not in saved and name in others and measure_change(buffer, others[name]) > 0
+    ]

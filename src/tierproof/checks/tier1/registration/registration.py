@@ -1,0 +1,338 @@
+"""T1-REG: everything the model computes with is registered, saved, restored and tied as declared.
+
+What it does: looks for modules, parameters and tensors that are reached through plain attributes (lists,
+dicts, objects), and asks whether the forward pass uses them; loads the model's own state_dict strictly;
+compares what is shared before and after; and, where the class can be rebuilt from its config, loads the state
+into a fresh instance and compares the answers.
+
+Why it matters: what is not registered is neither trained by `model.parameters()`, nor moved to the GPU, nor
+saved; it shows up as a model that does not learn, or that is worse after loading.
+
+Evidence: owner and attribute of what is hidden, how many parameters it holds, what differs after a round trip.
+
+Exemptions: frozen modules that are kept apart on purpose (teachers, perceptual losses) only warn; modules
+without state are left out; tensors that a forward pass makes anew (caches) are left out; bit-identical copies
+of a tied pair only warn unless the config declares the tie.
+
+Findings:
+    T1-REG-001 error or warning: modules in a plain list, dict or attribute are used, but are not among
+        parameters() (a warning where they are frozen).
+    T1-REG-002 error or warning: a parameter that is not registered moves the answer (a warning where it
+        is frozen).
+    T1-REG-003 warning: a tensor that moves the answer is no buffer: .to() leaves it behind and saving
+        forgets it.
+    T1-REG-004 error: state_dict() drops a parameter.
+    T1-REG-005 error: the model cannot load its own state_dict.
+    T1-REG-006 error: loading a state_dict breaks a tie.
+    T1-REG-007 error or warning: embedding and output weights are declared tied, or are equal, and are two
+        parameters (an error where the config declares the tie).
+    T1-REG-008 warning: the state cannot be saved and loaded safely.
+    T1-REG-009 error: an entry has other values after saving and loading.
+    T1-REG-010 error: a fresh instance that loads the state answers differently.
+    T1-REG-011 warning: one and the same module stands at all places of a list.
+    T1-REG-012 error: the first forward registers new parameters.
+
+Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
+from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
+from tierproof.checks.tier1.registration.registration_ties import judge_ties
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.compare.comparison import measure_change
+from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.preserve.hidden_state import HiddenItem, find_hidden_items
+
+# A fresh instance and a saved copy double the model's memory for a moment; a small model's cost is nothing.
+_MOST_BYTES_COPIED = 200 * 2**20
+# Each hidden tensor costs two forward passes.
+_MOST_TENSORS_TRIED = 8
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject = context.subject
+    model = subject.model
+    late = check_late_parameters(subject, context.seed)
+    if late:
+        return CheckOutput(tuple(late))
+    base = find_baseline(subject, context.seed, batch=1)
+    comparable = None if isinstance(base, str) else base
+    hidden = find_hidden_items(model)
+    findings = _check_hidden_modules(model, hidden, comparable)
+    findings += _check_hidden_parameters(hidden, comparable)
+    lost = _check_hidden_tensors(hidden, comparable)
+    findings += lost
+    findings += _check_state_dict(model)
+    findings += judge_ties(model)
+    measured: dict[str, JsonValue] = {
+        "hidden_modules": sum(isinstance(item.value, nn.Module) for item in hidden),
+        "hidden_parameters": sum(isinstance(item.value, nn.Parameter) for item in hidden),
+        "state_dict_entries": len(model.state_dict()),
+    }
+    on_meta = any(parameter.is_meta for parameter in model.parameters())
+    if _count_bytes(model) <= _MOST_BYTES_COPIED and not on_meta:
+        findings += _check_saving(model)
+        if comparable is not None:
+            findings += check_fresh_instance(comparable, measured)
+    findings += check_repeated_modules(model)
+    return CheckOutput(tuple(findings), measured)
+
+
+def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Baseline | None) -> list[Finding]:
+    """Modules in plain attributes, grouped by owner and attribute; those that no forward pass calls are left."""
+    groups: dict[tuple[str, str], list[HiddenItem]] = {}
+    for item in hidden:
+        if isinstance(item.value, nn.Module) and any(True for _ in item.value.parameters()):
+            groups.setdefault((item.owner, item.root_attribute), []).append(item)
+    used = _find_called(base, [item for group in groups.values() for item in group])
+    findings = []
+    for (owner, attribute), items in groups.items():
+        called = [item for item in items if id(item.value) in used]
+        if not called:
+            continue
+        own = {id(p) for p in model.parameters()}
+        parameters = [p for item in called for p in _parameters(item) if id(p) not in own]
+        if not parameters:
+            continue
+        trained = any(p.requires_grad for p in parameters)
+        count = sum(p.numel() for p in parameters)
+        plural = f"{len(called)} modules" if len(called) > 1 else "a module"
+        findings.append(
+            Finding(
+                "T1-REG-001",
+                Severity.ERROR if trained else Severity.WARNING,
+                f"The plain attribute {attribute} holds {plural} with {count:,} parameters that the forward pass "
+                "uses and PyTorch does not know: they are not in parameters(), not in state_dict(), and not moved "
+                "by .to()." + ("" if trained else " They are frozen, so this may be meant."),
+                owner,
+                {"attribute": attribute, "modules": len(called), "parameters": count, "trainable": trained},
+                f"Assign modules to self directly, or make {attribute} an nn.ModuleList or nn.ModuleDict.",
+            )
+        )
+    return findings
+
+
+def _parameters(item: HiddenItem) -> Iterable[nn.Parameter]:
+    assert isinstance(item.value, nn.Module)
+    return item.value.parameters()
+
+
+def _find_called(base: Baseline | None, items: list[HiddenItem]) -> set[int]:
+    """Ids of the hidden modules that a forward pass calls; all of them where none can be run."""
+    modules = [item.value for item in items if isinstance(item.value, nn.Module)]
+    if base is None or not modules:
+        return {id(module) for module in modules}
+    called: set[int] = set()
+
+    def note(key: int) -> Callable[..., None]:
+        return lambda *_: called.add(key)
+
+    handles = [
+        part.register_forward_hook(note(id(module))) for module in modules for part in module.modules()
+    ]
+    try:
+        base.answers(base.call)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return called
+
+
+def _check_hidden_parameters(hidden: list[HiddenItem], base: Baseline | None) -> list[Finding]:
+    items = [item for item in hidden if isinstance(item.value, nn.Parameter)]
+    if base is None or not items:
+        return []
+    findings = []
+    for item in items:
+        assert isinstance(item.value, Tensor)
+        if _moves_answer(base, item.value):
+            findings.append(
+                Finding(
+                    "T1-REG-002",
+                    Severity.ERROR if item.value.requires_grad else Severity.WARNING,
+                    f"The parameter {item.attribute} moves the answer and is not registered: no optimizer, "
+                    "state_dict or .to() will see it.",
+                    item.owner,
+                    {"attribute": item.attribute, "elements": item.value.numel()},
+                    "Assign it to self directly, or use nn.ParameterList or nn.ParameterDict.",
+                )
+            )
+    return findings
+
+
+def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> list[Finding]:
+    if base is None:
+        return []
+    items = [
+        item
+        for item in hidden
+        if isinstance(item.value, Tensor)
+        and not isinstance(item.value, nn.Parameter)
+        and item.value.grad_fn is None
+    ]
+    registered = _storages((*base.answers.subject.model.parameters(), *base.answers.subject.model.buffers()))
+    items = [i for i in items if isinstance(i.value, Tensor) and not _storages([i.value]) & registered]
+    kept = _find_kept(base, items)[:_MOST_TENSORS_TRIED]
+    return [
+        Finding(
+            "T1-REG-003",
+            Severity.WARNING,
+            f"The tensor {item.attribute} moves the answer and is no buffer: .to() leaves it behind and state_dict() "
+            "does not save it.",
+            item.owner,
+            {"attribute": item.attribute, "elements": item.value.numel()},
+            f'Register it: self.register_buffer("{item.root_attribute}", …); persistent=False where it can be '
+            "computed again.",
+        )
+        for item in kept
+        if isinstance(item.value, Tensor) and _moves_answer(base, item.value)
+    ]
+
+
+def _find_kept(base: Baseline, items: list[HiddenItem]) -> list[HiddenItem]:
+    """Those that a forward pass of another length does not make anew."""
+    if not items:
+        return []
+    subject = base.answers.subject
+    other = subject.make_call(
+        batch=base.batch + 1,
+        length=subject.inputs.clip_length(base.length + 2),
+        target_length=subject.inputs.clip_length(base.target_length + 2),
+        seed=base.answers.seed,
+    )
+    base.answers.attempt(other)
+    present = {id(item.value) for item in find_hidden_items(subject.model)}
+    return [item for item in items if id(item.value) in present and "cache" not in item.attribute.lower()]
+
+
+def _moves_answer(base: Baseline, tensor: Tensor) -> bool:
+    """Whether the answer moves while the tensor holds other values; the old ones are put back."""
+    kept = tensor.detach().clone()
+    try:
+        with torch.no_grad():
+            if tensor.dtype == torch.bool:
+                tensor.logical_not_()
+            elif tensor.is_floating_point() or tensor.is_complex():
+                tensor.mul_(-0.7).add_(0.3)
+            else:
+                tensor.copy_(tensor.flip(0) if tensor.dim() else tensor + 1)
+        moved = base.answers.attempt(base.call)
+    finally:
+        with torch.no_grad():
+            tensor.copy_(kept)
+    return moved is None or measure_change(base.answer, moved) > base.tolerance
+
+
+def _storages(tensors: Iterable[Tensor]) -> set[int]:
+    return {t.untyped_storage().data_ptr() for t in tensors if t.device.type != "meta"} - {0}
+
+
+def _group_ties(model: nn.Module) -> set[frozenset[str]]:
+    groups: dict[int, set[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        place = id(parameter) if parameter.is_meta else parameter.data_ptr()
+        groups.setdefault(place, set()).add(name)
+    return {frozenset(names) for names in groups.values() if len(names) > 1}
+
+
+def _check_state_dict(model: nn.Module) -> list[Finding]:
+    """Load the model's own state strictly, look for parameters it lacks and for ties it breaks."""
+    state = model.state_dict()
+    before = _group_ties(model)
+    findings = []
+    saved = _storages(value for value in state.values() if isinstance(value, Tensor))
+    for name, parameter in model.named_parameters():
+        if name not in state and parameter.numel() and not _storages([parameter]) & saved:
+            owner, _, leaf = name.rpartition(".")
+            findings.append(
+                Finding(
+                    "T1-REG-004",
+                    Severity.ERROR,
+                    f"state_dict() drops the parameter {leaf}: it is lost when the model is saved.",
+                    owner,
+                    {"parameter": name, "elements": parameter.numel()},
+                    "Let state_dict() and its hooks keep every parameter.",
+                )
+            )
+    if findings:
+        return findings
+    try:
+        model.load_state_dict(state, strict=True)
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        return [
+            Finding(
+                "T1-REG-005",
+                Severity.ERROR,
+                f"The model cannot load its own state_dict: {type(error).__name__}: {str(error)[:300]}",
+                "",
+                {"entries": len(state)},
+                "Keep the names and shapes of state_dict() and load_state_dict() alike.",
+            )
+        ]
+    lost = before - _group_ties(model)
+    return [
+        Finding(
+            "T1-REG-006",
+            Severity.ERROR,
+            f"Loading a state_dict breaks the tie between {' and '.join(sorted(group))}.",
+            max(group).rpartition(".")[0],
+            {"tied": sorted(group)},
+            "Tie again after loading, and load into the parameter rather than replacing it.",
+        )
+        for group in lost
+    ]
+
+
+def _check_saving(model: nn.Module) -> list[Finding]:
+    """Save and load the state in memory, and compare."""
+    state = model.state_dict()
+    stream = io.BytesIO()
+    try:
+        torch.save(state, stream)
+        stream.seek(0)
+        loaded = torch.load(stream, weights_only=True)
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        return [
+            Finding(
+                "T1-REG-008",
+                Severity.WARNING,
+                f"The state_dict cannot be saved and loaded safely: {type(error).__name__}: {str(error)[:300]}",
+                "",
+                {"entries": len(state)},
+                "Keep only tensors and plain values in the state (get_extra_state).",
+            )
+        ]
+    wrong = [
+        name
+        for name, value in state.items()
+        if isinstance(value, Tensor) and measure_change(value.cpu(), loaded[name].cpu()) > 0
+    ]
+    return [
+        Finding(
+            "T1-REG-009",
+            Severity.ERROR,
+            f"{name} comes back with other values after saving and loading.",
+            name.rpartition(".")[0],
+            {"entry": name},
+            "Look at the state_dict hooks of this module.",
+        )
+        for name in wrong[:3]
+    ]
+
+
+def _count_bytes(model: nn.Module) -> int:
+    return sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
+
+
+CHECK = Check("T1-REG", "registration", 1, run, cost_steps=0.2, value=86)

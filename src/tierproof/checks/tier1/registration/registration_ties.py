@@ -1,0 +1,89 @@
+"""T1-REG-007: embedding and output layer that are declared tied, or equal, and are two parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.core.finding import Finding, Severity
+from tierproof.model.call.transformers_inputs import is_transformers_model
+
+
+def judge_ties(model: nn.Module) -> list[Finding]:
+    """Look for an output layer that is a bit-identical copy of the embedding, or declared tied and is not."""
+    findings = []
+    declared = _find_declared_tie(model)
+    if declared is not None:
+        embedding, head = declared
+        if embedding.weight.shape == head.weight.shape and not _is_one(embedding.weight, head.weight):
+            findings.append(
+                _report_tie(model, embedding, head, "the config declares them tied", Severity.ERROR)
+            )
+        return findings
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and not m.weight.is_meta]
+    for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
+        for embedding in embeddings:
+            first, second = embedding.weight, head.weight
+            if first.shape != second.shape or first.data_ptr() == second.data_ptr() or first.numel() < 2:
+                continue
+            # A few numbers tell most pairs apart before the whole is compared.
+            if torch.equal(first[0], second[0]) and torch.equal(first, second) and bool(first.std() > 0):
+                findings.append(
+                    _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
+                )
+    return findings
+
+
+def _is_one(first: Tensor, second: Tensor) -> bool:
+    """Whether two parameters are one; on meta, where nothing lies anywhere, only the object itself tells."""
+    return first is second if first.is_meta else first.data_ptr() == second.data_ptr()
+
+
+def _find_declared_tie(model: nn.Module) -> tuple[Any, Any] | None:
+    """The modules that a transformers config declares to share a weight: (embedding, output layer)."""
+    config: Any = getattr(model, "config", None)
+    if not is_transformers_model(model) or not getattr(config, "tie_word_embeddings", False):
+        return None
+    keys = getattr(model, "_tied_weights_keys", None)
+    embedding, head = (
+        _call_getter(model, "get_input_embeddings"),
+        _call_getter(model, "get_output_embeddings"),
+    )
+    modules = dict(model.named_modules())
+    name = next((path for path, module in modules.items() if module is head), "")
+    if isinstance(keys, Mapping):
+        # transformers ≥ 5 names the source: in T5Gemma it is the decoder's table, not the encoder's.
+        source = str(keys.get(f"{name}.weight", "")).removesuffix(".weight")
+        embedding = modules.get(source, embedding)
+    if not keys or not isinstance(getattr(embedding, "weight", None), Tensor):
+        return None
+    if not isinstance(getattr(head, "weight", None), Tensor):
+        return None
+    return (embedding, head) if any(name and key.startswith(name) for key in keys) else None
+
+
+def _call_getter(model: nn.Module, name: str) -> Any:
+    """What a getter of transformers gives; None where the class (FLAVA) leaves it unimplemented."""
+    try:
+        return getattr(model, name)()
+    except NotImplementedError:
+        return None
+
+
+def _report_tie(
+    model: nn.Module, embedding: nn.Module, head: nn.Module, why: str, severity: Severity
+) -> Finding:
+    paths = {id(module): path for path, module in model.named_modules()}
+    where = paths[id(head)]
+    return Finding(
+        "T1-REG-007",
+        severity,
+        f"The tie between {paths[id(embedding)]}.weight and {where}.weight is lost: {why}, and yet they are two "
+        "parameters that training will drive apart.",
+        where,
+        {"embedding": paths[id(embedding)], "elements": sum(p.numel() for p in head.parameters())},
+        f"Share the parameter: {where}.weight = {paths[id(embedding)]}.weight (no clone, after any re-initialisation).",
+    )

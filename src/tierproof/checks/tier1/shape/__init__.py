@@ -1,0 +1,1 @@
+"""T1-SHAPE: do the shapes of the outputs follow the shapes of the inputs?"""

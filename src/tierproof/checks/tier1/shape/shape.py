@@ -1,0 +1,397 @@
+"""T1-SHAPE, shapes: every batch size and length the model declares must work and keep its contract.
+
+What it does: runs the model in evaluation mode on batch sizes 1, 2 and 3 and on lengths 1, 2, odd ones and
+powers of two up to the declared maximum, and compares shape and dtype of the answer with the contract that
+the output plan gives (which axis follows the batch, which the length, which is the vocabulary).
+
+Why it matters: a position table that is one row short, a hard-coded length or a squeezed batch axis shows
+only on the size nobody tried.
+
+Evidence: the sizes, the exception or the shapes, and the innermost module that raised.
+
+Exemptions: models without a length axis (ViT) sweep the batch only. Lengths below `min_length` are not
+tried. A maximum that fails while maximum - pad_token_id - 1 works is the position offset of the RoBERTa
+family and a note (6 of 132 healthy language models). Models that take only multiples of a chunk get a note.
+Out of memory is recorded and is no finding. A maximum that would cost too much is recorded as not tried.
+
+Findings:
+    T1-SHAPE-001 error: a length below the maximum raises although others pass.
+    T1-SHAPE-002 error: the declared maximum length raises.
+    T1-SHAPE-003 error or info: the answer's shape breaks the contract that other sizes keep (an info where a
+        head of transformers squeezes an axis of one away).
+    T1-SHAPE-004 error: the answer's dtype depends on the size of the input.
+    T1-SHAPE-005 error: length 1 raises.
+    T1-SHAPE-006 error: a batch size raises.
+    T1-SHAPE-007 info: only multiples of some length are accepted.
+    T1-SHAPE-008 info: the declared maximum counts positions that the padding offset takes away (RoBERTa's
+        family).
+    T1-SHAPE-009 error: every size raises.
+    T1-SHAPE-010 info: inputs shorter than the model pools or convolves over are refused.
+    T1-SHAPE-011 info: nothing declares a maximum, and the longest length that works is the size of a table.
+
+Source: transformers' model tester sweeps a part of this; the thresholds are those of `shape_cases`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.describe.library_class import is_library_class
+from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.execution_trace import ExecutionTrace
+
+CODE = "T1-SHAPE"
+_SHOWN_ERROR_CHARACTERS = 300
+# What torch says where an input is shorter than the kernel that goes over it.
+_KERNEL_ERROR = re.compile(r"Kernel size can't be greater than|[Oo]utput size(: 0| is too small)")
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """How one size went. `error` is empty exactly when the forward returned an answer."""
+
+    case: ShapeCase
+    outcome: str
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    error: str = ""
+    where: str = ""
+    inputs: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the forward returned."""
+        return self.outcome == "passed"
+
+    @property
+    def raised(self) -> bool:
+        """Whether the forward raised for a reason other than memory."""
+        return self.outcome == "raised"
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The case as it stands in the measurements."""
+        return {
+            "batch": self.case.batch,
+            "length": self.case.length,
+            "outcome": self.outcome,
+            "output_shape": list(self.shape),
+        }
+
+
+def check_shapes(context: CheckContext) -> CheckOutput:
+    """Sweep batch sizes and lengths; see the module's docstring."""
+    subject = context.subject
+    subject.model.eval()
+    results = [
+        run_case(subject, ShapeCase(subject.inputs.default_batch, _default_length(subject)), context.seed)
+    ]
+    began = time.perf_counter()
+    results[0] = run_case(subject, results[0].case, context.seed)
+    forward_s = time.perf_counter() - began
+    cases, untried = choose_cases(subject, forward_s)
+    for case in cases:
+        if context.deadline.expired:
+            untried.append((case, "no time left"))
+        elif case != results[0].case:
+            results.append(run_case(subject, case, context.seed))
+    measurements: dict[str, JsonValue] = {
+        "forward_s": forward_s,
+        "cases": [result.to_dict() for result in results]
+        + [
+            {"batch": c.batch, "length": c.length, "outcome": f"not tried: {why}", "output_shape": []}
+            for c, why in untried
+        ],
+        "maximum_length": subject.inputs.max_length,
+        "maximum_length_source": subject.inputs.max_length_source,
+    }
+    return CheckOutput(tuple(_judge(context, results)), measurements)
+
+
+def _default_length(subject: Subject) -> int | None:
+    return subject.inputs.default_length if subject.inputs.has_length else None
+
+
+def run_case(subject: Subject, case: ShapeCase, seed: int) -> CaseResult:
+    """Run one size without gradients and describe what came of it."""
+    call = subject.make_call(batch=case.batch, length=case.length, seed=seed)
+    inputs = call.describe()
+    try:
+        with torch.no_grad():
+            answer = subject.answer(call)
+    except (MemoryError, torch.OutOfMemoryError):
+        return CaseResult(case, "out of memory", inputs=inputs)
+    except Exception as error:  # noqa: BLE001 - reported as a finding
+        text = f"{type(error).__name__}: {error}"[:_SHOWN_ERROR_CHARACTERS]
+        return CaseResult(case, "raised", error=text, where=_locate(subject, case, seed), inputs=inputs)
+    dtype = str(answer.dtype).removeprefix("torch.")
+    return CaseResult(case, "passed", tuple(answer.shape), dtype, inputs=inputs)
+
+
+def _locate(subject: Subject, case: ShapeCase, seed: int) -> str:
+    """The innermost module that raises; empty when it raises only without hooks."""
+    call = subject.make_call(batch=case.batch, length=case.length, seed=seed)
+    trace = ExecutionTrace(subject.model)
+    try:
+        with torch.no_grad(), trace:
+            subject.forward(call)
+    except Exception:  # noqa: BLE001 - the same failure again, already reported by the caller
+        return trace.raised_in or ""
+    return ""
+
+
+def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
+    passed = [result for result in results if result.passed]
+    raised = [result for result in results if result.raised]
+    if not passed:
+        return [_describe_raise(raised[0], "009", "The model raises on every size tried")] if raised else []
+    findings = _judge_raises(context, raised, passed)
+    findings += _judge_shapes(context.subject, passed)
+    dtypes = sorted({result.dtype for result in passed})
+    if len(dtypes) > 1:
+        odd = next(result for result in passed if result.dtype != passed[0].dtype)
+        findings.append(
+            Finding(
+                f"{CODE}-004",
+                Severity.ERROR,
+                f"The answer is {passed[0].dtype} for {passed[0].case} and {odd.dtype} for {odd.case}.",
+                evidence={"dtypes": dtypes, "batch": odd.case.batch, "length": odd.case.length},
+                hint="Find the branch on the size that creates a tensor without dtype=.",
+            )
+        )
+    return findings
+
+
+def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[CaseResult]) -> list[Finding]:
+    subject = context.subject
+    default = ShapeCase(subject.inputs.default_batch, _default_length(subject))
+    batches = [r for r in raised if r.case.length == default.length]
+    refused = {r.case.batch for r in batches}
+    lengths = [r for r in raised if r.case.length != default.length and r.case.batch not in refused]
+    findings = [
+        _describe_raise(r, "006", f"The model raises for batch {r.case.batch} and works for {passed[0].case}")
+        for r in batches[:1]
+    ]
+    step = _common_step(lengths, passed)
+    if lengths and step > 1:
+        findings.append(
+            Finding(
+                f"{CODE}-007",
+                Severity.INFO,
+                f"Only lengths that are multiples of {step} are accepted.",
+                where=lengths[0].where,
+                evidence={"step": step, "failed": sorted({r.case.length or 0 for r in lengths})},
+                hint=f"Pad inputs to a multiple of {step}.",
+            )
+        )
+        return findings
+    if _are_too_short(subject, lengths, passed):
+        shortest = min(r.case.length or 0 for r in passed)
+        findings.append(
+            Finding(
+                f"{CODE}-010",
+                Severity.INFO,
+                f"The model needs {shortest} positions or more, as one does that pools or convolves.",
+                where=lengths[0].where,
+                evidence={"shortest_working_length": shortest, "exception": lengths[0].error},
+                hint=f"Pad inputs to at least {shortest} positions.",
+            )
+        )
+        return findings
+    maximum = subject.inputs.max_length
+    excused = None if maximum is None else excuse_maximum(subject, maximum)
+    # Lengths between what suffices and the maximum fail with the maximum, for its reason.
+    last = [r for r in lengths if r.case.length == maximum or (excused and (r.case.length or 0) > excused)]
+    groups = {
+        "005": [r for r in lengths if r.case.length == 1],
+        "001": [r for r in lengths if r.case.length != 1 and r not in last],
+        "002": sorted(last, key=lambda r: -(r.case.length or 0)),
+    }
+    for number, group in groups.items():
+        if group:
+            findings.append(_describe_length(context, number, group, passed))
+    return findings
+
+
+def _are_too_short(subject: Subject, raised: list[CaseResult], passed: list[CaseResult]) -> bool:
+    """Whether the model needs some positions to begin with: all that raised is shorter than all that passed.
+
+    Either a kernel says so, or two positions are as little as one (Funnel halves twice). A causal model has to begin
+    with one token, so it is not excused.
+    """
+    if not raised or subject.traits.kind == "causal-lm":
+        return False
+    shortest = min(r.case.length or 0 for r in passed)
+    if any((r.case.length or 0) >= shortest for r in raised):
+        return False
+    return {1, 2} <= {r.case.length for r in raised} or all(_KERNEL_ERROR.search(r.error) for r in raised)
+
+
+def _describe_length(
+    context: CheckContext, number: str, group: list[CaseResult], passed: list[CaseResult]
+) -> Finding:
+    first = group[0]
+    working = max(r.case.length or 0 for r in passed)
+    if number == "002":
+        maximum = first.case.length or 0
+        excused = excuse_maximum(context.subject, maximum)
+        working = _find_longest(context, working, maximum)
+        if excused is not None and working >= excused:
+            return Finding(
+                f"{CODE}-008",
+                Severity.INFO,
+                f"The declared maximum of {maximum} counts positions below the padding id: {working} tokens fit.",
+                where=first.where,
+                evidence={"declared": maximum, "longest_working_length": working},
+                hint="Truncate inputs to the longest working length.",
+            )
+        message = f"The declared maximum length {maximum} raises; the longest that works is {working}"
+    elif number == "005":
+        message = "The model raises for length 1"
+    elif context.subject.inputs.max_length is None and all((r.case.length or 0) > working for r in group):
+        working = _find_longest(context, working, min(r.case.length or 0 for r in group))
+        if table := _find_table(context.subject.model, working):
+            return _note_undeclared_maximum(first, working, table)
+        message = f"The model raises for length {first.case.length}; the longest that works is {working}"
+    else:
+        message = f"The model raises for length {first.case.length}, within its declared range"
+    return _describe_raise(first, number, message, failed=group, longest_working_length=working)
+
+
+def _find_table(model: nn.Module, length: int) -> str:
+    """The parameter or buffer that has this many rows, perhaps with some for class tokens; empty for none."""
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    sizes = {length, length + 1, length + 2}
+    return next(
+        (path for path, t in tensors if not is_lazy(t) and t.dim() >= 2 and sizes & set(t.shape[:-1])), ""
+    )
+
+
+def _note_undeclared_maximum(first: CaseResult, longest: int, table: str) -> Finding:
+    return Finding(
+        f"{CODE}-011",
+        Severity.INFO,
+        f"Inputs longer than {longest} raise: `{table}` ends there, and nothing declares it as the maximum.",
+        where=first.where,
+        evidence={"longest_working_length": longest, "table": table, "exception": first.error},
+        hint="Declare it, as max_length on the model or in ModelSpec, and truncate what is longer.",
+    )
+
+
+def _describe_raise(
+    result: CaseResult,
+    number: str,
+    message: str,
+    failed: list[CaseResult] | None = None,
+    **evidence: JsonValue,
+) -> Finding:
+    place = f"`{result.where}`" if result.where else "the forward of the model itself"
+    return Finding(
+        f"{CODE}-{number}",
+        Severity.ERROR,
+        f"{message}: {result.error}",
+        where=result.where,
+        evidence={
+            "batch": result.case.batch,
+            "length": result.case.length,
+            "inputs": result.inputs,
+            "exception": result.error,
+            "failed_lengths": sorted({r.case.length or 0 for r in failed or [result]}),
+            **evidence,
+        },
+        hint=f"Look in {place} for a size that is fixed in the code or a table with too few rows.",
+    )
+
+
+def _find_longest(context: CheckContext, low: int, high: int) -> int:
+    """Bisect for the longest length that works, between one that works and one that raises."""
+    while high - low > 1 and not context.deadline.expired:
+        middle = (low + high) // 2
+        if run_case(context.subject, ShapeCase(1, middle), context.seed).passed:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _common_step(raised: list[CaseResult], passed: list[CaseResult]) -> int:
+    """The largest power of two that divides every length that passed and none that raised; 1 for none.
+
+    At least two lengths must have passed: one alone is a hard-coded length.
+    """
+    good = {r.case.length for r in passed if r.case.length}
+    bad = {r.case.length for r in raised if r.case.length}
+    if len(good) < 2:
+        return 1
+    for step in (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2):
+        if all(length % step == 0 for length in good) and all(length % step for length in bad):
+            return step
+    return 1
+
+
+def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
+    for result in passed:
+        expected = _expected_shape(subject, result.case)
+        mismatch = len(expected) != len(result.shape) or any(
+            want is not None and want != got for want, got in zip(expected, result.shape, strict=False)
+        )
+        if mismatch:
+            wanted = ["any" if size is None else size for size in expected]
+            # Some of transformers' heads squeeze an axis of one position away, and say so.
+            squeezed = [size for size in result.shape if size != 1] == [
+                s for s in wanted if s not in (1, "any")
+            ]
+            published = squeezed and is_library_class(subject.model, "")
+            return [
+                Finding(
+                    f"{CODE}-003",
+                    Severity.INFO if published else Severity.ERROR,
+                    f"For {result.case} the answer has shape {list(result.shape)}; the contract is {wanted}.",
+                    evidence={
+                        "batch": result.case.batch,
+                        "length": result.case.length,
+                        "output_shape": list(result.shape),
+                        "expected_shape": wanted,
+                    },
+                    hint="Look for squeeze(), view() or a reduction that treats size 1 or odd sizes specially.",
+                )
+            ]
+    return []
+
+
+def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
+    """What the contract says of each axis; None where it says nothing for this size."""
+    length = subject.inputs.default_length if case.length is None else case.length
+    varied = case.length is not None and case.length != subject.inputs.default_length
+    expected: list[int | None] = []
+    for position, axis in enumerate(subject.outputs.axes):
+        if axis == "batch":
+            expected.append(case.batch)
+        elif axis in ("length", "target_length"):
+            expected.append(length)
+        elif axis == "vocab":
+            expected.append(subject.traits.vocab_size)
+        elif isinstance(axis, int):
+            # A number may be a length that the model shortens: frames, or where no other axis follows the length.
+            frames = subject.inputs.primary_argument.dtype.is_floating_point
+            shortened = (
+                varied
+                and (frames or not subject.outputs.per_position)
+                and position < len(subject.outputs.axes) - 1
+            )
+            expected.append(None if shortened else axis)
+        else:
+            expected.append(None)
+    return expected
+
+
+CHECK = Check(CODE, "shapes", 1, check_shapes, cost_steps=2.0, value=100)

@@ -1,0 +1,341 @@
+"""T1-STAB, output stability: in evaluation mode the answer is finite, repeatable and follows the input.
+
+What it does: runs one input twice with different random states and once more after another input; compares
+the caller's tensors before and after; runs different inputs side by side; runs extreme inputs, length 1 and
+fully masked rows; runs once in bfloat16 and in float16 autocast and, up to 50 M parameters, on a float16
+copy.
+
+Why it matters: dropout left on in evaluation, a counter that leaks from call to call or a NaN in one masked
+row spoils a batch that looks fine.
+
+Evidence: counts of NaN and Inf, largest differences relative to the answer's spread, and the innermost
+module whose inputs are sound and whose output is not.
+
+Exemptions: -inf in answers (a ruled-out class). Rounding noise between runs. Architectures that draw random
+numbers in evaluation by design (`_RANDOM_BY_DESIGN`) get a note. Answers that are constant because
+parameters are exactly zero get a note. NaN confined to fully masked rows is a warning
+(nn.MultiheadAttention with need_weights=True: pytorch#41508). Overflow in float16 is a warning only where the
+float32 activation itself is beyond 65,504; other float16 failures come from mask constants and are measured.
+
+Findings:
+    T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning where it is not in the answer).
+    T1-STAB-002 error: two runs differ through random numbers: dropout in evaluation.
+    T1-STAB-003 error: two runs differ through state that is kept between calls.
+    T1-STAB-004 error: the caller's tensors are written to.
+    T1-STAB-005 error: different inputs give bit-equal answers.
+    T1-STAB-006 warning: all positions give bit-equal answers.
+    T1-STAB-007 error: a valid token id raises or gives NaN.
+    T1-STAB-008 warning: zeros or large inputs give NaN or Inf.
+    T1-STAB-009 error: a fully masked row spoils other rows.
+    T1-STAB-010 warning: a fully masked row gives NaN.
+    T1-STAB-011 warning: NaN or Inf in bfloat16 although float32 is finite.
+    T1-STAB-012 warning: activations lie beyond float16's range.
+    T1-STAB-013 error: NaN or Inf at length 1.
+    T1-STAB-014 info: randomness or constancy that is by design.
+    T1-STAB-016 warning: activations grow a thousandfold with the length.
+
+Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.stability.stability_extremes import (
+    judge_extremes,
+    judge_length_one,
+    judge_masked_rows,
+)
+from tierproof.checks.tier1.stability.stability_growth import judge_growth
+from tierproof.checks.tier1.stability.stability_precision import judge_precision
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.call.substitution import fill_zeros, run_substituted
+from tierproof.model.compare.repeat_probe import find_divergence, watch_writes
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.objective import collect_answers
+from tierproof.model.observe.module_watch import find_first, watch_modules
+from tierproof.model.sizes.value_range import ValueRange, measure_range
+
+CODE = "T1-STAB"
+# Threads may sum in another order from run to run; dropout and counters move answers by far more.
+_NOISE = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+# transformers' model types that draw random numbers in evaluation: hashing, masking and sampling by design.
+_RANDOM_BY_DESIGN = {
+    "reformer": "its attention hashes with random rotations",
+    "vit_mae": "it masks random patches",
+    "vits": "it samples durations and latents",
+    "speecht5": "its prenet keeps dropout on",
+    "univnet": "it draws noise",
+    "vibevoice_acoustic_tokenizer": "it samples its latents",
+    "timesformer_mae": "it masks random patches",
+}
+_ROWS = 4
+
+
+def check_stability(context: CheckContext) -> CheckOutput:
+    """Judge the answers in evaluation mode; see the module's docstring."""
+    subject = context.subject
+    subject.model.eval()
+    measurements: dict[str, JsonValue] = {}
+    with torch.no_grad():
+        call = subject.make_call(seed=context.seed)
+        torch.manual_seed(context.seed)
+        output, findings = _judge_writes(subject, call)
+        findings += _judge_finite(subject, call, output, measurements)
+        if not findings or all(f.code != f"{CODE}-001" for f in findings):
+            base = _collect(output)
+            steps: list[Callable[[], list[Finding]]] = [
+                lambda: _judge_repeats(context, call, base, measurements),
+                lambda: _judge_variety(context, measurements),
+                lambda: judge_extremes(context),
+                lambda: judge_length_one(context),
+                lambda: judge_masked_rows(context, measurements),
+                lambda: judge_growth(context, measurements),
+                lambda: judge_precision(context, call, measurements),
+            ]
+            for step in steps:
+                if context.deadline.expired:
+                    measurements["stopped"] = "no time left"
+                    break
+                findings += step()
+    return CheckOutput(tuple(findings), measurements)
+
+
+def _collect(output: object) -> dict[str, Tensor]:
+    return {path: tensor.clone() for path, tensor in collect_answers(output).items()}
+
+
+def _judge_writes(subject: Subject, call: Call) -> tuple[object, list[Finding]]:
+    """Run on originals and see whether they are still what they were."""
+    given = {name: tensor.clone() for name, tensor in call.tensors.items()}
+    output = call.run_on(subject.model, {**call.arguments, **given})
+    written = [name for name, tensor in given.items() if not torch.equal(tensor, call.tensors[name])]
+    if not written:
+        return output, []
+    fresh = {name: tensor.clone() for name, tensor in call.tensors.items()}
+    with watch_writes(subject.model, list(fresh.values())) as writers:
+        call.run_on(subject.model, {**call.arguments, **fresh})
+    finding = Finding(
+        f"{CODE}-004",
+        Severity.ERROR,
+        f"The forward changes its caller's {', '.join(written)} in place.",
+        where=writers[0] if writers else "",
+        evidence={"arguments": written},
+        hint="Work on a clone, or use the operation without its trailing underscore.",
+    )
+    # What it returned may come from a changed input: the answers of clean clones count from here on.
+    return call.run(subject.model), [finding]
+
+
+def _judge_finite(
+    subject: Subject, call: Call, output: object, measurements: dict[str, JsonValue]
+) -> list[Finding]:
+    answers = collect_answers(output)
+    ranges = {path: measure_range([tensor]) for path, tensor in answers.items()}
+    measurements["largest_output"] = max((r.largest for r in ranges.values()), default=0.0)
+    broken = {path: r for path, r in ranges.items() if not r.sound}
+    if not broken:
+        return []
+    path, found = next(iter(broken.items()))
+    matters = subject.outputs.main in broken or subject.outputs.loss in broken
+    return [
+        Finding(
+            f"{CODE}-001",
+            Severity.ERROR if matters else Severity.WARNING,
+            f"The output {path or 'of the model'} holds {found.nan} NaN and {found.positive_infinity} Inf.",
+            where=locate_unsound(subject, call),
+            evidence={"output": path, "nan": found.nan, "infinite": found.positive_infinity},
+            hint="Look in this module for a division by zero, log(0), an overflowing exp or a fully masked softmax.",
+        )
+    ]
+
+
+def locate_unsound(subject: Subject, call: Call) -> str:
+    """The innermost module whose inputs are sound and whose output holds NaN or +inf."""
+    with watch_modules(subject.model, measure_range) as observations:
+        subject.forward(call)
+    first = find_first(observations, _is_sound, lambda r: not r.sound)
+    return first.path if first is not None else ""
+
+
+def _is_sound(values: ValueRange) -> bool:
+    return values.sound
+
+
+def _judge_repeats(
+    context: CheckContext, call: Call, base: dict[str, Tensor], measurements: dict[str, JsonValue]
+) -> list[Finding]:
+    """The same input with another random state, and again after another input."""
+    subject, seed = context.subject, context.seed
+
+    def run(number: int) -> object:
+        torch.manual_seed(seed + number)
+        return subject.forward(call)
+
+    second = measure_difference(base, _collect(run(1)))
+    measurements["repeat_difference"] = second
+    if second > _tolerate(base):
+        repeatable = measure_difference(_collect(run(0)), _collect(run(0))) <= _tolerate(base)
+        where = find_divergence(subject.model, lambda: run(0), lambda: run(int(repeatable)))
+        return [_report_difference(subject, second, where or "", random=repeatable)]
+    _run_another(context)
+    third = measure_difference(base, _collect(run(0)))
+    measurements["return_difference"] = third
+    if third <= _tolerate(base):
+        return []
+    _run_another(context)
+    # The first of the two follows another input, the second follows itself.
+    where = find_divergence(subject.model, lambda: run(0), lambda: run(0))
+    return [_report_difference(subject, third, where or "", random=False)]
+
+
+def _run_another(context: CheckContext) -> None:
+    """Run an input of other values and, where that works, of another length."""
+    subject, seed = context.subject, context.seed
+    length = subject.inputs.clip_length(max(1, subject.inputs.default_length // 2))
+    try:
+        subject.forward(subject.make_call(length=length, seed=seed + 1))
+    except Exception:  # noqa: BLE001 - a length that raises is T1-SHAPE's finding
+        subject.forward(subject.make_call(seed=seed + 1))
+
+
+def _tolerate(base: dict[str, Tensor]) -> float:
+    return max((_NOISE.get(tensor.dtype, 1e-5) for tensor in base.values()), default=1e-5)
+
+
+def measure_difference(base: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """The largest difference of any answer, relative to its spread; infinite when shapes differ."""
+    worst = 0.0
+    for path, tensor in base.items():
+        moved = other.get(path)
+        if moved is None or moved.shape != tensor.shape:
+            return float("inf")
+        if torch.equal(tensor, moved):
+            continue
+        here, there = tensor.detach(), moved.detach()
+        if here.is_complex():
+            here, there = torch.view_as_real(here), torch.view_as_real(there)
+        if bool((here.isfinite() != there.isfinite()).any()):
+            return float("inf")
+        kept = here.isfinite()
+        a, b = here[kept].double(), there[kept].double()
+        if a.numel() == 0:
+            continue
+        unit = max(float(a.std()) if a.numel() > 1 else 0.0, 1e-3 * float(a.abs().max()), 1e-12)
+        worst = max(worst, float((a - b).abs().max()) / unit)
+    return worst
+
+
+def _report_difference(subject: Subject, difference: float, where: str, *, random: bool) -> Finding:
+    design = _RANDOM_BY_DESIGN.get(getattr(getattr(subject.model, "config", None), "model_type", ""))
+    if random and design:
+        return Finding(
+            f"{CODE}-014",
+            Severity.INFO,
+            f"Two runs of one input differ: {design}.",
+            where=where,
+            evidence={"relative_difference": difference},
+            hint="Fix the seed before a comparison.",
+        )
+    message = "draws random numbers in evaluation mode" if random else "keeps state between calls"
+    hint = (
+        "Pass training=self.training to F.dropout, and draw noise only in training mode."
+        if random
+        else "Look for a counter, a cache or a buffer that the forward changes in evaluation mode."
+    )
+    return Finding(
+        f"{CODE}-002" if random else f"{CODE}-003",
+        Severity.ERROR,
+        f"One input gives two answers: `{where or 'the model'}` {message}.",
+        where=where,
+        evidence={"relative_difference": difference},
+        hint=hint,
+    )
+
+
+def _judge_variety(context: CheckContext, measurements: dict[str, JsonValue]) -> list[Finding]:
+    """Different inputs must give different answers, and different positions too."""
+    subject = context.subject
+    plan = subject.inputs
+    if not plan.has_batch or subject.outputs.batch_axis is None or plan.primary_argument.sample is not None:
+        return []
+    try:
+        call = subject.make_call(batch=_ROWS, seed=context.seed)
+        answer = subject.answer(call)
+    except Exception:  # noqa: BLE001 - a batch that raises is T1-SHAPE's finding
+        return []
+    given = call.tensors[plan.primary].unbind(plan.batch_axis)
+    rows = answer.unbind(subject.outputs.batch_axis)
+    if any(torch.equal(given[0], other) for other in given[1:]) or len(rows) != _ROWS:
+        return []
+    measurements["answer_spread_over_inputs"] = float(
+        (answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max()
+    )
+    if all(torch.equal(rows[0], row) for row in rows[1:]):
+        return [_report_collapse(context, call)]
+    return _judge_positions(subject, call, answer)
+
+
+def _report_collapse(context: CheckContext, call: Call) -> Finding:
+    subject = context.subject
+    stand_ins = fill_zeros(subject.model, context.seed)
+    answer = subject.outputs.select(run_substituted(subject.model, stand_ins, call))
+    rows = answer.unbind(subject.outputs.batch_axis or 0)
+    if stand_ins and any(not torch.equal(rows[0], row) for row in rows[1:]):
+        return Finding(
+            f"{CODE}-014",
+            Severity.INFO,
+            "All inputs give the same answer, because parameters are exactly zero.",
+            evidence={"zero_parameters": sorted(stand_ins)[:8]},
+            hint="Nothing to do for a zero-initialised head; it moves with the first step.",
+        )
+    axis = subject.inputs.batch_axis
+
+    def are_rows_equal(tensors: object) -> bool:
+        wide = [t for t in tensors if t.dim() > axis and t.shape[axis] == _ROWS]  # type: ignore[attr-defined]
+        return bool(wide) and all(torch.equal(r, t.select(axis, 0)) for t in wide for r in t.unbind(axis))
+
+    with watch_modules(subject.model, are_rows_equal) as observations:
+        subject.forward(call)
+    first = find_first(observations, lambda equal: not equal, lambda equal: equal)
+    return Finding(
+        f"{CODE}-005",
+        Severity.ERROR,
+        f"{_ROWS} different inputs give bit-equal answers.",
+        where=first.path if first is not None else "",
+        evidence={"inputs": _ROWS},
+        hint="Look for a branch that is cut off from the input, a saturated activation or a mean over everything.",
+    )
+
+
+def _judge_positions(subject: Subject, call: Call, answer: Tensor) -> list[Finding]:
+    plan, outputs = subject.inputs, subject.outputs
+    follows = "length" in outputs.axes and plan.has_length and plan.primary_argument.role == "tokens"
+    if not follows or answer.shape[outputs.length_axis] < 3:
+        return []
+    positions = answer.unbind(outputs.length_axis)
+    tokens = call.tensors[plan.primary].unbind(plan.length_axis)
+    if all(torch.equal(tokens[0], other) for other in tokens[1:]):
+        return []
+    if any(not torch.equal(positions[0], other) for other in positions[1:]):
+        return []
+    return [
+        Finding(
+            f"{CODE}-006",
+            Severity.WARNING,
+            f"All {len(positions)} positions give bit-equal answers although their tokens differ.",
+            evidence={"positions": len(positions)},
+            hint="Look for pooling over the length that is broadcast back, or a softmax over the wrong axis.",
+        )
+    ]
+
+
+CHECK = Check(
+    CODE, "output stability", 1, check_stability, needs=("parameter values",), cost_steps=1.3, value=92
+)

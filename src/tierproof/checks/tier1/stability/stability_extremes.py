@@ -1,0 +1,188 @@
+"""Extreme but valid inputs: first and last token id, one token throughout, zeros, length 1, masked rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.checks.check import CheckContext
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.module_watch import find_first, watch_modules
+from tierproof.model.sizes.value_range import ValueRange, measure_range
+
+CODE = "T1-STAB"
+# A standard normal input at 100 is an image that was not scaled, or a series that was not normalised.
+_LARGE = 100.0
+
+
+def judge_extremes(context: CheckContext) -> list[Finding]:
+    """Try the ends of the input's range; all that is tried is valid."""
+    subject = context.subject
+    primary = subject.inputs.primary_argument
+    call = subject.make_call(seed=context.seed)
+    if primary.sample is not None:
+        return []
+    if primary.role == "tokens":
+        return _judge_tokens(subject, call, _find_end_tokens(context))
+    if primary.dtype.is_floating_point:
+        return _judge_floats(subject, call)
+    return []
+
+
+def _find_end_tokens(context: CheckContext) -> dict[str, int]:
+    primary = context.subject.inputs.primary_argument
+    allowed = (token for token in range(primary.low, primary.high) if token not in primary.avoid)
+    first = next(allowed, primary.low)
+    reverse = (token for token in range(primary.high - 1, primary.low - 1, -1) if token not in primary.avoid)
+    last = next(reverse, first)
+    return {"the first token id": first, "the last token id": last}
+
+
+def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[Finding]:
+    name = subject.inputs.primary
+    findings = []
+    for words, token in tokens.items():
+        changed = call.with_argument(name, torch.full_like(call.tensors[name], token))
+        values, error, where = _try(subject, changed)
+        if not error and values.sound:
+            continue
+        what = f"raises {error}" if error else f"gives {values.nan} NaN and {values.positive_infinity} Inf"
+        findings.append(
+            Finding(
+                f"{CODE}-007",
+                Severity.ERROR,
+                f"A sequence of only {words} ({token}) {what}.",
+                where=where if error else _locate(subject, changed),
+                evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
+                hint="Every id below the vocabulary size must be a row of the embedding table.",
+            )
+        )
+    return findings
+
+
+def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
+    name = subject.inputs.primary
+    given = call.tensors[name]
+    for words, values in {
+        "zeros": torch.zeros_like(given),
+        f"{_LARGE:g} times larger": given * _LARGE,
+    }.items():
+        changed = call.with_argument(name, values)
+        found, error, where = _try(subject, changed)
+        if error or not found.sound:
+            what = f"raise {error}" if error else f"give {found.nan} NaN and {found.positive_infinity} Inf"
+            return [
+                Finding(
+                    f"{CODE}-008",
+                    Severity.WARNING,
+                    f"Inputs that are {words} {what}.",
+                    where=where if error else _locate(subject, changed),
+                    evidence={"nan": found.nan, "infinite": found.positive_infinity},
+                    hint="Add an epsilon to the normalisation, or normalise the inputs.",
+                )
+            ]
+    return []
+
+
+def judge_length_one(context: CheckContext) -> list[Finding]:
+    """At the shortest length nothing may turn NaN; that it raises is T1-SHAPE's to tell."""
+    subject = context.subject
+    if not subject.inputs.has_length or subject.inputs.min_length > 1:
+        return []
+    call = subject.make_call(length=1, seed=context.seed)
+    found, error, _ = _try(subject, call)
+    if error or found.sound:
+        return []
+    return [
+        Finding(
+            f"{CODE}-013",
+            Severity.ERROR,
+            f"At length 1 the answer holds {found.nan} NaN and {found.positive_infinity} Inf.",
+            where=_locate(subject, call),
+            evidence={"nan": found.nan, "infinite": found.positive_infinity},
+            hint="Look for a standard deviation over the length: of one value it is undefined.",
+        )
+    ]
+
+
+def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue]) -> list[Finding]:
+    """Hide the whole first row; it may say anything finite, and the others must not notice."""
+    subject, padding = context.subject, context.subject.inputs.padding
+    axis = subject.outputs.batch_axis
+    if not padding or axis is None:
+        return []
+    call = subject.make_call(batch=max(2, subject.inputs.default_batch), seed=context.seed)
+    mask = call.tensors.get(padding)
+    if mask is None or mask.dim() < 2:
+        return []
+    batch = (
+        subject.inputs.argument(padding).shape.index("batch")
+        if "batch" in subject.inputs.argument(padding).shape
+        else 0
+    )
+    hidden = mask.clone()
+    row = hidden.select(batch, 0)
+    row.copy_(_invert(row))
+    changed = call.with_argument(padding, hidden)
+    try:
+        answer = subject.answer(changed)
+    except Exception as error:  # noqa: BLE001 - a row without any token is no valid input: measured only
+        measurements["fully_masked_row"] = f"raises {type(error).__name__}: {str(error)[:200]}"
+        return []
+    own = measure_range([answer.select(axis, 0)])
+    others = measure_range([answer.narrow(axis, 1, answer.shape[axis] - 1)])
+    measurements["fully_masked_row"] = "finite" if own.sound and others.sound else "NaN"
+    if own.sound and others.sound:
+        return []
+    spoiled = not others.sound
+    return [
+        Finding(
+            f"{CODE}-009" if spoiled else f"{CODE}-010",
+            Severity.ERROR if spoiled else Severity.WARNING,
+            "A fully masked row turns other rows into NaN."
+            if spoiled
+            else "A fully masked row turns into NaN; a mean or a loss over the batch then does too.",
+            where=_locate(subject, changed) or _find_fast_path(subject),
+            evidence={"nan_in_masked_row": own.nan, "nan_in_other_rows": others.nan},
+            hint="Let the softmax of a row without keys give zeros, or leave one position unmasked.",
+        )
+    ]
+
+
+def _find_fast_path(subject: Subject) -> str:
+    """The first module of PyTorch's that has a fused fast path, which hooks switch off: it cannot be watched."""
+    fused = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+    return next((path for path, module in subject.model.named_modules() if isinstance(module, fused)), "")
+
+
+def _invert(mask: Tensor) -> Tensor:
+    return ~mask if mask.dtype == torch.bool else 1 - mask
+
+
+def _try(subject: Subject, call: Call) -> tuple[ValueRange, str, str]:
+    """The range of the answer, what the forward raises, and the innermost module that raised."""
+    try:
+        return measure_range([subject.answer(call)]), "", ""
+    except Exception as error:  # noqa: BLE001 - becomes a finding or a measurement
+        return ValueRange(), f"{type(error).__name__}: {str(error)[:200]}", _locate_raise(subject, call)
+
+
+def _locate_raise(subject: Subject, call: Call) -> str:
+    trace = ExecutionTrace(subject.model)
+    try:
+        with trace:
+            subject.forward(call)
+    except Exception:  # noqa: BLE001 - the same failure again, already reported by the caller
+        return trace.raised_in or ""
+    return ""
+
+
+def _locate(subject: Subject, call: Call) -> str:
+    with watch_modules(subject.model, measure_range) as observations:
+        subject.forward(call)
+    first = find_first(observations, lambda r: r.sound, lambda r: not r.sound)
+    return first.path if first is not None else ""

@@ -1,0 +1,104 @@
+"""Reduced precision: autocast to bfloat16 and float16, and float16 on a copy, against finite float32."""
+
+from __future__ import annotations
+
+import torch
+
+from tierproof.checks.check import CheckContext
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.objective import collect_answers
+from tierproof.model.observe.module_watch import Observation, find_first, watch_modules
+from tierproof.model.sizes.value_range import FLOAT16_MAX, ValueRange, measure_range
+
+CODE = "T1-STAB"
+_COPIED_PARAMETERS = 50_000_000
+
+
+def judge_precision(context: CheckContext, call: Call, measurements: dict[str, JsonValue]) -> list[Finding]:
+    """Run in bfloat16 autocast and in float16, and measure float32's largest activation."""
+    subject = context.subject
+    findings = _judge_bfloat16(subject, call, measurements)
+    with watch_modules(subject.model, measure_range) as observations:
+        subject.forward(call)
+    largest = max(observations, key=lambda item: item.after.largest, default=None)
+    if largest is not None:
+        measurements["largest_activation"] = largest.after.largest
+        measurements["largest_activation_in"] = largest.path
+    measurements["float16"] = _try_float16(subject, call)
+    measurements["float16_autocast"] = _try_autocast(subject, call)
+    beyond = find_first(observations, _fits_float16, lambda values: not _fits_float16(values))
+    tried = (measurements["float16"], measurements["float16_autocast"])
+    if beyond is not None and tried != ("finite", "finite"):
+        findings.append(_report_overflow(beyond))
+    return findings
+
+
+def _fits_float16(values: ValueRange) -> bool:
+    return values.largest <= FLOAT16_MAX
+
+
+def _judge_bfloat16(subject: Subject, call: Call, measurements: dict[str, JsonValue]) -> list[Finding]:
+    kind = subject.device.type
+    try:
+        with (
+            torch.autocast(kind, dtype=torch.bfloat16),
+            watch_modules(subject.model, measure_range) as observations,
+        ):
+            answers = collect_answers(subject.forward(call))
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        measurements["bfloat16_autocast"] = f"raises {type(error).__name__}: {str(error)[:120]}"
+        return []
+    found = measure_range(list(answers.values()))
+    measurements["bfloat16_autocast"] = "finite" if found.sound else "not finite"
+    if found.sound:
+        return []
+    first = find_first(observations, lambda values: values.sound, lambda values: not values.sound)
+    return [
+        Finding(
+            f"{CODE}-011",
+            Severity.WARNING,
+            f"The outputs hold {found.nan} NaN and {found.positive_infinity} Inf in bfloat16; float32 is finite.",
+            where=first.path if first is not None else "",
+            evidence={"nan": found.nan, "infinite": found.positive_infinity},
+            hint="Compute this module's softmax, norm or division in float32.",
+        )
+    ]
+
+
+def _try_autocast(subject: Subject, call: Call) -> str:
+    """How float16 autocast fares: finite, not finite, or what it raises."""
+    try:
+        with torch.autocast(subject.device.type, dtype=torch.float16):
+            answers = collect_answers(subject.forward(call))
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        return f"raises {type(error).__name__}"
+    return "finite" if measure_range(list(answers.values())).sound else "not finite"
+
+
+def _try_float16(subject: Subject, call: Call) -> str:
+    """How a float16 copy fares: finite, not finite, or why it was not tried."""
+    size = sum(parameter.numel() for parameter in subject.model.parameters())
+    if size > _COPIED_PARAMETERS:
+        return f"skipped: more than {_COPIED_PARAMETERS:,} parameters"
+    try:
+        output = run_substituted(
+            subject.model, convert_tensors(subject.model, torch.float16), convert_call(call, torch.float16)
+        )
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        return f"raises {type(error).__name__}"
+    return "finite" if measure_range(list(collect_answers(output).values())).sound else "not finite"
+
+
+def _report_overflow(beyond: Observation[ValueRange]) -> Finding:
+    return Finding(
+        f"{CODE}-012",
+        Severity.WARNING,
+        f"`{beyond.path}` returns values up to {beyond.after.largest:.3g}; float16 ends at {FLOAT16_MAX:,.0f}.",
+        where=beyond.path,
+        evidence={"largest_activation": beyond.after.largest, "largest_input": beyond.before.largest},
+        hint="Use bfloat16 or float32 here, or scale the weights down.",
+    )

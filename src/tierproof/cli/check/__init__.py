@@ -1,0 +1,1 @@
+"""`tierproof check`, which runs the checks in a child process."""

@@ -1,0 +1,1 @@
+"""The commands about hosted images: `images` and `preflight`."""

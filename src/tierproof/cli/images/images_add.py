@@ -1,0 +1,44 @@
+"""`tierproof images add FILE --name NAME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tierproof.cli.images.image_options import take_image_facts
+from tierproof.cli.terminal.echo_result import echo_result
+
+
+@click.command(short_help="Add a freeze list as an image.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="By which the image is found afterwards.")
+@take_image_facts
+@click.option("--replace", is_flag=True, help="Put it in the place of an image of this name and hardware.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was added as one JSON document.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def add(
+    *,
+    file: Path,
+    name: str,
+    python: str,
+    hardware: str,
+    platform: str,
+    replace: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - main reads --debug
+) -> int:
+    """Copy FILE, which `pip freeze` printed somewhere, into the folder of images.
+
+    Every line that names no package is shown with the reason, on stderr. `here` as FILE stands for what is installed in
+    this interpreter.
+
+    Exit codes: 0 = added, 2 = the list or the name cannot be used; nothing was changed then.
+    """
+    from tierproof.images.store.add_image import add_image
+
+    added = add_image(file, name=name, python=python, hardware=hardware, platform=platform, replace=replace)
+    for line in added.describe_skipped():
+        click.echo(line, err=True)
+    echo_result(added, as_json=as_json)
+    return 0

@@ -1,0 +1,68 @@
+"""`tierproof preflight TARGET… --image IMAGE…`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Tell whether a notebook or requirements still install on hosted images.")
+@click.argument("targets", metavar="TARGET…", nargs=-1, required=True)
+@click.option(
+    "--image",
+    "images",
+    metavar="IMAGE",
+    multiple=True,
+    required=True,
+    help="May be repeated; `all`: every stored one.",
+)
+@click.option("--python", metavar="3.X", default="", help="The Python of a freeze file given as IMAGE.")
+@click.option(
+    "--exclude-newer", metavar="DATE", default="", help="Answer as of that day: later releases do not count."
+)
+@click.option(
+    "--allow-build", metavar="PKG", multiple=True, help="Let this package be built; that runs its code."
+)
+@click.option("--offline", is_flag=True, help="Give kept answers of any age; ask nobody.")
+@click.option("--refresh", is_flag=True, help="Ask again whatever was kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def preflight(
+    targets: tuple[str, ...],
+    *,
+    images: tuple[str, ...],
+    python: str,
+    exclude_newer: str,
+    allow_build: tuple[str, ...],
+    offline: bool,
+    refresh: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - main reads --debug
+) -> int:
+    """Tell whether TARGET still installs on IMAGE. Nothing is installed and no notebook is run.
+
+    \b
+    TARGET  requirements (captum 'optuna>=4'), a notebook (.ipynb), a requirements file (.txt, .in),
+            or a lock (pylock.toml)
+    IMAGE   colab:2026.07, colab:2026.07-gpu, a name from `tierproof images list`, a freeze file, here, all
+
+    The verdicts are those of `tierproof plan`. Beside them stands what plain pip would replace.
+
+    Exit codes: 0 = all of it installs safely everywhere, 1 = not all, 2 = something could not be judged.
+    """
+    from tierproof.api.images.preflight import judge_on_images
+    from tierproof.cli.terminal.echo_result import echo_document
+    from tierproof.cli.terminal.show_progress import open_display
+
+    with open_display(quiet=as_json) as display:
+        result = judge_on_images(
+            targets,
+            images,
+            python=python,
+            exclude_newer=exclude_newer,
+            allow_build=allow_build,
+            offline=offline,
+            refresh=refresh,
+            on_progress=display.show,
+        )
+    echo_document(result.to_dict(), result.to_text(), as_json=as_json)
+    return result.exit_code

@@ -1,0 +1,1 @@
+"""`tierproof notebook build` and `check`."""

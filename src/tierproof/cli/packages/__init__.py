@@ -1,0 +1,1 @@
+"""The commands about packages: `plan`, `install`, `doctor`, `heal` and their like."""

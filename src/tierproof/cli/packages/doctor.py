@@ -1,0 +1,38 @@
+"""`tierproof doctor`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Tell whether a process or this environment is torn.")
+@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Look into process N.")
+@click.option(
+    "--snapshot", is_flag=True, help="Keep what is loaded as well, so that a heal needs no network."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as one JSON document.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def doctor(pid: int | None, snapshot: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
+    """Tell whether process N runs other packages than the disk holds, by what, and what mends it.
+
+    Without --pid: this environment's files against RECORD and the baseline, and your live Python processes
+    that run from it. An upgrade that nobody had loaded is no tear.
+
+    Exit codes: 0 = healthy, 1 = torn, 2 = could not judge.
+    """
+    from tierproof.guard.mend.doctor import diagnose_environment, diagnose_process
+
+    diagnosis = diagnose_environment() if pid is None else diagnose_process(pid)
+    kept = None
+    if snapshot:
+        from tierproof.guard.mend.snapshot_process import snapshot_environment, snapshot_process
+
+        kept = snapshot_environment() if pid is None else snapshot_process(pid)
+    if as_json:
+        import json
+
+        document = diagnosis.to_dict() | ({"snapshot": kept.to_dict()} if kept else {})
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
+    else:
+        click.echo("\n".join([diagnosis.to_text(), *([kept.to_text()] if kept else [])]))
+    return diagnosis.exit_code

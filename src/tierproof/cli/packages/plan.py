@@ -1,0 +1,55 @@
+"""`tierproof plan REQ…`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Show what an install would do.")
+@click.argument("requirements", metavar="REQ…", nargs=-1, required=True)
+@click.option(
+    "--image", metavar="IMAGE", default="", help="Plan on a hosted image: colab:2026.07-gpu, a freeze file."
+)
+@click.option("--python", metavar="3.X", default="", help="The Python of a freeze file given as IMAGE.")
+@click.option("--exclude-newer", metavar="DATE", default="", help="Plan as of that day.")
+@click.option("--offline", is_flag=True, help="With --image: give a kept answer of any age; ask nobody.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON document.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def plan(
+    requirements: tuple[str, ...],
+    *,
+    image: str,
+    python: str,
+    exclude_newer: str,
+    offline: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - main reads --debug
+) -> int:
+    """Show what an install would do, here or on a hosted image. Nothing is installed.
+
+    \b
+    REQ is what pip reads: captum, 'optuna>=4', 'ray[tune]', 'name @ URL', ./package.whl
+
+    \b
+    satisfied   all of it is installed
+    additive    packages are added, nothing that is installed changes
+    shadow      another version would stand before one that no live process has loaded
+    waiver      fits if the bounds it names are waived
+    isolated    conflicts with what is loaded: runs in a worker of its own
+    infeasible  no choice of versions serves it
+
+    Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not judge.
+    """
+    from tierproof.api.packages.plan import plan_here, plan_on_image
+    from tierproof.cli.terminal.echo_result import echo_result
+    from tierproof.cli.terminal.show_steps import open_steps
+
+    if image in ("", "here"):
+        result = plan_here(requirements, exclude_newer=exclude_newer)
+    else:
+        with open_steps(quiet=as_json) as step:
+            result = plan_on_image(
+                requirements, image, python=python, exclude_newer=exclude_newer, offline=offline, on_step=step
+            )
+    echo_result(result, as_json=as_json)
+    return result.exit_code

@@ -1,0 +1,67 @@
+"""`tierproof run --with REQ… -- CMD…`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    short_help="Run a command with packages of its own in front.",
+    context_settings={"allow_interspersed_args": False},
+)
+@click.option(
+    "--with",
+    "requirements",
+    metavar="REQ",
+    multiple=True,
+    required=True,
+    help="What stands in front; repeat it.",
+)
+@click.option("--allow-build", metavar="PKG", multiple=True, help="May be built from source; repeat it.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.argument("command", metavar="-- CMD…", nargs=-1, required=True)
+def run(
+    requirements: tuple[str, ...],
+    allow_build: tuple[str, ...],
+    command: tuple[str, ...],
+    *,
+    quiet: bool,
+    debug: bool,  # noqa: ARG001 - main reads --debug
+) -> int:
+    """Run CMD on top of what is installed, with packages of its own in front. Nothing installed changes.
+
+    \b
+    REQ is what pip reads: 'datasets>=4.4', 'numpy==2.3.4', 'name @ URL', ./package.whl
+    tierproof run --with 'numpy==2.3.4' -- python train.py --epochs 3
+
+    Any Python that CMD starts sees them, by way of PYTHONPATH. The exit code is that of CMD; 2 also where it
+    could not be started.
+    """
+    import os
+    import sys
+
+    from tierproof.api.packages.isolated import describe_layer
+    from tierproof.api.show.progress import open_progress
+    from tierproof.cli.exit_code import EXIT_COULD_NOT_JUDGE
+    from tierproof.cli.packages.replace_process import find_program, replace_process
+    from tierproof.errors import PlanRefused
+    from tierproof.guard.capture.base import capture_base
+    from tierproof.guard.capture.loaded_distributions import Loaded
+    from tierproof.guard.isolate.isolated_layer import prepare_layer
+    from tierproof.guard.isolate.isolated_plan import plan_isolated
+    from tierproof.guard.isolate.worker_environment import extend_environment
+
+    with open_progress(not quiet) as show:
+        show(0, 2, "planning")
+        # What this command has imported says nothing of what CMD will.
+        try:
+            planned = plan_isolated(requirements, capture_base(lambda _: Loaded()), allow_build=allow_build)
+        except PlanRefused as error:
+            error.exit_code = EXIT_COULD_NOT_JUDGE  # 1 is CMD's to say
+            raise
+        layer = prepare_layer(planned, allow_build=allow_build, tell=lambda words: show(1, 2, words))
+    if not quiet:
+        sys.stderr.write(describe_layer(planned, layer))
+    environment = extend_environment(layer.modules, layer.programs, os.environ)
+    return replace_process(find_program(command[0], environment), command, environment)

@@ -1,0 +1,1 @@
+"""What commands share to print results, progress and errors, and to answer Ctrl-C."""

@@ -1,0 +1,57 @@
+"""Tell the user what went wrong: one message with its next step, or a box for a package."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from tierproof.cli.terminal.error_message import ChildError
+from tierproof.errors import BrokenPackageError, MissingPackageError, TierproofError
+
+
+def show_error(error: Exception, *, debug: bool = False) -> None:
+    """Write `error` to stderr.
+
+    Args:
+        error: a TierproofError, or anything else, which is called internal.
+        debug: the traceback comes first.
+    """
+    if debug:
+        sys.stderr.write(_describe_traceback(error))
+    if isinstance(error, MissingPackageError | BrokenPackageError):
+        _show_box(error)
+    elif isinstance(error, TierproofError):
+        _show_message(error.message, error.hint)
+    else:
+        told = str(error) if isinstance(error, ChildError) else f"{type(error).__name__}: {error}"
+        hint = "" if debug else "Run with --debug for the traceback."
+        _show_message(f"internal error: {told.splitlines()[0]}", hint)
+
+
+def _describe_traceback(error: Exception) -> str:
+    notes = getattr(error, "__notes__", [])
+    if notes:  # the traceback of the process that raised it
+        return "\n".join(notes) + "\n"
+    return "".join(traceback.format_exception(error))
+
+
+def _show_message(message: str, hint: str) -> None:
+    label = "error:"
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        label = f"\x1b[1;31m{label}\x1b[0m"
+    indented = "".join(f"\n  {line}" for line in hint.splitlines())
+    sys.stderr.write(f"{label} {message}{indented}\n")
+
+
+def _show_box(error: MissingPackageError | BrokenPackageError) -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+
+    absent = isinstance(error, MissingPackageError)
+    title = f"{error.package} is {'not installed' if absent else 'broken'}"
+    body = Text(f"{error.message}\n\n{error.hint}".rstrip())
+    if isinstance(error, MissingPackageError):
+        body.highlight_words([error.command], style="bold green")
+    Console(stderr=True).print(Panel(body, title=title, border_style="red", padding=(1, 2)))

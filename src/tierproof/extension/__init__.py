@@ -1,0 +1,1 @@
+"""`%load_ext tierproof`: judges install commands of cells before they run, and the `%tierproof` magic."""

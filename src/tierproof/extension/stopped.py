@@ -1,0 +1,37 @@
+"""The error that ends a cell before an installer changes what is loaded."""
+
+from __future__ import annotations
+
+from tierproof.errors import TierproofError
+from tierproof.guard.foresee.foreseen import Foreseen
+from tierproof.guard.judge.plan import Plan
+
+
+class InstallStopped(TierproofError):  # noqa: N818 - what happened, as the user reads it
+    """An install command was not run: it would have replaced or removed something that this kernel has loaded.
+
+    Attributes:
+        foreseen: the commands that would have done so.
+        plan: how tierproof would serve the same request; None where that could not be worked out.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str, foreseen: tuple[Foreseen, ...] = (), plan: Plan | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.foreseen = foreseen
+        self.plan = plan
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return render(self)
+
+
+def render(error: TierproofError) -> list[str]:
+    """Give an error as the lines that a notebook shows: the message and its next step, no traceback."""
+    first, *rest = error.message.splitlines() or [""]
+    return [
+        f"{type(error).__name__}: {first}",
+        *rest,
+        *(["", *error.hint.splitlines()] if error.hint else []),
+    ]

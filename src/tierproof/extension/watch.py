@@ -1,0 +1,214 @@
+"""The watch itself: foresees an install command, and stops it or lets it run."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+
+from tierproof.extension.advice import make_stop
+from tierproof.extension.notice import Notice, show
+from tierproof.extension.stopped import InstallStopped
+from tierproof.extension.tear_check import TearCheck
+from tierproof.guard.capture.base import Base, capture_base
+from tierproof.guard.commands.pip_command import (
+    PipCommand,
+    mentions_installer,
+    parse_pip_arguments,
+    parse_pip_commands,
+)
+from tierproof.guard.foresee.foresee_pip import DEFAULT_LIMIT_S, foresee
+from tierproof.guard.foresee.foreseen import Foreseen
+from tierproof.guard.mend.diagnosis import Diagnosis
+from tierproof.guard.mend.doctor import diagnose_this_process
+from tierproof.guard.resolve.run_uv import hide_credentials
+
+_ALLOW = re.compile(r"#\s*tierproof:\s*allow\b", re.IGNORECASE)
+_OWN = ("tierproof.guard.", "tierproof.api.", "tierproof.cli.")
+
+
+class Watch:
+    """Judges commands and cells of one kernel.
+
+    Args:
+        tell: shows a notice.
+        capture: captures this interpreter and what it has loaded.
+        diagnose: the doctor.
+    """
+
+    def __init__(
+        self,
+        *,
+        tell: Callable[[Notice], None] = show,
+        capture: Callable[[], Base] = capture_base,
+        diagnose: Callable[[], Diagnosis] = diagnose_this_process,
+    ) -> None:
+        self.enabled = True
+        self.limit_s = DEFAULT_LIMIT_S
+        self.allow_next = False
+        self._tell = tell
+        self._capture = capture
+        self._tears = TearCheck(diagnose)
+        self._allows_cell = False
+        self._failures: set[str] = set()
+        self._told: set[str] = set()
+        self._judged: dict[tuple[object, ...], Foreseen] = {}
+        self._local = threading.local()
+
+    # -- cells
+
+    def begin(self) -> None:
+        """Note what the environment looks like, and tell what is torn already."""
+        self._guarded("looking at the environment", lambda: self._check_tears(always=True))
+
+    def before_cell(self, source: str) -> None:
+        """Take note of a cell that is about to run."""
+        self._allows_cell = self.allow_next or _ALLOW.search(source) is not None
+        self.allow_next = False
+        self._judged.clear()
+        self._told.clear()
+
+    def after_cell(self) -> None:
+        """Tell when something that is loaded was changed on disk."""
+        if self.enabled:
+            self._guarded("looking for tears after the cell", self._check_tears)
+
+    def allow_cells(self) -> None:
+        """Let the installs of this cell and the next through."""
+        self.allow_next = self._allows_cell = True
+
+    # -- commands
+
+    def consider_text(
+        self, text: str, environment: Mapping[str, str] | None = None, folder: str = ""
+    ) -> None:
+        """Judge shell text that is about to run.
+
+        Raises:
+            InstallStopped: it would change what is loaded.
+        """
+        if self._is_idle() or not mentions_installer(text):
+            return
+        self._consider(lambda: parse_pip_commands(text, environment), environment, folder)
+
+    def consider_arguments(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: str = ""
+    ) -> None:
+        """Judge the command line of a process that is about to start.
+
+        Raises:
+            InstallStopped: it would change what is loaded.
+        """
+        if self._is_idle() or not any(mentions_installer(word) for word in arguments):
+            return
+        self._consider(lambda: parse_pip_arguments(arguments), environment, folder)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """What this thread starts inside has been judged already."""
+        before = getattr(self._local, "settled", False)
+        self._local.settled = True
+        try:
+            yield
+        finally:
+            self._local.settled = before
+
+    def _is_idle(self) -> bool:
+        return not self.enabled or self._allows_cell or getattr(self._local, "settled", False)
+
+    def _consider(
+        self,
+        parse: Callable[[], tuple[PipCommand, ...]],
+        environment: Mapping[str, str] | None,
+        folder: str,
+    ) -> None:
+        stop: InstallStopped | None = None
+
+        def judge() -> None:
+            nonlocal stop
+            commands = [each for each in parse() if each.changes_packages]
+            if not commands or _is_called_by_tierproof():
+                return
+            with self.settled():
+                stop = self._judge(commands, environment, folder)
+
+        self._guarded("foreseeing an install", judge)
+        if stop is not None:
+            raise stop
+
+    def _judge(
+        self, commands: Sequence[PipCommand], environment: Mapping[str, str] | None, folder: str
+    ) -> InstallStopped | None:
+        base = self._capture()
+        foreseen = []
+        for command in commands:
+            placed = replace(command, folder=os.path.join(folder, command.folder)) if folder else command  # noqa: PTH118
+            key = (placed, base.loaded.names, tuple(sorted((environment or {}).items())))
+            if key not in self._judged:
+                self._judged[key] = foresee(placed, base, limit_s=self.limit_s, environment=environment)
+            foreseen.append(self._judged[key])
+        if any(each.harms for each in foreseen):
+            return make_stop(foreseen, self.limit_s)
+        for each in foreseen:
+            self._tell_unforeseen(each)
+        return None
+
+    def _tell_unforeseen(self, foreseen: Foreseen) -> None:
+        text = hide_credentials(foreseen.command.text)
+        if not foreseen.unforeseen or text in self._told:
+            return
+        self._told.add(text)
+        lines = (
+            text,
+            f"What it changes was not fully worked out: {foreseen.unforeseen}.",
+            "It runs; should it tear something that is loaded, that is told after the cell.",
+        )
+        self._tell(Notice("this install is not foreseen.", lines, "info"))
+
+    # -- tears and failures
+
+    def _check_tears(self, *, always: bool = False) -> None:
+        notice = self._tears.look(always=always)
+        if notice is not None:
+            self._tell(notice)
+
+    def _guarded(self, doing: str, act: Callable[[], None]) -> None:
+        """Do something of the watch's own: where that fails, say so once, and leave the cell alone."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - reported below; a cell must not fail by its watch
+            self.report(doing, error)
+
+    def report(self, doing: str, error: Exception) -> None:
+        """Show a failure of the watch itself, the first time that it occurs."""
+        where = traceback.extract_tb(error.__traceback__)[-1:]
+        cause = f"{type(error).__name__}: {hide_credentials(str(error))}"
+        if cause in self._failures:
+            return
+        self._failures.add(cause)
+        place = "".join(f" ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in where)
+        lines = (
+            f"{cause}{place}",
+            "The cell runs as if there were no watch. %tierproof watch --off ends it.",
+        )
+        notice = Notice(f"the watch failed while {doing}.", lines, "warning")
+        try:
+            self._tell(notice)
+        except Exception:  # noqa: BLE001 - the display itself is broken: the terminal is left
+            sys.stderr.write(notice.to_text() + "\n")
+
+
+def _is_called_by_tierproof() -> bool:
+    """Tell whether tierproof itself starts the process: its installs are planned already."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith(_OWN):
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,194 @@
+"""Which distributions are in use: by this process, or by any live Python process of this user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.inventory import parse_inventory
+
+_NATIVE = (".so", ".pyd", ".dylib", ".dll")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is in use.
+
+    Attributes:
+        names: normalised names of distributions that must not change.
+        how_known: one sentence that says how that was found out, for a plan's explanation.
+    """
+
+    names: frozenset[str] = frozenset()
+    how_known: str = ""
+
+
+def find_loaded_here(installed: Sequence[InstalledDistribution]) -> Loaded:
+    """Find what this process has imported, by the files of its modules."""
+    modules = list(sys.modules.items())
+    files = {file for _, module in modules if isinstance(file := getattr(module, "__file__", None), str)}
+    tops = {name.partition(".")[0] for name, _ in modules}
+    names = {item.name for item in installed if _owns_one(item, files, tops)}
+    return Loaded(frozenset(names), "Loaded is what this process has imported.")
+
+
+def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) -> Loaded:
+    """Find what any other live Python process of this user may have loaded from this environment.
+
+    Native libraries show in the memory maps. Pure Python leaves no trace outside its process: while any
+    such process lives, every distribution without a native library counts as loaded.
+    """
+    everything = frozenset(item.name for item in installed)
+    if not Path("/proc/self/maps").exists():
+        return Loaded(
+            everything,
+            "This system does not show what other processes use: all of the base counts as loaded.",
+        )
+    mapped: set[str] = set()
+    processes = 0
+    for process in iterate_python_processes():
+        files = read_mapped_files(process)
+        if files is None:
+            return Loaded(
+                everything, f"Process {process.name} cannot be looked into: all of the base counts as loaded."
+            )
+        processes += 1
+        mapped |= files
+    if not processes:
+        return Loaded(frozenset(), "No other live Python process uses this environment: nothing is loaded.")
+    names = {item.name for item in installed if _may_be_loaded(item, mapped)}
+    return Loaded(
+        frozenset(names),
+        f"{processes} live Python process{'es' if processes > 1 else ''} of yours may use this environment: "
+        "loaded is what they have mapped, and every package without a native library, which cannot be seen "
+        "from outside.",
+    )
+
+
+def _owns_one(item: InstalledDistribution, files: set[str], tops: set[str]) -> bool:
+    listed = _list_files(item)
+    if listed is None or _is_editable(item):  # then its name is all there is to go by
+        return any(top in tops for top in _read_top_levels(item))
+    return any(file in files for file in listed)
+
+
+def _may_be_loaded(item: InstalledDistribution, mapped: set[str]) -> bool:
+    listed = _list_files(item)
+    native = [file for file in listed or () if file.endswith(_NATIVE) or ".so." in file]
+    return not native or any(file in mapped or os.path.realpath(file) in mapped for file in native)
+
+
+def _list_files(item: InstalledDistribution) -> list[str] | None:
+    """Give the absolute paths that RECORD names, or None where there is no RECORD."""
+    try:
+        text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return _list_inventoried(item)
+    root = os.path.abspath(item.root)  # noqa: PTH100 - as modules spell it: absolute, links unresolved
+    lines = (line.rsplit(",", 2)[0].strip('"') for line in text.splitlines())
+    return [os.path.join(root, line) for line in lines if line]  # noqa: PTH118
+
+
+def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
+    """Give the absolute paths that the inventory of a generation names, or None where there is none."""
+    if item.installer != "tierproof":
+        return None
+    try:
+        text = (item.root.parent / "inventory.json").read_text(encoding="utf-8", errors="surrogateescape")
+        files = parse_inventory(text).packages[item.name].files
+    except (OSError, ValueError, KeyError):
+        return None
+    return [os.path.join(item.root, path) for path in files]  # noqa: PTH118
+
+
+def _is_editable(item: InstalledDistribution) -> bool:
+    try:
+        text = (item.metadata_path / "direct_url.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return '"editable"' in text
+
+
+def _read_top_levels(item: InstalledDistribution) -> Iterator[str]:
+    yield item.name.replace("-", "_")
+    try:
+        yield from (item.metadata_path / "top_level.txt").read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return
+
+
+def iterate_python_processes() -> Iterator[Path]:
+    """Yield the /proc folders of this user's other Python processes that may use this environment."""
+    own = _read_program(Path("/proc/self"))
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if entry.stat().st_uid != os.getuid():
+                continue
+            command = _find_command(entry)
+            program = _read_program(entry)
+        except OSError:  # gone meanwhile, or not ours to look at
+            continue
+        # One without a command is ending, or not yet the program that it will be.
+        if command and program == own and not _is_of_other_environment(command):
+            yield entry
+
+
+def _read_program(process: Path) -> str:
+    """Give the program that a process runs, also where an upgrade has replaced it meanwhile."""
+    return os.readlink(process / "exe").removesuffix(" (deleted)")  # noqa: PTH115
+
+
+def _find_command(process: Path) -> str:
+    """Give what a process was started as, absolute where the folder or the PATH that it was given tells."""
+    command = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
+    if command.startswith(os.sep) or not command:
+        return command
+    try:
+        lines = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return command
+    given = dict(os.fsdecode(line).partition("=")[::2] for line in lines)
+    if os.sep not in command:
+        return shutil.which(command, path=given.get("PATH", "")) or command
+    started = Path(given.get("PWD", ""), command)
+    return str(started) if started.is_absolute() and started.exists() else command
+
+
+@lru_cache(maxsize=256)
+def _is_of_other_environment(command: str) -> bool:
+    """Tell whether a process started as `command` surely runs in another environment than ours.
+
+    A virtual environment is where the command lies, any other where the links of the command lead to.
+    """
+    if not os.path.isabs(command):  # noqa: PTH117 - nobody knows where from: it may be ours
+        return False
+    prefix = Path(command).parent.parent
+    if not (prefix / "pyvenv.cfg").exists():
+        prefix = Path(os.path.realpath(command)).parent.parent
+    return os.path.realpath(prefix) != os.path.realpath(sys.prefix)
+
+
+def read_mapped_files(process: Path) -> set[str] | None:
+    """Give the files that a process maps; None where that is refused, nothing where it has ended."""
+    try:
+        text = (process / "maps").read_text(encoding="utf-8", errors="surrogateescape")
+    except PermissionError:
+        return None
+    except OSError:
+        return set()
+    return set(_iterate_mapped(text.splitlines()))
+
+
+def _iterate_mapped(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and fields[5].startswith("/"):
+            yield fields[5].removesuffix(" (deleted)")

@@ -1,0 +1,1 @@
+"""Parses requirements, requirements files, pip commands and shell text into requests."""

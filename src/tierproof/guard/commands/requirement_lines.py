@@ -1,0 +1,89 @@
+"""All that pip reads in requirements files, flattened: requests, bounds, and where packages come from."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tierproof.errors import UsageError
+from tierproof.guard.commands.pip_options import ReadOptions, read_options
+
+_COMMENT = re.compile(r"(\A|\s)#.*\Z")
+_HASHES = re.compile(r"\s--(hash|config-settings|global-option)[= ].*\Z")
+_DEPTH = 8
+
+
+@dataclass(slots=True)
+class RequirementLines:
+    """What requirements files ask for; local paths in them are relative to the folder of their file.
+
+    Attributes:
+        requirements: each with the folder that its path, if it is one, is relative to.
+        constraints: bounds alone.
+        options: those given in the files.
+    """
+
+    requirements: list[tuple[str, Path]] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
+    options: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """The options, as those of a command."""
+        return ReadOptions(tuple(self.options), ())
+
+
+def read_requirement_lines(
+    path: Path, into: RequirementLines, *, constraint: bool = False, depth: int = 0
+) -> None:
+    """Read a file and what it refers to.
+
+    Args:
+        path: of the file.
+        into: takes what is found.
+        constraint: its lines are bounds, not requests.
+        depth: of the files that led here.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UsageError(f"the requirements file {path} cannot be read: {error}") from error
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        told = _COMMENT.sub("", line).strip()
+        if not told:
+            continue
+        if not told.startswith("-"):
+            requirement = _HASHES.sub("", told).strip()
+            if constraint:
+                into.constraints.append(requirement)
+            else:
+                into.requirements.append((requirement, path.parent))
+            continue
+        _read_option_line(told, path, into, constraint, depth)
+
+
+def _read_option_line(
+    line: str,
+    path: Path,
+    into: RequirementLines,
+    constraint: bool,
+    depth: int,
+) -> None:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    for name, value in read_options(words).options:
+        if name in ("requirement", "constraint") and depth < _DEPTH:
+            read_requirement_lines(
+                path.parent / value, into, constraint=constraint or name == "constraint", depth=depth + 1
+            )
+        elif name == "editable":
+            into.requirements.append((value, path.parent))
+        else:
+            into.options.append((name, value))

@@ -1,0 +1,1 @@
+"""Predicts what a plain `pip install` would replace."""

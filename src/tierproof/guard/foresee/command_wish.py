@@ -1,0 +1,99 @@
+"""What a read install command asks for, and where it would look: requirements, bounds and index settings."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tierproof.errors import UsageError
+from tierproof.guard.commands.pip_command import PipCommand, Program
+from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirement
+from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
+from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+
+_UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a command asks for, read: `resolvable` comes from an index or a wheel, `built` is built first."""
+
+    resolvable: tuple[RequestedPackage, ...]
+    built: tuple[RequestedPackage, ...]
+    constraints: tuple[str, ...]
+    options: RequirementLines
+    unread: tuple[str, ...]
+
+
+def read_wish(command: PipCommand) -> Wish:
+    """Read what `command` asks for; what cannot be read is named in `unread`."""
+    folder = Path(command.folder or ".")
+    lines = RequirementLines()
+    unread: list[str] = []
+    for named, constraint in [(file, False) for file in command.requirement_files] + [
+        (file, True) for file in command.constraint_files
+    ]:
+        try:
+            read_requirement_lines(folder / named, lines, constraint=constraint)
+        except UsageError as error:
+            unread.append(f"{named} ({error.message})")
+    texts = [(text, folder) for text in command.requirements]
+    texts += [(_drop_fragment(text), folder) for text in command.editables]
+    resolvable: list[RequestedPackage] = []
+    built: list[RequestedPackage] = []
+    for text, where in [*texts, *lines.requirements]:
+        try:
+            item = parse_requirement(text, folder=where)
+        except UsageError:
+            unread.append(text)
+            continue
+        is_built = item.source is Source.BUILD or text in command.editables
+        (built if is_built else resolvable).append(item)
+    return Wish(tuple(resolvable), tuple(built), tuple(lines.constraints), lines, tuple(unread))
+
+
+def _drop_fragment(text: str) -> str:
+    return text if "://" in text else text.partition("#")[0]
+
+
+def read_settings(
+    command: PipCommand, files: RequirementLines, variables: Mapping[str, str]
+) -> IndexSettings:
+    """Where the command would look: what is configured, what its files say, what it says itself."""
+    given = files.read_options
+    index = command.index_url or given.last("index-url")
+    extra = [*given.all("extra-index-url"), *command.extra_index_urls]
+    links = [*given.all("find-links"), *command.find_links]
+    told = dict(variables)
+    uses_uv_settings = command.program is Program.UV and any(_UV_INDEX.match(name) for name in told)
+    if not uses_uv_settings:  # pip does not read uv's
+        told = {name: value for name, value in told.items() if not _UV_INDEX.match(name)}
+    if command.no_index or given.has("no-index"):
+        told["UV_NO_INDEX" if uses_uv_settings else "PIP_NO_INDEX"] = "1"
+    if uses_uv_settings:
+        if index:
+            told["UV_DEFAULT_INDEX"] = index
+        told["UV_INDEX"] = " ".join([*extra, told.get("UV_INDEX", "")]).strip()
+        told["UV_FIND_LINKS"] = ",".join([*links, *filter(None, [told.get("UV_FIND_LINKS", "")])])
+        told = {name: value for name, value in told.items() if value or not _UV_INDEX.match(name)}
+        settings = read_index_settings(told)
+        # On uv's command line the stubs' --find-links would take the variable's place.
+        settings = replace(settings, options=(*settings.options, *_spell((), settings.find_links)))
+    else:
+        if index:
+            told["PIP_INDEX_URL"] = index
+        settings = read_index_settings(told)
+        settings = replace(settings, options=(*settings.options, *_spell(extra, links)))
+    if command.prereleases or given.has("pre"):
+        settings = replace(settings, options=(*settings.options, "--prerelease", "allow"))
+    return settings
+
+
+def _spell(extra: Sequence[str], links: Sequence[str]) -> list[str]:
+    options = [word for url in extra for word in ("--extra-index-url", url)]
+    if extra:  # pip takes the best of all indexes
+        options += ["--index-strategy", "unsafe-best-match"]
+    return [*options, *(word for link in links for word in ("--find-links", os.path.expanduser(link)))]  # noqa: PTH111

@@ -1,0 +1,129 @@
+"""Make a generation the present one: the path file, the calling process, console scripts, the history."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tierproof.core.atomic_write import write_text_atomically
+from tierproof.errors import InstallError
+from tierproof.guard.generations.activation import (
+    choose_path_file,
+    find_path_files,
+    read_present,
+    remove_path_files,
+    swap_live_entry,
+    write_path_file,
+)
+from tierproof.guard.generations.activation_history import read_history, record_activation
+from tierproof.guard.generations.generation import Generation, Position
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.generation_users import find_loaded_added
+from tierproof.guard.generations.launchers import Launchers, sync_launchers
+from tierproof.guard.generations.saved_lock import format_saved_lock
+from tierproof.guard.resolve.run_uv import hide_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """How an activation went.
+
+    Attributes:
+        session_only: it holds in the calling process only.
+        restart_needed: the calling process goes on with the generation it has.
+        launchers: console scripts.
+        notes: sentences worth reading.
+    """
+
+    session_only: bool = False
+    restart_needed: bool = False
+    launchers: Launchers = field(default_factory=Launchers)
+    notes: tuple[str, ...] = ()
+
+
+def activate(
+    store: GenerationStore,
+    generation: Generation | None,
+    action: str,
+    *,
+    requested: Sequence[str] = (),
+    in_process: bool,
+) -> Activated:
+    """Make `generation` the present one; None takes every addition away. Call it with the environment locked.
+
+    Args:
+        store: of this environment.
+        generation: whole, and in the store.
+        action: for the history.
+        requested: for the history, as typed.
+        in_process: the calling process is to see it at once.
+
+    Raises:
+        InstallError: it cannot be written; what was there is there still.
+    """
+    settle_history(store)
+    if generation is not None:
+        _keep_lock(store, generation)
+    files = find_path_files()
+    site = None if generation is None else store.site(generation.id)
+    position = Position.BEHIND if generation is None else generation.position
+    file = None if site is None else choose_path_file(position, files)
+    session_only = site is not None and file is None
+    if session_only and not in_process:
+        raise InstallError("this interpreter uses no user site: nothing can stand before its base")
+    if site is not None and file is not None:
+        write_path_file(store, file, site, files)
+    elif site is None:
+        remove_path_files(store, files)
+    record_activation(
+        store,
+        "" if generation is None else generation.id,
+        action,
+        requested=[hide_credentials(text) for text in requested],
+        packages=[] if generation is None else [f"{n} {v}" for n, v in sorted(generation.versions.items())],
+        session_only=session_only,
+    )
+    restart_needed = in_process and not may_swap(store, generation)
+    if in_process and not restart_needed:
+        swap_live_entry(store, site, position)
+    launchers = Launchers() if session_only else sync_launchers(store, generation)
+    notes = [launchers.note] if launchers.note else []
+    if session_only:
+        notes.append(
+            "This interpreter uses no user site: what stands before the base holds in this process only, "
+            "and is gone after a restart."
+        )
+    return Activated(session_only, restart_needed, launchers, tuple(notes))
+
+
+def _keep_lock(store: GenerationStore, generation: Generation) -> None:
+    """Keep what the generation can be installed from again, beside it: it may be damaged or removed."""
+    file = store.lock_file(generation.id)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(file, format_saved_lock(generation, ""))
+
+
+def may_swap(store: GenerationStore, generation: Generation | None) -> bool:
+    """Tell whether the calling process may change over: all that it has loaded stays at its version."""
+    versions = {} if generation is None else generation.versions
+    return all(versions.get(name) == version for name, version in find_loaded_added(store).items())
+
+
+def settle_history(store: GenerationStore) -> None:
+    """Record an activation that was killed before it could be recorded; what the path file says is true."""
+    present = read_present(store)
+    lasting = [entry for entry in read_history(store) if not entry.session_only]
+    last = lasting[-1].generation if lasting else ""
+    identifier = "" if present is None else present.id
+    if identifier != last:
+        packages: list[str] = []
+        if identifier and (store.path(identifier) / "generation.json").is_file():
+            packages = [f"{n} {v}" for n, v in sorted(store.read(identifier).versions.items())]
+        record_activation(store, identifier, "found", packages=packages)
+
+
+def list_live_sites(store: GenerationStore) -> tuple[str, ...]:
+    """Give the ids of the generations on the calling process's `sys.path`."""
+    return tuple(each for entry in sys.path if (each := store.find_by_site(entry)) is not None)

@@ -1,0 +1,246 @@
+"""Activation: one path file names the present generation; the calling process swaps its own entry.
+
+The `.pth` in a site directory comes behind the base on `sys.path`, the one in the user's site before it (seen on
+CPython 3.11-3.13). At most one of the two is meant to be there. While a change of position goes on both may be:
+then the one in front is the present one, so that every instant shows the old generation or the new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import site
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tierproof.errors import InstallError
+from tierproof.guard.generations.generation import Position
+from tierproof.guard.generations.generation_store import GenerationStore
+
+PATH_FILE = "tierproof-packages.pth"
+# Of files that get their name by a rename; a kill may leave one, and the next install removes it.
+STRAY_PREFIX = ".tierproof-new-"
+
+
+@dataclass(frozen=True, slots=True)
+class PathFiles:
+    """Where this interpreter's path files may lie.
+
+    Attributes:
+        behind: in a site directory that can be written, else in the user's; None where neither can.
+        front: in the user's site directory; None where this interpreter does not use one, or it cannot be written.
+        legible: every place where one may have been put, that in front first.
+    """
+
+    behind: Path | None
+    front: Path | None
+    legible: tuple[tuple[Position, Path], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The generation that new processes of this environment see.
+
+    Attributes:
+        id: of the generation.
+        site: the folder that the path file names.
+        file: the path file.
+        position: where that path file puts it.
+    """
+
+    id: str
+    site: str
+    file: Path
+    position: Position
+
+
+def find_path_files() -> PathFiles:
+    """Find out where this interpreter reads path files from, and which of those places can be written."""
+    own = Path(sysconfig.get_path("purelib"))
+    user = Path(site.getusersitepackages()) if site.ENABLE_USER_SITE else None
+    own_file = own / PATH_FILE
+    user_file = None if user is None else user / PATH_FILE
+    front = user_file if user is not None and _can_write(user) else None
+    behind = own_file if _can_write(own) else front
+    legible = [] if user_file is None else [(Position.FRONT, user_file)]
+    return PathFiles(behind, front, (*legible, (Position.BEHIND, own_file)))
+
+
+def read_present(store: GenerationStore, files: PathFiles | None = None) -> Present | None:
+    """Find the generation that the path files name; None where there is none of this store."""
+    for position, file in (files or find_path_files()).legible:
+        found = _read_identifier(store, file)
+        if found is not None:
+            return Present(*found, file, position)
+    return None
+
+
+def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | None:
+    """Give the id and the folder that a path file names; None where it names no generation of this store."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    for line in lines:
+        identifier = store.find_by_site(line.strip())
+        if identifier is not None:
+            return identifier, line.strip()
+    return None
+
+
+def choose_path_file(position: Position, files: PathFiles) -> Path | None:
+    """Give the path file for a position; None where a shadow can hold in the calling process only.
+
+    Raises:
+        InstallError: no site directory can be written.
+    """
+    if position is Position.FRONT:
+        return files.front
+    if files.behind is None:
+        raise InstallError(
+            "neither the site directory nor the user's can be written: nothing can be activated here",
+            hint=f"Make one of {', '.join(str(file.parent) for _, file in files.legible)} writable.",
+        )
+    return files.behind
+
+
+def write_path_file(store: GenerationStore, file: Path, folder: Path, files: PathFiles) -> None:
+    """Name `folder` in the path file, by one rename, and remove the other one.
+
+    Raises:
+        InstallError: it cannot be written; what was there is there still.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=file.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(f"{folder}\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp gives a str
+            os.replace(temporary, file)  # noqa: PTH105
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)  # noqa: PTH108
+            raise
+    except OSError as error:
+        raise InstallError(f"{file} cannot be written: {error.strerror or error}") from error
+    remove_path_files(store, files, keep=file)
+
+
+def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | None = None) -> None:
+    """Remove this store's path files, that in front last: until then it is the one that counts.
+
+    Raises:
+        InstallError: one cannot be removed.
+    """
+    for _, file in reversed(files.legible):
+        if file == keep or _read_identifier(store, file) is None:
+            continue
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise InstallError(f"{file} cannot be removed: {error.strerror or error}") from error
+
+
+def clear_strays(folders: Iterable[Path]) -> None:
+    """Remove what a kill left half-made in these folders. Call it with the environment locked."""
+    for folder in folders:
+        for stray in folder.glob(f"{STRAY_PREFIX}*"):
+            with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be written
+                stray.unlink()
+
+
+def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
+    """Give the `sys.path` of a fresh Python of this environment, as read from a real child.
+
+    Raises:
+        InstallError: the child did not start.
+    """
+    command = [executable, *_isolation_flags(), "-c", "import json,sys; print(json.dumps(sys.path))"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        return tuple(json.loads(answer.stdout.splitlines()[-1]))
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        raise InstallError(f"{executable} did not tell its sys.path: {error}") from error
+
+
+def place(entries: Sequence[str], live: Sequence[str], child: Sequence[str]) -> list[str]:
+    """Put `entries` into a live `sys.path` where a fresh process has them.
+
+    Args:
+        entries: those of `child` that the live path has not.
+        live: the path of the running process.
+        child: the path of a fresh one.
+    """
+    path = list(live)
+    for entry in child:
+        if entry not in entries or entry in path:
+            continue
+        before = child[: child.index(entry)]
+        known = [item for item in before if item and item in path]
+        path.insert(path.index(known[-1]) + 1 if known else len(path), entry)
+    return path
+
+
+def swap_live_entry(store: GenerationStore, folder: Path | None, position: Position) -> None:
+    """Let the calling process's `sys.path` name `folder` in place of another generation, as a restart would.
+
+    Args:
+        store: whose generations.
+        folder: the `site` of the new one, None for none at all.
+        position: of it.
+    """
+    present = [entry for entry in sys.path if store.find_by_site(entry) is not None]
+    child = measure_child_path()
+    wanted = "" if folder is None else str(folder)
+    path = [entry for entry in sys.path if entry not in present]
+    if wanted and wanted in child:
+        user = site.getusersitepackages() if site.ENABLE_USER_SITE else ""
+        path = place([wanted, *([user] if user in child else [])], path, child)
+    elif wanted and position is Position.FRONT:
+        path.insert(_find_first_site(path), wanted)
+    elif wanted:
+        path.append(wanted)
+    sys.path[:] = path
+    importlib.invalidate_caches()
+    _tell_pkg_resources(wanted)
+
+
+def _find_first_site(path: Sequence[str]) -> int:
+    sites = {os.path.realpath(each) for each in (*site.getsitepackages(), sysconfig.get_path("purelib"))}
+    return next((n for n, entry in enumerate(path) if os.path.realpath(entry) in sites), len(path))
+
+
+def _tell_pkg_resources(entry: str) -> None:
+    """Let an imported pkg_resources see the entry: it reads sys.path only once."""
+    working_set = getattr(sys.modules.get("pkg_resources"), "working_set", None)
+    if entry and working_set is not None:
+        working_set.add_entry(entry)
+
+
+@lru_cache(maxsize=1)
+def _isolation_flags() -> tuple[str, ...]:
+    flags = []
+    if sys.flags.no_user_site:
+        flags.append("-s")
+    if sys.flags.ignore_environment:
+        flags.append("-E")
+    return tuple(flags)
+
+
+def _can_write(folder: Path) -> bool:
+    """Tell whether a file can be put into `folder`, which is made where it is absent."""
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)

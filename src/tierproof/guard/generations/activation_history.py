@@ -1,0 +1,128 @@
+"""The history of an environment: which generation was activated when, by which process and request."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.json_value import JsonValue
+from tierproof.guard.generations.generation_store import GenerationStore
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One entry.
+
+    Attributes:
+        number: counted from 1.
+        generation: the id; empty where nothing is added any more.
+        action: `install`, `uninstall`, `rollback`, `recover`, or `found` for one that a kill left unrecorded.
+        requested: what was asked for, as typed, credentials left out.
+        packages: `name version` of all that the generation holds.
+        at: seconds since the epoch, by the wall clock; for people.
+        pid: of the process that did it.
+        boot: identifies the boot of the system; empty where the system does not tell.
+        uptime_s: seconds since that boot; orders activations and processes when the clock was set.
+        session_only: only the calling process saw it.
+    """
+
+    number: int
+    generation: str
+    action: str
+    requested: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    at: float = 0.0
+    pid: int = 0
+    boot: str = ""
+    uptime_s: float = 0.0
+    session_only: bool = False
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the entry as JSON."""
+        document: dict[str, JsonValue] = {}
+        for name, value in asdict(self).items():
+            document[name] = list(value) if isinstance(value, tuple) else value
+        return document
+
+
+def read_history(store: GenerationStore) -> tuple[Activation, ...]:
+    """Read every entry that can be read, oldest first."""
+    found = []
+    try:
+        files = list((store.folder / "history").iterdir())
+    except OSError:
+        return ()
+    for file in files:
+        if file.suffix == ".json" and file.stem.isdigit():
+            entry = _read(file)
+            if entry is not None:
+                found.append(entry)
+    return tuple(sorted(found, key=lambda entry: entry.number))
+
+
+def record_activation(
+    store: GenerationStore,
+    generation: str,
+    action: str,
+    *,
+    requested: Sequence[str] = (),
+    packages: Sequence[str] = (),
+    session_only: bool = False,
+) -> Activation:
+    """Write the next entry, whole or not at all. Call it while the environment is locked.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    folder = store.folder / "history"
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [int(file.stem) for file in folder.iterdir() if file.stem.isdigit()]
+    entry = Activation(
+        max(numbers, default=0) + 1,
+        generation,
+        action,
+        tuple(requested),
+        tuple(packages),
+        time.time(),
+        os.getpid(),
+        read_boot_id(),
+        time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic(),
+        session_only,
+    )
+    document = json.dumps({"format_version": FORMAT_VERSION, **entry.to_dict()}, indent=1)
+    write_text_atomically(folder / f"{entry.number:06}.json", document)
+    return entry
+
+
+def read_boot_id() -> str:
+    """Identify the boot of the system; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _read(file: Path) -> Activation | None:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return Activation(
+            int(file.stem),
+            str(document["generation"]),
+            str(document["action"]),
+            tuple(map(str, document["requested"])),
+            tuple(map(str, document["packages"])),
+            float(document["at"]),
+            int(document["pid"]),
+            str(document["boot"]),
+            float(document["uptime_s"]),
+            bool(document["session_only"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # half-written by a disk that was full: the others still tell

@@ -1,0 +1,142 @@
+"""Console scripts of the present generation, put where the shell finds them; nothing is ever overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import site
+import sysconfig
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierproof.core.atomic_write import write_text_atomically
+from tierproof.guard.capture.inventory import hash_file
+from tierproof.guard.generations.activation import STRAY_PREFIX
+from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_store import GenerationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Launchers:
+    """What became of the console scripts.
+
+    Attributes:
+        folder: where they are.
+        created: names put there, or there already.
+        taken: names that somebody else's file has there.
+        note: a sentence where the folder is not the interpreter's own; empty otherwise.
+    """
+
+    folder: str = ""
+    created: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    note: str = ""
+
+
+def sync_launchers(store: GenerationStore, generation: Generation | None) -> Launchers:
+    """Put the generation's console scripts into a script folder, and remove those of others.
+
+    A script is removed only where it is still, byte for byte, what was put there.
+    """
+    wanted = _list_scripts(store, generation)
+    noted = _read_notes(store)
+    folder, note = _choose_folder() if wanted else ("", "")
+    targets = {str(Path(folder) / name): (source, digest) for name, (source, digest) in wanted.items()}
+    # Noted before they are made: a kill in between leaves a note of nothing, never a script of nobody's.
+    if targets or noted:
+        _write_notes(store, {**noted, **{path: digest for path, (_, digest) in targets.items()}})
+    for path, digest in noted.items():
+        if path not in targets:
+            _remove(Path(path), digest)
+    made: list[str] = []
+    taken: list[str] = []
+    for path, (source, digest) in targets.items():
+        ours = _put(Path(path), source, digest, noted.get(path, ""))
+        (made if ours else taken).append(path)
+    if targets or noted:
+        _write_notes(store, {path: targets[path][1] for path in made})
+    return Launchers(
+        folder, tuple(Path(path).name for path in made), tuple(Path(path).name for path in taken), note
+    )
+
+
+def list_script_folders() -> tuple[Path, ...]:
+    """Give the folders that scripts may be put into: the interpreter's own, and the user's."""
+    return Path(sysconfig.get_path("scripts")), Path(site.getuserbase()) / (
+        "Scripts" if os.name == "nt" else "bin"
+    )
+
+
+def _list_scripts(store: GenerationStore, generation: Generation | None) -> dict[str, tuple[Path, str]]:
+    if generation is None:
+        return {}
+    root = store.path(generation.id)
+    return {
+        path.removeprefix("bin/"): (root / path, stamp.sha256)
+        for files in generation.inventory.packages.values()
+        for path, stamp in files.scripts.items()
+        if "/" not in path.removeprefix("bin/")
+    }
+
+
+def _choose_folder() -> tuple[str, str]:
+    """Give the interpreter's own script folder where it can be written, else the user's."""
+    own, user = map(str, list_script_folders())
+    if os.access(own, os.W_OK | os.X_OK):
+        return own, ""
+    on_path = user in os.environ.get("PATH", "").split(os.pathsep)
+    return user, f"{own} cannot be written: scripts are in {user}" + (
+        "." if on_path else ", which is not on PATH."
+    )
+
+
+def _put(target: Path, source: Path, digest: str, noted: str) -> bool:
+    """Put one script there unless somebody else's is; tell whether it is there now."""
+    try:
+        present = hash_file(target) if target.exists() or target.is_symlink() else ""
+        if present == digest:
+            return True
+        if present and present != noted:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(source, target, replace=bool(present))
+    except OSError:
+        return False
+    return True
+
+
+def _copy(source: Path, target: Path, *, replace: bool) -> None:
+    """Write a whole script under its name; without `replace`, a file that came meanwhile wins."""
+    descriptor, temporary = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(source.read_bytes())
+        os.chmod(temporary, 0o755)  # noqa: PTH101 - mkstemp gives a str
+        if replace:
+            os.replace(temporary, target)  # noqa: PTH105
+        else:
+            os.link(temporary, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108
+
+
+def _remove(path: Path, digest: str) -> None:
+    with contextlib.suppress(OSError):
+        if hash_file(path) == digest:
+            path.unlink()
+
+
+def _read_notes(store: GenerationStore) -> dict[str, str]:
+    try:
+        notes = json.loads((store.folder / "launchers.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(path): str(digest) for path, digest in notes.items()} if isinstance(notes, dict) else {}
+
+
+def _write_notes(store: GenerationStore, notes: Mapping[str, str]) -> None:
+    write_text_atomically(store.folder / "launchers.json", json.dumps(dict(sorted(notes.items())), indent=1))

@@ -1,0 +1,102 @@
+"""The lock that `save` writes: a PEP 751 `pylock.toml` that other tools read too, with a table of our own."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from tierproof.errors import InstallError
+from tierproof.guard.generations.generation import Generation, PastRequest
+from tierproof.guard.resolve.pylock import format_pylock, format_value
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLock:
+    """A generation as written down.
+
+    Attributes:
+        entries: the package tables, by normalised name.
+        requests: what was asked for.
+        shadows: names of base packages that it stood in front of.
+        waived: names of base packages on which bounds were waived.
+        generation: its id; empty where another tool wrote the lock.
+        archive_sha256: digest of the archive beside it; empty where there is none.
+        python: cache tag and platform of the interpreter it was made for.
+    """
+
+    entries: Mapping[str, Mapping[str, Any]]
+    requests: tuple[PastRequest, ...] = ()
+    shadows: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+    generation: str = ""
+    archive_sha256: str = ""
+    python: str = ""
+
+
+def name_python() -> str:
+    """Name the kind of interpreter that an archive is made for."""
+    return f"{sys.implementation.cache_tag or sys.implementation.name} {sysconfig.get_platform()}"
+
+
+def format_saved_lock(generation: Generation, archive_sha256: str) -> str:
+    """Give the text of the lock."""
+    own = {
+        "generation": generation.id,
+        "archive-sha256": archive_sha256,
+        "python": name_python(),
+        "requests": [
+            {"text": each.text, "name": each.name, "specifier": each.specifier}
+            for each in generation.requests
+        ],
+        "shadows": list(generation.shadows),
+        "waived": list(generation.waived),
+    }
+    names = sorted(generation.entries)
+    text = format_pylock(_complete(name, generation) for name in names)
+    return (
+        text
+        + "\n[tool.tierproof]\n"
+        + "".join(f"{key} = {format_value(value)}\n" for key, value in own.items())
+    )
+
+
+def read_saved_lock(path: Path) -> SavedLock:
+    """Read a `pylock.toml`, of `save` or of another tool.
+
+    Raises:
+        InstallError: it cannot be read, or is none.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document["lock-version"]  # KeyError: some other TOML
+        own = document.get("tool", {}).get("tierproof", {})
+        return SavedLock(
+            {canonicalize_name(entry["name"]): entry for entry in document.get("packages", [])},
+            tuple(
+                PastRequest(str(each["text"]), str(each["name"]), str(each.get("specifier", "")))
+                for each in own.get("requests", [])
+            ),
+            tuple(map(str, own.get("shadows", []))),
+            tuple(map(str, own.get("waived", []))),
+            str(own.get("generation", "")),
+            str(own.get("archive-sha256", "")),
+            str(own.get("python", "")),
+        )
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InstallError(f"{path} is not a lock that can be read: {error}") from error
+
+
+def _complete(name: str, generation: Generation) -> dict[str, Any]:
+    """Name the version also where uv left it out, as for a wheel from a URL."""
+    entry = dict(generation.entries[name])
+    entry.setdefault("name", name)
+    if "version" not in entry and "directory" not in entry and "vcs" not in entry:
+        entry["version"] = generation.versions[name]
+    return entry

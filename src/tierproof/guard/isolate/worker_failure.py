@@ -1,0 +1,104 @@
+"""What went wrong in a worker, told where the call was made."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+from tierproof.errors import WorkerDiedError, WorkerError
+from tierproof.guard.isolate.channel import Message
+
+_HINTS = {
+    signal.SIGKILL: "Most often memory ran out: its own and the arrays handed to it count together.",
+    signal.SIGSEGV: "Native code crashed, often a package that was built for another version of one it uses.",
+    signal.SIGABRT: "Native code gave up; its reason is among the last words.",
+}
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is shown as a cause, never raised
+    """Where an exception was raised in the worker."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"in the worker process:\n\n{self.text}"
+
+
+def rebuild_exception(message: Message) -> BaseException:
+    """Give the exception that a worker sent: as itself where it can be rebuilt here, else a WorkerError."""
+    header = message.header
+    rebuilt: BaseException | None = None
+    reason = ""
+    # Nobody catches a class that nobody here has imported, and to import its package for that alone could load
+    # the very version that the worker was asked to stand in for.
+    if message.memory is not None and _is_known(str(header["module"])):
+        try:
+            opened = message.open()
+        except Exception as error:  # noqa: BLE001 - any class may fail to rebuild
+            reason = f" (it cannot be rebuilt here: {type(error).__name__}: {error})"
+        else:
+            rebuilt = opened if isinstance(opened, BaseException) else None
+    if rebuilt is None:
+        rebuilt = WorkerError(
+            f"{header['type']}: {header['words']}{reason}",
+            remote_type=str(header["type"]),
+            remote_traceback=str(header["traceback"]),
+        )
+    rebuilt.__cause__ = RemoteTraceback(str(header["traceback"]))
+    return rebuilt
+
+
+def refuse_result(error: Exception) -> WorkerError:
+    """Say that a result arrived and cannot be put together."""
+    return WorkerError(
+        f"the result cannot be rebuilt here: {type(error).__name__}: {error}",
+        hint=(
+            "Its class belongs to a package that this process lacks or has in another version. Return plain "
+            "values, numpy arrays, tensors or DataFrames, or write a file and return its path."
+        ),
+    )
+
+
+def explain_death(code: int | None, last_words: str, function: Any) -> WorkerDiedError:
+    """Say how a worker ended in the middle of a call.
+
+    Args:
+        code: its exit code; a signal's is negative; None where nobody knows.
+        last_words: the end of what it printed.
+        function: that it ran.
+    """
+    name = getattr(function, "__qualname__", repr(function))
+    number = None
+    hint = "Does the code, or a package it uses, call os._exit?"
+    if code is None:
+        how, hint = "ended, and nobody knows how", "Was its warden killed, or did memory run out?"
+    elif code < 0:
+        number = -code
+        how = f"was killed by {_name_signal(number)}"
+        hint = _HINTS.get(number, "Native code crashed, or somebody ended it.")  # type: ignore[call-overload]
+    else:
+        how = f"ended with exit status {code}"
+    said = last_words.strip()
+    told = f"\nIts last words:\n{said}" if said else ""
+    return WorkerDiedError(
+        f"the worker {how} while it ran {name}; the next call starts another",
+        hint=hint + told,
+        signal_number=number,
+        exit_status=code if code is not None and code >= 0 else None,
+        last_words=said,
+    )
+
+
+def _is_known(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in sys.modules or top in sys.stdlib_module_names
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,70 @@
+"""What is to be said of an isolated worker: what stands in front in it, whether it lives, how its last call went."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
+from tierproof.guard.isolate.worker import CallRecord
+from tierproof.guard.judge.plan import Conflict, Plan
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker at one moment.
+
+    Attributes:
+        plan: its `add` stands in front of the base.
+        unhappy: bounds of base packages that are broken there.
+        layer: folder of what stands in front; empty where nothing does.
+        layer_made: whether it had to be fetched for this worker.
+        pid: number of the live process; 0 while there is none.
+        calls: answered so far.
+        last_call: how it went; None before the first.
+    """
+
+    plan: Plan
+    unhappy: tuple[Conflict, ...] = ()
+    layer: str = ""
+    layer_made: bool = False
+    pid: int = 0
+    calls: int = 0
+    last_call: CallRecord | None = None
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the state as JSON."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "requested": list(self.plan.requested),
+            "plan": self.plan.to_dict(),
+            "unhappy": [item.to_dict() for item in self.unhappy],
+            "layer": self.layer,
+            "layer_made": self.layer_made,
+            "pid": self.pid,
+            "calls": self.calls,
+            "last_call": None if self.last_call is None else asdict(self.last_call),
+        }
+
+    def describe(self) -> str:
+        """Give the state as plain text of a few lines."""
+        running = f"process {self.pid}" if self.pid else "no process at the moment"
+        lines = [f"isolated worker for {', '.join(self.plan.requested)}: {running}, {self.calls} calls"]
+        lines += [f"  + {item.name} {item.version}" for item in self.plan.add]
+        lines += [
+            f"  ! {item.required_by} needs {item.package} {item.required}; {item.installed} stands in front"
+            for item in self.unhappy
+        ]
+        if self.last_call is not None:
+            call = self.last_call
+            way = "the process was there already" if call.reused else "a process was started for it"
+            lines.append(
+                f"  last call: {call.seconds:.2f} s, {call.sent_bytes / 1e6:.1f} MB there, "
+                f"{call.received_bytes / 1e6:.1f} MB back, copies of array data on a way: {call.copies}; {way}"
+            )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return show_plainly(self.describe())

@@ -1,0 +1,1 @@
+"""Turns a resolution into a `Plan` with a verdict, its conflicts and an explanation."""

@@ -1,0 +1,180 @@
+"""The base as found at first sight: what was already amiss then is nobody's tear.
+
+A hosted image is dirty as shipped, so cleanliness is judged by difference from this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tierproof.core.atomic_write import write_text_atomically
+from tierproof.errors import OutputError
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.metadata_stamp import stamp_metadata
+from tierproof.guard.capture.record import RecordEntry, find_mismatches, read_own_record
+
+_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What one site directory held when it was first seen, and which native libraries were seen since.
+
+    Attributes:
+        root: the site directory.
+        seen_at: seconds since the epoch.
+        versions: by distribution.
+        dirty: files that were not as RECORD says, by distribution (presence and size; nothing was hashed).
+        duplicates: versions with metadata of their own, by distribution, where there was more than one.
+        libraries: distribution and version of each native library seen on disk, by `device:inode`.
+        stamps: when the metadata changed that `libraries` was read from, by distribution.
+    """
+
+    root: str
+    seen_at: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+    dirty: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    libraries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    stamps: Mapping[str, float] = field(default_factory=dict)
+
+    def find_library(self, device: int, inode: int) -> tuple[str, str] | None:
+        """Distribution and version of a library that was on disk once."""
+        return self.libraries.get(f"{device}:{inode}")
+
+    def to_json(self) -> str:
+        """The text that `parse_baseline` reads."""
+        document = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps({"format_version": _FORMAT_VERSION, **document}, separators=(",", ":"))
+
+
+def parse_baseline(text: str) -> Baseline | None:
+    """Read what `Baseline.to_json` wrote; None for anything else, which is then seen anew."""
+    try:
+        document = json.loads(text)
+        if document.pop("format_version") != _FORMAT_VERSION:
+            return None
+        tuples = ("dirty", "duplicates", "libraries")
+        for name in tuples:
+            document[name] = {key: tuple(map(str, value)) for key, value in document[name].items()}
+        for name in ("versions", "stamps"):
+            document[name] = dict(document[name])
+        if any(len(value) != 2 for value in document["libraries"].values()):
+            return None
+        return Baseline(**document)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def baseline_path(root: Path) -> Path:
+    """Where the baseline of the site directory `root` is kept, in the user's data folder."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    key = hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()[:16]
+    return Path(home) / "tierproof" / "baselines" / f"{key}.json"
+
+
+def load_baseline(root: Path) -> Baseline | None:
+    """Read the baseline of `root`; None when it was never seen, or its file cannot be read."""
+    try:
+        found = parse_baseline(baseline_path(root).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return found if found is not None and found.root == str(root) else None
+
+
+def save_baseline(baseline: Baseline) -> bool:
+    """Write the baseline whole or not at all; False where the user's data folder cannot be written."""
+    path = baseline_path(Path(baseline.root))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(path, baseline.to_json())
+    except (OSError, OutputError):
+        return False
+    return True
+
+
+Read = Callable[[InstalledDistribution], tuple[RecordEntry, ...]]
+TellChange = Callable[[InstalledDistribution], float]
+
+
+def metadata_changed_at(distribution: InstalledDistribution) -> float:
+    """When the distribution was put there: the newest inode change of its metadata, in seconds; 0 if gone."""
+    return stamp_metadata(distribution.metadata_path).changed_at
+
+
+def sight(
+    root: Path,
+    distributions: Iterable[InstalledDistribution],
+    read: Read = read_own_record,
+    tell_change: TellChange = metadata_changed_at,
+) -> tuple[Baseline, bool]:
+    """Give the baseline of `root`, made and stored now if there was none, and whether this is the first sight.
+
+    Args:
+        root: a site directory.
+        distributions: every one found in it, also those that hide each other.
+        read: gives a distribution's RECORD.
+        tell_change: tells when it was put there.
+    """
+    own = [each for each in distributions if each.root == root]
+    known = load_baseline(root)
+    baseline = known if known is not None else _look(root, own, read)
+    seen = observe_libraries(baseline, own, read, tell_change)
+    if seen != known:
+        save_baseline(seen)
+    return seen, known is None
+
+
+def observe_libraries(
+    baseline: Baseline,
+    distributions: Iterable[InstalledDistribution],
+    read: Read = read_own_record,
+    tell_change: TellChange = metadata_changed_at,
+) -> Baseline:
+    """Note the native libraries of every distribution whose metadata is new since they were last noted."""
+    libraries, stamps = dict(baseline.libraries), dict(baseline.stamps)
+    for distribution in distributions:
+        stamp = tell_change(distribution)
+        if stamps.get(distribution.name) == stamp:
+            continue
+        stamps[distribution.name] = stamp
+        for entry in read(distribution):
+            if ".so" not in entry.path and not entry.path.endswith(".pyd"):
+                continue
+            try:
+                status = os.stat(f"{distribution.root}/{entry.path}")  # noqa: PTH116
+            except OSError:
+                continue
+            libraries[f"{status.st_dev}:{status.st_ino}"] = (distribution.name, distribution.version)
+    return replace(baseline, libraries=libraries, stamps=stamps)
+
+
+def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str, tuple[str, ...]]:
+    """Versions of each distribution that has more than one metadata folder in the same site directory."""
+    distributions = tuple(distributions)
+    times = Counter(each.name for each in distributions)
+    found: dict[tuple[Path, str], dict[Path, str]] = {}
+    for each in distributions:
+        if times[each.name] > 1:
+            found.setdefault((each.root, each.name), {})[each.metadata_path] = each.version
+    return {name: tuple(sorted(at.values())) for (_, name), at in found.items() if len(at) > 1}
+
+
+def _look(root: Path, distributions: list[InstalledDistribution], read: Read) -> Baseline:
+    seen_at = time.time()
+    dirty = {}
+    for each in distributions:
+        wrong = find_mismatches(root, read(each), hash_changed_since=float("inf"))
+        if wrong:
+            dirty[each.name] = wrong
+    versions: dict[str, str] = {}
+    for each in distributions:
+        versions.setdefault(each.name, each.version)
+    return Baseline(str(root), seen_at, versions, dirty, find_duplicates(distributions))

@@ -1,0 +1,81 @@
+"""The diagnosis: what is torn, frozen, as the contract's JSON and as a table in a notebook."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+from tierproof.core.json_value import JsonValue
+from tierproof.guard.mend.torn import TornPackage
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the doctor found.
+
+    Attributes:
+        torn: one for each torn package of each process.
+        checked: distributions looked at.
+        duration_s: wall time in seconds.
+        notes: what could not be seen, or was already amiss at first sight.
+    """
+
+    torn: tuple[TornPackage, ...]
+    checked: int
+    duration_s: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """True when nothing is torn."""
+        return not self.torn
+
+    @property
+    def exit_code(self) -> int:
+        """0 = healthy, 1 = torn."""
+        return 0 if self.healthy else 1
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `doctor --json` document of the contract."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "healthy": self.healthy,
+            "torn": [each.to_dict() for each in self.torn],
+            "checked": self.checked,
+            "duration_s": self.duration_s,
+            "notes": list(self.notes),
+        }
+
+    def to_text(self) -> str:
+        """Give the diagnosis as plain lines."""
+        if self.healthy:
+            lines = [f"healthy: {self.checked} distributions checked in {self.duration_s:.2f} s"]
+        else:
+            lines = [f"torn: {', '.join(dict.fromkeys(each.package for each in self.torn))}"]
+        for each in self.torn:
+            codes = ", ".join(code.value for code in each.evidence)
+            lines += ["", f"{each.package}  [{codes}]  remedy: {each.remedy.value}", f"  {each.detail}"]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        head = "healthy" if self.healthy else "torn"
+        rows = "".join(
+            f"<tr>{_cell(each.package)}{_cell(each.loaded_version)}{_cell(each.disk_version)}"
+            f"{_cell(', '.join(each.evidence))}{_cell(each.remedy.value)}{_cell(each.detail)}</tr>"
+            for each in self.torn
+        )
+        titles = ("package", "loaded", "on disk", "evidence", "remedy", "what happened")
+        table = f"<table><tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>{rows}</table>"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        checked = f"<p><b>{head}</b>: {self.checked} distributions checked in {self.duration_s:.2f} s</p>"
+        return checked + (table if self.torn else "") + notes
+
+
+def _cell(text: str) -> str:
+    return f"<td>{html.escape(text)}</td>"

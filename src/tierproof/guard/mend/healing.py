@@ -1,0 +1,97 @@
+"""What a heal did, frozen, and how the process is afterwards."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+from tierproof.core.json_value import JsonValue
+from tierproof.guard.mend.diagnosis import Diagnosis
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HealedPackage:
+    """One package whose loaded version is on disk again.
+
+    Attributes:
+        package: normalised name.
+        version: the loaded one, now on disk.
+        replaced_version: what the disk held; empty where it was gone.
+    """
+
+    package: str
+    version: str
+    replaced_version: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give it as JSON."""
+        return {"package": self.package, "version": self.version, "replaced_version": self.replaced_version}
+
+
+@dataclass(frozen=True, slots=True)
+class FailedHeal:
+    """One package that is torn as before, and why."""
+
+    package: str
+    reason: str
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give it as JSON."""
+        return {"package": self.package, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Healing:
+    """What a heal did.
+
+    Attributes:
+        healed: packages put back.
+        failed: packages that were not.
+        diagnosis: made afresh afterwards; it names modules that were imported while torn.
+        duration_s: wall time in seconds.
+    """
+
+    healed: tuple[HealedPackage, ...]
+    failed: tuple[FailedHeal, ...]
+    diagnosis: Diagnosis
+    duration_s: float
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing failed and the process is healthy now."""
+        return not self.failed and self.diagnosis.healthy
+
+    @property
+    def exit_code(self) -> int:
+        """0 = mended, 1 = something is torn still."""
+        return 0 if self.ok else 1
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `heal --json` document."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "ok": self.ok,
+            "healed": [each.to_dict() for each in self.healed],
+            "failed": [each.to_dict() for each in self.failed],
+            "diagnosis": self.diagnosis.to_dict(),
+            "duration_s": self.duration_s,
+        }
+
+    def to_text(self) -> str:
+        """Give the outcome as plain lines."""
+        lines = [
+            f"healed: {each.package} {each.version} is on disk again, in place of "
+            f"{each.replaced_version or 'nothing'}"
+            for each in self.healed
+        ]
+        lines += [f"not healed: {each.package}: {each.reason}" for each in self.failed]
+        return "\n".join([*lines, self.diagnosis.to_text()])
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        lines = self.to_text().splitlines()[: len(self.healed) + len(self.failed)]
+        return "".join(f"<p>{html.escape(line)}</p>" for line in lines) + self.diagnosis._repr_html_()

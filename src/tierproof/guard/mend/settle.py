@@ -1,0 +1,120 @@
+"""Finish or undo what a heal left in part when its process was killed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from tierproof.errors import EnvironmentBusyError, OutputError
+from tierproof.guard.mend.heal_journal import (
+    HealJournal,
+    drop_journal,
+    find_heal_folders,
+    is_alive,
+    is_own,
+    is_owner_alive,
+    read_journal,
+    write_journal,
+)
+from tierproof.guard.mend.swap import (
+    ForeignChangeError,
+    advance,
+    is_in_place,
+    is_untouched,
+    keep_unowned,
+    retreat,
+    swap,
+)
+from tierproof.guard.system.environment_folder import find_folder_of_site
+from tierproof.guard.system.environment_lock import lock_environment
+
+
+def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:
+    """Bring every package that a dead heal left in part to its old or its new state.
+
+    The heal is finished where the process that it was for still runs, or nothing but tidying up is left;
+    otherwise it is undone. A package that somebody else has changed meanwhile is left as it is. Whoever calls
+    this holds the environment's lock, so that no heal is at work. It may itself be killed and run again.
+
+    Args:
+        roots: site directories.
+
+    Returns:
+        One sentence for each package that was brought to an end.
+    """
+    told = []
+    for root in roots:
+        for folder in find_heal_folders(root):
+            # One of a live process is at work under another lock (of a user with another data folder). One of
+            # this process is not: the lock is held, so what it left could not be undone at once.
+            if is_owner_alive(folder) and not is_own(folder):
+                continue
+            journal = read_journal(folder)
+            if journal is not None:
+                try:
+                    told.append(_settle(root, folder, journal))
+                except OSError as error:
+                    told.append(f"a heal of {journal.package} that was cut off could not be settled: {error}")
+                    continue
+            remove_heal_folder(folder)
+    return tuple(told)
+
+
+def settle_if_idle(roots: Iterable[Path]) -> tuple[str, ...]:
+    """Settle what dead heals left in `roots`, unless somebody is changing that environment now; never wait."""
+    told: list[str] = []
+    for root in roots:
+        if find_heal_folders(root):
+            try:
+                with lock_environment(find_folder_of_site(root), limit_s=0):
+                    told += settle_heals([root])
+            except (EnvironmentBusyError, OutputError):
+                continue
+    return tuple(told)
+
+
+def exchange(root: Path, folder: Path, journal: HealJournal) -> None:
+    """Put what is staged in `folder` in the place of what `root` holds: wholly, or not at all.
+
+    Raises:
+        OSError: a rename failed; `root` is as it was, or is settled by the next call.
+        ForeignChangeError: the same of somebody else's change.
+    """
+    write_journal(folder, journal)
+    try:
+        swap(root, folder / "stage", folder / "aside", journal.units)
+    except BaseException:
+        if is_untouched(root, journal.units):
+            drop_journal(folder)
+        raise
+    _tidy(root, folder, journal)
+    drop_journal(folder)
+
+
+def remove_heal_folder(folder: Path) -> None:
+    """Remove the folder of a heal that is done or undone; what resists is removed by a later call."""
+    drop_journal(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tidy(root: Path, folder: Path, journal: HealJournal) -> None:
+    # From here on nothing is to be moved any more, whatever is installed afterwards.
+    write_journal(folder, replace(journal, units=()))
+    keep_unowned(folder / "aside", root, set(journal.owned))
+
+
+def _settle(root: Path, folder: Path, journal: HealJournal) -> str:
+    name = journal.package
+    try:
+        if is_in_place(root, journal.units) or is_alive(journal.pid, journal.start_ticks):
+            advance(root, folder / "stage", folder / "aside", journal.units)
+            _tidy(root, folder, journal)
+            return f"a heal of {name} that was cut off is finished: {journal.version} is on disk"
+        retreat(root, folder / "stage", folder / "aside", journal.units)
+    except ForeignChangeError:
+        keep_unowned(folder / "aside", root, set(journal.owned))
+        return f"a heal of {name} that was cut off is dropped: something else has been installed since"
+    held = f"{journal.replaced_version} is on disk" if journal.replaced_version else "it is not on disk"
+    return f"a heal of {name} that was cut off is undone: {held}"

@@ -1,0 +1,1 @@
+"""The whole operations: install, uninstall, save, recover, roll back, collect garbage."""

@@ -1,0 +1,124 @@
+"""Garbage: generations, and layers of workers, that no process can have on its path any more."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import show_plainly
+from tierproof.guard.generations.activate import list_live_sites
+from tierproof.guard.generations.activation import read_present
+from tierproof.guard.generations.activation_history import read_history
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.generation_users import find_live_processes, find_users
+from tierproof.guard.isolate.collect_layers import collect_layers
+from tierproof.guard.operations.settle_environment import settle_environment
+from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_lock import lock_environment
+
+_LOCK_LIMIT_S = 900.0
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed and kept.
+
+    Attributes:
+        removed: ids; those of workers' layers begin with `isolated/`.
+        kept: id to the reason.
+        bytes: freed, files shared with other generations not counted.
+    """
+
+    removed: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    bytes: int
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the `gc --json` document."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "removed": list(self.removed),
+            "kept": [{"generation": name, "reason": reason} for name, reason in self.kept],
+            "bytes": self.bytes,
+        }
+
+    def describe(self) -> str:
+        """Give it as plain text."""
+        count = len(self.removed) + len(self.kept)
+        lines = [
+            f"gc: removed {len(self.removed)} of {count} generations and layers, {self.bytes / 1e6:.1f} MB"
+        ]
+        lines += [f"  - {name}" for name in self.removed]
+        lines += [f"    {name} stays: {reason}" for name, reason in self.kept]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        return show_plainly(self.describe())
+
+
+def collect_garbage(*, keep: int = 1) -> Collected:
+    """Remove generations and layers, each by one rename, but for the present one and those that are in use.
+
+    In use is a generation that a live process may have on its path, and a layer that one names or that was used
+    within the hour.
+
+    Args:
+        keep: how many of the others stay, the latest first, to roll back to.
+
+    Raises:
+        EnvironmentBusyError: another process is changing this environment.
+    """
+    store = GenerationStore(find_environment_folder())
+    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+        settle_environment(store)
+        reasons = _find_reasons(store, keep)
+        removed, freed = [], 0
+        for identifier in store.list():
+            if identifier not in reasons:
+                freed += _measure(store.path(identifier))
+                grave = store.make_staging() / identifier
+                store.path(identifier).rename(grave)
+                shutil.rmtree(grave.parent, ignore_errors=True)
+                removed.append(identifier)
+    layers, kept_layers = collect_layers(store.folder / "isolated")
+    return Collected(
+        (*removed, *(f"isolated/{name}" for name in layers)),
+        (*sorted(reasons.items()), *((f"isolated/{name}", reason) for name, reason in kept_layers.items())),
+        freed + sum(layers.values()),
+    )
+
+
+def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
+    """Give the reason why each generation that stays does."""
+    history = read_history(store)
+    processes = find_live_processes()
+    present = read_present(store)
+    reasons: dict[str, str] = {}
+    for identifier in store.list():
+        if present is not None and identifier == present.id:
+            reasons[identifier] = "it is the present one"
+        elif identifier in list_live_sites(store):
+            reasons[identifier] = "this process has it on its path"
+        elif processes is None:
+            reasons[identifier] = "this system does not show which processes use it"
+        elif users := find_users(store, identifier, history, processes):
+            reasons[identifier] = f"process {users[0]} may use it"
+    order = list(dict.fromkeys(entry.generation for entry in reversed(history) if entry.generation))
+    for identifier in [each for each in order if each in store.list() and each not in reasons][:keep]:
+        reasons[identifier] = "to roll back to"
+    return reasons
+
+
+def _measure(folder: Path) -> int:
+    """Bytes that go with a folder; a file with another name elsewhere stays."""
+    return sum(
+        status.st_size
+        for path in folder.rglob("*")
+        if path.is_file() and (status := path.lstat()).st_nlink == 1
+    )

@@ -1,0 +1,173 @@
+"""Install: plan, stage, verify, try, activate. Nothing of the base changes, and a kill leaves the old or the new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tierproof.errors import InstallError
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.loaded_distributions import Loaded
+from tierproof.guard.commands.requirement import parse_requirements
+from tierproof.guard.generations.activate import activate
+from tierproof.guard.generations.activation import choose_path_file, find_path_files, read_present
+from tierproof.guard.generations.generation import PastRequest, Position
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.present_base import PresentBase, capture_present_base
+from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
+from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
+from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.operations.receipt import Receipt
+from tierproof.guard.operations.settle_environment import settle_environment
+from tierproof.guard.resolve.run_uv import hide_credentials
+from tierproof.guard.stage.assemble import Recipe
+from tierproof.guard.stage.consent import Consent, require_consent
+from tierproof.guard.stage.import_trial import ImportFailure
+from tierproof.guard.stage.make_generation import MakeRequest, make_generation
+from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.stopwatch import Stopwatch
+
+_LOCK_LIMIT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRequest:
+    """An install as asked for.
+
+    Attributes:
+        requirements: as typed.
+        consent: of the user.
+        find_loaded: finds what is in use among the installed packages.
+        in_process: the calling process is to see the packages at once.
+        limit_s: seconds for each of the resolution, the download and the trial.
+        on_step: told what is being done, in a few words.
+    """
+
+    requirements: tuple[str, ...]
+    consent: Consent
+    find_loaded: Callable[[Sequence[InstalledDistribution]], Loaded]
+    in_process: bool
+    limit_s: float = 600.0
+    on_step: Callable[[str], None] = field(default=lambda _: None)
+
+
+def install_requirements(request: InstallRequest) -> Receipt:
+    """Add packages as a new generation.
+
+    Raises:
+        PlanRefused: the plan needs a consent that was not given, or cannot be; nothing was written.
+        InstallError: fetching, verifying, trying or activating failed; what was there is there still.
+        UsageError, PlanError: as for a plan.
+    """
+    watch = Stopwatch()
+    store = GenerationStore(find_environment_folder())
+    request.on_step("planning")
+    start = capture_present_base(store, request.find_loaded)
+    judgement = _judge(request, start)
+    watch.lap("plan")
+    if judgement.plan.verdict is PlanVerdict.SATISFIED:
+        return _confirm(start, judgement.plan, watch)
+    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+        settle_environment(store)
+        watch.lap("wait")
+        if not start.session_only and (present := read_present(store)) is not None and present.id != start.id:
+            # Another process was first: what it added is part of the base now.
+            request.on_step("planning again, on what another process has added meanwhile")
+            start = capture_present_base(store, request.find_loaded)
+            judgement = _judge(request, start)
+            watch.lap("plan")
+            if judgement.plan.verdict is PlanVerdict.SATISFIED:
+                return _confirm(start, judgement.plan, watch)
+        return _install_locked(request, store, start, judgement, watch)
+
+
+def _judge(request: InstallRequest, start: PresentBase) -> Judgement:
+    judgement = judge_requirements(
+        request.requirements,
+        start.base,
+        allow_build=request.consent.build,
+        limit_s=request.limit_s,
+    )
+    require_consent(judgement.plan, request.consent, in_process=request.in_process)
+    return judgement
+
+
+def _confirm(start: PresentBase, plan: Plan, watch: Stopwatch) -> Receipt:
+    return Receipt(
+        "install", start.id, start.id, plan=plan, parts_s=watch.parts_s, duration_s=watch.total_s()
+    )
+
+
+def _install_locked(
+    request: InstallRequest,
+    store: GenerationStore,
+    start: PresentBase,
+    judgement: Judgement,
+    watch: Stopwatch,
+) -> Receipt:
+    recipe = _write_recipe(request.requirements, start, judgement)
+    accelerators = [name for name in recipe.fetched if is_accelerator(name)]
+    if accelerators:
+        raise InstallError(f"refused: {accelerators[0]} may not enter a kernel's own path")
+    _refuse_unwritable(recipe.position, in_process=request.in_process)
+    generation, failures = make_generation(
+        MakeRequest(request.consent, request.limit_s, request.on_step), store, start, recipe, watch
+    )
+    request.on_step("activating")
+    activated = activate(
+        store, generation, "install", requested=request.requirements, in_process=request.in_process
+    )
+    watch.lap("activate")
+    versions = generation.versions
+    sizes = {item.name: item.bytes for item in judgement.plan.add}
+    return Receipt(
+        "install",
+        generation.id,
+        start.id,
+        added=tuple(AddedPackage(name, versions[name], sizes.get(name, 0)) for name in recipe.fetched),
+        path_entry=str(store.site(generation.id)),
+        session_only=activated.session_only,
+        restart_needed=activated.restart_needed,
+        in_process=request.in_process,
+        launchers=activated.launchers,
+        notes=(*activated.notes, *(_describe_failure(each) for each in failures)),
+        plan=judgement.plan,
+        parts_s=watch.parts_s,
+        duration_s=watch.total_s(),
+    )
+
+
+def _write_recipe(requirements: Sequence[str], start: PresentBase, judgement: Judgement) -> Recipe:
+    lock, plan = judgement.lock, judgement.plan
+    assert lock is not None  # a plan that was consented to has one
+    fetched = {item.name for item in plan.add} | {item.name for item in plan.shadows}
+    present = start.generation
+    kept = () if present is None else tuple(name for name in present.versions if name not in fetched)
+    asked = tuple(
+        PastRequest(hide_credentials(item.text), item.name, item.specifier)
+        for item in parse_requirements(requirements)
+    )
+    names = {item.name or item.text for item in asked}
+    before = () if present is None else present.requests
+    before = tuple(item for item in before if (item.name or item.text) not in names)
+    waived = {item.package for item in plan.conflicts} if plan.verdict is PlanVerdict.WAIVER else set()
+    return Recipe(
+        tuple(sorted(fetched)),
+        kept,
+        lock,
+        present,
+        (*before, *asked),
+        tuple(sorted({item.name for item in plan.shadows} | set(present.shadows if present else ()))),
+        tuple(sorted(waived | set(present.waived if present else ()))),
+    )
+
+
+def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
+    """Find out that nothing can be activated before anything is fetched."""
+    if choose_path_file(position, find_path_files()) is None and not in_process:
+        raise InstallError("this interpreter uses no user site: nothing can stand before its base")
+
+
+def _describe_failure(failure: ImportFailure) -> str:
+    return f"{failure.module} of {failure.package} does not import: {failure.reason}"

@@ -1,0 +1,225 @@
+"""Recover what was added, after a restart or on a fresh machine: from an archive, or exactly by its lock."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tierproof.errors import InstallError, UsageError
+from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.record import read_record
+from tierproof.guard.generations.activate import activate
+from tierproof.guard.generations.activation import read_present
+from tierproof.guard.generations.activation_history import read_history
+from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_store import GenerationStore, write_generation
+from tierproof.guard.generations.saved_lock import SavedLock, name_python, read_saved_lock
+from tierproof.guard.judge.conflict import describe_conflicts
+from tierproof.guard.judge.plan import AddedPackage
+from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
+from tierproof.guard.operations.receipt import Receipt
+from tierproof.guard.operations.rollback import capture_other_base
+from tierproof.guard.operations.settle_environment import settle_environment
+from tierproof.guard.resolve.index_settings import read_index_settings
+from tierproof.guard.resolve.lock import read_lock
+from tierproof.guard.resolve.pylock import format_pylock
+from tierproof.guard.stage.archive import (
+    ARCHIVE_NAME,
+    LOCK_NAME,
+    hash_archive,
+    note_digest,
+    read_archive,
+    read_noted_digests,
+)
+from tierproof.guard.stage.assemble import Recipe
+from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
+from tierproof.guard.stage.stage import stage_packages
+from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.stopwatch import Stopwatch
+
+_LOCK_LIMIT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverRequest:
+    """A recovery as asked for.
+
+    Attributes:
+        folder: with what `save` wrote; None for what this environment knows itself.
+        lock: a copy of the lock that the user trusts; None for the one in `folder`.
+        trust: take an archive whose digest nobody vouches for.
+        in_process: the calling process is to see the packages at once.
+        limit_s: seconds that a download may take.
+        on_step: told what is being done, in a few words.
+    """
+
+    folder: Path | None = None
+    lock: Path | None = None
+    trust: bool = False
+    in_process: bool = False
+    limit_s: float = 600.0
+    on_step: Callable[[str], None] = field(default=lambda _: None)
+
+
+def recover(request: RecoverRequest) -> Receipt:
+    """Make what was added present again.
+
+    From an archive nothing is fetched. Without one, or for another kind of interpreter, every package is
+    installed anew in exactly the version and with exactly the hashes of the lock.
+
+    Raises:
+        UsageError: there is nothing to recover from.
+        InstallError: an archive that nobody vouches for, a hostile or damaged one, or packages that do not fit
+            what is installed now.
+    """
+    watch = Stopwatch()
+    store = GenerationStore(find_environment_folder())
+    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+        settle_environment(store)
+        present = read_present(store)
+        staging = store.make_staging()
+        try:
+            generation = _find(request, store, staging)
+            watch.lap("stage")
+            activated = activate(store, generation, "recover", in_process=request.in_process)
+            watch.lap("activate")
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    versions = generation.versions
+    return Receipt(
+        "recover",
+        generation.id,
+        "" if present is None else present.id,
+        added=tuple(AddedPackage(name, version) for name, version in sorted(versions.items())),
+        path_entry=str(store.site(generation.id)),
+        session_only=activated.session_only,
+        restart_needed=activated.restart_needed,
+        in_process=request.in_process,
+        launchers=activated.launchers,
+        notes=activated.notes,
+        parts_s=watch.parts_s,
+        duration_s=watch.total_s(),
+    )
+
+
+def _find(request: RecoverRequest, store: GenerationStore, staging: Path) -> Generation:
+    """Give the generation to recover, in the store and whole."""
+    if request.folder is None and request.lock is None:
+        return _recover_own(request, store, staging)
+    lock_file = request.lock or (request.folder or Path()) / LOCK_NAME
+    saved = read_saved_lock(lock_file)
+    if saved.generation and store.is_whole(saved.generation):
+        generation = store.read(saved.generation)
+        _refuse_unfit(store.path(generation.id), generation, capture_other_base(store))
+        return generation
+    archive = None if request.folder is None else request.folder / ARCHIVE_NAME
+    if archive is not None and archive.is_file() and saved.python in ("", name_python()):
+        request.on_step("unpacking the archive")
+        generation = _unpack(request, archive, saved, staging)
+    else:
+        generation = _install_exactly(request, saved, lock_file.parent, store, staging)
+    return _admit(store, staging, generation)
+
+
+def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path) -> Generation:
+    """Re-attach the generation that this environment had last, mended by its lock where it is damaged."""
+    history = [entry for entry in read_history(store) if not entry.session_only and entry.generation]
+    if not history:
+        raise UsageError(
+            "nothing was ever added to this environment",
+            hint="Name the folder that `tierproof save` wrote to.",
+        )
+    identifier = history[-1].generation
+    if store.is_whole(identifier):
+        generation = store.read(identifier)
+        _refuse_unfit(store.path(identifier), generation, capture_other_base(store))
+        return generation
+    lock_file = store.lock_file(identifier)
+    if not lock_file.is_file():
+        raise InstallError(
+            f"generation {identifier} is damaged, and its lock is gone from {lock_file.parent}",
+            hint="Name the folder that `tierproof save` wrote to, or install again: "
+            + ", ".join(history[-1].packages),
+        )
+    saved = read_saved_lock(lock_file)
+    return _admit(store, staging, _install_exactly(request, saved, lock_file.parent, store, staging))
+
+
+def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: Path) -> Generation:
+    try:
+        digest = hash_archive(archive)
+    except OSError as error:
+        raise InstallError(f"{archive} cannot be read: {error.strerror or error}") from error
+    vouched = {*read_noted_digests(), *([saved.archive_sha256] if request.lock is not None else [])}
+    if request.lock is not None and saved.archive_sha256 and digest != saved.archive_sha256:
+        raise InstallError(
+            f"refused: {archive} is not the archive that {request.lock} was saved with",
+            hint="It was changed or is damaged. Without the folder, --lock alone installs everything anew.",
+        )
+    if digest not in vouched and not request.trust:
+        raise InstallError(
+            f"refused: nothing on this machine vouches for {archive}",
+            hint="Whoever can write to that drive could have changed it. Give a copy of the lock that you trust "
+            "(--lock FILE), or --trust.",
+        )
+    generation = read_archive(archive, staging)
+    note_digest(digest)
+    return generation
+
+
+def _install_exactly(
+    request: RecoverRequest, saved: SavedLock, folder: Path, store: GenerationStore, staging: Path
+) -> Generation:
+    base = capture_other_base(store)
+    names = [name for name in saved.entries if name not in base.by_name or name in saved.shadows]
+    if not names:
+        raise UsageError("everything in that lock is installed here already")
+    request.on_step(f"fetching {len(names)} packages")
+    lock = read_lock(format_pylock(saved.entries[name] for name in names), folder)
+    packages = stage_packages(
+        lock,
+        names,
+        staging,
+        settings=read_index_settings(),
+        interpreter=base.executable,
+        limit_s=request.limit_s,
+    )
+    recipe = Recipe(tuple(names), (), lock, None, saved.requests, saved.shadows, saved.waived)
+    generation = recipe.describe(packages, tried=False)
+    write_generation(staging, generation)
+    return generation
+
+
+def _admit(store: GenerationStore, staging: Path, generation: Generation) -> Generation:
+    base = capture_other_base(store)
+    _refuse_unfit(staging, generation, base)
+    refuse_names(generation.inventory.packages)
+    roots = list(dict.fromkeys(str(item.root) for item in base.installed))
+    yielding = list_yielding(
+        (str(item.root), [entry.path for entry in read_record(item.metadata_path)])
+        for item in base.installed
+        if item.name in generation.shadows
+    )
+    refuse_collisions(staging / "site", generation.inventory.packages, roots, yielding)
+    store.admit(staging, generation.id)
+    return store.read(generation.id)
+
+
+def _refuse_unfit(folder: Path, generation: Generation, base: Base) -> None:
+    """Refuse packages that need what the base has not, or that it has meanwhile itself."""
+    twice = [name for name in generation.versions if name in base.by_name and name not in generation.shadows]
+    if twice:
+        raise InstallError(
+            f"{twice[0]} is part of this base now ({base.version(twice[0])}); the saved one has "
+            f"{generation.versions[twice[0]]}",
+            hint="Install what you need again: it is planned on what is installed now.",
+        )
+    unmet = find_unmet_bounds(folder / "site", base, generation.waived)
+    if unmet:
+        raise InstallError(
+            f"it does not fit what is installed here: {describe_conflicts(unmet[:3], base)}",
+            hint="Install what you need again: it is planned on what is installed now.",
+        )

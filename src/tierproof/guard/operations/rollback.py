@@ -1,0 +1,110 @@
+"""Rollback: make an earlier generation the present one again."""
+
+from __future__ import annotations
+
+from tierproof.errors import InstallError, UsageError
+from tierproof.guard.capture.base import Base, capture_base
+from tierproof.guard.generations.activate import activate
+from tierproof.guard.generations.activation import read_present
+from tierproof.guard.generations.activation_history import Activation, read_history
+from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.judge.conflict import describe_conflicts
+from tierproof.guard.judge.plan import AddedPackage
+from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
+from tierproof.guard.operations.receipt import Receipt
+from tierproof.guard.operations.settle_environment import settle_environment
+from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.stopwatch import Stopwatch
+
+_LOCK_LIMIT_S = 900.0
+
+
+def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
+    """Go back to an entry of the history, or to the one before the present.
+
+    A process that has loaded what the earlier generation holds in another version goes on with what it has;
+    new processes see the earlier one.
+
+    Args:
+        number: of the entry; None for the last that differs from the present.
+        in_process: the calling process is to see it at once, where it may.
+
+    Raises:
+        UsageError: there is no such entry.
+        InstallError: that generation is gone or damaged, or no longer fits what is installed.
+    """
+    watch = Stopwatch()
+    store = GenerationStore(find_environment_folder())
+    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+        settle_environment(store)
+        present = read_present(store)
+        before = "" if present is None else present.id
+        entry = _choose(read_history(store), number, before)
+        target = _read_whole(store, entry) if entry.generation else None
+        if target is not None:
+            refuse_unmet(store, target, capture_other_base(store))
+        activated = activate(store, target, "rollback", requested=entry.requested, in_process=in_process)
+        old = {} if not before or not store.path(before).is_dir() else store.read(before).versions
+    new = {} if target is None else target.versions
+    return Receipt(
+        "rollback",
+        "" if target is None else target.id,
+        before,
+        added=tuple(AddedPackage(name, new[name]) for name in sorted(new) if old.get(name) != new[name]),
+        removed=tuple(sorted(set(old) - set(new))),
+        path_entry="" if target is None else str(store.site(target.id)),
+        session_only=activated.session_only,
+        restart_needed=activated.restart_needed,
+        in_process=in_process,
+        launchers=activated.launchers,
+        notes=activated.notes,
+        parts_s=watch.parts_s,
+        duration_s=watch.total_s(),
+    )
+
+
+def capture_other_base(store: GenerationStore) -> Base:
+    """Capture what is installed without any generation."""
+    import sys
+
+    return capture_base(paths=[entry for entry in sys.path if store.find_by_site(entry) is None])
+
+
+def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> None:
+    """Refuse a generation that no longer fits what is installed.
+
+    Raises:
+        InstallError: it needs what the base has not, or not so.
+    """
+    unmet = find_unmet_bounds(store.site(generation.id), base, generation.waived)
+    if unmet:
+        raise InstallError(
+            f"that generation no longer fits what is installed: {describe_conflicts(unmet[:3], base)}",
+            hint="Install what you need again: it is planned on what is installed now.",
+        )
+
+
+def _choose(history: tuple[Activation, ...], number: int | None, present: str) -> Activation:
+    if number is not None:
+        entry = next((entry for entry in history if entry.number == number), None)
+        if entry is None:
+            raise UsageError(f"the history has no entry {number}", hint="`tierproof history` lists them.")
+        return entry
+    lasting = [entry for entry in history if not entry.session_only]
+    earlier = [entry for entry in lasting if entry.generation != present]
+    if not lasting:
+        raise UsageError("nothing was ever added here", hint="`tierproof install` adds packages.")
+    # Before the first install there was nothing, which is a state to go back to as well.
+    return earlier[-1] if earlier else Activation(0, "", "rollback")
+
+
+def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
+    if not store.is_whole(entry.generation):
+        state = "damaged" if store.path(entry.generation).is_dir() else "removed"
+        raise InstallError(
+            f"generation {entry.generation} is {state}",
+            hint=f"Install it again, exactly: tierproof recover --lock {store.lock_file(entry.generation)}",
+        )
+    return store.read(entry.generation)

@@ -1,0 +1,111 @@
+"""Uninstall: a generation without some packages, and without what only they needed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from tierproof.errors import InstallError, UsageError
+from tierproof.guard.capture.base import capture_base
+from tierproof.guard.generations.activate import activate
+from tierproof.guard.generations.activation import read_present
+from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_store import GenerationStore, write_generation
+from tierproof.guard.judge.unmet_bounds import list_required
+from tierproof.guard.operations.receipt import Receipt
+from tierproof.guard.operations.settle_environment import settle_environment
+from tierproof.guard.stage.assemble import Recipe, keep_needed, link_kept
+from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.stopwatch import Stopwatch
+
+_LOCK_LIMIT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Remainder:
+    """What is left: packages that stay, and what is asked for still."""
+
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
+    """Make the generation without `names`, and without what was added only because of them, the present one.
+
+    Args:
+        names: of added packages; the base's are never touched.
+        in_process: the calling process is to see it at once, where it has loaded nothing that goes.
+
+    Raises:
+        UsageError: one was not added by tierproof, or another added package needs it.
+        InstallError: it could not be carried out; what was there is there still.
+    """
+    watch = Stopwatch()
+    store = GenerationStore(find_environment_folder())
+    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+        settle_environment(store)
+        present = read_present(store)
+        if present is None:
+            raise UsageError(
+                "nothing was added here, so nothing can be taken away", hint="`tierproof list` shows what is."
+            )
+        generation = store.read(present.id)
+        remainder = _choose(store, generation, [canonicalize_name(name) for name in names])
+        smaller = _make(store, generation, remainder) if remainder.kept else None
+        activated = activate(store, smaller, "uninstall", requested=names, in_process=in_process)
+    return Receipt(
+        "uninstall",
+        "" if smaller is None else smaller.id,
+        generation.id,
+        removed=remainder.removed,
+        path_entry="" if smaller is None else str(store.site(smaller.id)),
+        restart_needed=activated.restart_needed,
+        in_process=in_process,
+        launchers=activated.launchers,
+        notes=activated.notes,
+        parts_s=watch.parts_s,
+        duration_s=watch.total_s(),
+    )
+
+
+def _choose(store: GenerationStore, generation: Generation, names: Collection[str]) -> _Remainder:
+    added = generation.versions
+    foreign = [name for name in names if name not in added]
+    if foreign:
+        raise UsageError(
+            f"{foreign[0]} was not added by tierproof",
+            hint=f"Added here: {', '.join(sorted(added)) or 'nothing'}.",
+        )
+    requires = list_required(store.site(generation.id), capture_base())
+    roots = [each.name for each in generation.requests if each.name not in names]
+    needed = keep_needed(generation, requires, roots)
+    for name in names:
+        if name in needed:
+            users = sorted(each for each in needed if name in requires.get(each, ()))
+            raise UsageError(
+                f"{name} is needed by {', '.join(users)}",
+                hint=f"Take that away as well: {' '.join([*names, *users])}",
+            )
+    return _Remainder(tuple(sorted(needed)), tuple(sorted(set(added) - needed)))
+
+
+def _make(store: GenerationStore, present: Generation, remainder: _Remainder) -> Generation:
+    requests = tuple(each for each in present.requests if each.name in remainder.kept)
+    shadows = tuple(name for name in present.shadows if name in remainder.kept)
+    recipe = Recipe((), remainder.kept, None, present, requests, shadows, present.waived)
+    staging = store.make_staging()
+    try:
+        (staging / "site").mkdir()
+        kept = link_kept(store, recipe, staging, {})
+        generation = recipe.describe(kept, tried=present.tried)
+        write_generation(staging, generation)
+        store.admit(staging, generation.id)
+    except OSError as error:
+        raise InstallError(f"{store.folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return store.read(generation.id)

@@ -1,0 +1,1 @@
+"""Resolves a request with uv on top of a base, and reads the lock that uv gives."""

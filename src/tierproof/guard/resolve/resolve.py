@@ -1,0 +1,205 @@
+"""Resolve requirements with uv on a base of which some packages are frozen."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tierproof.errors import PlanError
+from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.declared_bounds import Bound
+from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.resolve.lock import Lock, read_lock
+from tierproof.guard.resolve.run_uv import run_uv
+from tierproof.guard.resolve.stub_wheels import StubWheels
+from tierproof.guard.resolve.uv_config import write_uv_config
+from tierproof.guard.resolve.wheel_tags import rank_tags
+
+DEFAULT_LIMIT_S = 120.0
+# Seconds of resolving after which no better answer is searched: somebody sits before the cell and waits.
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolvable:
+    """No choice of versions satisfies everything; `words` are uv's, for a person only."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """What a resolution may do with the base.
+
+    Attributes:
+        frozen: names that stay at the base's version.
+        preferred: names that stay at the base's version where nothing speaks against it.
+        overridden: names whose version is the base's, whatever anybody declares.
+        constraints: further bounds, as requirement lines.
+    """
+
+    frozen: frozenset[str] = frozenset()
+    preferred: frozenset[str] = frozenset()
+    overridden: frozenset[str] = frozenset()
+    constraints: tuple[str, ...] = ()
+
+
+class Resolver:
+    """Resolves on one base, in a folder of its own. Use `open_resolver`.
+
+    Attributes:
+        base: what is installed.
+        settings: where packages come from.
+        spent_s: seconds that all resolutions so far have taken.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        folder: Path,
+        settings: IndexSettings,
+        allow_build: Collection[str] = (),
+        limit_s: float = DEFAULT_LIMIT_S,
+        exclude_newer: str = "",
+        constraints: Sequence[str] = (),
+    ) -> None:
+        self.base = base
+        self.settings = settings
+        self._allow_build = sorted(allow_build)
+        self._folder = folder
+        self._limit_s = limit_s
+        self._exclude_newer = exclude_newer
+        self._constraints = tuple(constraints)
+        self._stubs = StubWheels(base, folder / "stubs")
+        self._calls = 0
+        self.spent_s = 0.0
+
+    @property
+    def patient(self) -> bool:
+        """Whether there is time to search for a better answer than the one at hand."""
+        return self.spent_s < _PATIENCE_S
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """What the base's packages declare about each other, extras aside."""
+        return self._stubs.bounds
+
+    def resolve(
+        self, lines: Sequence[str], freedom: Freedom, *, dependencies: bool = True
+    ) -> Lock | Unsolvable:
+        """Resolve requirement lines.
+
+        Args:
+            lines: requirements as uv reads them.
+            freedom: what may become of the base.
+            dependencies: whether those of the requirements are resolved as well.
+
+        Raises:
+            PlanError: uv could not work: no network, an index that refuses, no interpreter, too slow.
+        """
+        self._calls += 1
+        folder = self._folder / f"call-{self._calls}"
+        folder.mkdir(parents=True)
+        pins = {name: f"{name}=={self.base.version(name)}" for name in self.base.by_name}
+        # By address, not by version: uv then asks no index for a frozen package, however many there are.
+        frozen = [f"{name} @ {self._stubs.find_stub(name).as_uri()}" for name in sorted(freedom.frozen)]
+        _write_lines(folder / "requirements.in", lines)
+        _write_lines(folder / "constraints.txt", [*frozen, *freedom.constraints, *self._constraints])
+        _write_lines(folder / "overrides.txt", [pins[name] for name in sorted(freedom.overridden)])
+        lock = folder / "pylock.toml"
+        if freedom.preferred:
+            lock.write_text(_describe_preferences(self.base, freedom.preferred), encoding="utf-8")
+        arguments = [*self._arguments(freedom), *write_uv_config(self.settings, folder)]
+        arguments += [] if dependencies else ["--no-deps"]
+        started = time.perf_counter()
+        answer = run_uv(
+            arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
+        )
+        self.spent_s += time.perf_counter() - started
+        if answer.status == 0:
+            tags = rank_tags(self.base.python, self.base.platform)
+            return self._know_stubs(read_lock(lock.read_text(encoding="utf-8"), folder, tags))
+        if answer.status == 1:
+            return Unsolvable(answer.words)
+        raise PlanError(
+            f"the packages could not be resolved: {_first_line(answer.words)}",
+            hint=f"{answer.words}\nCheck the network, the proxy and the index that pip or uv is configured with.",
+        )
+
+    def _arguments(self, freedom: Freedom) -> list[str]:
+        arguments = ["pip", "compile", "requirements.in", "--quiet", "--no-python-downloads"]
+        arguments += [
+            "--python",
+            self.base.executable,
+            "--only-binary",
+            ":all:",
+            "--no-header",
+            "--no-annotate",
+        ]
+        if self.base.platform:
+            arguments += ["--python-version", self.base.python, "--python-platform", self.base.platform]
+        arguments += ["--constraints", "constraints.txt", "--overrides", "overrides.txt"]
+        arguments += ["--format", "pylock.toml", "--output-file", "pylock.toml"]
+        if self._exclude_newer:
+            arguments += ["--exclude-newer", self._exclude_newer]
+        for name in self._allow_build:
+            arguments += ["--no-binary", name]
+        if freedom.preferred:
+            arguments += ["--find-links", str(self._stubs.flat)]
+        if self.settings.no_index:
+            arguments += ["--no-index"]
+        return [*arguments, *self.settings.options]
+
+    def _know_stubs(self, lock: Lock) -> Lock:
+        """Take what came from a stub for the installed package, and not for one from a URL."""
+        flat = self._stubs.flat.as_uri()
+        return Lock(
+            tuple(
+                replace(item, direct=False) if item.url.startswith(flat) else item for item in lock.packages
+            )
+        )
+
+
+@contextmanager
+def open_resolver(
+    base: Base,
+    *,
+    allow_build: Collection[str] = (),
+    limit_s: float = DEFAULT_LIMIT_S,
+    environment: Mapping[str, str] | None = None,
+    settings: IndexSettings | None = None,
+    exclude_newer: str = "",
+    constraints: Sequence[str] = (),
+) -> Iterator[Resolver]:
+    """Give a resolver for `base`; what it writes lies in a temporary folder, removed afterwards.
+
+    Args:
+        base: what is installed.
+        allow_build: names that may be built from source.
+        limit_s: seconds that one resolution may take.
+        environment: where index settings are read; this process's by default.
+        settings: the index settings themselves, in place of those that are configured.
+        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
+        constraints: bounds that hold in every resolution, as requirement lines.
+    """
+    with tempfile.TemporaryDirectory(prefix="tierproof-plan-", ignore_cleanup_errors=True) as folder:
+        told = read_index_settings(environment) if settings is None else settings
+        yield Resolver(base, Path(folder), told, allow_build, limit_s, exclude_newer, constraints)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _describe_preferences(base: Base, names: Collection[str]) -> str:
+    """A lock that exists already: uv keeps the versions it names where it can."""
+    entries = [f'[[packages]]\nname = "{name}"\nversion = "{base.version(name)}"\n' for name in sorted(names)]
+    return "\n".join(['lock-version = "1.0"\ncreated-by = "tierproof"\n', *entries])
+
+
+def _first_line(words: str) -> str:
+    return (words.splitlines() or ["uv said nothing"])[0].removeprefix("error: ")

@@ -1,0 +1,1 @@
+"""Downloads, verifies and tries the packages of a plan before they are activated."""

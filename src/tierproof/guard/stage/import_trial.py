@@ -1,0 +1,161 @@
+"""Try the imports of added packages in a child process before the live kernel sees them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierproof.errors import InstallError
+from tierproof.guard.capture.inventory import PackageFiles
+
+_SUFFIXES = (".so", ".pyd")
+_MOST_TOPS = 8
+
+# Standard library only. Each import is announced before it begins, so that a crash names its module.
+_CHILD = """
+import json, sys
+request = json.loads(sys.argv[1])
+sys.path[:] = request["path"]
+out = open(request["out"], "w", encoding="utf-8")
+def say(**line):
+    out.write(json.dumps(line) + "\\n"); out.flush()
+import importlib
+for name in request["modules"]:
+    say(module=name, state="begun")
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        say(module=name, state="failed", type=type(error).__name__, text=str(error)[:2000],
+            missing=(getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else "")
+    else:
+        say(module=name, state="imported")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFailure:
+    """A module that did not import.
+
+    Attributes:
+        package: normalised name of its distribution.
+        module: what was imported.
+        reason: the error's type and text, or how the child ended.
+        missing: the module that was not found, where that was the reason.
+    """
+
+    package: str
+    module: str
+    reason: str
+    missing: str = ""
+
+
+def try_imports(
+    modules: Mapping[str, Sequence[str]],
+    path: Sequence[str],
+    *,
+    interpreter: str = sys.executable,
+    limit_s: float,
+) -> tuple[ImportFailure, ...]:
+    """Import modules in one child process with exactly this `sys.path`.
+
+    Args:
+        modules: top-level modules by package.
+        path: of the child.
+        interpreter: the child's.
+        limit_s: seconds for all of them.
+
+    Raises:
+        InstallError: they took longer.
+    """
+    owners = {module: package for package, names in modules.items() for module in names}
+    if not owners:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="tierproof-trial-", ignore_cleanup_errors=True) as folder:
+        out = Path(folder) / "said"
+        request = json.dumps({"path": list(path), "modules": list(owners), "out": str(out)})
+        status, words = _run([interpreter, "-c", _CHILD, request], folder, limit_s)
+        said = [json.loads(line) for line in _read_lines(out)]
+    return _judge(owners, said, status, words)
+
+
+def find_modules(files: PackageFiles) -> tuple[str, ...]:
+    """Give the modules that a package puts at the top, and of namespaces those one step below.
+
+    Private ones are left out where there are others.
+    """
+    packages = {path.rpartition("/")[0] for path in files.files if path.endswith("/__init__.py")}
+    found: dict[str, None] = {}
+    for path in files.files:
+        folder, _, file = path.rpartition("/")
+        if not file.endswith((".py", *_SUFFIXES)) or ".dist-info" in folder:
+            continue
+        parts = folder.split("/") if folder else []
+        top = next(
+            ("/".join(parts[:n]) for n in range(1, len(parts) + 1) if "/".join(parts[:n]) in packages), ""
+        )
+        # The first dot of the file, not of the path: `faiss_cpu.libs/` holds libraries, and no module faiss_cpu.
+        module = top or ("/".join([*parts, file.partition(".")[0]]) if len(parts) <= 1 else "")
+        if module and all(part.isidentifier() for part in module.split("/")):
+            found[module.replace("/", ".")] = None
+    shown = [name for name in found if not any(part.startswith("_") for part in name.split("."))]
+    return tuple(sorted(shown or found, key=lambda name: (name.count("."), name)))[:_MOST_TOPS]
+
+
+def _judge(
+    owners: Mapping[str, str], said: Sequence[Mapping[str, str]], status: int, words: str
+) -> tuple[ImportFailure, ...]:
+    failures = []
+    ended = {line["module"] for line in said if line["state"] != "begun"}
+    for line in said:
+        if line["state"] == "failed":
+            reason = f"{line['type']}: {line['text']}"
+            failures.append(ImportFailure(owners[line["module"]], line["module"], reason, line["missing"]))
+    begun = [line["module"] for line in said if line["state"] == "begun" and line["module"] not in ended]
+    if begun:
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        failures.append(ImportFailure(owners[begun[0]], begun[0], f"the import ended the process with {how}"))
+    elif not said:
+        raise InstallError(f"the child process for the import trial did not start: {words.strip()[-500:]}")
+    return tuple(failures)
+
+
+def _run(command: Sequence[str], folder: str, limit_s: float) -> tuple[int, str]:
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        _, words = process.communicate(timeout=limit_s)
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise InstallError(
+                f"the added packages did not import within {limit_s:.0f} seconds in a child process",
+                hint="--no-trial leaves the trial out.",
+            ) from error
+        raise
+    return process.returncode, words
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    return [line for line in lines if line.endswith("\n")]

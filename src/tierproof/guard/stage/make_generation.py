@@ -1,0 +1,167 @@
+"""Make a generation: fetched, verified, tried in a child process, and admitted to the store by one rename."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from tierproof.errors import InstallError
+from tierproof.guard.capture.inventory import PackageFiles
+from tierproof.guard.capture.record import read_record
+from tierproof.guard.generations.future_path import foresee_path
+from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_store import GenerationStore, write_generation
+from tierproof.guard.generations.present_base import PresentBase
+from tierproof.guard.resolve.index_settings import read_index_settings
+from tierproof.guard.stage.assemble import Recipe, link_kept
+from tierproof.guard.stage.consent import Consent
+from tierproof.guard.stage.import_trial import ImportFailure, find_modules, try_imports
+from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
+from tierproof.guard.stage.stage import stage_packages
+from tierproof.guard.system.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True, slots=True)
+class MakeRequest:
+    """How a generation is to be made.
+
+    Attributes:
+        consent: of the user.
+        limit_s: seconds for each of the download and the trial.
+        on_step: told what is being done, in a few words.
+    """
+
+    consent: Consent
+    limit_s: float
+    on_step: Callable[[str], None]
+
+
+def make_generation(
+    request: MakeRequest, store: GenerationStore, start: PresentBase, recipe: Recipe, watch: Stopwatch
+) -> tuple[Generation, tuple[ImportFailure, ...]]:
+    """Give the generation, made now unless it is there already."""
+    known = _find_known(store, recipe, tried=request.consent.trial)
+    if known is not None:
+        watch.lap("stage")
+        return known, ()
+    staging = store.make_staging()
+    try:
+        return _make_in(staging, request, store, start, recipe, watch)
+    except OSError as error:
+        raise InstallError(
+            f"the packages could not be staged in {store.folder}: {error.strerror or error}",
+            hint="Nothing was changed. Is the disk full? `tierproof gc` frees what no process uses.",
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _make_in(
+    staging: Path,
+    request: MakeRequest,
+    store: GenerationStore,
+    start: PresentBase,
+    recipe: Recipe,
+    watch: Stopwatch,
+) -> tuple[Generation, tuple[ImportFailure, ...]]:
+    count = len(recipe.fetched)
+    request.on_step(f"fetching {count} package{'s' if count != 1 else ''}")
+    assert recipe.lock is not None
+    packages = stage_packages(
+        recipe.lock,
+        recipe.fetched,
+        staging,
+        settings=read_index_settings(),
+        interpreter=start.base.executable,
+        limit_s=request.limit_s,
+        allow_build=request.consent.build,
+    )
+    watch.lap("stage")
+    request.on_step("verifying")
+    refuse_names(packages)
+    roots = list_base_roots(store, start)
+    refuse_collisions(staging / "site", packages, roots, _list_yielding(start, recipe.shadows))
+    kept = link_kept(store, recipe, staging, packages)
+    watch.lap("verify")
+    failures: tuple[ImportFailure, ...] = ()
+    if request.consent.trial:
+        request.on_step("trying the imports in a child process")
+        failures = _try(staging, request, store, start, recipe, packages)
+        watch.lap("trial")
+    generation = recipe.describe({**kept, **packages}, tried=request.consent.trial)
+    write_generation(staging, generation)
+    store.admit(staging, generation.id)
+    watch.lap("admit")
+    return store.read(generation.id), failures
+
+
+def _find_known(store: GenerationStore, recipe: Recipe, *, tried: bool) -> Generation | None:
+    """Give the generation of this recipe if it was made before and is whole."""
+    identifier = recipe.foresee_id()
+    if identifier is None or not (store.path(identifier) / "generation.json").is_file():
+        return None
+    known = store.read(identifier)
+    if not store.is_whole(identifier, read=False):
+        return None
+    return known if known.tried or not tried else None
+
+
+def _try(
+    staging: Path,
+    request: MakeRequest,
+    store: GenerationStore,
+    start: PresentBase,
+    recipe: Recipe,
+    packages: Mapping[str, PackageFiles],
+) -> tuple[ImportFailure, ...]:
+    """Import every added module, and what depends on a shadowed package, under the path that will be."""
+    path = foresee_path(store, staging / "site", recipe.position)
+    modules = {name: find_modules(files) for name, files in packages.items()}
+    failures = try_imports(modules, path, interpreter=start.base.executable, limit_s=request.limit_s)
+    provided = {module for names in modules.values() for module in names}
+    requested = {each.name for each in recipe.requests} & set(packages)
+    grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
+    if grave:
+        raise InstallError(
+            f"{grave[0].package} was fetched, but {grave[0].module} does not import here: {grave[0].reason}",
+            hint="Nothing was changed. --no-trial (trial=False) installs it all the same.",
+        )
+    return failures
+
+
+def _is_grave(
+    failure: ImportFailure,
+    requested: Collection[str],
+    provided: Collection[str],
+    modules: Mapping[str, Sequence[str]],
+) -> bool:
+    """A module that wants something optional which nobody brought is no reason to refuse, unless it is the
+    main module of what was asked for.
+    """
+    optional = bool(failure.missing) and failure.missing.partition(".")[0] not in provided
+    is_main = failure.package in requested and failure.module == _find_main(failure.package, modules)
+    return is_main or not optional
+
+
+def _find_main(package: str, modules: Mapping[str, Sequence[str]]) -> str:
+    """Give the module that is named as the package (duckdb, beside adbc_driver_duckdb), else the first."""
+    names = modules[package]
+    return next((name for name in names if canonicalize_name(name) == package), names[0])
+
+
+def list_base_roots(store: GenerationStore, start: PresentBase) -> list[str]:
+    """Give the folders on the path that hold packages of the base."""
+    roots = dict.fromkeys(str(item.root) for item in start.base.installed)
+    return [root for root in roots if store.find_by_site(root) is None]
+
+
+def _list_yielding(start: PresentBase, shadows: Collection[str]) -> frozenset[str]:
+    return list_yielding(
+        (str(item.root), [entry.path for entry in read_record(item.metadata_path)])
+        for item in start.base.installed
+        if item.name in shadows
+    )

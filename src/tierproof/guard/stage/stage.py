@@ -1,0 +1,253 @@
+"""Fetch the packages of a lock into a folder of their own, from wheels, and verify what came."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tierproof.errors import InstallError
+from tierproof.guard.capture.installed import InstalledDistribution, iterate_installed
+from tierproof.guard.capture.inventory import FileStamp, PackageFiles, hash_file
+from tierproof.guard.capture.record import has_digest, read_record
+from tierproof.guard.resolve.index_settings import IndexSettings
+from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.pylock import format_pylock
+from tierproof.guard.resolve.run_uv import run_uv
+from tierproof.guard.resolve.uv_config import write_uv_config
+
+INSTALLER = "tierproof"
+# What wheels call data: uv puts it beside the modules, where it would be importable.
+_DATA_FOLDERS = ("share", "etc", "include", "man")
+_METADATA_FILES = ("RECORD", "REQUESTED", "INSTALLER", "uv_cache.json", "uv_build.json")
+
+
+def stage_packages(
+    lock: Lock,
+    names: Collection[str],
+    folder: Path,
+    *,
+    settings: IndexSettings,
+    interpreter: str,
+    limit_s: float,
+    allow_build: Collection[str] = (),
+) -> dict[str, PackageFiles]:
+    """Install the named packages of a lock into an empty folder, which becomes a generation's folder.
+
+    Afterwards `folder/site` holds the modules, `folder/bin` console scripts and `folder/data` wheel data. Each
+    file was compared with its package's RECORD; the metadata then says `INSTALLER=tierproof` and has no RECORD.
+
+    Args:
+        lock: a resolution; hashes that it names are enforced.
+        names: normalised names of the packages wanted.
+        folder: where to.
+        settings: of the user's package indexes.
+        interpreter: for whose version and platform.
+        limit_s: seconds that the download may take.
+        allow_build: names that may be built from source; building runs their code.
+
+    Returns:
+        the files of each package, by normalised name.
+
+    Raises:
+        InstallError: it could not be fetched, or is not what the lock or its own RECORD says.
+    """
+    site = folder / "site"
+    site.mkdir(parents=True, exist_ok=True)
+    wanted = [item for item in lock.packages if item.name in names]
+    if not wanted:
+        return {}
+    outside = folder / "uv"
+    outside.mkdir()
+    (outside / "pylock.toml").write_text(format_pylock(item.entry for item in wanted), encoding="utf-8")
+    _run_uv(site, outside, settings, interpreter, limit_s, allow_build)
+    shutil.rmtree(outside)
+    (site / ".lock").unlink(missing_ok=True)  # uv's own
+    found = {item.name: item for item in iterate_installed([str(site)])}
+    for item in wanted:
+        got = found.get(item.name)
+        if got is None or (item.version and got.version != item.version and not item.built):
+            raise InstallError(
+                f"{item.name} {item.version} was asked for, and {got.version if got else 'nothing'} came",
+                hint="Its wheel says another name or version than its file name does.",
+            )
+    refuse_special_files(folder)
+    verified = _verify_records(site, found)
+    packages = {}
+    for name, distribution in found.items():
+        _sign(distribution)
+        packages[name] = _move_and_stamp(folder, distribution, verified[name])
+    return packages
+
+
+def refuse_special_files(folder: Path) -> None:
+    """Refuse links, devices, sockets, pipes and set-uid files anywhere in `folder`.
+
+    Raises:
+        InstallError: there is one.
+    """
+    for path in _iterate_files(folder):
+        mode = path.lstat().st_mode
+        kind = ""
+        if stat.S_ISLNK(mode):
+            kind = "a link"
+        elif not stat.S_ISREG(mode):
+            kind = "a special file"
+        elif mode & (stat.S_ISUID | stat.S_ISGID):
+            kind = "a set-uid file"
+        if kind:
+            raise InstallError(
+                f"refused: it contains {kind}, {path.relative_to(folder)}",
+                hint="A package has no need of such a file. Report it to the package's authors.",
+            )
+
+
+def _run_uv(
+    site: Path,
+    outside: Path,
+    settings: IndexSettings,
+    interpreter: str,
+    limit_s: float,
+    allow_build: Collection[str],
+) -> None:
+    arguments = [
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-python-downloads",
+        "--no-progress",
+    ]
+    # A hard link into uv's cache would let a write to an installed file change the cache.
+    arguments += ["--link-mode", "copy", "--python", interpreter, "--target", str(site)]
+    arguments += ["--only-binary", ":all:"]
+    for name in sorted(allow_build):
+        arguments += ["--no-binary", name]
+    arguments += ["--requirements", "pylock.toml", *settings.options, *write_uv_config(settings, outside)]
+    answer = run_uv(
+        arguments, environment=settings.environment, folder=outside, limit_s=limit_s, doing="fetched"
+    )
+    if answer.status != 0:
+        reason = answer.words.removeprefix("error: ")
+        is_full = "os error 28" in reason or "No space left" in reason
+        raise InstallError(
+            f"the packages could not be fetched: {reason}",
+            hint="Nothing was changed. The disk is full; `tierproof gc` frees what no process uses."
+            if is_full
+            else "Nothing was changed. Try again, or look at the package index and the network.",
+        )
+
+
+def _verify_records(
+    site: Path, found: Mapping[str, InstalledDistribution]
+) -> dict[str, dict[str, FileStamp]]:
+    """Compare every file with what the RECORDs claim, and give the stamps of each package's files."""
+    claims = _collect_claims(found)
+    files = {str(path.relative_to(site)): path for path in _iterate_files(site)}
+    _refuse_other_files(claims, files)
+    with ThreadPoolExecutor(4) as pool:
+        stamps = dict(zip(claims, pool.map(lambda path: _stamp(files.get(path)), claims), strict=True))
+    verified: dict[str, dict[str, FileStamp]] = {name: {} for name in found}
+    for path, owners in claims.items():
+        stamp = stamps[path]
+        if stamp is None:
+            continue
+        digests = [digest for _, digest in owners if digest]
+        if digests and not any(_agrees(files[path], stamp, digest) for digest in digests):
+            raise InstallError(f"refused: {path} is not what the RECORD of {owners[0][0]} says")
+        for name, _ in owners:
+            verified[name][path] = stamp
+    return verified
+
+
+def _collect_claims(found: Mapping[str, InstalledDistribution]) -> dict[str, list[tuple[str, str]]]:
+    """Give, for each path that a RECORD names, the packages that name it and the digest that each gives."""
+    claims: dict[str, list[tuple[str, str]]] = {}
+    for name, distribution in found.items():
+        for entry in read_record(distribution.metadata_path):
+            path = os.path.normpath(entry.path)
+            if path.startswith("..") or os.path.isabs(path):  # noqa: PTH117
+                raise InstallError(f"refused: the RECORD of {name} names {entry.path}, outside the package")
+            claims.setdefault(path, []).append((name, entry.digest))
+    return claims
+
+
+def _refuse_other_files(claims: Mapping[str, list[tuple[str, str]]], files: Mapping[str, Path]) -> None:
+    """Refuse files that no RECORD names, and RECORDs that name what is not there."""
+    for path in files:
+        if path not in claims and not path.endswith(".pyc"):
+            raise InstallError(f"refused: no package's RECORD names the file {path}")
+    for path, owners in claims.items():
+        if path not in files and not path.endswith((".pyc", "RECORD")):
+            raise InstallError(f"refused: the RECORD of {owners[0][0]} names {path}, which is absent")
+
+
+def _agrees(path: Path, stamp: FileStamp, digest: str) -> bool:
+    import base64
+
+    algorithm, _, expected = digest.partition("=")
+    if algorithm != "sha256":
+        return has_digest(path, digest)
+    return base64.urlsafe_b64encode(bytes.fromhex(stamp.sha256)).decode().rstrip("=") == expected.rstrip("=")
+
+
+def _stamp(path: Path | None) -> FileStamp | None:
+    return None if path is None else FileStamp(hash_file(path), path.stat().st_size)
+
+
+def _sign(distribution: InstalledDistribution) -> None:
+    """Leave no RECORD, so that pip refuses to uninstall from a generation, and say whose it is."""
+    for name in _METADATA_FILES:
+        (distribution.metadata_path / name).unlink(missing_ok=True)
+    (distribution.metadata_path / "INSTALLER").write_text(f"{INSTALLER}\n", encoding="utf-8")
+
+
+def _move_and_stamp(
+    folder: Path, distribution: InstalledDistribution, stamps: Mapping[str, FileStamp]
+) -> PackageFiles:
+    """Move scripts and data out of the importable folder, and list what belongs to the package."""
+    site = folder / "site"
+    metadata = distribution.metadata_path.name
+    files: dict[str, FileStamp] = {}
+    scripts: dict[str, FileStamp] = {}
+    data: dict[str, FileStamp] = {}
+    for path, stamp in stamps.items():
+        top, _, rest = path.partition(os.sep)
+        if top == metadata and rest in _METADATA_FILES:
+            continue
+        source = site / path
+        relative = path.replace(os.sep, "/")
+        if rest and top in ("bin", "Scripts") and not (site / top / "__init__.py").exists():
+            scripts[f"bin/{rest}"] = stamp
+            _move(source, folder / "bin" / rest)
+        elif rest and top in _DATA_FOLDERS and not path.endswith((".py", ".so")):
+            data[f"data/{relative}"] = stamp
+            _move(source, folder / "data" / path)
+        else:
+            files[relative] = stamp
+    installer = distribution.metadata_path / "INSTALLER"
+    files[f"{metadata}/INSTALLER"] = FileStamp(hash_file(installer), installer.stat().st_size)
+    return PackageFiles(distribution.version, files, scripts, data)
+
+
+def _move(source: Path, target: Path) -> None:
+    if not source.exists():  # two packages own it, and the first has moved it
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
+    folder = source.parent
+    while folder.name != "site" and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _iterate_files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        for name in names:
+            yield Path(root, name)
+        for name in folders:
+            if os.path.islink(os.path.join(root, name)):  # noqa: PTH114, PTH118
+                yield Path(root, name)

@@ -1,0 +1,1 @@
+"""Plans an install on each image, and keeps the answers."""

@@ -1,0 +1,226 @@
+"""Judge one install on one image: what pip would do, and what tierproof would."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from tierproof._version import __version__
+from tierproof.errors import PlanError, UnknownPackageError, UsageError
+from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.commands.pip_command import Action, PipCommand, Program
+from tierproof.guard.foresee.command_wish import Wish, read_settings, read_wish
+from tierproof.guard.foresee.foresee_pip import foresee
+from tierproof.guard.foresee.name_requests import choose_newest
+from tierproof.guard.judge.judge_plan import Judgement, judge_requested
+from tierproof.guard.judge.shadow import list_changed
+from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.resolve.locked_requires import read_locked_requires
+from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
+from tierproof.guard.resolve.run_uv import hide_credentials
+from tierproof.images.base.hosted_base import HostedBase
+from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key, mark_stale
+from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
+
+_NOWHERE = Path("/")
+_INDEX_OPTIONS = ("index-url", "extra-index-url", "find-links", "no-index", "pre")
+
+
+@dataclass(frozen=True)
+class QuestionOptions:
+    """How the index is asked.
+
+    Attributes:
+        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
+        offline: give kept answers of any age and ask nobody.
+        refresh: ask again whatever was kept.
+        allow_build: names that may be built from source.
+        limit_s: seconds that one resolution may take.
+        environment: where index settings are read.
+        cache: of answers.
+    """
+
+    exclude_newer: str = ""
+    offline: bool = False
+    refresh: bool = False
+    allow_build: Collection[str] = ()
+    limit_s: float = DEFAULT_LIMIT_S
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    cache: AnswerCache = field(default_factory=AnswerCache)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One command on one image, after what earlier ones brought."""
+
+    command: PipCommand
+    image: HostedBase
+    earlier: tuple[BroughtPackage, ...]
+    options: QuestionOptions
+
+    @cached_property
+    def wish(self) -> Wish:
+        return read_wish(self.command)
+
+    @cached_property
+    def key(self) -> str:
+        """Names all that the answer rests on but the index; empty where it also rests on what may change."""
+        wish, command = self.wish, self.command
+        if not self.image.content or any(
+            item.line.count("file:") for item in (*wish.resolvable, *wish.built)
+        ):
+            return ""
+        settings = self.settings
+        return make_key(
+            __version__,
+            self.image.content,
+            self.earlier,
+            [item.line for item in wish.resolvable],
+            [item.line for item in wish.built],
+            wish.constraints,
+            wish.unread,
+            replace(command, text="", folder=""),
+            settings.index_urls,
+            settings.find_links,
+            settings.no_index,
+            self.options.exclude_newer,
+            sorted(self.options.allow_build),
+        )
+
+    @cached_property
+    def settings(self) -> IndexSettings:
+        """Where tierproof looks: what is configured for it, unless the command itself names an index."""
+        command, given = self.command, self.wish.options.read_options
+        names_index = command.index_url or command.extra_index_urls or command.find_links or command.no_index
+        if names_index or command.prereleases or any(given.has(name) for name in _INDEX_OPTIONS):
+            return read_settings(command, self.wish.options, self.options.environment)
+        return read_index_settings(self.options.environment)
+
+    @property
+    def on_pypi(self) -> bool:
+        settings = self.settings
+        return len(settings.index_urls) == 1 and settings.defaults_to_pypi and not settings.find_links
+
+
+def judge_install(
+    command: PipCommand,
+    image: HostedBase,
+    options: QuestionOptions,
+    earlier: tuple[BroughtPackage, ...] = (),
+) -> ImageAnswer:
+    """Answer from what was kept while that may be done, else from the index.
+
+    Args:
+        command: as read.
+        image: to judge it on.
+        options: how.
+        earlier: what the installs before it have brought.
+
+    Raises:
+        PlanError: the index cannot be asked, and no answer was kept.
+        UsageError: a requirement cannot be read.
+    """
+    question = _Question(command, image, earlier, options)
+    kept = options.cache.get(question.key) if question.key else None
+    now = dt.datetime.now(dt.UTC)
+    if kept is not None and not options.refresh:
+        if is_fresh(kept, now, on_pypi=question.on_pypi, exclude_newer=options.exclude_newer):
+            return kept
+        if options.offline:
+            return mark_stale(kept, "nobody was asked")
+    if options.offline:
+        raise PlanError(
+            f"no answer is kept for {hide_credentials(command.text)!r} on {image.label}",
+            hint="Ask once without --offline: the answer is then kept.",
+        )
+    try:
+        answer = replace(_ask(question), answered_at=now.isoformat(timespec="seconds"))
+    except UnknownPackageError:
+        raise
+    except PlanError as error:
+        if kept is None:
+            raise
+        return mark_stale(kept, f"it could not be asked for again, {error.message}")
+    if question.key and not image.made.unread:
+        options.cache.put(question.key, answer)
+    return answer
+
+
+def _ask(question: _Question) -> ImageAnswer:
+    command, options = question.command, question.options
+    base = _add(question.image.base, question.earlier)
+    foreseen = foresee(
+        command,
+        base,
+        limit_s=options.limit_s,
+        environment=options.environment,
+        exclude_newer=options.exclude_newer,
+    )
+    own = question.image.base.by_name
+    pip = PipForecast.of(
+        replace(foreseen, changes=tuple(each for each in foreseen.changes if each.name in own))
+    )
+    if problem := _find_problem(command):
+        return ImageAnswer(None, pip, problem)
+    wish = question.wish
+    if wish.unread:
+        raise UsageError(f"cannot read the requirement {wish.unread[0]!r}")
+    judgement = judge_requested(
+        choose_newest((*wish.resolvable, *wish.built), foreseen),
+        base,
+        allow_build=options.allow_build,
+        limit_s=options.limit_s,
+        settings=question.settings,
+        exclude_newer=options.exclude_newer,
+        constraints=wish.constraints,
+    )
+    return ImageAnswer(judgement.plan, pip, brought=_list_brought(judgement, base, options))
+
+
+def _find_problem(command: PipCommand) -> str:
+    """Say why there is nothing to plan."""
+    if command.program is Program.CONDA:
+        return "conda changes the whole environment; what it would do is not worked out"
+    if command.action is Action.UNINSTALL:
+        return "an uninstall: a generation hides nothing of the image, and needs none of this"
+    if command.action is Action.SYNC:
+        return "uv makes a project's environment match its lock; what that would do is not worked out"
+    return ""
+
+
+def _list_brought(judgement: Judgement, base: Base, options: QuestionOptions) -> tuple[BroughtPackage, ...]:
+    """Give what an install in the kernel would bring; what runs isolated brings it nothing."""
+    plan, lock = judgement.plan, judgement.lock
+    if lock is None or plan.verdict.value not in ("additive", "shadow"):
+        return ()
+    changed = set(list_changed(lock, base))
+    return tuple(
+        BroughtPackage(
+            item.name,
+            item.version,
+            tuple(str(each) for each in read_locked_requires(item, options.environment) or ()),
+        )
+        for item in lock.packages
+        if item.version and (item.name not in base.by_name or item.name in changed)
+    )
+
+
+def _add(base: Base, brought: tuple[BroughtPackage, ...]) -> Base:
+    """Give the base with what earlier installs brought; that nobody has loaded it yet is taken for granted."""
+    if not brought:
+        return base
+    names = frozenset(item.name for item in brought)
+    new = tuple(
+        InstalledDistribution(item.name, item.version, _NOWHERE, _NOWHERE, item.requires) for item in brought
+    )
+    return replace(
+        base,
+        installed=(*(item for item in base.installed if item.name not in names), *new),
+        added=base.added | names,
+        replaceable=base.replaceable | names,
+    )

@@ -1,0 +1,1 @@
+"""Finds the install commands of notebooks and requirements files, without running them."""

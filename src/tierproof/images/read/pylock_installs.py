@@ -1,0 +1,50 @@
+"""A lock file of PEP 751 as one install: its packages, each at its version."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from tierproof.errors import UsageError
+from tierproof.guard.commands.pip_command import Action, PipCommand, Program
+from tierproof.guard.resolve.lock import find_url
+from tierproof.images.read.found_install import FoundInstall
+
+
+def read_pylock(path: Path) -> FoundInstall:
+    """Read `path`.
+
+    Raises:
+        UsageError: it cannot be read, or is no lock.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+    packages = document.get("packages")
+    if "lock-version" not in document or not isinstance(packages, list):
+        raise UsageError(
+            f"{path} is no lock file: it has no lock-version or no packages", hint="See PEP 751."
+        )
+    lines = tuple(_spell(entry, number, path) for number, entry in enumerate(packages, 1))
+    if not lines:
+        raise UsageError(f"{path} locks no package")
+    return FoundInstall(PipCommand(Program.PIP, Action.INSTALL, lines, text=path.name), path.name)
+
+
+def _spell(entry: Any, number: int, path: Path) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    if not isinstance(name, str):
+        raise UsageError(f"{path}: package {number} has no name")
+    marker = f" ; {entry['marker']}" if isinstance(entry.get("marker"), str) else ""
+    archive = entry.get("archive")
+    if isinstance(archive, dict) and (url := find_url(archive)):
+        return f"{name} @ {url}{marker}"
+    if isinstance(vcs := entry.get("vcs"), dict) and vcs.get("url"):
+        return f"{name} @ {vcs.get('type', 'git')}+{vcs['url']}@{vcs.get('commit-id', '')}{marker}"
+    if isinstance(entry.get("version"), str):
+        return f"{name}=={entry['version']}{marker}"
+    raise UsageError(f"{path}: nobody tells the version of {name}")

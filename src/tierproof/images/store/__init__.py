@@ -1,0 +1,1 @@
+"""Keeps verified lists on this machine, and fetches new ones from their sources."""

@@ -1,0 +1,1 @@
+"""Comparisons, timelines and reports made from lists and answers."""

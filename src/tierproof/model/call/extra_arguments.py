@@ -1,0 +1,86 @@
+"""Optional arguments that show more of a model: targets that give all positions, and a padding mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.model.call.forward_signature import ForwardSignature
+from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.outputs import OutputPlan
+
+TARGET_NAMES = ("targets", "target", "labels", "y", "tgt_ids")
+_KEEP_NAMES = ("attention_mask", "padding_mask", "pad_mask", "input_mask", "mask", "attn_mask")
+# By these names nothing else is meant than: 1 where a token is, 0 where it is padding.
+_UNMISTAKABLE_NAMES = ("attention_mask", "padding_mask", "input_mask")
+_HIDE_NAMES = ("key_padding_mask", "src_key_padding_mask", "padding_mask", "pad_mask", "mask")
+
+
+def add_targets(
+    signature: ForwardSignature,
+    plan: InputPlan,
+    outputs: OutputPlan,
+    read_outputs: Callable[[InputPlan], OutputPlan],
+) -> tuple[InputPlan, OutputPlan]:
+    """Pass targets to a token model that returns only its last position without them (nanoGPT's way)."""
+    primary = plan.primary_argument
+    if outputs.per_position or primary.role != "tokens" or plan.style == "mapping":
+        return plan, outputs
+    name = next((n for n in TARGET_NAMES if n in signature.optional), None)
+    if name is None:
+        return plan, outputs
+    targets = Argument(name, "targets", primary.shape, torch.int64, high=primary.high, avoid=primary.avoid)
+    extended = replace(plan, arguments=(*plan.arguments, targets), style="keyword")
+    try:
+        found = read_outputs(extended)
+    except Exception:  # noqa: BLE001 - the argument is optional: without it the model works
+        return plan, outputs
+    return (extended, found) if found.per_position else (plan, outputs)
+
+
+def add_padding_mask(
+    model: nn.Module,
+    signature: ForwardSignature,
+    plan: InputPlan,
+    outputs: OutputPlan,
+    device: torch.device,
+    seed: int,
+) -> InputPlan:
+    """Add the padding mask argument whose "nothing is padded" leaves the answer as it is.
+
+    Masks that keep where they are 1 are tried before those that hide where they are True. Where no reading of
+    an unmistakable name leaves the answer alone, the argument is kept as the plan's `unsound_mask`.
+    """
+    if plan.padding or plan.style == "mapping" or len(plan.primary_argument.shape) < 2:
+        return plan
+    if "memory_key_padding_mask" in signature.optional:
+        return plan  # nn.Transformer hides a source only where its memory is hidden too: no one mask does it
+    base = _answer(model, plan, outputs, device, seed)
+    size = plan.primary_argument.shape[plan.length_axis] if plan.has_length else None
+    if size is None:
+        return plan
+    proposals = [(name, "mask", torch.int64) for name in _KEEP_NAMES if name in signature.optional]
+    proposals += [(name, "hide_mask", torch.bool) for name in _HIDE_NAMES if name in signature.optional]
+    proposals += [(name, "mask", torch.bool) for name in _KEEP_NAMES if name in signature.optional]
+    unsound: Argument | None = None
+    for name, role, dtype in proposals:
+        mask = Argument(name, role, ("batch", size), dtype)
+        extended = replace(plan, arguments=(*plan.arguments, mask), style="keyword", padding=name)
+        try:
+            answer = _answer(model, extended, outputs, device, seed)
+        except Exception:  # noqa: BLE001 - this reading of the argument is wrong
+            continue
+        if answer.shape == base.shape and torch.allclose(answer, base, rtol=1e-4, atol=1e-5, equal_nan=True):
+            return extended
+        if role == "mask" and name in _UNMISTAKABLE_NAMES and answer.shape == base.shape and unsound is None:
+            unsound = mask
+    return plan if unsound is None else replace(plan, unsound_mask=unsound)
+
+
+def _answer(
+    model: nn.Module, plan: InputPlan, outputs: OutputPlan, device: torch.device, seed: int
+) -> Tensor:
+    return outputs.select(plan.make(seed=seed, device=device).run(model))

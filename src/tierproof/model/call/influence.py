@@ -1,0 +1,83 @@
+"""Which input position moves which output position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import Argument
+
+# A change below this share of the output's spread is rounding, not influence (anchored on healthy models).
+MOVED_RELATIVE = 1e-4
+
+InfluenceMap = tuple[tuple[bool, ...], ...]
+
+
+def perturb_position(argument: Argument, tensor: Tensor, axis: int, position: int) -> Tensor:
+    """Change the input at one position along `axis` in every row: another id, or another float.
+
+    Token ids move by one inside the argument's range, around ids to avoid; floats are shifted by 1.5.
+    """
+    changed = tensor.clone()
+    index = [slice(None)] * tensor.dim()
+    index[axis] = slice(position, position + 1)
+    here = changed[tuple(index)]
+    if tensor.is_floating_point():
+        here += 1.5
+        return changed
+    span = max(argument.high - argument.low, 1)
+    other = (here - argument.low + 1) % span + argument.low
+    for _ in range(min(span, len(argument.avoid) + 1)):
+        bad = torch.zeros_like(other, dtype=torch.bool)
+        for token in argument.avoid:
+            bad |= other == token
+        if not bool(bad.any()):
+            break
+        other = torch.where(bad, (other - argument.low + 1) % span + argument.low, other)
+    changed[tuple(index)] = other
+    return changed
+
+
+def measure_influence(
+    answer: Callable[[Call], Tensor],
+    call: Call,
+    argument: Argument,
+    input_axis: int,
+    output_axis: int,
+) -> InfluenceMap:
+    """Measure influence[i][j]: whether input position j moves output position i.
+
+    Args:
+        answer: runs the model on a call; called once per position and once more.
+        call: at a short length; the number of positions is read off its tensor.
+        argument: the argument that is perturbed.
+        input_axis: its length axis.
+        output_axis: the answer's length axis.
+
+    Returns:
+        Rows for output positions, columns for input positions; empty when an answer is not finite.
+    """
+    tensor = call.tensors[argument.name]
+    base = answer(call)
+    if base.numel() == 0 or not bool(torch.isfinite(base).all()):
+        return ()
+    scale = float(base.float().std()) if base.numel() > 1 else 1.0
+    threshold = MOVED_RELATIVE * (scale or 1.0)
+    columns = []
+    for position in range(tensor.shape[input_axis]):
+        moved = answer(
+            call.with_argument(argument.name, perturb_position(argument, tensor, input_axis, position))
+        )
+        if moved.shape != base.shape:
+            return ()
+        difference = (moved - base).abs().float().movedim(output_axis, 0).flatten(1).amax(dim=1)
+        columns.append([not bool(value <= threshold) for value in difference])
+    return tuple(zip(*columns, strict=True))
+
+
+def is_causal(influence: InfluenceMap) -> bool:
+    """No output position is moved by a later input."""
+    return not any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if j > i)

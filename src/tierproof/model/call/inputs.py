@@ -1,0 +1,180 @@
+"""How a model is called: a plan that makes concrete calls of any batch size and length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tierproof.model.call.call import Call
+
+BATCH, LENGTH, TARGET_LENGTH = "batch", "length", "target_length"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One tensor argument of the forward pass.
+
+    Attributes:
+        name: the forward parameter (or dict key) it is passed as.
+        role: tokens, mask (1 = keep), hide_mask (True = hidden), targets, floats, image, audio or ids.
+        shape: sizes, where "batch", "length" and "target_length" stand for what a call asks for.
+        dtype: of the tensor.
+        high: for integers, values are drawn from [low, high).
+        low: see `high`.
+        avoid: ids that are never drawn (padding and other special tokens).
+        sample: a tensor the user gave; values are drawn from it instead.
+    """
+
+    name: str
+    role: str
+    shape: tuple[str | int, ...]
+    dtype: torch.dtype
+    high: int = 1
+    low: int = 0
+    avoid: frozenset[int] = frozenset()
+    sample: Tensor | None = None
+
+    def draw(self, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
+        """Draw one tensor of this argument for the given sizes, on the CPU."""
+        shape = tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
+        if self.sample is not None:
+            return self._draw_from_sample(self.sample, shape, generator)
+        if self.role == "mask":
+            return torch.ones(shape, dtype=self.dtype)
+        if self.role == "hide_mask":
+            return torch.zeros(shape, dtype=self.dtype)
+        if self.dtype.is_floating_point:
+            return torch.randn(shape, generator=generator).to(self.dtype)
+        values = torch.randint(self.low, max(self.high, self.low + 1), shape, generator=generator)
+        if self.avoid:
+            allowed = [token for token in range(self.low, self.high) if token not in self.avoid]
+            if allowed and len(allowed) < self.high - self.low:
+                values = torch.tensor(allowed)[values % len(allowed)]
+        return values.to(self.dtype)
+
+    def _draw_from_sample(self, sample: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        if tuple(sample.shape) == shape:
+            return sample.detach().cpu().clone()
+        values = sample.detach().cpu()
+        for axis, size in enumerate(shape):
+            index = torch.arange(size) % values.shape[axis]
+            values = values.index_select(axis, index)
+        if values.dtype.is_floating_point:
+            values = values + 0.01 * torch.randn(shape, generator=generator).to(values.dtype)
+        return values.clone()
+
+    def describe(self) -> str:
+        """One line for the report."""
+        sizes = ", ".join(str(size) for size in self.shape)
+        dtype = str(self.dtype).removeprefix("torch.")
+        domain = f" in [{self.low}, {self.high})" if self.role in ("tokens", "ids", "targets") else ""
+        return f"{self.name}: {dtype}[{sizes}]{domain} ({self.role})"
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """How to call a model, worked out once and shown in the report.
+
+    Attributes:
+        arguments: in call order.
+        style: positional, keyword or mapping.
+        primary: name of the argument the outputs are about (tokens, image, floats).
+        default_batch, default_length: sizes that were seen to work.
+        max_length: the longest length the model declares; None where it declares none.
+        min_length: the shortest that makes sense (1 for tokens).
+        constants: further keyword arguments passed as they are (`return_dict=True`).
+        assumptions: what could not be known, in words.
+        padding: name of the padding mask argument, empty where there is none.
+        pad_token_id: None where unknown.
+        unsound_mask: a padding mask that is accepted and changes the answer although it hides nothing; it is
+            not among `arguments`.
+    """
+
+    arguments: tuple[Argument, ...]
+    primary: str
+    style: str = "keyword"
+    default_batch: int = 2
+    default_length: int = 16
+    max_length: int | None = None
+    max_length_source: str = ""
+    min_length: int = 1
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+    padding: str = ""
+    pad_token_id: int | None = None
+    unsound_mask: Argument | None = None
+
+    def make(
+        self,
+        *,
+        batch: int | None = None,
+        length: int | None = None,
+        target_length: int | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> Call:
+        """Make a concrete call; equal arguments give equal tensors."""
+        generator = torch.Generator().manual_seed(seed)
+        length = self.default_length if length is None else length
+        sizes = {
+            BATCH: self.default_batch if batch is None else batch,
+            LENGTH: length,
+            TARGET_LENGTH: length if target_length is None else target_length,
+        }
+        # A forward may have set another default device; the draws are made on the CPU all the same.
+        with torch.device("cpu"):
+            drawn = {argument.name: argument.draw(sizes, generator) for argument in self.arguments}
+        values = {name: tensor.to(device) for name, tensor in drawn.items()}
+        return Call(values, self.style, self.constants)
+
+    def argument(self, name: str) -> Argument:
+        """The argument of that name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for argument in self.arguments:
+            if argument.name == name:
+                return argument
+        raise KeyError(name)
+
+    @property
+    def primary_argument(self) -> Argument:
+        """The argument the outputs are about."""
+        return self.argument(self.primary)
+
+    @property
+    def has_length(self) -> bool:
+        """Whether the primary argument has a length axis that can be varied."""
+        return LENGTH in self.primary_argument.shape
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the primary argument has a batch axis."""
+        return BATCH in self.primary_argument.shape
+
+    @property
+    def batch_axis(self) -> int:
+        """Axis of the batch in the primary argument (1 for a default nn.Transformer)."""
+        return self.primary_argument.shape.index(BATCH)
+
+    @property
+    def length_axis(self) -> int:
+        """Axis of the length in the primary argument."""
+        return self.primary_argument.shape.index(LENGTH)
+
+    def clip_length(self, length: int) -> int:
+        """The nearest length the model declares to accept."""
+        if self.max_length is not None:
+            length = min(length, self.max_length)
+        return max(length, self.min_length)
+
+    def with_argument(self, changed: Argument) -> InputPlan:
+        """The same plan with the argument of that name replaced."""
+        return replace(
+            self, arguments=tuple(changed if a.name == changed.name else a for a in self.arguments)
+        )

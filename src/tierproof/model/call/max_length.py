@@ -1,0 +1,138 @@
+"""The longest input a model declares to accept, and where it says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.model.call.spec import ModelSpec
+
+_ATTRIBUTES = (
+    "max_position_embeddings",
+    "n_positions",
+    "n_ctx",
+    "block_size",
+    "context_length",
+    "max_seq_len",
+    "max_seq_length",
+    "max_sequence_length",
+    "max_len",
+    "max_length",
+    "maxlen",
+    "seq_len",
+    "seq_length",
+    "sequence_length",
+    "context_size",
+    "ctx_len",
+    "max_context",
+    "max_positions",
+    "max_target_positions",
+)
+_POSITION_NAME = re.compile(r"(^|[._])(pos|wpe|pe$|position)", re.IGNORECASE)
+
+
+def find_max_length(model: nn.Module, spec: ModelSpec, table_rows: list[int]) -> tuple[int | None, str]:
+    """Find the declared maximum length.
+
+    The first of these that speaks: the spec; a config or an attribute (`block_size`, `max_len`, …) of the
+    model or a submodule; square mask buffers; position tables (looked up, or parameters named for it).
+
+    Args:
+        table_rows: sizes of the tables that a probe saw read at consecutive positions.
+
+    Returns:
+        The maximum and its source in words, or (None, "").
+    """
+    if spec.max_length is not None:
+        return spec.max_length, "ModelSpec.max_length"
+    config: Any = getattr(model, "config", None)
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for holder, name in ((config, "config"), (text, "text config"), (model, type(model).__name__)):
+        found = _read_attributes(holder)
+        if found:
+            return _subtract_position_offset(model, found[1], f"{name}.{found[0]}")
+    nested = [
+        (found[1], f"{path}.{found[0]}")
+        for path, module in model.named_modules()
+        if path and (found := _read_attributes(module))
+    ]
+    masks = [
+        (tensor.shape[-1], f"mask buffer {path}")
+        for path, tensor in model.named_buffers()
+        if is_triangular_mask(tensor)
+    ]
+    tables = [(rows, "position table") for rows in table_rows] + _named_tables(model)
+    declared = nested + masks
+    if declared:
+        return max(declared)
+    return min(tables) if tables else (None, "")
+
+
+def _read_attributes(holder: Any) -> tuple[str, int] | None:
+    if holder is None:
+        return None
+    for name in _ATTRIBUTES:
+        if isinstance(holder, nn.Module) and name in ("max_length", "seq_len") and name not in vars(holder):
+            continue
+        value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and 1 < value < 10_000_000:
+            return name, value
+    return None
+
+
+def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tuple[int, str]:
+    """RoBERTa-like tables begin after the padding index: their last positions cannot be used."""
+    for path, module in model.named_modules():
+        padding = getattr(module, "padding_idx", None)  # also of tables that are no nn.Embedding, as I-BERT's
+        weight = getattr(module, "weight", None)
+        if (
+            "position" in path
+            and isinstance(padding, int)
+            and isinstance(weight, Tensor)
+            and weight.dim() == 2
+            and weight.shape[0] == length
+        ):
+            offset = padding + 1
+            return length - offset, f"{source} less the {offset} rows up to padding_idx"
+    return length, source
+
+
+def is_triangular_mask(tensor: Tensor) -> bool:
+    """Whether a tensor is one square mask, of any leading ones, whose pattern is a triangle."""
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return False
+    if tensor.dim() < 2 or tensor.shape[-1] != tensor.shape[-2] or tensor.shape[-1] < 2 or tensor.is_meta:
+        return False
+    if tensor.numel() != tensor.shape[-1] ** 2:
+        return False
+    square = tensor.reshape(tensor.shape[-2:])
+    return _is_triangular(square)
+
+
+def _is_triangular(square: Tensor) -> bool:
+    corner = square[0, 0]
+    pattern = square != corner
+    size = square.shape[-1]
+    ones = torch.ones(size, size, dtype=torch.bool, device=square.device)
+    triangles = [ones.triu(1), ones.tril(-1), ones.triu(2), ones.tril(-2), ones.triu(), ones.tril()]
+    complement = ~pattern
+    return bool(pattern.any()) and any(
+        torch.equal(pattern, t) or torch.equal(complement, t) for t in triangles
+    )
+
+
+def _named_tables(model: nn.Module) -> list[tuple[int, str]]:
+    found = []
+    for path, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        name = path.rsplit(".", 1)[-1] if not path.endswith("weight") else path
+        if not _POSITION_NAME.search(name) or not tensor.is_floating_point() or tensor.dim() not in (2, 3):
+            continue
+        sizes = tensor.shape[:-1]
+        length = max(sizes)
+        if length > 1 and min(sizes, default=1) in (1, length):
+            found.append((length, f"position table {path}"))
+    return found

@@ -1,0 +1,1 @@
+"""Measures time, memory and floating-point operations, and forecasts those of training."""

@@ -1,0 +1,54 @@
+"""How long one training step of a model takes, measured on the spot."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.objective import compute_objective
+
+# A backward pass costs about twice a forward pass (two products for each one of the forward).
+_FORWARDS_PER_STEP = 3.0
+# Costs are stated in steps of at least this length: some checks try long inputs whatever the default is.
+_LEAST_LENGTH = 128
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds of one training step of the default call; `trained` is False where forward times three stands in."""
+
+    seconds: float
+    trained: bool
+
+
+def measure_step_time(subject: Subject, seed: int) -> StepTime:
+    """Time one forward and backward pass of the default batch, at its length or at 128 if that is more.
+
+    Where the model cannot be trained, forward passes alone are timed.
+
+    Gradients and state that a forward pass changes are the caller's to put back.
+
+    Raises:
+        Exception: what the model raises on the default call in evaluation mode.
+    """
+    inputs = subject.inputs
+    longer = inputs.clip_length(max(inputs.default_length, _LEAST_LENGTH)) if inputs.has_length else None
+    call = subject.make_call(length=longer, target_length=longer, seed=seed)
+    subject.model.train()
+    began = time.perf_counter()
+    try:
+        with torch.enable_grad():
+            objective = compute_objective(subject.forward(call), subject, seed)
+            if objective.requires_grad:
+                objective.backward()  # type: ignore[no-untyped-call]
+                return StepTime(time.perf_counter() - began, trained=True)
+    except Exception:  # noqa: BLE001 - a step that fails is for T1-GRAD to tell; its time is still wanted
+        subject.model.eval()
+        call = subject.make_call(seed=seed)
+    began = time.perf_counter()
+    with torch.no_grad():
+        subject.forward(call)
+    return StepTime(_FORWARDS_PER_STEP * (time.perf_counter() - began), trained=False)

@@ -1,0 +1,196 @@
+"""Work out what a model is: declared evidence beside measured evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from tierproof.core.report import TraitEvidence
+from tierproof.model.call.call import Call
+from tierproof.model.call.forward_signature import read_signature
+from tierproof.model.call.influence import InfluenceMap, is_causal, measure_influence
+from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, InputPlan
+from tierproof.model.call.outputs import OutputPlan
+from tierproof.model.call.spec import ModelSpec
+from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.describe.declared_causality import (
+    count_tied,
+    find_declared_causality,
+    has_norm_over_batch,
+)
+from tierproof.model.describe.evidence.collect import describe_layout, describe_model
+from tierproof.model.describe.traits import Traits
+from tierproof.model.describe.transformers_kind import find_transformers_kind
+from tierproof.model.observe.embedding_probe import Lookups
+from tierproof.model.observe.forward_census import take_census
+
+# Long enough to tell an offset of one or two from a full mask, short enough to cost a tenth of a step.
+_INFLUENCE_LENGTH = 8
+
+
+def measure_traits(
+    model: nn.Module,
+    spec: ModelSpec,
+    inputs: InputPlan,
+    outputs: OutputPlan,
+    lookups: Lookups,
+    answer: Callable[[Call], Tensor],
+    make_call: Callable[[int], Call],
+) -> Traits:
+    """Work out the traits.
+
+    Args:
+        answer: runs the model (eval, no gradients) and gives the answer.
+        make_call: makes a call of batch 1 at a given length.
+    """
+    kind = spec.kind or (find_transformers_kind(model) if is_transformers_model(model) else None)
+    declared, declared_by = find_declared_causality(model, spec, kind, lookups)
+    influence = _measure(inputs, outputs, answer, make_call)
+    positions_mix = any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j)
+    measured = is_causal(influence) if positions_mix else None
+    encoder_decoder = kind == "encoder-decoder" or _has_two_sequences(inputs)
+    kind = kind or _guess_kind(inputs, outputs, encoder_decoder, declared, measured)
+    positions = _find_positions(model, lookups)
+    recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules()) or _is_state_space(model)
+    cache = _accepts_cache(model)
+    call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
+    census = take_census(model, lambda: answer(call))
+    described = (
+        *describe_model(model, census, lookups, positions=positions, recurrent=recurrent, cache=cache),
+        *describe_layout(model, census, inputs, outputs, encoder_decoder=encoder_decoder),
+    )
+    return Traits(
+        kind=kind,
+        causal_declared=declared,
+        causal_measured=measured,
+        influence=influence,
+        vocab_size=next((a.high for a in inputs.arguments if a.role == "tokens"), None),
+        max_length=inputs.max_length,
+        positions=positions,
+        encoder_decoder=encoder_decoder,
+        experts=_has_experts(model),
+        recurrent=recurrent,
+        cache=cache,
+        tied=count_tied(model) > 0,
+        batch_norm=has_norm_over_batch(model),
+        pooled=not outputs.per_position,
+        evidence=(
+            *_collect_evidence(declared, declared_by, influence, inputs),
+            *described,
+        ),
+    )
+
+
+def _measure(
+    inputs: InputPlan,
+    outputs: OutputPlan,
+    answer: Callable[[Call], Tensor],
+    make_call: Callable[[int], Call],
+) -> InfluenceMap:
+    if not outputs.per_position:
+        return ()
+    size = str(outputs.axes[outputs.length_axis])
+    followed = next((a for a in inputs.arguments if size in a.shape and a.role in ("tokens", "floats")), None)
+    if followed is None:
+        return ()
+    call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
+    if call.tensors[followed.name].is_meta:
+        return ()
+    return measure_influence(answer, call, followed, followed.shape.index(size), outputs.length_axis)
+
+
+def _has_two_sequences(inputs: InputPlan) -> bool:
+    followers = [a for a in inputs.arguments if TARGET_LENGTH in a.shape and a.role in ("tokens", "floats")]
+    return LENGTH in inputs.primary_argument.shape and bool(followers)
+
+
+def _guess_kind(
+    inputs: InputPlan,
+    outputs: OutputPlan,
+    encoder_decoder: bool,
+    declared: bool | None,
+    measured: bool | None,
+) -> str:
+    if encoder_decoder:
+        return "encoder-decoder"
+    role = inputs.primary_argument.role
+    if role == "image":
+        return "vision"
+    if role in ("floats", "audio"):
+        return "sequence"
+    if role != "tokens":
+        return "unknown"
+    causal = declared if declared is not None else measured
+    if causal is None:
+        causal = outputs.role == "logits"
+    return "causal-lm" if causal and outputs.role != "pooled" else "encoder"
+
+
+def _find_positions(model: nn.Module, lookups: Lookups) -> str:
+    names = " ".join(path.lower() for path, _ in model.named_modules())
+    tensors = " ".join(path.lower() for path, _ in model.named_parameters())
+    if "rotary" in names or "rope" in names:
+        return "rotary"
+    if lookups.position_rows or "pos_emb" in tensors or "position_embedding" in tensors or "wpe" in tensors:
+        return "learned"
+    if "relative" in names or "relative" in tensors:
+        return "relative"
+    if any(path.rsplit(".", 1)[-1].lower() in ("pe", "pos_encoding") for path, _ in model.named_buffers()):
+        return "sinusoidal"
+    return "unknown"
+
+
+def _has_experts(model: nn.Module) -> bool:
+    config = getattr(model, "config", None)
+    named = any("router" in path or "experts" in path for path, _ in model.named_modules())
+    counts = ("num_local_experts", "num_experts", "n_routed_experts")
+    return named or any((getattr(config, name, 0) or 0) > 1 for name in counts)
+
+
+def _is_state_space(model: nn.Module) -> bool:
+    model_type = str(getattr(getattr(model, "config", None), "model_type", ""))
+    return any(word in model_type for word in ("mamba", "rwkv", "xlstm", "recurrent"))
+
+
+def _accepts_cache(model: nn.Module) -> bool:
+    signature = read_signature(model)
+    return any(name in signature for name in ("past_key_values", "cache", "cache_params"))
+
+
+def _collect_evidence(
+    declared: bool | None,
+    declared_by: str,
+    influence: InfluenceMap,
+    inputs: InputPlan,
+) -> tuple[TraitEvidence, ...]:
+    evidence = []
+    if declared is not None or influence:
+        said = "" if declared is None else f"{'causal' if declared else 'not causal'}: {declared_by}"
+        evidence.append(TraitEvidence("causal", said, _describe_influence(influence)))
+    if inputs.max_length is not None:
+        evidence.append(
+            TraitEvidence("maximum length", f"{inputs.max_length}: {inputs.max_length_source}", "")
+        )
+    evidence += [
+        TraitEvidence(f"vocabulary of {argument.name}", "", f"{argument.high} rows are looked up")
+        for argument in inputs.arguments
+        if argument.role == "tokens" and argument.high > 2
+    ]
+    if inputs.has_batch:
+        said = "batch_first=False" if inputs.batch_axis else ""
+        evidence.append(TraitEvidence("batch axis", said, f"axis {inputs.batch_axis}"))
+    if inputs.padding:
+        evidence.append(TraitEvidence("padding mask", f"argument {inputs.padding}", ""))
+    return tuple(evidence)
+
+
+def _describe_influence(influence: InfluenceMap) -> str:
+    if not influence:
+        return ""
+    if not any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j):
+        return "positions do not mix"
+    later = [(i, j) for i, row in enumerate(influence) for j, moved in enumerate(row) if moved and j > i]
+    if not later:
+        return "causal: no output moves with a later input"
+    return f"not causal: outputs move with inputs up to {max(j - i for i, j in later)} positions later"

@@ -1,0 +1,54 @@
+"""The subject of the checks: a model with how it is called and what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.outputs import OutputPlan
+from tierproof.model.call.spec import ModelSpec
+from tierproof.model.describe.shared_passes import SharedPasses
+from tierproof.model.describe.traits import Traits
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loaded model, ready to be checked. The model is on `device` and in the user's own modes.
+
+    `passes` keeps what the model's answers showed already; a subject made by `dataclasses.replace` has its own.
+    """
+
+    model: nn.Module
+    target: str
+    spec: ModelSpec
+    inputs: InputPlan
+    outputs: OutputPlan
+    traits: Traits
+    device: torch.device
+    passes: SharedPasses = field(default_factory=SharedPasses, init=False, repr=False, compare=False)
+
+    def make_call(
+        self,
+        *,
+        batch: int | None = None,
+        length: int | None = None,
+        seed: int = 0,
+        target_length: int | None = None,
+    ) -> Call:
+        """A concrete call on the model's device."""
+        return self.inputs.make(
+            batch=batch, length=length, target_length=target_length, seed=seed, device=self.device
+        )
+
+    def answer(self, call: Call) -> Tensor:
+        """Run the model (in whatever mode it is) and give the answer's tensor."""
+        return self.outputs.select(call.run(self.model))
+
+    def forward(self, call: Call) -> Any:
+        """Run the model and give everything it returns."""
+        return call.run(self.model)

@@ -1,0 +1,1 @@
+"""Runs backward passes and compares gradients with finite differences."""

@@ -1,0 +1,154 @@
+"""Compare backward with the forward it claims to differentiate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from tierproof.model.call.substitution import draw_noise
+
+# Relative to each parameter's root mean square. In pure float64 the first step is exact to 1e-8; models that
+# compute a softmax, norm or rotary table in float32 inside need the larger ones to rise above its rounding.
+STEPS_FLOAT64 = (1e-4, 1e-3, 3e-3, 1e-2)
+STEPS_FLOAT32 = (1e-2, 2e-2, 5e-3)
+# Tried last, and only to acquit: beside a vector of 1e-6 whose norm is taken, as in MobileViT when it is new, all
+# the steps above are far away and agree on a slope of nothing.
+FINER_STEPS_FLOAT64 = (1e-5, 1e-6, 1e-7)
+# Where no step moves the objective at all, a change of less than this share of it is lost in a part that is computed
+# in float32 (a softmax, a norm), whatever the dtype of the rest.
+_DROWNED = 1e-6
+# Steps that must agree before a disagreement with backward is believed: in float64 all of them, because a norm
+# of a vector near zero bends so sharply that only the finest step begins to see its slope.
+_WITNESSES = 4
+# Finer steps that come this much nearer to backward than the coarse ones are speak for it.
+_ACQUITTAL = 0.3
+# A derivative this small beside the objective itself is rounding, by backward as by differences.
+_NOTHING = 1e-10
+
+Evaluate = Callable[[Mapping[str, Tensor]], float]
+
+
+@dataclass(frozen=True)
+class DirectionalDerivative:
+    """A derivative along one random direction, by backward and by central differences.
+
+    Attributes:
+        analytic: what backward says.
+        numeric: the difference quotient.
+        scale: the size a derivative along such a direction is expected to have; mismatches are relative
+            to it, because a single one may be close to zero by chance.
+        spread: relative disagreement between steps; large where the function has kinks or jumps, or where
+            rounding drowns the difference.
+    """
+
+    analytic: float
+    numeric: float
+    scale: float
+    spread: float
+
+    @property
+    def mismatch(self) -> float:
+        """Distance between the two, relative to `scale`."""
+        return abs(self.numeric - self.analytic) / self.scale if self.scale > 0 else 0.0
+
+
+def compare_along_direction(
+    evaluate: Evaluate,
+    parameters: Mapping[str, Tensor],
+    gradients: Mapping[str, Tensor | None],
+    names: Iterable[str],
+    *,
+    still_rows: Mapping[str, int],
+    seed: int,
+    steps: tuple[float, ...],
+    finer_steps: tuple[float, ...] = (),
+    tolerance: float,
+) -> DirectionalDerivative:
+    """Differentiate the objective along one random direction in the named parameters.
+
+    Args:
+        evaluate: gives the objective for replaced parameters (those not replaced keep their values).
+        parameters: the point, by name.
+        gradients: what backward gave there; None counts as zero.
+        names: the parameters that move.
+        still_rows: for some of them a row that must not move (it gets no gradient by request).
+        seed: of the direction.
+        steps: tried in order until one agrees with backward within `tolerance`.
+        finer_steps: tried after them; they count only where they agree.
+        tolerance: relative mismatch that ends the search.
+    """
+    direction = _draw_direction(parameters, names, still_rows, seed)
+    analytic, variance = _project(gradients, direction)
+    quotients: list[float] = []
+    means: list[float] = []
+    for size in (*steps, *finer_steps):
+        with torch.no_grad():
+            above = evaluate({n: parameters[n] + size * d for n, d in direction.items()})
+            below = evaluate({n: parameters[n] - size * d for n, d in direction.items()})
+        quotient = (above - below) / (2 * size)
+        quotients.append(quotient)
+        means.append((above + below) / 2)
+        scale = max(variance**0.5, abs(analytic), abs(quotient))
+        if scale <= _NOTHING * max(abs(above), abs(below)):
+            return DirectionalDerivative(analytic, quotient, 0.0, 0.0)
+        if abs(quotient - analytic) <= tolerance * scale:
+            return DirectionalDerivative(analytic, quotient, scale, 0.0)
+    if not any(quotients[: len(steps)]) and 2 * max(steps) * abs(analytic) <= _DROWNED * abs(means[0]):
+        return DirectionalDerivative(analytic, 0.0, max(variance**0.5, abs(analytic)), float("inf"))
+    bend = 0.0
+    if finer_steps:
+        # The finest of all steps drown in rounding, so the bend is read where the first ones meet the finer.
+        with torch.no_grad():
+            centre = evaluate({name: parameters[name] for name in direction})
+        bend = min(
+            abs(means[at] - centre) * 2 / size for at, size in ((0, steps[0]), (len(steps), finer_steps[0]))
+        )
+    settled = _settle(analytic, variance**0.5, quotients[: len(steps)], bend)
+    nearest = min((abs(q - analytic) for q in quotients[len(steps) :]), default=math.inf)
+    if nearest < _ACQUITTAL * abs(settled.numeric - analytic):
+        # Fine steps go over to backward's side: the coarse ones agree on the flat of a function that is steep near by.
+        return replace(settled, spread=math.inf)
+    return settled
+
+
+def _draw_direction(
+    parameters: Mapping[str, Tensor], names: Iterable[str], still_rows: Mapping[str, int], seed: int
+) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    direction = {name: draw_noise(parameters[name], generator) for name in names}
+    for name, row in still_rows.items():
+        if name in direction:
+            direction[name][row] = 0.0
+    return direction
+
+
+def _project(gradients: Mapping[str, Tensor | None], direction: Mapping[str, Tensor]) -> tuple[float, float]:
+    """Backward's derivative along the direction, and the sum of squares of its terms."""
+    analytic, variance = 0.0, 0.0
+    for name, step in direction.items():
+        gradient = gradients.get(name)
+        if gradient is not None:
+            dense = gradient.to_dense() if gradient.is_sparse else gradient
+            product = dense.double() * step.double()
+            analytic += float(product.sum())
+            variance += float(product.square().sum())
+    return analytic, variance
+
+
+def _settle(analytic: float, typical: float, quotients: list[float], bend: float) -> DirectionalDerivative:
+    """Summarise quotients of which none agrees with backward.
+
+    Args:
+        bend: slope to the right less slope to the left at fine steps. It vanishes with the step where the function is
+            smooth and stays at a kink, where there is no derivative: a residual branch whose last norm is zero, before
+            a ReLU.
+    """
+    witnesses = quotients[-_WITNESSES:]
+    gap = max(max(witnesses) - min(witnesses), bend)
+    numeric = sorted(witnesses)[len(witnesses) // 2]
+    scale = max(typical, abs(analytic), abs(numeric))
+    return DirectionalDerivative(analytic, numeric, scale, gap / scale if scale > 0 else 0.0)

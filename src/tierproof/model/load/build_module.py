@@ -1,0 +1,87 @@
+"""Turn what a target names (an instance, a class or a function) into one module."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tierproof.errors import TargetError, TierproofError
+from tierproof.model.load.user_error import explain_user_error
+
+
+def build_module(
+    entry: object, *, shown: str, folder: Path, arguments: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """Give the module that `entry` is or makes.
+
+    Args:
+        entry: an nn.Module, a subclass of it, or a function that returns one.
+        shown: the entry as the user knows it, for messages.
+        folder: of the user's code, to name the line that raised.
+        arguments: keyword arguments for the call; None for none.
+
+    Raises:
+        TargetError: when it needs arguments, raises, or makes something else.
+    """
+    if isinstance(entry, nn.Module):
+        return entry
+    if isinstance(entry, type) and not issubclass(entry, nn.Module):
+        raise TargetError(
+            f"{shown} is the class {entry.__name__}, which is no nn.Module",
+            hint="Name an nn.Module subclass, or a function that returns a module.",
+        )
+    if not callable(entry):
+        raise TargetError(
+            f"{shown} is a {type(entry).__name__}, neither a module nor something that makes one",
+            hint="Name an nn.Module, its class, or a function that returns one.",
+        )
+    if arguments is None:
+        _refuse_required(entry, shown)
+    try:
+        made = entry(**(arguments or {}))
+    except TierproofError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise explain_user_error(error, folder, f"building {shown}") from error
+    if not isinstance(made, nn.Module):
+        raise TargetError(
+            f"{shown} returned a {type(made).__name__}, not an nn.Module",
+            hint="It has to return the module alone.",
+        )
+    return made
+
+
+def required_arguments(entry: object) -> list[str]:
+    """The names of the arguments that calling `entry` cannot do without."""
+    return [
+        name
+        for name, parameter in parameters_of(entry).items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def parameters_of(entry: object) -> Mapping[str, inspect.Parameter]:
+    """The parameters of calling `entry`; none where it has no signature that can be read."""
+    try:
+        return inspect.signature(entry).parameters  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return {}
+
+
+def _refuse_required(entry: object, shown: str) -> None:
+    required = required_arguments(entry)
+    if not required:
+        return
+    listed = ", ".join(required)
+    raise TargetError(
+        f"{shown} cannot be built without arguments: it needs {listed}",
+        hint=(
+            "Write a function build_model() that returns the finished module, "
+            f"or give a folder with model.py and a config.json that sets {listed}."
+        ),
+    )

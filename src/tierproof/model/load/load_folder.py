@@ -1,0 +1,73 @@
+"""Load `DIR/`: a model.py, and perhaps a config.json with the arguments it is built with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from tierproof.errors import TargetError
+from tierproof.model.load.build_module import build_module, parameters_of
+from tierproof.model.load.choose_entry import choose_entry
+from tierproof.model.load.config_arguments import bind_config
+from tierproof.model.load.config_file import read_config
+from tierproof.model.load.import_scope import ImportScope
+from tierproof.model.load.load_source import load_file
+
+
+@dataclass(frozen=True)
+class FolderModule:
+    """The module of a folder, the scope of its imports, and what was assumed."""
+
+    module: nn.Module
+    scope: ImportScope
+    assumptions: tuple[str, ...] = ()
+
+
+def load_folder(folder: Path) -> FolderModule:
+    """Build the module of `folder`.
+
+    Raises:
+        TargetError: when the folder or its model.py is absent, or they do not make a module.
+    """
+    source, config_path = folder / "model.py", folder / "config.json"
+    _refuse_other_folders(folder)
+    config = read_config(config_path) if config_path.is_file() else None
+    namespace, scope = load_file(source)
+    assumptions: tuple[str, ...] = ()
+    with scope:
+        entry = choose_entry(namespace, "", str(source))
+        name = getattr(entry, "__name__", type(entry).__name__)
+        shown = f"{source}:{name}"
+        arguments = None
+        if config is not None and (isinstance(entry, nn.Module) or not parameters_of(entry)):
+            assumptions = (f"{config_path.name} is not passed on: {name} takes no arguments",)
+        elif config is not None:
+            arguments = bind_config(
+                entry, config, entry_shown=name, shown=str(config_path), folder=source.parent.resolve()
+            )
+        module = build_module(entry, shown=shown, folder=source.parent.resolve(), arguments=arguments)
+    return FolderModule(module, scope, assumptions)
+
+
+def _refuse_other_folders(folder: Path) -> None:
+    if (folder / "model.py").is_file():
+        return
+    if not folder.exists():
+        hint = "Check the spelling and the folder you are in."
+        if "/" not in str(folder) and "." in str(folder):
+            hint = f"A module needs a name: {folder}:NAME. A file ends in .py."
+        raise TargetError(f"there is no folder {folder}", hint=hint)
+    if not folder.is_dir():
+        raise TargetError(f"{folder} is no folder, and no .py file", hint="Name a .py file, or a folder.")
+    if (folder / "config.json").is_file():
+        raise TargetError(
+            f"{folder} holds a config.json and no model.py",
+            hint=f"For a transformers config write hf:{folder}; otherwise add the model.py.",
+        )
+    sources = sorted(path.name for path in folder.glob("*.py"))
+    found = f" (it holds {', '.join(sources[:5])})" if sources else ""
+    raise TargetError(
+        f"{folder} holds no model.py{found}", hint=f"Name the file: {folder / 'FILE.py'}[:NAME]."
+    )

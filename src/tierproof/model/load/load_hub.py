@@ -1,0 +1,89 @@
+"""Bring what a hub holds under an id into a local folder."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from pathlib import Path
+
+from tierproof.errors import TargetError
+from tierproof.model.load.download import download, join_url
+from tierproof.model.load.weights import CHECKPOINT_NAMES, read_shard_names
+
+DEFAULT_HUB_URL = "https://huggingface.co"
+_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?\Z")
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether `text` has the form of an id: NAME or OWNER/NAME."""
+    return _ID.match(text) is not None and ".." not in text
+
+
+def fetch_config(model_id: str, *, hub_url: str, cache: Path) -> Path:
+    """Fetch `config.json` of an id and give the folder it lies in.
+
+    Raises:
+        TargetError: when the hub cannot be reached or has no such config.
+    """
+    origin = hashlib.sha256(hub_url.encode()).hexdigest()[:12]
+    folder = cache / "hub" / origin / model_id.replace("/", "--")
+    if not _fetch(model_id, "config.json", hub_url, folder):
+        raise TargetError(
+            f"{hub_url} has no {model_id} with a config.json, and no folder of that name is here",
+            hint="Check the spelling of the id, or name a folder: hf:DIR.",
+        )
+    return folder
+
+
+def fetch_weights(model_id: str, *, hub_url: str, folder: Path) -> None:
+    """Fetch the checkpoint of an id into `folder`.
+
+    Raises:
+        TargetError: when there is none or it cannot be fetched.
+    """
+    for name in CHECKPOINT_NAMES:
+        if not _fetch(model_id, name, hub_url, folder):
+            (folder / name).unlink(missing_ok=True)  # a copy of what the hub no longer has would win
+            continue
+        shards = read_shard_names(folder / name) if name.endswith(".json") else []
+        for shard in shards:
+            if not _fetch(model_id, shard, hub_url, folder):
+                raise TargetError(
+                    f"{hub_url} has no {shard} of {model_id}", hint="Its checkpoint is not complete."
+                )
+        return
+    raise TargetError(f"{hub_url} has no weights for {model_id}", hint="Leave --weights out.")
+
+
+def fetch_code(model_id: str, module: str, *, hub_url: str, folder: Path) -> None:
+    """Fetch the Python file `module` of an id, and those it imports relatively.
+
+    Raises:
+        TargetError: when one is absent or cannot be fetched.
+    """
+    waiting, seen = [module], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if not name.isidentifier() or not _fetch(model_id, f"{name}.py", hub_url, folder):
+            raise TargetError(f"{hub_url} has no {name}.py of {model_id}", hint="Its code is not complete.")
+        waiting += _relative_imports(folder / f"{name}.py")
+
+
+def _fetch(model_id: str, name: str, hub_url: str, folder: Path) -> bool:
+    return download(join_url(hub_url, model_id, "resolve", "main", name), folder / name)
+
+
+def _relative_imports(path: Path) -> list[str]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # told with its line when the file is loaded
+        return []
+    return [
+        node.module.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module
+    ]

@@ -1,0 +1,45 @@
+"""Load `--inputs FILE.py:NAME`: what the user wants the model to be called with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tierproof.errors import InputError
+from tierproof.model.load.build_module import required_arguments
+from tierproof.model.load.choose_entry import choose_entry
+from tierproof.model.load.import_scope import ImportScope
+from tierproof.model.load.load_source import load_file
+from tierproof.model.load.seeding import seeded
+from tierproof.model.load.target import parse_inputs
+from tierproof.model.load.user_error import explain_user_error
+
+
+def load_inputs(text: str, *, seed: int = 0) -> tuple[Any, ImportScope]:
+    """Give the object that `FILE.py:NAME` names, called when it is a function, and its imports' scope.
+
+    Raises:
+        UsageError: when `text` has another form.
+        TargetError: when the file does not load.
+        InputError: when the function needs arguments or raises.
+    """
+    target = parse_inputs(text)
+    path = Path(target.path)
+    with seeded(seed):
+        namespace, scope = load_file(path)
+        with scope:
+            found = choose_entry(namespace, target.name, target.path)
+            if callable(found) and not isinstance(found, nn.Module):
+                if required := required_arguments(found):
+                    raise InputError(
+                        f"{text} needs arguments: {', '.join(required)}",
+                        hint="--inputs calls a function without arguments.",
+                    )
+                try:
+                    found = found()
+                except (Exception, SystemExit) as error:
+                    explained = explain_user_error(error, path.parent.resolve(), f"calling {text}")
+                    raise InputError(explained.message, hint=explained.hint) from error
+    return found, scope

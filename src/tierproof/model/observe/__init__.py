@@ -1,0 +1,1 @@
+"""Watches a forward pass: which operations ran, with which tensors, in which module."""

@@ -1,0 +1,382 @@
+"""Attention as it is computed: scores, their scale, and the weights that mix the values.
+
+A torch function mode follows tensors from the product of queries and keys, over scaling and masking, through
+the softmax, to the product with the values. It sees `F.scaled_dot_product_attention` too. What runs inside
+`nn.MultiheadAttention`, TorchScript, compiled code and external kernels is not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from tierproof.model.observe.execution_trace import ExecutionTrace
+
+# Operations that hand their input's values on, rearranged, masked or shifted.
+_PASSING = frozenset(
+    {"transpose", "permute", "view", "reshape", "contiguous", "unsqueeze", "squeeze", "expand", "expand_as",
+     "flatten", "unflatten", "to", "float", "half", "bfloat16", "double", "type", "type_as", "clone", "dropout",
+     "masked_fill", "masked_fill_", "where", "add", "add_", "__add__", "__radd__", "__iadd__", "sub", "__sub__",
+     "sub_", "chunk", "split", "tensor_split", "unbind", "__getitem__", "cat", "concat", "stack", "repeat",
+     "repeat_interleave", "clamp", "clip", "narrow", "select", "movedim", "swapaxes", "swapdims", "neg", "__neg__",
+     "tril", "triu", "view_as", "mT", "T", "detach", "nan_to_num", "index_select", "roll", "rsub", "__rsub__"}
+)  # fmt: skip
+_TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
+_OVER = frozenset({"div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"})
+_PRODUCTS = frozenset({"matmul", "__matmul__", "bmm", "baddbmm", "einsum"})
+# New quantities: a scale that came before them says nothing any more.
+_FRESH = frozenset(
+    {"linear", "embedding", "conv1d", "conv2d", "layer_norm", "rms_norm", "group_norm", "addmm", "cos", "sin",
+     "exp", "log", "pow", "rsqrt", "sqrt", "mean", "sum", "arange", "sigmoid", "square", "__pow__"}
+)  # fmt: skip
+_NORMS = frozenset({"layer_norm", "rms_norm", "group_norm", "normalize"})
+
+
+@dataclass(frozen=True)
+class AttentionScores:
+    """How one softmax over products of queries and keys came about.
+
+    Attributes:
+        path: of the module that multiplied queries and keys.
+        width: size of the axis over which they were multiplied.
+        scale: product of all plain factors on queries, keys and scores; None where it cannot be known
+            (learned factors, normalised queries, operations that are not followed).
+        same: queries and keys are equal up to a factor.
+        fused: it was `scaled_dot_product_attention`.
+    """
+
+    path: str
+    width: int
+    scale: float | None
+    same: bool
+    fused: bool = False
+
+    @property
+    def relative_scale(self) -> float | None:
+        """The scale times √width: 1 for the usual choice."""
+        return None if self.scale is None else self.scale * math.sqrt(self.width)
+
+
+@dataclass(frozen=True)
+class AttentionMixing:
+    """How one set of weights was used to mix values.
+
+    Attributes:
+        path: of the module that did it.
+        key_sum_error: largest |sum − 1| over the mixed axis, rows that are zero throughout excepted.
+        query_sum_error: the same over the other axis.
+        queries, keys: sizes of the two axes.
+        largest_share: mean over queries that see four keys or more of the largest weight; None where none does.
+    """
+
+    path: str
+    key_sum_error: float
+    query_sum_error: float
+    queries: int
+    keys: int
+    largest_share: float | None = None
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What is known of a tensor: its plain scale, and whether it holds scores or weights."""
+
+    scale: float | None = 1.0
+    scores: AttentionScores | None = None
+    weights: bool = False
+
+
+_PLAIN = _Mark()
+
+
+@dataclass
+class AttentionCapture(TorchFunctionMode):
+    """Collect attention while active; `trace` names the running module.
+
+    Attributes:
+        scores: one entry per softmax over products of two activations.
+        mixings: one entry per product of such a softmax with values.
+    """
+
+    trace: ExecutionTrace
+    scores: list[AttentionScores] = field(default_factory=list)
+    mixings: list[AttentionMixing] = field(default_factory=list)
+    _marks: dict[int, tuple[Tensor, _Mark]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run the operation unchanged, then note what it did."""
+        kwargs = kwargs or {}
+        name = _name(func)
+        before = self._before(name, args)
+        result = func(*args, **kwargs)
+        self._note(name, args, kwargs, result, before)
+        return result
+
+    def _mark(self, value: Any) -> _Mark:
+        if not isinstance(value, Tensor):
+            return _PLAIN
+        found = self._marks.get(id(value))
+        return found[1] if found is not None and found[0] is value else _PLAIN
+
+    def _set(self, result: Any, mark: _Mark) -> None:
+        # The tensors are kept alive so that no id is given out twice.
+        for tensor in _tensors_of(result):
+            if mark == _PLAIN:
+                self._marks.pop(id(tensor), None)
+            else:
+                self._marks[id(tensor)] = (tensor, mark)
+
+    def _before(self, name: str, args: tuple[Any, ...]) -> tuple[_Mark, ...]:
+        """Marks of the operands, read before an operation in place changes what they mean."""
+        return tuple(self._mark(value) for value in _flatten(args)) if name else ()
+
+    def _note(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        result: Any,
+        before: tuple[_Mark, ...],
+    ) -> None:
+        if name == "scaled_dot_product_attention":
+            self._note_fused(args, kwargs)
+        elif name == "softmax":
+            self._note_softmax(before, result)
+        elif name in _PRODUCTS:
+            self._note_product(name, args, kwargs, result)
+        elif name in _TIMES or name in _OVER:
+            self._set(result, self._scale(name, args, before))
+        elif name in _PASSING:
+            self._set(result, _strongest(before))
+        elif name in _NORMS:
+            self._set(result, _Mark(scale=None))
+        elif name not in _FRESH and any(mark != _PLAIN for mark in before):
+            strongest = _strongest(before)
+            if strongest.scores is not None:
+                strongest = replace(strongest, scores=replace(strongest.scores, scale=None))
+            self._set(result, replace(strongest, scale=None, weights=False))
+
+    def _note_fused(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        query = args[0] if args else kwargs["query"]
+        key = args[1] if len(args) > 1 else kwargs["key"]
+        width = int(query.shape[-1])
+        scale = kwargs.get("scale")
+        own = 1 / math.sqrt(width) if scale is None else float(scale)
+        marks = (self._mark(query).scale, self._mark(key).scale)
+        before = None if marks[0] is None or marks[1] is None else marks[0] * marks[1]
+        total = None if before is None else before * own
+        self.scores.append(
+            AttentionScores(self.trace.current, width, total, _are_same(query, key, before), fused=True)
+        )
+
+    def _note_softmax(self, before: tuple[_Mark, ...], result: Any) -> None:
+        mark = before[0] if before else _PLAIN
+        if mark.scores is None:
+            self._set(result, _PLAIN)
+            return
+        self.scores.append(mark.scores)
+        self._set(result, _Mark(weights=True))
+
+    def _scale(self, name: str, args: tuple[Any, ...], before: tuple[_Mark, ...]) -> _Mark:
+        mark = _strongest(before)
+        values = [
+            value for value in args[:2] if not (isinstance(value, Tensor) and self._mark(value) != _PLAIN)
+        ]
+        factor: float | None = 1.0
+        for value in values if mark != _PLAIN or len(values) > 1 else ():
+            factor = _combine(factor, _read_factor(value))
+        if name in _OVER and factor:
+            factor = 1 / factor
+        if mark == _PLAIN and factor == 1.0:
+            return mark
+        scores = mark.scores
+        if scores is not None:
+            scores = replace(scores, scale=_combine(scores.scale, factor))
+            return replace(mark, scores=scores)
+        return replace(mark, scale=_combine(mark.scale, factor))
+
+    def _note_product(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        product = _read_product(name, args, kwargs)
+        if product is None:
+            self._set(result, _PLAIN)
+            return
+        first, second, alpha, sum_first, sum_second, other = product
+        for tensor, sums, rest in ((first, sum_first, other[0]), (second, sum_second, other[1])):
+            if self._mark(tensor).weights:
+                self.mixings.append(_measure_mixing(self.trace.current, tensor, sums, rest))
+                self._set(result, _PLAIN)
+                return
+        if isinstance(first, nn.Parameter) or isinstance(second, nn.Parameter):
+            self._set(result, _PLAIN)
+            return
+        scale = _combine(_combine(self._mark(first).scale, self._mark(second).scale), alpha)
+        width = math.prod(first.shape[axis] for axis in sum_first)
+        same = name != "einsum" and _are_same(
+            first, second.transpose(-2, -1), _combine(self._mark(first).scale, self._mark(second).scale)
+        )
+        self._set(result, _Mark(scores=AttentionScores(self.trace.current, width, scale, same)))
+
+
+_Product = tuple[Tensor, Tensor, float | None, list[int], list[int], tuple[list[int], list[int]]]
+
+
+def _read_product(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Product | None:
+    """Operands, factor, the axes summed over in each, and the axes that remain beside the shared ones."""
+    if name == "einsum":
+        return _read_einsum(args)
+    alpha = float(kwargs.get("alpha", 1.0))
+    pair = args[1:3] if name == "baddbmm" else args[:2]
+    if name == "baddbmm" and "batch1" in kwargs:
+        pair = (kwargs["batch1"], kwargs["batch2"])
+    if len(pair) != 2 or not all(isinstance(value, Tensor) and value.dim() >= 2 for value in pair):
+        return None
+    first, second = pair
+    return (
+        first,
+        second,
+        alpha,
+        [first.dim() - 1],
+        [second.dim() - 2],
+        ([first.dim() - 2], [second.dim() - 1]),
+    )
+
+
+def _read_einsum(args: tuple[Any, ...]) -> _Product | None:
+    operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
+    if (
+        not args
+        or not isinstance(args[0], str)
+        or len(operands) != 2
+        or "->" not in args[0]
+        or "." in args[0]
+    ):
+        return None
+    left, output = args[0].replace(" ", "").split("->")
+    names = left.split(",")
+    if len(names) != 2 or any(len(n) != t.dim() for n, t in zip(names, operands, strict=True)):
+        return None
+    summed = [letter for letter in names[0] if letter in names[1] and letter not in output]
+    if not summed:
+        return None
+    axes = [[name.index(letter) for letter in summed] for name in names]
+    rest = [
+        [i for i, letter in enumerate(name) if letter not in names[1 - k]] for k, name in enumerate(names)
+    ]
+    return operands[0], operands[1], 1.0, axes[0], axes[1], (rest[0], rest[1])
+
+
+def _measure_mixing(path: str, weights: Tensor, keys: list[int], queries: list[int]) -> AttentionMixing:
+    values = weights.detach().double()
+    return AttentionMixing(
+        path,
+        _measure_sum_error(values, keys),
+        _measure_sum_error(values, queries),
+        math.prod(values.shape[axis] for axis in queries),
+        math.prod(values.shape[axis] for axis in keys),
+        _measure_largest_share(values, keys),
+    )
+
+
+def _measure_largest_share(weights: Tensor, axes: list[int]) -> float | None:
+    if len(axes) != 1:
+        return None
+    seen = (weights > 0).sum(dim=axes[0])
+    # Softmax of scores far apart underflows to zero: what is hidden is told by the row's place, not its value.
+    size = weights.shape[axes[0]]
+    wide = seen >= min(4, size) if bool((seen >= 4).any()) else torch.ones_like(seen, dtype=torch.bool)
+    largest = weights.amax(dim=axes[0])[wide]
+    return float(largest.mean()) if largest.numel() and size >= 4 else None
+
+
+def _measure_sum_error(weights: Tensor, axes: list[int]) -> float:
+    if not axes:
+        return float("inf")
+    sums = weights.sum(dim=axes)
+    sums = sums[sums != 0]
+    return float((sums - 1).abs().max()) if sums.numel() else 0.0
+
+
+def _read_factor(value: Any) -> float | None:
+    """A plain number, a one-element constant, or None for what is learned or varies along a row.
+
+    A factor of one element per entry (rotary cosines, a multiplied mask) leaves the scale alone.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, Tensor) or isinstance(value, nn.Parameter):
+        return None if isinstance(value, nn.Parameter) else 1.0
+    if torch._C._functorch.is_functorch_wrapped_tensor(value):
+        return None  # transformers builds masks under vmap, where no tensor has one value
+    if value.numel() == 1:
+        return float(value.detach()) if not value.requires_grad else None
+    return None if value.dim() and value.shape[-1] == 1 else 1.0
+
+
+def _combine(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first * second
+
+
+def _strongest(marks: tuple[_Mark, ...]) -> _Mark:
+    """The mark that goes on when several operands meet: weights, then scores, then an unknown or other scale."""
+    for test in (_holds_weights, _holds_scores, _has_scale):
+        found = next((mark for mark in marks if test(mark)), None)
+        if found is not None:
+            return found
+    return _PLAIN
+
+
+def _holds_weights(mark: _Mark) -> bool:
+    return mark.weights
+
+
+def _holds_scores(mark: _Mark) -> bool:
+    return mark.scores is not None
+
+
+def _has_scale(mark: _Mark) -> bool:
+    return mark.scale != 1.0
+
+
+def _are_same(query: Tensor, key: Tensor, ratio: float | None) -> bool:
+    """Whether queries and keys are equal up to the factor that one of them was multiplied with."""
+    if query.shape != key.shape or query.numel() < 4 or ratio is None or ratio == 0:
+        return False
+    first, second = query.detach().float(), key.detach().float()
+    return any(
+        torch.allclose(first, second * factor, rtol=1e-4, atol=1e-7) for factor in {ratio, 1 / ratio, 1.0}
+    )
+
+
+def _flatten(args: tuple[Any, ...]) -> list[Any]:
+    flat: list[Any] = []
+    for value in args:
+        flat.extend(value if isinstance(value, list | tuple) else (value,))
+    return flat
+
+
+def _tensors_of(result: Any) -> list[Tensor]:
+    if isinstance(result, Tensor):
+        return [result]
+    return [item for item in result if isinstance(item, Tensor)] if isinstance(result, list | tuple) else []
+
+
+def _name(func: Callable[..., Any]) -> str:
+    name = str(getattr(func, "__name__", ""))
+    if name == "__get__":
+        return str(getattr(getattr(func, "__self__", None), "__name__", ""))
+    return name

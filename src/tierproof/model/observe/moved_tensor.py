@@ -1,0 +1,187 @@
+"""Run a model as if it lay on another device, on real numbers and without any such device.
+
+A moved tensor says that it is on `meta` and computes with a real tensor behind it. So `x.device`, factory
+functions with `device=x.device`, `.to(device)` and branches on values all behave as on a GPU, and each
+operation that mixes a moved tensor with one that was left on the CPU can be seen, where a GPU would raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+from tierproof.model.observe.execution_trace import ExecutionTrace
+
+ELSEWHERE = torch.device("meta")
+
+# Operations that take tensors of several devices on purpose.
+_COPIES = frozenset({"copy_", "_to_copy", "set_", "is_set_to"})
+_INDEXED = frozenset(
+    {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"}
+)
+# Their lengths and batch sizes have to be on the CPU.
+_PACKED = frozenset({"_pack_padded_sequence", "_pad_packed_sequence", "lstm", "gru", "rnn_tanh", "rnn_relu"})
+
+
+class MovedTensor(Tensor):
+    """A tensor that says it is elsewhere; `real_values` is the tensor behind it."""
+
+    real_values: Tensor
+
+    @staticmethod
+    def __new__(cls, real: Tensor) -> MovedTensor:
+        """Wrap `real`, which is strided."""
+        made: MovedTensor = Tensor._make_wrapper_subclass(
+            cls,
+            real.size(),
+            strides=real.stride(),
+            storage_offset=real.storage_offset(),
+            dtype=real.dtype,
+            layout=real.layout,
+            device=ELSEWHERE,
+        )
+        made.real_values = real
+        return made
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Compute on the real tensors, also where no `DeviceWatch` is active."""
+        return _compute(func, args, kwargs or {})
+
+
+@dataclass(frozen=True)
+class DeviceMix:
+    """One operation that a GPU would refuse.
+
+    Attributes:
+        path: of the module that ran it.
+        operation: its name.
+        stray: the tensor that was left on the CPU.
+        origin: where the stray tensor comes from, in words; empty where it was there before the pass.
+    """
+
+    path: str
+    operation: str
+    stray: Tensor
+    origin: str
+
+
+class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While active, factory functions honour `ELSEWHERE`, and mixes of devices are collected in `mixes`."""
+
+    def __init__(self, trace: ExecutionTrace) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.mixes: list[DeviceMix] = []
+        self._trace = trace
+        # By storage; the tensors are held so that no address is given out twice.
+        self._origins: dict[int, tuple[str, Tensor]] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that nothing here must be hidden from a compiler: the wrapper that hides it imports one."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Look at the devices, then compute."""
+        kwargs = kwargs or {}
+        name = func._schema.name.partition("::")[2]
+        tensors = _tensors_of((args, kwargs))
+        strays = [t for t in tensors if not isinstance(t, MovedTensor) and t.dim()]
+        if strays and len(strays) < len(tensors) and _mixes(name, args, strays):
+            stray = strays[0]
+            self.mixes.append(DeviceMix(self._trace.current, name, stray, self._find_origin(stray)))
+        result = _compute(func, args, kwargs)
+        for made in _tensors_of(result):
+            if not isinstance(made, MovedTensor) and made.device.type != "meta":
+                origin = self._find_origin(strays[0]) if strays else ""
+                if not tensors:
+                    origin = f"made by torch.{name} in {self._trace.current or 'the model'}"
+                if origin:
+                    self._origins.setdefault(made.untyped_storage().data_ptr(), (origin, made))
+        return result
+
+    def _find_origin(self, tensor: Tensor) -> str:
+        found = self._origins.get(tensor.untyped_storage().data_ptr())
+        return found[0] if found else ""
+
+
+class NumberWatch(TorchFunctionMode):
+    """While active, tensors made of Python numbers keep their values elsewhere.
+
+    `torch.tensor(…, device=…)` moves them before any operation can be seen.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make them on the CPU first, and move them as an operation of its own."""
+        kwargs = dict(kwargs or {})
+        if func not in (torch.tensor, torch.as_tensor, Tensor.new_tensor):
+            return func(*args, **kwargs)
+        asked = kwargs.pop("device", None)
+        if func is Tensor.new_tensor:
+            asked = args[0].device if asked is None else asked
+            kwargs.setdefault("dtype", args[0].dtype)
+            args = args[1:]
+        made = torch.as_tensor(*args, **kwargs) if func is torch.as_tensor else torch.tensor(*args, **kwargs)
+        return made if asked is None else made.to(asked)
+
+
+def _tensors_of(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_flatten(values)[0] if isinstance(leaf, Tensor)]
+
+
+def _mixes(name: str, args: tuple[Any, ...], strays: list[Tensor]) -> bool:
+    if name in _COPIES or name in _PACKED:
+        return False
+    if name in _INDEXED and isinstance(args[0], MovedTensor):
+        indices = {id(tensor) for tensor in _tensors_of(args[1])}
+        return any(id(stray) not in indices for stray in strays)
+    return True
+
+
+def _compute(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Run an operation on real tensors; its result is elsewhere if it was asked to be, or its inputs are."""
+    asked = kwargs.get("device")
+    inputs = _tensors_of((args, kwargs))
+    if asked is not None:
+        elsewhere = torch.device(asked) == ELSEWHERE
+    else:
+        elsewhere = any(isinstance(tensor, MovedTensor) for tensor in inputs)
+    result = func(*tree_map(_unwrap, args), **tree_map(_unwrap, dict(kwargs)))
+    if "out" in kwargs:
+        return kwargs["out"]
+    written = func._schema.arguments[:1]
+    if written and written[0].alias_info is not None and written[0].alias_info.is_write:
+        return _return_written(args[0], result)
+    return tree_map(_wrap, result) if elsewhere else result
+
+
+def _return_written(target: Any, result: Any) -> Any:
+    """What an operation in place gives back: the tensor it was called on."""
+    if isinstance(target, MovedTensor) and isinstance(result, Tensor) and result.shape != target.shape:
+        raise NotImplementedError("an operation in place changed the shape of a moved tensor")
+    return target
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, MovedTensor):
+        return value.real_values
+    return torch.device("cpu") if isinstance(value, torch.device) and value == ELSEWHERE else value
+
+
+def _wrap(value: Any) -> Any:
+    return MovedTensor(value) if isinstance(value, Tensor) and not isinstance(value, MovedTensor) else value

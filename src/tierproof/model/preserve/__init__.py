@@ -1,0 +1,1 @@
+"""Records everything a check could change about a model or the process, and puts it back."""

@@ -1,0 +1,172 @@
+"""Work on a model in place and leave it as it came, bit for bit."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+import torch
+from torch import nn
+
+from tierproof.errors import TierproofError
+from tierproof.model.preserve.deferred_interrupt import InterruptGate
+from tierproof.model.preserve.object_graph import ObjectGraph, collect_objects
+from tierproof.model.preserve.process_state import ProcessState
+from tierproof.model.preserve.script_state import record_script_modules
+from tierproof.model.preserve.tensor_state import TensorRecord, back_up_storages
+
+_SPARE_BYTES = 256 << 20
+# Below this, comparing everything costs milliseconds, and no trust in version counters is needed.
+_ALWAYS_COMPARED_TOTAL_BYTES = 64 << 20
+
+
+class RestorationError(TierproofError):
+    """Part of a model could not be put back; the message names it, everything else was put back."""
+
+
+def preserve(model: nn.Module) -> AbstractContextManager[Snapshot]:
+    """Remember a model and the process's settings; put all of it back on the way out.
+
+    A copy would not do: `deepcopy` refuses non-leaf tensors, breaks closures and views, and the checks
+    must see the model that the user has. Put back are parameters (values, identity, storage, gradients,
+    flags), buffers, attributes and containers at any depth, closures, class attributes, hooks, modes,
+    random states and the settings in `process_state`. It costs one copy of parameters, buffers and
+    gradients, and at most as much again (or 256 MiB) for tensors and arrays that are not registered.
+
+    Out of reach, and documented: variables of modules, threads, files, C objects, and the autograd
+    history of a non-leaf tensor that is changed in place.
+
+    Raises:
+        RestorationError: on the way out, when something could not be put back.
+    """
+    return _Preservation(model)
+
+
+class Snapshot:
+    """A model as it was.
+
+    Attributes:
+        skipped: what is not covered, with the reason (over the limits of size).
+        lost: what changed and cannot be put back, as found by the last `restore`.
+    """
+
+    def __init__(self, model: nn.Module, gate: InterruptGate | None = None) -> None:
+        self._model = model
+        self._gate = gate or InterruptGate(())
+        self._process = ProcessState()
+        self._original = self._working = _ModelState(model)
+        self.lost: tuple[str, ...] = ()
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What is not covered, with the reason."""
+        return tuple(self._working.skipped)
+
+    def restore(self, full: bool = True) -> None:
+        """Put the model and the process's settings back.
+
+        Args:
+            full: compare every byte with the copy, and undo a change noted by `note_change`. Otherwise
+                large tensors are compared by identity, address and version, which misses only a write
+                through `.data` into a tensor over 1 MiB of a model over 64 MiB.
+
+        Raises:
+            RestorationError: something could not be put back; all the rest was.
+        """
+        failures: list[str] = []
+        self._gate.close()
+        try:
+            if full:
+                self._working = self._original
+            self.lost = tuple(self._working.restore(full, failures))
+            self._process.restore(failures)
+        finally:
+            self._gate.open()
+        if failures:
+            raise RestorationError(
+                f"after the checks {len(failures)} part(s) could not be put back: {'; '.join(failures[:5])}",
+                hint="Load the model again before you go on with it.",
+            )
+        self._gate.deliver()
+
+    def note_change(self) -> None:
+        """Take the present state as the one to return to between checks: on another device, with statistics.
+
+        The way out still leads to the first.
+        """
+        self._working = _ModelState(self._model)
+
+
+class _ModelState:
+    """Everything mutable that a model reaches, as it is now."""
+
+    def __init__(self, model: nn.Module) -> None:
+        graph = collect_objects(model)
+        with torch.no_grad(), torch._C.DisableTorchFunction():
+            self.tensors = [TensorRecord(path, tensor) for path, tensor in graph.tensors]
+            registered = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+            registered |= {id(record.grad) for record in self.tensors if id(record.tensor) in registered}
+            spare = max(_SPARE_BYTES, sum(t.nbytes for t in _iterate_dense(model)))
+            self.storages, skipped = back_up_storages(self.tensors, registered, spare)
+        self.records = [*graph.records, *record_script_modules(model)]
+        self.skipped = [*graph.skipped, *skipped]
+        self._graph: ObjectGraph = graph
+        self._small = sum(getattr(s, "size_bytes", 0) for s in self.storages) <= _ALWAYS_COMPARED_TOTAL_BYTES
+
+    def restore(self, full: bool, failures: list[str]) -> list[str]:
+        """Put everything back; add what raised to `failures`, and give what is lost."""
+        lost = []
+        with torch.no_grad(), torch._C.DisableTorchFunction():
+            for record in self.records:
+                try:
+                    record.restore()
+                except Exception as error:  # noqa: BLE001 - told in RestorationError; the rest must go on
+                    failures.append(f"{type(record).__name__}: {type(error).__name__}: {error}")
+            for tensor in self.tensors:
+                try:
+                    lost.append(tensor.restore())
+                except Exception as error:  # noqa: BLE001 - as above
+                    failures.append(f"{tensor.path}: {type(error).__name__}: {error}")
+            for storage in self.storages:
+                try:
+                    storage.restore(compare_all=full or self._small)
+                except Exception as error:  # noqa: BLE001 - as above
+                    failures.append(f"the contents of a tensor: {type(error).__name__}: {error}")
+            for tensor in self.tensors:
+                tensor.reset_version()
+        return [text for text in lost if text]
+
+
+def _iterate_dense(model: nn.Module) -> list[torch.Tensor]:
+    registered = (*model.parameters(), *model.buffers())
+    return [tensor for tensor in registered if tensor.layout is torch.strided and not tensor.is_nested]
+
+
+class _Preservation(AbstractContextManager["Snapshot"]):
+    """A class, not a generator: its `__exit__` must be reached before anything can interrupt it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._gate = InterruptGate((_Preservation.__exit__.__code__, InterruptGate.close.__code__))
+        self._snapshot: Snapshot | None = None
+
+    def __enter__(self) -> Snapshot:
+        self._snapshot = Snapshot(self._model, self._gate)
+        self._gate.install()
+        return self._snapshot
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._snapshot is not None
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._gate.close()
+        try:
+            self._snapshot.restore(full=True)
+        finally:
+            self._gate.open()
+            self._gate.remove()
+            self._gate.deliver(already_interrupted=interrupted)

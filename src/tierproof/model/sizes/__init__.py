@@ -1,0 +1,1 @@
+"""Sizes of a model and its machine: parameters, bytes, device memory, threads."""

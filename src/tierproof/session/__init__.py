@@ -1,0 +1,1 @@
+"""The steps behind the cells of tierproof's own notebooks."""

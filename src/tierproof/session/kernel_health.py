@@ -1,0 +1,88 @@
+"""Is this kernel torn, and mend it: as boxes of a notebook.
+
+The tone of a box tells how the kernel is afterwards: good is whole, a note is mended just now, bad is torn.
+"""
+
+from __future__ import annotations
+
+from tierproof.api.packages.doctor import doctor
+from tierproof.api.packages.heal import heal
+from tierproof.errors import TierproofError
+from tierproof.guard.mend.diagnosis import Diagnosis
+from tierproof.guard.mend.healing import Healing
+from tierproof.guard.mend.torn import Remedy
+from tierproof.notebooks.addresses import TROUBLESHOOTING
+from tierproof.session.box import Box, Tone
+
+_WHOLE = "This kernel is whole: what is loaded is what the disk holds."
+_TITLES = ("package", "loaded", "on disk")
+_MOST_PACKAGES = 6
+_RESTART = (
+    "Restart the kernel (Runtime → Restart session on Colab, Kernel → Restart elsewhere), then run the "
+    "recovery cell, or this notebook from the top. Nothing has to be installed again."
+)
+_LINKS = (("Troubleshooting", TROUBLESHOOTING),)
+
+
+def examine_kernel() -> Box:
+    """Say what is torn, and what tore it."""
+    found = doctor()
+    if found.healthy:
+        return Box(_WHOLE, Tone.GOOD, found.notes)
+    return _show_torn(found, f"This kernel is torn: {_names(found)}.", ("Run the next cell to mend it.",))
+
+
+def heal_kernel() -> Box:
+    """Mend what is torn, and say what is left to do."""
+    found = doctor()
+    if found.healthy:
+        return Box(_WHOLE, Tone.GOOD, found.notes)
+    if all(each.remedy is not Remedy.HEAL for each in found.torn):
+        return _show_beyond(found)
+    try:
+        healing = heal()
+    except TierproofError as error:
+        return Box(
+            f"This kernel is torn ({_names(found)}), and could not be mended.",
+            Tone.BAD,
+            (error.message,),
+            advice=(_RESTART,),
+            links=_LINKS,
+        )
+    return _show_healing(healing)
+
+
+def _show_healing(healing: Healing) -> Box:
+    healed = tuple(
+        f"{each.package} {each.version}, which this kernel has loaded, is on disk again in place of "
+        f"{each.replaced_version or 'nothing'}."
+        for each in healing.healed
+    )
+    if healing.ok:
+        names = ", ".join(each.package for each in healing.healed) or "it"
+        return Box(f"This kernel was torn, and is mended without a restart: {names}.", Tone.NOTE, healed)
+    failed = tuple(f"{each.package}: {each.reason}" for each in healing.failed)
+    return _show_beyond(healing.diagnosis, (*healed, *failed))
+
+
+def _show_beyond(found: Diagnosis, lines: tuple[str, ...] = ()) -> Box:
+    remedies = {each.remedy for each in found.torn}
+    if remedies == {Remedy.REINSTALL}:
+        title = f"Files of {_names(found)} are damaged on disk."
+        advice = (f"Install {_names(found)} once more, then restart the kernel.",)
+    else:
+        title = f"This kernel is torn beyond mending ({_names(found)}): it has to be restarted."
+        advice = (_RESTART,)
+    shown = _show_torn(found, title, advice)
+    return Box(title, Tone.BAD, (*lines, *shown.lines), shown.titles, shown.rows, advice, _LINKS)
+
+
+def _show_torn(found: Diagnosis, title: str, advice: tuple[str, ...]) -> Box:
+    shown = found.torn[:_MOST_PACKAGES]
+    rows = tuple((each.package, each.loaded_version, each.disk_version) for each in shown)
+    details = tuple(each.detail for each in shown)
+    return Box(title, Tone.BAD, (*details, *found.notes), _TITLES if rows else (), rows, advice, _LINKS)
+
+
+def _names(found: Diagnosis) -> str:
+    return ", ".join(dict.fromkeys(each.package for each in found.torn))
