@@ -251,7 +251,7 @@ def test_an_error_of_ours_is_not_called_one_of_the_model(monkeypatch):
     def fail(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "_read_outputs", fail)
+    monkeypatch.setattr(module, "read_outputs", fail)
     with pytest.raises(ZeroDivisionError):
         prepare_subject(build("char_gpt"))
 

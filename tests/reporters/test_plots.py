@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reporters.fake_reports import CASES, MEMORY, SPEED, gradient_modules, influence, layers
+from tierproof.checks.measurements.read_value import read_number
 from tierproof.plots.palette import THEME_COLOURS
-from tierproof.plots.read_measurements import read_label, read_number
+from tierproof.plots.read_label import read_label
 from tierproof.plots.registry import FIGURES, draw_figure
 from tierproof.plots.svg import render_inline_svg
 

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tierproof.checks.examples import Examples
+from tierproof.core.artifact import Artifact
 from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
+from tierproof.core.measured import Measured
 from tierproof.model.describe.subject import Subject
 
 
@@ -44,15 +47,25 @@ class CheckContext:
     subject: Subject
     seed: int = 0
     deadline: Deadline = field(default_factory=Deadline)
+    examples: Examples | None = None
 
 
 @dataclass(frozen=True)
 class CheckOutput:
-    """What a check gives back: findings and measurements, or why it does not apply."""
+    """What a check gives back.
+
+    Attributes:
+        findings: in any order; the runner puts errors first.
+        measurements: a type of `checks.measurements` where a figure is drawn of them, else single values
+            by name, with units in their names.
+        skipped: why the check does not apply; empty where it does.
+        artifacts: what is too large for the report's document.
+    """
 
     findings: tuple[Finding, ...] = ()
-    measurements: Mapping[str, JsonValue] = field(default_factory=dict)
+    measurements: Measured | Mapping[str, JsonValue] = field(default_factory=dict)
     skipped: str = ""
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Every check, in the order they run: what explains other findings, and costs little, comes first."""
+"""Load the checks of the tiers that are built, and select among them."""
 
 from __future__ import annotations
 
@@ -6,38 +6,27 @@ import importlib
 from collections.abc import Sequence
 
 from tierproof.checks.check import Check
+from tierproof.checks.tiers import TIERS, describe_tiers
 from tierproof.errors import UsageError
 
-_MODULES = (
-    "registration.registration",
-    "shape.shape",
-    "batch_independence",
-    "causality",
-    "padding.padding",
-    "gradient_flow.gradient_flow",
-    "stability.stability",
-    "initialization.initialization",
-    "loss",
-    "input_influence.input_influence",
-    "cross_attention",
-    "cache",
-    "attention",
-    "fused_attention",
-    "live_tensors",
-    "saving",
-    "moving",
-    "memory",
-    "speed",
-    "checkpointing",
-    "overfitting",
-    "exporting",
-    "compilation",
-)
 
+def load_checks(tier: int | str = "all") -> tuple[Check, ...]:
+    """Import the checks of one tier, or of all tiers that are built, in running order.
 
-def load_checks() -> tuple[Check, ...]:
-    """All checks of all tiers that are built."""
-    return tuple(importlib.import_module(f"tierproof.checks.tier1.{name}").CHECK for name in _MODULES)
+    Raises:
+        UsageError: for a tier that is not built.
+    """
+    if tier != "all" and tier not in TIERS:
+        raise UsageError(
+            f"tier {tier} is not part of this version of tierproof",
+            hint=f"Use {describe_tiers()}, or all.",
+        )
+    return tuple(
+        importlib.import_module(f"tierproof.checks.tier{number}.{name}").CHECK
+        for number, names in TIERS.items()
+        if tier in ("all", number)
+        for name in names
+    )
 
 
 def select_checks(
@@ -54,9 +43,9 @@ def select_checks(
     """
     tiers = {check.tier for check in checks}
     if tier != "all" and tier not in tiers:
-        built = ", ".join(str(number) for number in sorted(tiers))
         raise UsageError(
-            f"tier {tier} is not part of this version of tierproof", hint=f"Built: tier {built}."
+            f"tier {tier} is not part of this version of tierproof",
+            hint=f"Use {describe_tiers()}, or all.",
         )
     for code in (*only, *skip):
         if not any(check.code.startswith(code.upper()) for check in checks):
@@ -70,5 +59,8 @@ def select_checks(
         and not any(check.code.startswith(code.upper()) for code in skip)
     )
     if not selected:
-        raise UsageError("no check is left to run", hint="Loosen --only or --skip.")
+        raise UsageError(
+            "no check is left to run",
+            hint="The selection is empty: name fewer checks in `skip`, or more in `only`.",
+        )
     return selected

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
+from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
+from tierproof.core.measured import to_document
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import Snapshot
@@ -24,6 +26,7 @@ def run_checks(
     deadline: Deadline | None = None,
     progress: Progress | None = None,
     dropped: Mapping[str, str] | None = None,
+    examples: Examples | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run the checks in order and give one result each.
 
@@ -33,9 +36,11 @@ def run_checks(
     Args:
         progress: called with (checks done, checks in all, name of the next one; empty at the end).
         dropped: by code, why a check is not run (see `plan_checks`).
+        examples: the user's own data, for checks that analyse it.
     """
     deadline = deadline or Deadline()
     dropped = dropped or {}
+    context = CheckContext(subject, seed, deadline, examples)
     results = []
     for index, check in enumerate(checks):
         if progress is not None:
@@ -47,7 +52,7 @@ def run_checks(
             results.append(_skip(check, "the time budget was used up before it; give a larger --budget"))
             continue
         try:
-            results.append(_run_one(subject, check, seed, deadline))
+            results.append(_run_one(check, context))
         finally:
             snapshot.restore(full=False)
     if progress is not None:
@@ -55,11 +60,11 @@ def run_checks(
     return tuple(results)
 
 
-def _run_one(subject: Subject, check: Check, seed: int, deadline: Deadline) -> CheckResult:
-    seed_everything(seed)
+def _run_one(check: Check, context: CheckContext) -> CheckResult:
+    seed_everything(context.seed)
     started = time.perf_counter()
     try:
-        output = check.run(CheckContext(subject, seed, deadline))
+        output = check.run(context)
     except Exception as error:  # noqa: BLE001 - reported as an errored check, never as a pass
         reason = f"the check crashed: {type(error).__name__}: {error}"[:2000]
         return CheckResult(
@@ -91,8 +96,9 @@ def _conclude(check: Check, output: CheckOutput, duration_s: float) -> CheckResu
         outcome,
         reason=output.skipped,
         duration_s=duration_s,
-        measurements=output.measurements,
+        measurements=to_document(output.measurements),
         findings=findings,
+        artifacts=output.artifacts,
     )
 
 

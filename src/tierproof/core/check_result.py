@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tierproof.core.artifact import Artifact
+from tierproof.core.document import (
+    read_integer,
+    read_mapping,
+    read_mappings,
+    read_number,
+    read_text,
+)
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue, to_json_value
 
@@ -32,6 +40,7 @@ class CheckResult:
         duration_s: wall time in seconds.
         measurements: numbers with units in their keys; free of formatting.
         findings: errors first, as the check gave them otherwise.
+        artifacts: what is too large for the document; files beside the report.
     """
 
     code: str
@@ -42,6 +51,7 @@ class CheckResult:
     duration_s: float = 0.0
     measurements: Mapping[str, JsonValue] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -53,9 +63,13 @@ class CheckResult:
         """The findings that are warnings."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Give the result as in the contract's JSON."""
-        return {
+    def to_dict(self, *, stem: str = "report") -> dict[str, JsonValue]:
+        """Give the result as in the contract's JSON.
+
+        Args:
+            stem: of the report's file name; artifacts are named after it. A result without any has no such key.
+        """
+        document: dict[str, JsonValue] = {
             "code": self.code,
             "name": self.name,
             "tier": self.tier,
@@ -65,27 +79,26 @@ class CheckResult:
             "measurements": to_json_value(self.measurements),
             "findings": [finding.to_dict() for finding in self.findings],
         }
+        if self.artifacts:
+            document["artifacts"] = {
+                artifact.name: artifact.file_name(stem, self.code) for artifact in self.artifacts
+            }
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, JsonValue]) -> CheckResult:
-        """Read what `to_dict` wrote."""
-        measurements, findings, tier, duration = (
-            document["measurements"],
-            document["findings"],
-            document["tier"],
-            document["duration_s"],
-        )
-        assert isinstance(measurements, Mapping)
-        assert isinstance(findings, Sequence)
-        assert isinstance(tier, int)
-        assert isinstance(duration, int | float)
+        """Read what `to_dict` wrote; artifacts are not read.
+
+        Raises:
+            DocumentError: a key is missing, or holds a value of another type.
+        """
         return cls(
-            code=str(document["code"]),
-            name=str(document["name"]),
-            tier=tier,
-            outcome=Outcome(str(document["outcome"])),
-            reason=str(document["reason"]),
-            duration_s=float(duration),
-            measurements=dict(measurements),
-            findings=tuple(Finding.from_dict(item) for item in findings if isinstance(item, Mapping)),
+            code=read_text(document, "code"),
+            name=read_text(document, "name"),
+            tier=read_integer(document, "tier"),
+            outcome=Outcome(read_text(document, "outcome")),
+            reason=read_text(document, "reason"),
+            duration_s=read_number(document, "duration_s"),
+            measurements=dict(read_mapping(document, "measurements")),
+            findings=tuple(Finding.from_dict(item) for item in read_mappings(document, "findings")),
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tierproof.core.document import read_mapping, read_text
 from tierproof.core.json_value import JsonValue, to_json_value
 
 
@@ -50,14 +51,16 @@ class Finding:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, JsonValue]) -> Finding:
-        """Read what `to_dict` wrote."""
-        evidence = document["evidence"]
-        assert isinstance(evidence, Mapping)
+        """Read what `to_dict` wrote.
+
+        Raises:
+            DocumentError: a key is missing, or holds a value of another type.
+        """
         return cls(
-            code=str(document["code"]),
-            severity=Severity(str(document["severity"])),
-            message=str(document["message"]),
-            where=str(document["where"]),
-            evidence=dict(evidence),
-            hint=str(document["hint"]),
+            code=read_text(document, "code"),
+            severity=Severity(read_text(document, "severity")),
+            message=read_text(document, "message"),
+            where=read_text(document, "where"),
+            evidence=dict(read_mapping(document, "evidence")),
+            hint=read_text(document, "hint"),
         )

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.atomic_write import write_bytes_atomically, write_text_atomically
 from tierproof.core.check_result import CheckResult
+from tierproof.core.document import (
+    DocumentError,
+    read_integer,
+    read_mapping,
+    read_mappings,
+    read_number,
+    read_text,
+    read_texts,
+)
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.core.renderers import find_renderer, known_suffixes
@@ -74,18 +83,20 @@ class ModelSummary:
     def from_dict(cls, document: Mapping[str, JsonValue]) -> ModelSummary:
         """Read what `to_dict` wrote."""
         return cls(
-            class_name=str(document["class"]),
-            parameters=_integer(document["parameters"]),
-            trainable=_integer(document["trainable"]),
-            bytes=_integer(document["bytes"]),
-            kind=str(document["kind"]),
-            traits=_strings(document["traits"]),
+            class_name=read_text(document, "class"),
+            parameters=read_integer(document, "parameters"),
+            trainable=read_integer(document, "trainable"),
+            bytes=read_integer(document, "bytes"),
+            kind=read_text(document, "kind"),
+            traits=read_texts(document, "traits"),
             evidence=tuple(
-                TraitEvidence(str(item["trait"]), str(item["declared"]), str(item["measured"]))
-                for item in _mappings(document["evidence"])
+                TraitEvidence(
+                    read_text(item, "trait"), read_text(item, "declared"), read_text(item, "measured")
+                )
+                for item in read_mappings(document, "evidence")
             ),
-            inputs=_strings(document["inputs"]),
-            assumptions=_strings(document["assumptions"]),
+            inputs=read_texts(document, "inputs"),
+            assumptions=read_texts(document, "assumptions"),
         )
 
 
@@ -114,6 +125,7 @@ class Report:
         seed: of every random draw.
         duration_s: wall time in seconds.
         results: one per selected check, in the order they ran.
+        artifact_stem: what the files of its artifacts are named after; `save` sets it.
     """
 
     version: str
@@ -123,6 +135,7 @@ class Report:
     seed: int
     duration_s: float
     results: tuple[CheckResult, ...]
+    artifact_stem: str = field(default="report", compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -154,7 +167,7 @@ class Report:
             "environment": self.environment.to_dict(),
             "seed": self.seed,
             "duration_s": self.duration_s,
-            "results": [result.to_dict() for result in self.results],
+            "results": [result.to_dict(stem=self.artifact_stem) for result in self.results],
         }
 
     @classmethod
@@ -162,28 +175,30 @@ class Report:
         """Read what `to_dict` wrote.
 
         Raises:
-            ValueError: for a document of another format version.
+            DocumentError: a document of another format version, or one that lacks something.
         """
-        if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"report format {document['format_version']} is not {FORMAT_VERSION}")
-        model, environment, duration = document["model"], document["environment"], document["duration_s"]
-        assert isinstance(model, Mapping)
-        assert isinstance(environment, Mapping)
-        assert isinstance(duration, int | float)
+        if document.get("format_version") != FORMAT_VERSION:
+            raise DocumentError(
+                f"report format {document.get('format_version')!r} is not {FORMAT_VERSION}",
+                hint="Read the report with the version of tierproof that wrote it.",
+            )
+        environment = read_mapping(document, "environment")
         return cls(
-            version=str(document["version"]),
-            target=str(document["target"]),
-            model=ModelSummary.from_dict(model),
+            version=read_text(document, "version"),
+            target=read_text(document, "target"),
+            model=ModelSummary.from_dict(read_mapping(document, "model")),
             environment=Environment(
-                str(environment["python"]), str(environment["torch"]), str(environment["device"])
+                read_text(environment, "python"),
+                read_text(environment, "torch"),
+                read_text(environment, "device"),
             ),
-            seed=_integer(document["seed"]),
-            duration_s=float(duration),
-            results=tuple(CheckResult.from_dict(item) for item in _mappings(document["results"])),
+            seed=read_integer(document, "seed"),
+            duration_s=read_number(document, "duration_s"),
+            results=tuple(CheckResult.from_dict(item) for item in read_mappings(document, "results")),
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the report in the format its suffix names, whole or not at all.
+        """Write the report in the format its suffix names, whole or not at all, and its artifacts beside it.
 
         Raises:
             OutputError: for an unknown suffix or a path that cannot be written.
@@ -195,24 +210,15 @@ class Report:
                 f"cannot save a report as {path.name!r}: unknown suffix {path.suffix!r}",
                 hint=f"Use one of {', '.join(known_suffixes())}.",
             )
-        write_text_atomically(path, renderer(self))
+        named = replace(self, artifact_stem=path.stem)
+        for result in self.results:
+            for artifact in result.artifacts:
+                write_bytes_atomically(
+                    path.with_name(artifact.file_name(path.stem, result.code)), artifact.content
+                )
+        write_text_atomically(path, renderer(named))
         return path
 
     def _repr_html_(self) -> str:
         renderer = find_renderer("html-fragment")
         return renderer(self) if renderer else ""
-
-
-def _integer(value: JsonValue) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _strings(value: JsonValue) -> tuple[str, ...]:
-    assert isinstance(value, Sequence)
-    return tuple(str(item) for item in value)
-
-
-def _mappings(value: JsonValue) -> tuple[Mapping[str, JsonValue], ...]:
-    assert isinstance(value, Sequence)
-    return tuple(item for item in value if isinstance(item, Mapping))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tierproof.checks.measurements.gradient_norms import GradientNorms, ModuleGradient
 from tierproof.plots.chart import new_figure, use_log_ticks
 from tierproof.plots.palette import ACCENT, BAD, LINE
-from tierproof.plots.read_measurements import Measurements, read_label, read_number, read_records
+from tierproof.plots.read_label import read_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,29 +19,9 @@ _MOST_BARS = 18
 """Beyond this many modules a line over their order is easier to read than one labelled bar each."""
 
 
-@dataclass(frozen=True)
-class _Gradient:
-    path: str
-    norm: float
-
-    @property
-    def broken(self) -> bool:
-        return not math.isfinite(self.norm) or self.norm <= 0
-
-    @property
-    def label(self) -> str:
-        if math.isnan(self.norm):
-            return "NaN"
-        return "infinite" if math.isinf(self.norm) else f"{self.norm:.1e}" if self.norm else "0"
-
-
-def draw_gradient_norms(measurements: Measurements) -> Figure | None:
-    """Draw `modules`: one bar per module, or a line where they are many; zero and non-finite in red."""
-    gradients = [
-        _Gradient(str(record.get("path", "")), norm)
-        for record in read_records(measurements.get("modules"))
-        if (norm := read_number(record.get("gradient_norm"))) is not None
-    ]
+def draw_gradient_norms(measured: GradientNorms) -> Figure | None:
+    """Draw one bar per module, or a line where they are many; zero and non-finite norms in red."""
+    gradients = measured.modules
     if len(gradients) < 2:
         return None
     figure = _draw_bars(gradients) if len(gradients) <= _MOST_BARS else _draw_line(gradients)
@@ -49,8 +29,19 @@ def draw_gradient_norms(measurements: Measurements) -> Figure | None:
     return figure
 
 
-def _describe(gradients: Sequence[_Gradient]) -> str:
-    sound = [gradient.norm for gradient in gradients if not gradient.broken]
+def _is_broken(gradient: ModuleGradient) -> bool:
+    return not math.isfinite(gradient.gradient_norm) or gradient.gradient_norm <= 0
+
+
+def _label(gradient: ModuleGradient) -> str:
+    norm = gradient.gradient_norm
+    if math.isnan(norm):
+        return "NaN"
+    return "infinite" if math.isinf(norm) else f"{norm:.1e}" if norm else "0"
+
+
+def _describe(gradients: Sequence[ModuleGradient]) -> str:
+    sound = [gradient.gradient_norm for gradient in gradients if not _is_broken(gradient)]
     text = f"Gradient norm of {len(gradients)} modules in forward order"
     if sound:
         text += f", from {min(sound):.2g} to {max(sound):.2g}"
@@ -58,29 +49,29 @@ def _describe(gradients: Sequence[_Gradient]) -> str:
     return f"{text}; {broken} zero or non-finite (red)." if broken else f"{text}."
 
 
-def _floor(gradients: Sequence[_Gradient]) -> tuple[float, float]:
-    sound = [gradient.norm for gradient in gradients if not gradient.broken] or [1.0]
+def _floor(gradients: Sequence[ModuleGradient]) -> tuple[float, float]:
+    sound = [gradient.gradient_norm for gradient in gradients if not _is_broken(gradient)] or [1.0]
     return max(min(sound) / 4, 1e-305), max(sound) * 4
 
 
-def _draw_bars(gradients: Sequence[_Gradient]) -> Figure:
+def _draw_bars(gradients: Sequence[ModuleGradient]) -> Figure:
     figure, (axes,) = new_figure(0.75 + 0.19 * len(gradients))
     low, high = _floor(gradients)
     rows = list(range(len(gradients)))
-    lengths = [0.0 if gradient.broken else gradient.norm - low for gradient in gradients]
+    lengths = [0.0 if _is_broken(gradient) else gradient.gradient_norm - low for gradient in gradients]
     use_log_ticks(axes, "x", decades=math.log10(high) - math.log10(low))
     axes.barh(rows, lengths, left=low, height=0.66, color=ACCENT)
-    broken = [row for row in rows if gradients[row].broken]
+    broken = [row for row in rows if _is_broken(gradients[row])]
     axes.plot([low * 1.15] * len(broken), broken, "x", color=BAD, markersize=5, markeredgewidth=1.6)
     for row, gradient in zip(rows, gradients, strict=True):
-        at = low * 1.15 if gradient.broken else gradient.norm
+        at = low * 1.15 if _is_broken(gradient) else gradient.gradient_norm
         axes.annotate(
-            f" {gradient.label}",
+            f" {_label(gradient)}",
             (at, row),
             va="center",
             fontsize=8.5,
-            color=BAD if gradient.broken else None,
-            xytext=(10 if gradient.broken else 1, 0),
+            color=BAD if _is_broken(gradient) else None,
+            xytext=(10 if _is_broken(gradient) else 1, 0),
             textcoords="offset points",
         )
     axes.set_yticks(rows, labels=[read_label(gradient.path) for gradient in gradients])
@@ -90,20 +81,20 @@ def _draw_bars(gradients: Sequence[_Gradient]) -> Figure:
     return figure
 
 
-def _draw_line(gradients: Sequence[_Gradient]) -> Figure:
+def _draw_line(gradients: Sequence[ModuleGradient]) -> Figure:
     figure, (axes,) = new_figure(2.7)
     low, high = _floor(gradients)
     use_log_ticks(axes, "y", decades=math.log10(high) - math.log10(low))
-    norms = [math.nan if gradient.broken else gradient.norm for gradient in gradients]
+    norms = [math.nan if _is_broken(gradient) else gradient.gradient_norm for gradient in gradients]
     axes.plot(range(len(norms)), norms, color=ACCENT, linewidth=1.1, marker="o", markersize=2.4)
-    broken = [index for index, gradient in enumerate(gradients) if gradient.broken]
+    broken = [index for index, gradient in enumerate(gradients) if _is_broken(gradient)]
     if broken:
         axes.plot(broken, [low * 1.3] * len(broken), "x", color=BAD, markersize=5, markeredgewidth=1.6)
         names = read_label(gradients[broken[0]].path)
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         left = broken[0] < len(gradients) / 2
         axes.annotate(
-            f"{names}{more}: {gradients[broken[0]].label}",
+            f"{names}{more}: {_label(gradients[broken[0]])}",
             (broken[0], low * 1.3),
             color=BAD,
             fontsize=8.5,

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tierproof.core.json_value import JsonValue
+from tierproof.checks.measurements.position_influence import PositionInfluence
 from tierproof.plots.chart import hide_frame, new_figure
 from tierproof.plots.palette import ACCENT, INK, WARN
-from tierproof.plots.read_measurements import Measurements, read_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
 _MOST = 64
 _LEVELS = 4
 
-Matrix = list[list[float]]
+Matrix = Sequence[Sequence[float]]
 
 
-def draw_influence(measurements: Measurements) -> Figure | None:
-    """Draw `influence`: rows are output positions, columns inputs; what lies above the diagonal is later.
+def draw_influence(measured: PositionInfluence) -> Figure | None:
+    """Draw the influence: rows are output positions, columns inputs; what lies above the diagonal is later.
 
     Values may be 0/1 or strengths; each is shown relative to the largest.
     """
-    matrix = _read_matrix(measurements.get("influence"))
+    matrix: Matrix = measured.influence
     if not matrix:
         return None
     later = sum(1 for row, values in enumerate(matrix) for value in values[row + 1 :] if value > 0)
@@ -62,23 +61,6 @@ def draw_influence(measurements: Measurements) -> Figure | None:
         f"Influence of {width} inputs on {length} outputs: {seen}. The dashed line is the diagonal."
     )
     return figure
-
-
-def _read_matrix(value: JsonValue) -> Matrix:
-    """Read a non-empty rectangle of strengths ≥ 0; an infinite or NaN influence is the strongest."""
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        return []
-    matrix: Matrix = []
-    for row in value:
-        if (
-            isinstance(row, str)
-            or not isinstance(row, Sequence)
-            or len(row) != len(matrix[0] if matrix else row)
-        ):
-            return []
-        numbers = [float(item) if isinstance(item, bool) else read_number(item) for item in row]
-        matrix.append([math.inf if n is not None and math.isnan(n) else abs(n or 0.0) for n in numbers])
-    return matrix if matrix[0] else []
 
 
 def _coarsen(matrix: Matrix) -> tuple[Matrix, int]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tierproof.core.json_value import JsonValue
+from tierproof.checks.measurements.latencies import Latencies
 from tierproof.plots.chart import hide_frame, new_figure
 from tierproof.plots.palette import ACCENT, INK, LINE, WARN
-from tierproof.plots.read_measurements import Measurements, read_amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,17 +16,16 @@ _JITTER = (0.0, 0.5, -0.5, 0.25, -0.25, 0.75, -0.75, 0.1, -0.1, 0.6, -0.6)
 """Fixed offsets that keep equal latencies apart; the same report is always the same picture."""
 
 
-def draw_latencies(measurements: Measurements) -> Figure | None:
-    """Draw `latencies_ms` as a strip with its percentiles, and `peak_share` as a bar."""
-    latencies = _read_latencies(measurements.get("latencies_ms"))
-    share = read_amount(measurements.get("peak_share"))
+def draw_latencies(measured: Latencies) -> Figure | None:
+    """Draw the latencies as a strip with their percentiles, and the share of the peak as a bar."""
+    latencies, share = measured.latencies_ms, measured.peak_share
     if len(latencies) < 2 and share is None:
         return None
     heights = ([1.55] if len(latencies) > 1 else []) + ([0.62] if share is not None else [])
     figure, panels = new_figure(sum(heights), rows=heights)
     captions = []
     if len(latencies) > 1:
-        _draw_strip(panels[0], latencies, measurements)
+        _draw_strip(panels[0], measured)
         captions.append(
             f"Latency of {len(latencies)} forward passes after warm-up, "
             f"from {min(latencies):.3g} to {max(latencies):.3g} ms."
@@ -40,18 +37,16 @@ def draw_latencies(measurements: Measurements) -> Figure | None:
     return figure
 
 
-def _read_latencies(value: JsonValue) -> list[float]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return []
-    return [latency for item in value if (latency := read_amount(item)) is not None]
-
-
-def _draw_strip(axes: Axes, latencies: Sequence[float], measurements: Measurements) -> None:
+def _draw_strip(axes: Axes, measured: Latencies) -> None:
+    latencies = measured.latencies_ms
     heights = [_JITTER[index % len(_JITTER)] for index in range(len(latencies))]
     axes.scatter(latencies, heights, s=18, color=ACCENT, alpha=0.6, linewidths=0)
-    marks = [("median", "median_ms", INK), ("p90", "p90_ms", WARN), ("p99", "p99_ms", WARN)]
-    for level, (name, key, colour) in enumerate(marks):
-        at = read_amount(measurements.get(key))
+    marks = [
+        ("median", measured.median_ms, INK),
+        ("p90", measured.p90_ms, WARN),
+        ("p99", measured.p99_ms, WARN),
+    ]
+    for level, (name, at, colour) in enumerate(marks):
         if at is None:
             continue
         left = at < (min(latencies) + max(latencies)) / 2

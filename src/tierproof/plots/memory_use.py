@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tierproof.checks.measurements.memory_use import PARTS, MemoryUse
 from tierproof.plots.chart import hide_frame, new_figure
 from tierproof.plots.palette import ACCENT, SERIES
-from tierproof.plots.read_measurements import Measurements, read_amount, read_count, read_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PARTS = ("parameters", "buffers", "gradients", "optimizer", "activations")
 _MOST_CELLS = 8
 
 
-def draw_memory_use(measurements: Measurements) -> Figure | None:
-    """Draw `breakdown_bytes` as one stacked bar and `forecast` as a batch × length grid."""
-    parts = _read_parts(measurements)
-    forecast = _read_forecast(measurements)
+def draw_memory_use(measured: MemoryUse) -> Figure | None:
+    """Draw the breakdown as one stacked bar and the forecast as a batch × length grid."""
+    parts = [(part, size) for part, size in measured.breakdown_bytes.items() if size]
+    forecast = {
+        (cell.batch, cell.length): cell.training_bytes
+        for cell in measured.forecast
+        if cell.length is not None
+    }
     if not parts and not forecast:
         return None
     batches = sorted({batch for batch, _ in forecast})[:_MOST_CELLS]
@@ -38,27 +41,10 @@ def draw_memory_use(measurements: Measurements) -> Figure | None:
     return figure
 
 
-def _read_parts(measurements: Measurements) -> list[tuple[str, float]]:
-    breakdown = measurements.get("breakdown_bytes")
-    if not isinstance(breakdown, Mapping):
-        return []
-    return [(part, size) for part in _PARTS if (size := read_amount(breakdown.get(part)))]
-
-
-def _read_forecast(measurements: Measurements) -> dict[tuple[int, int], float]:
-    cells = {}
-    for record in read_records(measurements.get("forecast")):
-        batch, length = read_count(record.get("batch")), read_count(record.get("length"))
-        size = read_amount(record.get("training_bytes"))
-        if batch is not None and length is not None and size is not None:
-            cells[batch, length] = size
-    return cells
-
-
 def _draw_parts(axes: Axes, parts: Sequence[tuple[str, float]]) -> None:
     left = 0.0
     for name, size in parts:
-        colour = SERIES[_PARTS.index(name)]
+        colour = SERIES[PARTS.index(name)]
         axes.barh([0], [size], left=left, height=0.5, color=colour, label=f"{name} {_format_bytes(size)}")
         left += size
     axes.set_xlim(0, left)

@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from tierproof.checks.measurements.gradient_norms import GradientNorms
+from tierproof.checks.measurements.latencies import Latencies
+from tierproof.checks.measurements.memory_use import MemoryUse
+from tierproof.checks.measurements.position_influence import PositionInfluence
+from tierproof.checks.measurements.shape_sweep import ShapeSweep
+from tierproof.checks.measurements.weight_scales import WeightScales
+from tierproof.core.json_value import JsonValue
 from tierproof.plots.gradient_norms import draw_gradient_norms
 from tierproof.plots.influence import draw_influence
 from tierproof.plots.latencies import draw_latencies
 from tierproof.plots.load_matplotlib import chart_style
 from tierproof.plots.memory_use import draw_memory_use
-from tierproof.plots.read_measurements import Measurements
 from tierproof.plots.shape_cases import draw_shape_cases
 from tierproof.plots.weight_scales import draw_weight_scales
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES: Mapping[str, Callable[[Measurements], Figure | None]] = {
-    "T1-SHAPE": draw_shape_cases,
-    "T1-GRAD": draw_gradient_norms,
-    "T1-INIT": draw_weight_scales,
-    "T1-MEM": draw_memory_use,
-    "T1-SPEED": draw_latencies,
-    "T1-CAUSAL": draw_influence,
+
+@dataclass(frozen=True)
+class _Drawing:
+    """How a check's document is read, and how what it says is drawn."""
+
+    read: Callable[[Mapping[str, JsonValue]], Any]
+    draw: Callable[[Any], Figure | None]
+
+
+FIGURES: Mapping[str, _Drawing] = {
+    "T1-SHAPE": _Drawing(ShapeSweep.from_document, draw_shape_cases),
+    "T1-GRAD": _Drawing(GradientNorms.from_document, draw_gradient_norms),
+    "T1-INIT": _Drawing(WeightScales.from_document, draw_weight_scales),
+    "T1-MEM": _Drawing(MemoryUse.from_document, draw_memory_use),
+    "T1-SPEED": _Drawing(Latencies.from_document, draw_latencies),
+    "T1-CAUSAL": _Drawing(PositionInfluence.from_document, draw_influence),
 }
 
 
-def draw_figure(code: str, measurements: Measurements) -> Figure | None:
+def draw_figure(code: str, measurements: Mapping[str, JsonValue]) -> Figure | None:
     """Draw the figure of the check `code`; its label says in words what it shows.
 
     Gives None for a check without a figure and for measurements that lack what the figure needs.
@@ -36,8 +52,8 @@ def draw_figure(code: str, measurements: Measurements) -> Figure | None:
         MissingPackageError: matplotlib is not installed.
         BrokenPackageError: matplotlib is installed and its import fails.
     """
-    draw = FIGURES.get(code)
-    if draw is None:
+    drawing = FIGURES.get(code)
+    if drawing is None:
         return None
     with chart_style():
-        return draw(measurements)
+        return drawing.draw(drawing.read(measurements))

@@ -6,10 +6,9 @@ from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from tierproof.core.json_value import JsonValue
+from tierproof.checks.measurements.shape_sweep import ShapeSweep
 from tierproof.plots.chart import hide_frame, new_figure
 from tierproof.plots.palette import BAD, GOOD, LINE
-from tierproof.plots.read_measurements import Measurements, read_count, read_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,14 +34,15 @@ _STATES = {
 _SIGNS = {_State.ACCEPTED: ("o", GOOD), _State.NOT_JUDGED: ("_", LINE), _State.FAILED: ("x", BAD)}
 
 
-def draw_shape_cases(measurements: Measurements) -> Figure | None:
-    """Draw `cases`: a batch × length grid; a case is told by its sign, not by its colour alone."""
+def draw_shape_cases(measured: ShapeSweep) -> Figure | None:
+    """Draw a batch × length grid; a case is told by its sign, not by its colour alone."""
     cases: dict[tuple[int, int], _State] = {}
-    for record in read_records(measurements.get("cases")):
-        batch, length = read_count(record.get("batch")), read_count(record.get("length"))
-        if batch is not None and length is not None:
-            state = _read_state(record.get("outcome"))
-            cases[batch, length] = max(cases.get((batch, length), _State.ACCEPTED), state)
+    for case in measured.cases:
+        if case.batch is not None and case.length is not None:
+            size = (case.batch, case.length)
+            # An outcome such as "out of memory" or "not tried: …" is neither accepted nor failed.
+            state = _STATES.get(case.outcome, _State.NOT_JUDGED)
+            cases[size] = max(cases.get(size, _State.ACCEPTED), state)
     if len(cases) < 2:
         return None
     batches = sorted({batch for batch, _ in cases})[:_MOST]
@@ -60,11 +60,6 @@ def draw_shape_cases(measurements: Measurements) -> Figure | None:
     hide_frame(axes)
     figure.set_label(_describe(Counter(cases.values())))
     return figure
-
-
-def _read_state(outcome: JsonValue) -> _State:
-    """An outcome such as "out of memory" or "not tried: …" is neither accepted nor failed."""
-    return _STATES.get(outcome, _State.NOT_JUDGED) if isinstance(outcome, str) else _State.NOT_JUDGED
 
 
 def _draw_case(axes: Axes, row: int, column: int, state: _State) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tierproof.checks.measurements.weight_scales import WeightScales
 from tierproof.plots.chart import new_figure, use_log_ticks
 from tierproof.plots.palette import ACCENT, INK, LINE, WARN
-from tierproof.plots.read_measurements import Measurements, read_amount, read_label, read_records
+from tierproof.plots.read_label import read_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,12 +34,12 @@ class _Layer:
         return max(self.std / self.expected, self.expected / self.std)
 
 
-def draw_weight_scales(measurements: Measurements) -> Figure | None:
-    """Draw `layers`: measured against expected standard deviation, log-log, outliers named."""
+def draw_weight_scales(measured: WeightScales) -> Figure | None:
+    """Draw measured against expected standard deviations, log-log, outliers named."""
     layers = [
-        _Layer(str(record.get("path", "")), str(record.get("kind", "layer")), std, expected)
-        for record in read_records(measurements.get("layers"))
-        if (std := read_amount(record.get("std"))) and (expected := read_amount(record.get("expected_std")))
+        _Layer(layer.path, layer.kind, layer.std, layer.expected_std)
+        for layer in measured.layers
+        if layer.std and layer.expected_std
     ]
     if not layers:
         return None

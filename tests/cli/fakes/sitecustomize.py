@@ -21,16 +21,15 @@ def hide(name: str) -> None:
     importlib.machinery.PathFinder.find_spec = find_spec
 
 
-def check(model, **options):
+def check_loaded(loaded, options):
     import torch
 
     from tierproof.core.check_result import CheckResult, Outcome
     from tierproof.core.finding import Finding, Severity
     from tierproof.core.report import Environment, ModelSummary, Report
 
-    progress = options.pop("progress")
+    model, progress, inputs = loaded.model, options.progress, options.inputs
     progress(0, 2, "first look")
-    inputs = options.pop("inputs")
     tokens = torch.zeros(1, 4, dtype=torch.long) if inputs is None else inputs
     model(tokens)
     progress(1, 2, "second look")
@@ -41,15 +40,16 @@ def check(model, **options):
         else ()
     )
     outcome = {"pass": Outcome.PASSED, "fail": Outcome.FAILED}.get(kind, Outcome.ERRORED)
-    seen = {name: str(value) for name, value in options.items()} | {"inputs": str(tuple(tokens.shape))}
+    asked = ("tier", "spec", "only", "skip", "seed", "budget_s", "device")
+    seen = {name: str(getattr(options, name)) for name in asked}
+    seen |= {"target": loaded.target, "assumptions": str(loaded.assumptions)}
+    seen |= {"inputs": str(tuple(tokens.shape))}
     return Report(
         version="0",
-        target=options["target"],
-        model=ModelSummary(
-            type(model).__name__, 1, 1, 4, "causal-lm", assumptions=tuple(options["assumptions"])
-        ),
+        target=loaded.target,
+        model=ModelSummary(type(model).__name__, 1, 1, 4, "causal-lm", assumptions=tuple(loaded.assumptions)),
         environment=Environment("3", torch.__version__, "cpu"),
-        seed=options["seed"],
+        seed=options.seed,
         duration_s=0.5,
         results=(CheckResult("T1-SHAPE", "shapes", 1, outcome, measurements=seen, findings=findings),),
     )
@@ -61,7 +61,7 @@ def install(name: str, **members: object) -> None:
     sys.modules[name] = module
 
 
-install("tierproof.api.check", check=check)
-install("tierproof.checks.registry", load_checks=lambda: (), select_checks=lambda checks, **options: ())
+install("tierproof.api.check_loaded", check_loaded=check_loaded)
+install("tierproof.checks.registry", load_checks=lambda tier: (), select_checks=lambda checks, **options: ())
 if os.environ.get("HIDDEN_PACKAGE"):
     hide(os.environ["HIDDEN_PACKAGE"])

@@ -30,9 +30,10 @@ Source: the property is exact for any masked or recurrent model (Vaswani et al. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.measurements.position_influence import PositionInfluence
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
@@ -81,7 +82,7 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
     influence = subject.traits.influence
-    measured: dict[str, JsonValue] = {"influence": [[int(moved) for moved in row] for row in influence]}
+    measured = PositionInfluence(tuple(tuple(int(moved) for moved in row) for row in influence))
     reason = _find_exemption(subject)
     if reason:
         return CheckOutput(measurements=measured, skipped=reason)
@@ -99,7 +100,11 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput(measurements=measured, skipped="outputs and inputs differ in length")
 
     leaks = [_perturb(base, followed, position) for position in _choose_positions(length)]
-    measured |= {"positions_tried": len(leaks), "largest_leak": max(leak.size for leak in leaks)}
+    found: dict[str, JsonValue] = {
+        "positions_tried": len(leaks),
+        "largest_leak": max(leak.size for leak in leaks),
+    }
+    measured = replace(measured, leak=found)
     worst = max(leaks, key=lambda leak: leak.size)
     if worst.size > base.tolerance:
         finding = _judge_leak(base, followed, leaks, worst)
@@ -111,7 +116,7 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput((finding,), measured)
     change, finding = _check_prefix(base, followed, length)
     if change is not None:
-        measured["prefix_change"] = change
+        measured = replace(measured, leak={**found, "prefix_change": change})
     return CheckOutput((finding,) if finding else (), measured)
 
 

@@ -26,12 +26,14 @@ Source: PyTorch's saved-tensor hooks; Kingma and Ba 2014 for the optimizer's two
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.measurements.memory_use import ForecastCell, MemoryUse
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import raised_in_a_call
@@ -77,22 +79,21 @@ def run(context: CheckContext) -> CheckOutput:
         "activations": measured.activations,
     }
     fit, reason = _fit(context, measured)
-    measurements = _describe(subject, count, measured, breakdown, optimizer_bytes)
-    if subject.device.type == "meta":
-        measurements["on_meta"] = "activations are those of plain operators; fused attention keeps less"
+    use = _describe(subject, count, measured, breakdown, optimizer_bytes)
     findings = [
         *_find_over_device_memory(subject, sum(breakdown.values())),
         *_find_duplicate_buffers(subject),
         *_note_frozen(count),
     ]
     if fit is None:
-        measurements["forecast_unavailable"] = reason
         findings.append(_note_no_forecast(reason))
-    else:
-        fixed = count.bytes + count.trainable_bytes + optimizer_bytes["adamw"]
-        measurements.update(_forecast(subject, fit, fixed))
-        findings += _judge_growth(subject, measurements["length_exponent_at_longest"])
-    return CheckOutput(tuple(findings), measurements)
+        return CheckOutput(tuple(findings), replace(use, fit={"forecast_unavailable": reason}))
+    fixed = count.bytes + count.trainable_bytes + optimizer_bytes["adamw"]
+    cells = _forecast(subject, fit, fixed)
+    longest = max(cell.length or subject.inputs.default_length for cell in cells)
+    exponent = fit.length_exponent(subject.inputs.default_batch, longest)
+    findings += _judge_growth(subject, exponent)
+    return CheckOutput(tuple(findings), replace(use, forecast=cells, fit=_describe_fit(fit, exponent)))
 
 
 def _describe(
@@ -101,15 +102,10 @@ def _describe(
     measured: TrainingMemory,
     breakdown: dict[str, int],
     optimizer_bytes: dict[str, int],
-) -> dict[str, JsonValue]:
+) -> MemoryUse:
     predicted = sum(breakdown.values())
     peak = breakdown["parameters"] + breakdown["buffers"] + breakdown["optimizer"] + measured.peak
-    # The first three are what a report shows of the check in one line.
-    return {
-        "measured_peak_bytes": peak,
-        "activation_bytes": measured.activations,
-        "predicted_peak_bytes": predicted,
-        "breakdown_bytes": dict(breakdown),
+    details: dict[str, JsonValue] = {
         "parameters": count.parameters,
         "trainable": count.trainable,
         "tied": [list(names) for names in count.ties],
@@ -121,6 +117,17 @@ def _describe(
         "peak_source": measured.source,
         "device_memory_bytes": find_device_memory_bytes(subject.device),
     }
+    if subject.device.type == "meta":
+        details["on_meta"] = "activations are those of plain operators; fused attention keeps less"
+    return MemoryUse(
+        breakdown_bytes=dict(breakdown),
+        peaks={
+            "measured_peak_bytes": peak,
+            "activation_bytes": measured.activations,
+            "predicted_peak_bytes": predicted,
+        },
+        details=details,
+    )
 
 
 def _fit(context: CheckContext, measured: TrainingMemory) -> tuple[ActivationFit | None, str]:
@@ -169,35 +176,37 @@ def _measure(context: CheckContext, batch: int, length: int) -> Measured:
     return Measured(batch, length, measure_activations(context.subject, call))
 
 
-def _forecast(subject: Subject, fit: ActivationFit, fixed_bytes: int) -> dict[str, JsonValue]:
+def _forecast(subject: Subject, fit: ActivationFit, fixed_bytes: int) -> tuple[ForecastCell, ...]:
     plan = subject.inputs
     lengths = {plan.default_length}
     if plan.has_length:
         lengths |= {plan.clip_length(length) for length in FORECAST_LENGTHS}
     batches = FORECAST_BATCHES if plan.has_batch else (plan.default_batch,)
-    forecast: list[JsonValue] = [
-        {
-            "batch": batch,
-            "length": length if plan.has_length else None,
-            "activation_bytes": fit.predict(batch, length),
-            "training_bytes": fixed_bytes + fit.predict(batch, length),
-        }
+    return tuple(
+        ForecastCell(
+            batch=batch,
+            length=length if plan.has_length else None,
+            activation_bytes=fit.predict(batch, length),
+            training_bytes=fixed_bytes + fit.predict(batch, length),
+        )
         for length, batch in product(sorted(lengths), batches)
-    ]
+    )
+
+
+def _describe_fit(fit: ActivationFit, exponent: float) -> dict[str, JsonValue]:
     return {
-        "forecast": forecast,
         "activation_bytes_per_term": dict(fit.coefficients),
         "fit_points": [[p.batch, p.length, p.bytes] for p in fit.points],
         "fit_held_out": [fit.held_out.batch, fit.held_out.length, fit.held_out.bytes],
         "fit_relative_error": fit.relative_error,
-        "length_exponent_at_longest": fit.length_exponent(plan.default_batch, max(lengths)),
+        "length_exponent_at_longest": exponent,
     }
 
 
-def _judge_growth(subject: Subject, exponent: JsonValue) -> list[Finding]:
+def _judge_growth(subject: Subject, exponent: float) -> list[Finding]:
     """A recurrent model without attention has no reason to keep anything for each pair of positions."""
     attends = any(item.trait == "attention" for item in subject.traits.evidence)
-    if not subject.traits.recurrent or attends or not isinstance(exponent, float):
+    if not subject.traits.recurrent or attends:
         return []
     if exponent <= MOST_RECURRENT_EXPONENT:
         return []

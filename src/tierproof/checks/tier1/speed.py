@@ -25,6 +25,7 @@ from collections.abc import Sequence
 import torch
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.measurements.latencies import Latencies
 from tierproof.model.call.call import Call
 from tierproof.model.costs.flops import count_flops
 from tierproof.model.costs.peak_flops import measure_peak_flops
@@ -61,23 +62,23 @@ def run(context: CheckContext) -> CheckOutput:
     rate = counted.total / median_s
     modules = sorted(counted.by_module.items(), key=lambda item: -item[1])
     return CheckOutput(
-        measurements={
-            "latencies_ms": [1e3 * latency for latency in latencies_s],
-            "median_ms": 1e3 * median_s,
-            "p90_ms": 1e3 * percentile(latencies_s, 0.9),
-            "p99_ms": 1e3 * percentile(latencies_s, 0.99),
-            "tokens_per_s": batch * length / median_s if length is not None else None,
-            "samples_per_s": batch / median_s,
-            "flops": counted.total,
-            "flops_by_operator": dict(counted.by_operator),
-            "flops_by_module": dict(modules[:12]),
-            "achieved_flops_per_s": rate,
-            "peak_flops_per_s": peak,
-            "peak_share": rate / peak,
-            "batch": batch,
-            "length": length,
-            "threads": torch.get_num_threads(),
-        }
+        measurements=Latencies(
+            latencies_ms=tuple(1e3 * latency for latency in latencies_s),
+            median_ms=1e3 * median_s,
+            p90_ms=1e3 * percentile(latencies_s, 0.9),
+            p99_ms=1e3 * percentile(latencies_s, 0.99),
+            peak_share=rate / peak,
+            rates={
+                "tokens_per_s": batch * length / median_s if length is not None else None,
+                "samples_per_s": batch / median_s,
+                "flops": counted.total,
+                "flops_by_operator": dict(counted.by_operator),
+                "flops_by_module": dict(modules[:12]),
+                "achieved_flops_per_s": rate,
+                "peak_flops_per_s": peak,
+            },
+            setting={"batch": batch, "length": length, "threads": torch.get_num_threads()},
+        )
     )
 
 

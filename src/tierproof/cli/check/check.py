@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tierproof.checks.tiers import TIERS, describe_tiers
 from tierproof.cli.check.config_file import FILE_NAME, CheckConfig, read_check_config
-from tierproof.errors import UsageError
 
 if TYPE_CHECKING:
     from tierproof.cli.check.check_request import CheckRequest
@@ -51,6 +51,14 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
     return value
 
 
+def _require_tier(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value != "all" and value not in map(str, TIERS):
+        raise click.BadParameter(
+            f"tier {value} is not part of this version of tierproof; use {describe_tiers()}, or all"
+        )
+    return value
+
+
 @click.command(short_help="Validate a model.")
 @click.argument("target")
 @click.option(
@@ -63,10 +71,11 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
 )
 @click.option(
     "--tier",
-    type=click.Choice(["1", "2", "all"]),
+    metavar="|".join([*map(str, TIERS), "all"]),
+    callback=_require_tier,
     default="1",
     show_default=True,
-    help="Which checks: one tier, or every tier that is built.",
+    help=f"Run the checks of one tier ({describe_tiers()} in this version), or of all.",
 )
 @click.option(
     "--only", metavar="CODE,…", default="", help="Run these checks alone; prefixes such as T1-S are fine."
@@ -157,7 +166,7 @@ def check(context: click.Context, /, **options: Any) -> int:
       hf:DIR_OR_ID          a transformers config
       gist:ID[@REVISION]    a gist with a model.py
 
-    Exit codes: 0 = sound, 1 = found wanting, 2 = could not judge.
+    Exit codes: 0 = passed, 1 = failed, 2 = could not be checked.
     """
     from tierproof._optional import is_installed, require
     from tierproof.cli.check.output_paths import require_writable
@@ -201,11 +210,6 @@ def make_request(config: CheckConfig, options: dict[str, Any]) -> CheckRequest:
     parse_target(options["target"])
     if options["inputs"]:
         parse_inputs(options["inputs"])
-    if options["tier"] == "2":
-        raise UsageError(
-            "tier 2 is not part of this version of tierproof",
-            hint="Use --tier 1, or --tier all for all there is.",
-        )
     return CheckRequest(
         target=options["target"],
         tier=options["tier"] if options["tier"] == "all" else int(options["tier"]),

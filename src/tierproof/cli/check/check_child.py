@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tierproof._optional import require
+from tierproof.cli.check.artifact_message import encode_artifacts
 from tierproof.cli.check.check_request import CheckRequest
 from tierproof.cli.check.hang_watch import HangWatch
 from tierproof.cli.terminal.error_message import describe_error
@@ -54,7 +55,7 @@ def main() -> int:
     try:
         report = judge(request, progress)
         watch.end()
-        send("report", report=report.to_dict())
+        send("report", report=report.to_dict(), artifacts=encode_artifacts(report))
     except SystemExit as error:
         send("error", error=describe_error(_explain_exit(error)))
     except BaseException as error:  # noqa: BLE001 - told to the parent, which shows it
@@ -69,7 +70,8 @@ def judge(request: CheckRequest, progress: Progress) -> Report:
         TierproofError: what could not be done, and what to do about it.
     """
     require("torch", feature="to check a model")
-    from tierproof.api.check import check
+    from tierproof.api.check_loaded import check_loaded
+    from tierproof.api.check_options import CheckOptions
     from tierproof.checks.registry import load_checks, select_checks
     from tierproof.model.call.spec import ModelSpec
     from tierproof.model.load.load import LoadOptions, load_target
@@ -77,7 +79,7 @@ def judge(request: CheckRequest, progress: Progress) -> Report:
     from tierproof.model.load.load_hub import DEFAULT_HUB_URL
     from tierproof.model.load.load_inputs import load_inputs
 
-    select_checks(load_checks(), tier=request.tier, only=request.only, skip=request.skip)
+    select_checks(load_checks(request.tier), tier=request.tier, only=request.only, skip=request.skip)
     progress(0, 0, f"loading {request.target}")
     options = LoadOptions(
         weights=request.weights,
@@ -94,19 +96,19 @@ def judge(request: CheckRequest, progress: Progress) -> Report:
         if request.inputs:
             inputs, scope = load_inputs(request.inputs, seed=request.seed)
             scopes.enter_context(scope)
-        return check(
-            loaded.model,
-            tier=request.tier,
-            inputs=inputs,
-            spec=ModelSpec.from_mapping(request.spec),
-            only=request.only,
-            skip=request.skip,
-            seed=request.seed,
-            budget_s=request.budget_s,
-            device=request.device,
-            progress=progress,
-            target=request.target,
-            assumptions=loaded.assumptions,
+        return check_loaded(
+            loaded,
+            CheckOptions(
+                tier=request.tier,
+                inputs=inputs,
+                spec=ModelSpec.from_mapping(request.spec),
+                only=request.only,
+                skip=request.skip,
+                seed=request.seed,
+                budget_s=request.budget_s,
+                device=request.device,
+                progress=progress,
+            ),
         )
 
 

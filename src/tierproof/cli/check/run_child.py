@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from tierproof.cli.check.artifact_message import attach_artifacts
 from tierproof.cli.check.check_request import CheckRequest
 from tierproof.cli.check.hang_watch import STARTING, allowed_s, explain_hang
 from tierproof.cli.terminal.error_message import rebuild_error
@@ -66,7 +67,7 @@ def run_in_child(request: CheckRequest, listener: Listener) -> Report:
         raise rebuild_error(error)
     report = message["report"]
     assert isinstance(report, Mapping)
-    return Report.from_dict(report)
+    return attach_artifacts(Report.from_dict(report), message.get("artifacts"))
 
 
 def _start(for_child: int) -> subprocess.Popen[bytes]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
+from tierproof.model.call.read_outputs import read_outputs
+from tierproof.model.call.transformers_inputs import is_transformers_model
 
 TARGET_NAMES = ("targets", "target", "labels", "y", "tgt_ids")
 _KEEP_NAMES = ("attention_mask", "padding_mask", "pad_mask", "input_mask", "mask", "attn_mask")
@@ -19,11 +21,18 @@ _UNMISTAKABLE_NAMES = ("attention_mask", "padding_mask", "input_mask")
 _HIDE_NAMES = ("key_padding_mask", "src_key_padding_mask", "padding_mask", "pad_mask", "mask")
 
 
-def add_targets(
-    signature: ForwardSignature,
-    plan: InputPlan,
-    outputs: OutputPlan,
-    read_outputs: Callable[[InputPlan], OutputPlan],
+def add_optional_arguments(
+    probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
+) -> tuple[InputPlan, OutputPlan]:
+    """Add targets and a padding mask where the model takes them and they show more of it."""
+    plan, outputs = _add_targets(probe, signature, plan, outputs)
+    if not is_transformers_model(probe.model):
+        plan = _add_padding_mask(probe, signature, plan, outputs)
+    return plan, outputs
+
+
+def _add_targets(
+    probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
 ) -> tuple[InputPlan, OutputPlan]:
     """Pass targets to a token model that returns only its last position without them (nanoGPT's way)."""
     primary = plan.primary_argument
@@ -35,19 +44,14 @@ def add_targets(
     targets = Argument(name, "targets", primary.shape, torch.int64, high=primary.high, avoid=primary.avoid)
     extended = replace(plan, arguments=(*plan.arguments, targets), style="keyword")
     try:
-        found = read_outputs(extended)
+        found = read_outputs(probe, extended)
     except Exception:  # noqa: BLE001 - the argument is optional: without it the model works
         return plan, outputs
     return (extended, found) if found.per_position else (plan, outputs)
 
 
-def add_padding_mask(
-    model: nn.Module,
-    signature: ForwardSignature,
-    plan: InputPlan,
-    outputs: OutputPlan,
-    device: torch.device,
-    seed: int,
+def _add_padding_mask(
+    probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
 ) -> InputPlan:
     """Add the padding mask argument whose "nothing is padded" leaves the answer as it is.
 
@@ -58,7 +62,7 @@ def add_padding_mask(
         return plan
     if "memory_key_padding_mask" in signature.optional:
         return plan  # nn.Transformer hides a source only where its memory is hidden too: no one mask does it
-    base = _answer(model, plan, outputs, device, seed)
+    base = _answer(probe, plan, outputs)
     size = plan.primary_argument.shape[plan.length_axis] if plan.has_length else None
     if size is None:
         return plan
@@ -70,7 +74,7 @@ def add_padding_mask(
         mask = Argument(name, role, ("batch", size), dtype)
         extended = replace(plan, arguments=(*plan.arguments, mask), style="keyword", padding=name)
         try:
-            answer = _answer(model, extended, outputs, device, seed)
+            answer = _answer(probe, extended, outputs)
         except Exception:  # noqa: BLE001 - this reading of the argument is wrong
             continue
         if answer.shape == base.shape and torch.allclose(answer, base, rtol=1e-4, atol=1e-5, equal_nan=True):
@@ -80,7 +84,5 @@ def add_padding_mask(
     return plan if unsound is None else replace(plan, unsound_mask=unsound)
 
 
-def _answer(
-    model: nn.Module, plan: InputPlan, outputs: OutputPlan, device: torch.device, seed: int
-) -> Tensor:
-    return outputs.select(plan.make(seed=seed, device=device).run(model))
+def _answer(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan) -> Tensor:
+    return outputs.select(probe.make_call(plan).run(probe.model))

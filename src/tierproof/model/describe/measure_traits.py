@@ -11,8 +11,8 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.influence import InfluenceMap, is_causal, measure_influence
 from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, InputPlan
+from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
-from tierproof.model.call.spec import ModelSpec
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.describe.declared_causality import (
     count_tied,
@@ -29,21 +29,16 @@ from tierproof.model.observe.forward_census import take_census
 _INFLUENCE_LENGTH = 8
 
 
-def measure_traits(
-    model: nn.Module,
-    spec: ModelSpec,
-    inputs: InputPlan,
-    outputs: OutputPlan,
-    lookups: Lookups,
-    answer: Callable[[Call], Tensor],
-    make_call: Callable[[int], Call],
-) -> Traits:
-    """Work out the traits.
+def measure_traits(probe: ModelProbe, inputs: InputPlan, outputs: OutputPlan, lookups: Lookups) -> Traits:
+    """Work out the traits; the model is in evaluation mode, and no gradients are recorded."""
+    model, spec = probe.model, probe.spec
 
-    Args:
-        answer: runs the model (eval, no gradients) and gives the answer.
-        make_call: makes a call of batch 1 at a given length.
-    """
+    def answer(call: Call) -> Tensor:
+        return outputs.select(call.run(model))
+
+    def make_call(length: int) -> Call:
+        return probe.make_call(inputs, batch=1, length=length)
+
     kind = spec.kind or (find_transformers_kind(model) if is_transformers_model(model) else None)
     declared, declared_by = find_declared_causality(model, spec, kind, lookups)
     influence = _measure(inputs, outputs, answer, make_call)

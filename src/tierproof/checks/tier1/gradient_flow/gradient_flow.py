@@ -49,6 +49,7 @@ import torch
 from torch import nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.measurements.gradient_norms import GradientNorms, ModuleGradient
 from tierproof.checks.tier1.gradient_flow.gradient_agreement import compare_gradients
 from tierproof.checks.tier1.gradient_flow.gradient_starvation import find_starved, judge_starved
 from tierproof.checks.tier1.gradient_flow.unused_parameters import (
@@ -92,9 +93,9 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
         )
     found, complete = _judge_pass(context, call, passes[0])
     findings += found
-    measurements: dict[str, JsonValue] = {"objective": passes[0].objective}
+    audit: dict[str, JsonValue] = {"objective": passes[0].objective}
     if not complete:
-        return CheckOutput(tuple(findings), measurements)
+        return CheckOutput(tuple(findings), audit)
     starved = find_starved(model, passes)
     while starved and len(passes) < _INPUTS:
         other = subject.make_call(seed=context.seed + len(passes))
@@ -117,9 +118,8 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
             context, call, _order_names(model, passes[0]), passes[0].log, excluded, passes[0].norms
         )
         findings += wrong
-        measurements.update(compared)
-    measurements["modules"] = _measure_modules(model, passes[0])
-    return CheckOutput(tuple(findings), measurements)
+        audit.update(compared)
+    return CheckOutput(tuple(findings), GradientNorms(_measure_modules(model, passes[0]), audit))
 
 
 def _trains(context: CheckContext, call: Call) -> bool:
@@ -317,21 +317,21 @@ def _order_names(model: nn.Module, result: GradientPass) -> list[str]:
     return sorted(names, key=lambda name: used[id(parameters[name])])
 
 
-def _measure_modules(model: nn.Module, result: GradientPass) -> list[JsonValue]:
+def _measure_modules(model: nn.Module, result: GradientPass) -> tuple[ModuleGradient, ...]:
     """Gradient norm and size of every module that owns trainable parameters, in forward order."""
     owned: dict[str, list[str]] = {}
     for name in result.norms:
         owned.setdefault(name.rpartition(".")[0], []).append(name)
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     position = {path: index for index, path in enumerate(result.entered)}
-    return [
-        {
-            "path": path,
-            "gradient_norm": math.hypot(*(result.norms[name] or 0.0 for name in owned[path])),
-            "parameters": sum(sizes[name] for name in owned[path]),
-        }
+    return tuple(
+        ModuleGradient(
+            path=path,
+            gradient_norm=math.hypot(*(result.norms[name] or 0.0 for name in owned[path])),
+            parameters=sum(sizes[name] for name in owned[path]),
+        )
         for path in sorted(owned, key=lambda path: position.get(path, len(position)))
-    ]
+    )
 
 
 CHECK = Check(

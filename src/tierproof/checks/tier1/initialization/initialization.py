@@ -39,6 +39,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.measurements.weight_scales import LayerScale, WeightScales
 from tierproof.checks.tier1.initialization.zero_gains import judge_zero_gains
 from tierproof.checks.tier1.initialization.zero_release import find_freed_later
 from tierproof.core.finding import Finding, Severity
@@ -73,17 +74,15 @@ def check_initialization(context: CheckContext) -> CheckOutput:
     subject.model.eval()
     weights, tensors = _measure_all(subject.model)
     findings = _judge_finite(weights)
-    measurements: dict[str, JsonValue] = {"layers": _describe_layers(subject, weights)}
+    layers = _describe_layers(subject, weights)
     trained = not findings and looks_trained(subject.model)
-    measurements["looks_trained"] = trained
     if findings:
-        return CheckOutput(tuple(findings), measurements)
+        return CheckOutput(tuple(findings), WeightScales(layers, {"looks_trained": trained}))
     findings += _judge_constant(weights, tensors)
     findings += _judge_copies(subject.model, weights, tensors, trained=trained)
     findings += _judge_zeros(context, weights)
     findings += judge_zero_gains(subject, context.seed)
     consequence = _measure_consequence(context)
-    measurements.update(consequence)
     if trained:
         findings.append(
             Finding(
@@ -95,7 +94,7 @@ def check_initialization(context: CheckContext) -> CheckOutput:
         )
     else:
         findings += _judge_width(subject, weights, consequence)
-    return CheckOutput(tuple(findings), measurements)
+    return CheckOutput(tuple(findings), WeightScales(layers, {"looks_trained": trained, **consequence}))
 
 
 def _measure_all(model: nn.Module) -> tuple[list[WeightStatistics], dict[tuple[str, str], Tensor]]:
@@ -112,26 +111,26 @@ def _measure_all(model: nn.Module) -> tuple[list[WeightStatistics], dict[tuple[s
     return weights, tensors
 
 
-def _describe_layers(subject: Subject, weights: Sequence[WeightStatistics]) -> list[JsonValue]:
+def _describe_layers(subject: Subject, weights: Sequence[WeightStatistics]) -> tuple[LayerScale, ...]:
     config, layers = getattr(subject.model, "config", None), count_layers(subject.model)
-    described: list[JsonValue] = []
+    described: list[LayerScale] = []
     for weight in weights:
         if weight.name.endswith("bias"):
             continue
         scheme, expected = name_scheme(weight, list_schemes(weight, config, layers))
         described.append(
-            {
-                "path": weight.path,
-                "parameter": weight.name,
-                "kind": weight.kind,
-                "shape": list(weight.shape),
-                "mean": weight.mean,
-                "std": weight.std,
-                "expected_std": expected,
-                "scheme": scheme,
-            }
+            LayerScale(
+                path=weight.path,
+                kind=weight.kind,
+                std=weight.std,
+                expected_std=expected,
+                parameter=weight.name,
+                shape=tuple(weight.shape),
+                mean=weight.mean,
+                scheme=scheme,
+            )
         )
-    return described
+    return tuple(described)
 
 
 def _judge_finite(weights: Sequence[WeightStatistics]) -> list[Finding]:

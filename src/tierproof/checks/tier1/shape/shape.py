@@ -43,6 +43,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
 from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -78,14 +79,10 @@ class CaseResult:
         """Whether the forward raised for a reason other than memory."""
         return self.outcome == "raised"
 
-    def to_dict(self) -> dict[str, JsonValue]:
+    @property
+    def swept(self) -> SweptCase:
         """The case as it stands in the measurements."""
-        return {
-            "batch": self.case.batch,
-            "length": self.case.length,
-            "outcome": self.outcome,
-            "output_shape": list(self.shape),
-        }
+        return SweptCase(self.case.batch, self.case.length, self.outcome, self.shape)
 
 
 def check_shapes(context: CheckContext) -> CheckOutput:
@@ -104,17 +101,14 @@ def check_shapes(context: CheckContext) -> CheckOutput:
             untried.append((case, "no time left"))
         elif case != results[0].case:
             results.append(run_case(subject, case, context.seed))
-    measurements: dict[str, JsonValue] = {
-        "forward_s": forward_s,
-        "cases": [result.to_dict() for result in results]
-        + [
-            {"batch": c.batch, "length": c.length, "outcome": f"not tried: {why}", "output_shape": []}
-            for c, why in untried
-        ],
-        "maximum_length": subject.inputs.max_length,
-        "maximum_length_source": subject.inputs.max_length_source,
-    }
-    return CheckOutput(tuple(_judge(context, results)), measurements)
+    left_out = [SweptCase(case.batch, case.length, f"not tried: {why}") for case, why in untried]
+    measured = ShapeSweep(
+        cases=(*(result.swept for result in results), *left_out),
+        forward_s=forward_s,
+        maximum_length=subject.inputs.max_length,
+        maximum_length_source=subject.inputs.max_length_source,
+    )
+    return CheckOutput(tuple(_judge(context, results)), measured)
 
 
 def _default_length(subject: Subject) -> int | None:

@@ -1,4 +1,4 @@
-"""Read what a check measured: missing or misshapen parts read as absent, never as a crash."""
+"""Read values of measurements that somebody else may have written: what is missing or misshapen is absent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from tierproof.core.json_value import JsonValue
-
-Measurements = Mapping[str, JsonValue]
 
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST = 1e300  # beyond it, sums and logarithms of a chart overflow
@@ -48,9 +46,3 @@ def read_records(value: JsonValue) -> list[Mapping[str, JsonValue]]:
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
         return []
     return [item for item in value if isinstance(item, Mapping)]
-
-
-def read_label(value: JsonValue, *, longest: int = 28) -> str:
-    """Give a printable label; the front of a long path is cut, since its end tells modules apart."""
-    text = "".join(character if character.isprintable() else "·" for character in str(value or ""))
-    return text if len(text) <= longest else "…" + text[-(longest - 1) :]

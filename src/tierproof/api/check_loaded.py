@@ -1,0 +1,173 @@
+"""Check a module that is loaded: choose the checks, run them on it, and put it back as it came."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from tierproof._version import __version__
+from tierproof.api.check_options import CheckOptions
+from tierproof.api.show.progress import open_progress
+from tierproof.checks import registry
+from tierproof.checks.check import Check, Deadline
+from tierproof.checks.needed_traits import find_lacking
+from tierproof.checks.plan_checks import CheckPlan, plan_checks
+from tierproof.checks.runner import run_checks
+from tierproof.core.report import Environment, ModelSummary, Report
+from tierproof.errors import DeviceError
+from tierproof.model.costs.step_time import measure_step_time
+from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
+from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.describe.refuse_module import refuse_cycle, refuse_empty
+from tierproof.model.describe.subject import Subject
+from tierproof.model.load.load import LoadedModel
+from tierproof.model.preserve.preserve import Snapshot, preserve
+from tierproof.model.sizes.parameter_count import count_parameters
+from tierproof.model.sizes.thread_count import limit_threads
+from tierproof.reporters.register import register_all
+
+register_all()
+
+
+def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
+    """Validate a loaded model; see `tierproof.check`, which this is behind.
+
+    Raises:
+        TierproofError: the model cannot be called or judged; the message says what to do.
+        KeyboardInterrupt: after the model was restored; a line on stderr says so.
+    """
+    started = time.perf_counter()
+    checks = registry.select_checks(
+        registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
+    )
+    refuse_empty(loaded.model)
+    refuse_cycle(loaded.model)
+    device = choose_device(loaded.model, options.device)
+    deadline = Deadline.after(options.budget_s)
+    with loaded.scope, limit_threads(loaded.model), open_progress(options.progress) as show:
+        try:
+            with preserve(loaded.model) as snapshot:
+                show(0, 0, "working out the inputs")
+                subject, notes = _prepare(loaded, options, device, snapshot)
+                plan = _plan(subject, checks, options, time.perf_counter() - started)
+                snapshot.restore(full=False)
+                results = run_checks(
+                    subject,
+                    checks,
+                    snapshot,
+                    seed=options.seed,
+                    deadline=deadline,
+                    progress=show,
+                    dropped=plan.dropped,
+                    examples=options.examples,
+                )
+        except KeyboardInterrupt:
+            print("tierproof: interrupted; the model was restored and nothing was judged.", file=sys.stderr)  # noqa: T201
+            raise
+    return Report(
+        version=__version__,
+        target=subject.target,
+        model=summarize_model(subject, notes),
+        environment=describe_environment(device),
+        seed=options.seed,
+        duration_s=time.perf_counter() - started,
+        results=results,
+    )
+
+
+def _prepare(
+    loaded: LoadedModel, options: CheckOptions, device: torch.device, snapshot: Snapshot
+) -> tuple[Subject, tuple[str, ...]]:
+    """The subject, on its device, and what had to be assumed about it."""
+    if options.device is not None:
+        loaded.model.to(device)
+        snapshot.note_change()
+    subject = prepare_subject(
+        loaded.model,
+        target=loaded.target,
+        spec=options.spec,
+        inputs=options.inputs,
+        device=device,
+        seed=options.seed,
+    )
+    snapshot.restore(full=False)
+    settled = settle_batch_norms(subject, options.seed)
+    if not settled:
+        return subject, loaded.assumptions
+    snapshot.note_change()
+    return subject, (*loaded.assumptions, settled)
+
+
+def _plan(subject: Subject, checks: Sequence[Check], options: CheckOptions, spent_s: float) -> CheckPlan:
+    """Choose what runs; with a budget, by the time that one training step takes here."""
+    lacking = {check.code: find_lacking(check, subject) for check in checks}
+    step_s = 0.0
+    if options.budget_s is not None and not all(lacking.values()):
+        began = time.perf_counter()
+        step_s = measure_step_time(subject, options.seed).seconds
+        spent_s += time.perf_counter() - began
+    return plan_checks(
+        checks,
+        step_s=step_s,
+        budget_s=options.budget_s,
+        spent_s=spent_s,
+        named=[code.upper() for code in options.only],
+        lacking=lacking,
+    )
+
+
+def summarize_model(subject: Subject, assumptions: tuple[str, ...] = ()) -> ModelSummary:
+    """What the report says of the model."""
+    count = count_parameters(subject.model)
+    return ModelSummary(
+        class_name=type(subject.model).__name__,
+        parameters=count.parameters,
+        trainable=count.trainable,
+        bytes=count.bytes,
+        kind=subject.traits.kind,
+        traits=subject.traits.names,
+        evidence=subject.traits.evidence,
+        inputs=tuple(argument.describe() for argument in subject.inputs.arguments),
+        assumptions=(*assumptions, *subject.inputs.assumptions),
+    )
+
+
+def describe_environment(device: torch.device) -> Environment:
+    """Python, torch and the device, with a GPU's name."""
+    name = str(device)
+    if device.type == "cuda":
+        name = f"{device} ({torch.cuda.get_device_name(device)})"
+    return Environment(platform.python_version(), torch.__version__, name)
+
+
+def choose_device(model: nn.Module, device: str | None) -> torch.device:
+    """The device that was asked for; where the first parameter lies when none was.
+
+    Raises:
+        DeviceError: it is not one of cpu, cuda and cuda:N, or this machine has no such device.
+    """
+    if device is None:
+        parameter = next(model.parameters(), None)
+        return parameter.device if parameter is not None else torch.device("cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceError(f"unknown device {device!r}", hint="Use cpu, cuda or cuda:N.") from error
+    if place.type not in ("cpu", "cuda"):
+        raise DeviceError(f"device {device!r} is not supported", hint="Use cpu, cuda or cuda:N.")
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "this machine has no CUDA device",
+            hint="Leave out --device, or choose a GPU runtime in the notebook.",
+        )
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"{device} does not exist: this machine has {torch.cuda.device_count()} CUDA device(s)",
+            hint="Use cuda, or a smaller number.",
+        )
+    return place

@@ -1,0 +1,46 @@
+"""Which tiers are built, and where each check of them lies, in running order.
+
+A check that explains the findings of others, and costs little, comes first. A new check is one line here.
+Nothing is imported, so that the command line can offer the tiers without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TIERS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "registration.registration",
+        "shape.shape",
+        "batch_independence",
+        "causality",
+        "padding.padding",
+        "gradient_flow.gradient_flow",
+        "stability.stability",
+        "initialization.initialization",
+        "loss",
+        "input_influence.input_influence",
+        "cross_attention",
+        "cache",
+        "attention",
+        "fused_attention",
+        "live_tensors",
+        "saving",
+        "moving",
+        "memory",
+        "speed",
+        "checkpointing",
+        "overfitting",
+        "exporting",
+        "compilation",
+    ),
+}
+"""Modules below `tierproof.checks.tierN`, by tier N."""
+
+
+def describe_tiers() -> str:
+    """The tiers that are built, for a message: `tier 1`, or `tiers 1 and 2`."""
+    numbers = [str(number) for number in sorted(TIERS)]
+    if len(numbers) == 1:
+        return f"tier {numbers[0]}"
+    return f"tiers {', '.join(numbers[:-1])} and {numbers[-1]}"

@@ -1,0 +1,20 @@
+"""What typed measurements are: frozen data that gives its own JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tierproof.core.json_value import JsonValue
+
+
+class Measured(Protocol):
+    """Measurements of one check, with a type of their own."""
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The measurements by name, with units in their names."""
+
+
+def to_document(measurements: Measured | Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """Give measurements as they stand in a report."""
+    return measurements if isinstance(measurements, Mapping) else measurements.to_dict()

@@ -1,0 +1,52 @@
+"""A model that is being worked out: where it lies, what was declared of it, and how random draws are seeded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.call.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class ModelProbe:
+    """What every question to a model needs, until its `Subject` is made.
+
+    Attributes:
+        model: in evaluation mode while it is asked.
+        spec: what the user declared.
+        device: where its inputs are made.
+        seed: of every random draw.
+    """
+
+    model: nn.Module
+    spec: ModelSpec
+    device: torch.device
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The class of the model."""
+        return type(self.model).__name__
+
+    def make_call(
+        self,
+        plan: InputPlan,
+        *,
+        batch: int | None = None,
+        length: int | None = None,
+        target_length: int | None = None,
+    ) -> Call:
+        """A call of the plan on the model's device."""
+        return plan.make(
+            batch=batch, length=length, target_length=target_length, seed=self.seed, device=self.device
+        )
+
+    def run(self, call: Call) -> dict[str, Tensor]:
+        """Every tensor that the model returns, by its path in the output."""
+        return dict(iterate_tensors(call.run(self.model)))

@@ -1,0 +1,48 @@
+"""Which output of a model is its answer, read off its outputs at two sizes."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from tierproof.errors import ForwardError
+from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.output_axes import plan_outputs
+from tierproof.model.call.outputs import OutputPlan
+
+
+def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
+    """Run the model at two sizes and read off which output is the answer and what its axes mean.
+
+    Raises:
+        ForwardError: no size gives a floating-point tensor.
+    """
+    batch, length = plan.default_batch, plan.default_length
+    other_length = length - 3 if length > 4 else length + 1
+    first_sizes = {"batch": batch, "length": length, "target_length": max(length - 1, 1)}
+    vocab = next((a.high for a in plan.arguments if a.role == "tokens"), None)
+
+    def run(sizes: dict[str, int]) -> dict[str, Tensor]:
+        return probe.run(probe.make_call(plan, **sizes))
+
+    try:
+        first = run(first_sizes)
+    except Exception:  # noqa: BLE001 - source and target may have to be of one length
+        first_sizes["target_length"] = length
+        first = run(first_sizes)
+    variants = [
+        {"batch": batch + 1, "length": other_length, "target_length": max(other_length - 2, 1)},
+        {"batch": batch + 1, "length": other_length, "target_length": other_length},
+        {"batch": batch, "length": other_length, "target_length": other_length},
+        {**first_sizes, "batch": batch + 1},
+        first_sizes,
+    ]
+    for second_sizes in variants:
+        try:
+            second = run(second_sizes)
+        except Exception:  # noqa: BLE001 - a size that fails is a finding of T1-SHAPE
+            continue
+        planned = plan_outputs(first, second, first_sizes, second_sizes, vocab)
+        if planned is not None:
+            return planned
+    raise ForwardError(f"{probe.name} returned no floating-point tensor")

@@ -1,0 +1,103 @@
+"""Settle a plan that works: the range of token ids, the batch axis, and whether the length is free."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
+from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.max_length import find_max_length
+from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.spec import ModelSpec
+from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
+from tierproof.model.observe.working_call import WorkingCall
+
+
+def settle_inputs(probe: ModelProbe, found: WorkingCall) -> InputPlan:
+    """Read off the working call, and off a few more, what the plan could not know beforehand."""
+    plan = _read_vocabulary(found.plan, found.lookups, probe.spec)
+    length, source = find_max_length(probe.model, probe.spec, found.lookups.position_rows)
+    if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
+        plan = replace(plan, max_length=length, max_length_source=source)
+    return _fix_length(probe, _orient(probe, plan, found))
+
+
+def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> InputPlan:
+    """Set each token argument's range to the table it was looked up in."""
+    for argument in plan.arguments:
+        if argument.role != "tokens" or argument.sample is not None:
+            continue
+        rows = [size for size in lookups.rows.get(argument.name, []) if size > 1]
+        if spec.vocab_size is not None:
+            continue
+        if rows:
+            high = min(rows) if argument.high <= 2 else min(argument.high, *rows)
+            plan = plan.with_argument(replace(argument, high=high))
+        elif argument.high <= 2:
+            plan = replace(
+                plan,
+                assumptions=(
+                    *plan.assumptions,
+                    f"{argument.name}: unknown vocabulary, ids drawn from {{0, 1}}; declare vocab_size",
+                ),
+            )
+    return plan
+
+
+def _orient(probe: ModelProbe, plan: InputPlan, found: WorkingCall) -> InputPlan:
+    """Put the batch on axis 1 where the model is (length, batch)."""
+    primary = plan.primary_argument
+    if primary.shape[:2] != (BATCH, LENGTH) or primary.sample is not None:
+        return plan
+    swapped = _swap_axes(plan)
+    if probe.spec.batch_first is not None:
+        return plan if probe.spec.batch_first else swapped
+    if not declares_length_first(probe.model):
+        return plan
+    call = probe.make_call(plan, batch=3, length=plan.clip_length(5), target_length=plan.clip_length(5))
+    try:
+        with LookupProbe(call.tensors) as seen:
+            outputs = probe.run(call)
+    except Exception:  # noqa: BLE001 - the same call fails as a finding in T1-SHAPE
+        return plan
+    main = next((path for path in outputs if path in found.outputs and outputs[path].dim() > 1), None)
+    if main is None:
+        return plan
+    independent = find_independent_axes(lambda changed: probe.run(changed)[main], call, primary)
+    axis = decide_batch_axis(independent, seen.lookups.position_lengths, plan.clip_length(5))
+    return plan if axis == 0 else swapped
+
+
+def _swap_axes(plan: InputPlan) -> InputPlan:
+    def swap(argument: Argument) -> Argument:
+        if argument.shape[0] != BATCH or len(argument.shape) < 2 or not isinstance(argument.shape[1], str):
+            return argument
+        return replace(argument, shape=(argument.shape[1], BATCH, *argument.shape[2:]))
+
+    return replace(plan, arguments=tuple(swap(argument) for argument in plan.arguments))
+
+
+def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """A float model that runs at one length only has that length in its shape, and the report says so."""
+    if not plan.has_length or plan.primary_argument.role == "tokens":
+        return plan
+    length = plan.default_length
+    others = {length - 1, length + 1, max(length // 2, 1)} - {length}
+    if any(_runs(probe, plan, other) for other in sorted(others)):
+        return plan
+    arguments = tuple(
+        replace(a, shape=tuple(length if size == LENGTH else size for size in a.shape))
+        for a in plan.arguments
+    )
+    note = f"it runs at length {length} only"
+    return replace(plan, arguments=arguments, max_length=None, assumptions=(*plan.assumptions, note))
+
+
+def _runs(probe: ModelProbe, plan: InputPlan, length: int) -> bool:
+    if length < 1:
+        return False
+    try:
+        probe.run(probe.make_call(plan, length=length))
+    except Exception:  # noqa: BLE001 - the answer to the question is no
+        return False
+    return True
