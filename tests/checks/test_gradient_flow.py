@@ -15,11 +15,11 @@ from zoo.odd import Doubled, HalfBackward
 def test_healthy_models_raise_no_alarm(name):
     output = run_check(CHECK, build(name))
     assert alarms(output) == []
-    assert output.measurements["largest_relative_mismatch"] <= 5e-3
+    assert output.document["largest_relative_mismatch"] <= 5e-3
 
 
 def test_norms_are_measured_in_forward_order():
-    modules = run_check(CHECK, build_gpt()).measurements["modules"]
+    modules = run_check(CHECK, build_gpt()).document["modules"]
     paths = [module["path"] for module in modules]
     assert paths[:3] == ["token", "position", "blocks.0.ln1"]
     assert paths[-1] == "head"
@@ -324,7 +324,7 @@ def test_float32_differences_find_a_detached_residual():
     model = build_gpt(Float32Inside)
     healthy = run_check(CHECK, model)
     assert alarms(healthy) == []
-    assert healthy.measurements["finite_difference"] == "float32"
+    assert healthy.document["finite_difference"] == "float32"
     finding = only_error(run_check(CHECK, replace_block_forward(model, 1, detached_residual)))
     assert finding.code == "T1-GRAD-008"
 

@@ -16,11 +16,11 @@ from zoo.handwritten import HANDWRITTEN, CharGPT, build
 def test_healthy_models_raise_no_alarm(name):
     output = run_check(CHECK, build(name))
     assert alarms(output) == []
-    assert not output.measurements["looks_trained"]
+    assert not output.document["looks_trained"]
 
 
 def schemes(model):
-    return {f"{d['path']}.{d['parameter']}": d for d in run_check(CHECK, model).measurements["layers"]}
+    return {f"{d['path']}.{d['parameter']}": d for d in run_check(CHECK, model).document["layers"]}
 
 
 def test_schemes_are_named():
@@ -122,10 +122,10 @@ def test_a_trained_model_is_left_alone():
 
 def test_moved_biases_show_training_where_there_is_no_norm():
     model = build("mlp")
-    assert not run_check(CHECK, model).measurements["looks_trained"]
+    assert not run_check(CHECK, model).document["looks_trained"]
     with torch.no_grad():
         model.net[0].bias.add_(torch.randn(32))
-    assert run_check(CHECK, model).measurements["looks_trained"]
+    assert run_check(CHECK, model).document["looks_trained"]
 
 
 class ZeroGated(nn.Module):

@@ -21,7 +21,7 @@ def _run(model, deadline=None, **options):
     with preserve(model):
         subject = prepare_subject(model, **options)
         output = memory.CHECK.run(CheckContext(subject, 0, deadline or Deadline()))
-    json.dumps(to_json_value(output.measurements), allow_nan=False)
+    json.dumps(to_json_value(output.document), allow_nan=False)
     return output
 
 
@@ -32,7 +32,7 @@ def _codes(output):
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_a_healthy_model_has_numbers_that_add_up_and_no_warning(name):
     model = HANDWRITTEN[name][0]()
-    measured = _run(model).measurements
+    measured = _run(model).document
     breakdown = measured["breakdown_bytes"]
     assert set(breakdown) == {"parameters", "buffers", "gradients", "optimizer", "activations"}
     assert measured["predicted_peak_bytes"] == sum(breakdown.values())
@@ -46,9 +46,9 @@ def test_a_healthy_model_has_numbers_that_add_up_and_no_warning(name):
 
 def test_the_forecast_equals_a_measurement_at_that_size():
     model = HANDWRITTEN["char_gpt"][0]()
-    measured = _run(model, inputs=torch.zeros(2, 12, dtype=torch.long)).measurements
+    measured = _run(model, inputs=torch.zeros(2, 12, dtype=torch.long)).document
     line = next(f for f in measured["forecast"] if (f["batch"], f["length"]) == (4, 64))
-    there = _run(model, inputs=torch.zeros(4, 64, dtype=torch.long)).measurements
+    there = _run(model, inputs=torch.zeros(4, 64, dtype=torch.long)).document
     assert line["activation_bytes"] == pytest.approx(there["breakdown_bytes"]["activations"], rel=1e-3)
     assert line["training_bytes"] == pytest.approx(there["predicted_peak_bytes"], rel=1e-3)
     assert max(f["length"] for f in measured["forecast"]) == 64  # the longest it declares
@@ -58,7 +58,7 @@ def test_a_frozen_model_takes_no_gradients():
     model = HANDWRITTEN["char_gpt"][0]().requires_grad_(False)
     output = _run(model)
     assert _codes(output) == ["T1-MEM-004"]
-    breakdown = output.measurements["breakdown_bytes"]
+    breakdown = output.document["breakdown_bytes"]
     assert (breakdown["gradients"], breakdown["optimizer"], breakdown["activations"]) == (0, 0, 0)
 
 
@@ -111,19 +111,19 @@ class _Stepping(nn.Module):
 def test_what_does_not_fit_is_not_forecast():
     output = _run(_Stepping(), inputs=torch.zeros(2, 40, dtype=torch.long))
     assert _codes(output) == ["T1-MEM-003"]
-    assert "forecast" not in output.measurements
-    assert "off a sum" in output.measurements["forecast_unavailable"]
+    assert "forecast" not in output.document
+    assert "off a sum" in output.document["forecast_unavailable"]
     output = _run(_Stepping(only=12), inputs=torch.zeros(2, 12, dtype=torch.long))
     assert "only one length" in output.findings[0].message
 
 
 def test_no_forecast_without_time():
     output = _run(HANDWRITTEN["mlp"][0](), deadline=Deadline(-math.inf))
-    assert "time budget" in output.measurements["forecast_unavailable"]
+    assert "time budget" in output.document["forecast_unavailable"]
 
 
 def test_a_model_without_a_length_is_forecast_over_batches():
-    measured = _run(HANDWRITTEN["tiny_vit"][0]()).measurements
+    measured = _run(HANDWRITTEN["tiny_vit"][0]()).document
     assert {line["length"] for line in measured["forecast"]} == {None}
     assert measured["length"] is None
 
@@ -145,7 +145,7 @@ def test_device_memory(monkeypatch, tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_allocator_peak_on_cuda_is_near_the_prediction():
     model = HANDWRITTEN["char_gpt"][0]().cuda()
-    measured = _run(model).measurements
+    measured = _run(model).document
     assert measured["peak_source"] == "allocator"
     assert measured["measured_peak_bytes"] > measured["breakdown_bytes"]["parameters"]
 

@@ -18,18 +18,18 @@ from zoo.handwritten import HANDWRITTEN, CharGPT, TinyViT, build
 def test_healthy_models_keep_their_contract(name):
     output = run_check(CHECK, build(name))
     assert output.findings == ()
-    assert all(case["outcome"] == "passed" for case in output.measurements["cases"])
+    assert all(case["outcome"] == "passed" for case in output.document["cases"])
 
 
 def test_batches_lengths_and_the_maximum_are_tried():
-    cases = run_check(CHECK, build_gpt()).measurements["cases"]
+    cases = run_check(CHECK, build_gpt()).document["cases"]
     tried = {(case["batch"], case["length"]) for case in cases}
     assert {(1, 16), (2, 16), (3, 16), (1, 1), (1, 2), (1, 7), (1, 32), (1, 63), (1, 64)} <= tried
     assert {tuple(case["output_shape"]) for case in cases} >= {(1, 64, 65), (3, 16, 65), (1, 1, 65)}
 
 
 def test_a_model_without_length_sweeps_the_batch():
-    cases = run_check(CHECK, TinyViT()).measurements["cases"]
+    cases = run_check(CHECK, TinyViT()).document["cases"]
     assert [(case["batch"], case["length"]) for case in cases] == [(2, None), (1, None), (3, None)]
 
 
@@ -163,7 +163,7 @@ def test_out_of_memory_is_recorded_and_no_finding():
     subject.model.forward = forward
     output = CHECK.run(CheckContext(subject))
     assert output.findings == ()
-    assert "out of memory" in {case["outcome"] for case in output.measurements["cases"]}
+    assert "out of memory" in {case["outcome"] for case in output.document["cases"]}
 
 
 def test_an_expensive_maximum_is_not_tried_and_said_so():
@@ -179,7 +179,7 @@ def test_an_expensive_maximum_is_not_tried_and_said_so():
 def test_no_time_left_is_said():
     subject = prepare_subject(build_gpt())
     output = CHECK.run(CheckContext(subject, deadline=Deadline.after(-1.0)))
-    assert "not tried: no time left" in {case["outcome"] for case in output.measurements["cases"]}
+    assert "not tried: no time left" in {case["outcome"] for case in output.document["cases"]}
 
 
 class PoolsOverFour(nn.Module):

@@ -19,9 +19,9 @@ def _run(model, deadline=None, **options):
     with preserve(model):
         subject = prepare_subject(model, **options)
         output = speed.CHECK.run(CheckContext(subject, 0, deadline or Deadline()))
-    json.dumps(to_json_value(output.measurements), allow_nan=False)
+    json.dumps(to_json_value(output.document), allow_nan=False)
     assert output.findings == ()
-    return output.measurements
+    return output.document
 
 
 @pytest.mark.parametrize("name", ["char_gpt", "tiny_vit", "seq2seq"])

@@ -67,6 +67,11 @@ class CheckOutput:
     skipped: str = ""
     artifacts: tuple[Artifact, ...] = ()
 
+    @property
+    def document(self) -> Mapping[str, JsonValue]:
+        """The measurements as they stand in a report."""
+        return self.measurements if isinstance(self.measurements, Mapping) else self.measurements.to_dict()
+
 
 @dataclass(frozen=True)
 class Check:

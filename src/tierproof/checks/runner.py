@@ -9,7 +9,6 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
 from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
-from tierproof.core.measured import to_document
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import Snapshot
@@ -96,7 +95,7 @@ def _conclude(check: Check, output: CheckOutput, duration_s: float) -> CheckResu
         outcome,
         reason=output.skipped,
         duration_s=duration_s,
-        measurements=to_document(output.measurements),
+        measurements=output.document,
         findings=findings,
         artifacts=output.artifacts,
     )

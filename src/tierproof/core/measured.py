@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from tierproof.core.json_value import JsonValue
@@ -13,8 +12,3 @@ class Measured(Protocol):
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements by name, with units in their names."""
-
-
-def to_document(measurements: Measured | Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """Give measurements as they stand in a report."""
-    return measurements if isinstance(measurements, Mapping) else measurements.to_dict()
