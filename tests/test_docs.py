@@ -60,6 +60,14 @@ def test_check_pages_are_what_the_docstrings_say() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_the_index_of_rooms_is_what_the_packages_say() -> None:
+    script = ROOT / "scripts" / "write_room_index.py"
+    result = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("page", ["docs/checks.md", "README.md"])
 def test_every_check_is_named(page: str) -> None:
     text = read(page)
