@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "docs" / "troubleshooting.md"
-SCENARIOS = ROOT / "tests" / "notebooks" / "test_scenarios.py"
+SCENARIOS = ROOT / "tests" / "scenarios" / "test_hosted_notebooks.py"
 
 TEAR = """
 import subprocess, sys

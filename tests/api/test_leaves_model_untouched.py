@@ -13,7 +13,7 @@ from torch import nn
 
 import tierproof
 from tierproof.checks import registry
-from tierproof.checks.tier1.shape.shape import shape
+from tierproof.checks.tier1.shape import shape
 from tierproof.core.verdict import Verdict
 from tierproof.errors import ForwardError
 from zoo.fingerprint import fingerprint, process_fingerprint

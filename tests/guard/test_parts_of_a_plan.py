@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import make_base
-from tierproof.guard.capture import loaded_distributions, run_uv
+from tierproof.guard.capture import loaded_distributions
 from tierproof.guard.capture.base import capture_base
 from tierproof.guard.capture.installed import capture_installed
 from tierproof.guard.capture.loaded_distributions import find_loaded_by_live_processes
 from tierproof.guard.judge.age import is_markedly_older
 from tierproof.guard.judge.plan import AddedPackage, AgedPackage, Plan, PlanVerdict
+from tierproof.guard.resolve import run_uv
 from tierproof.guard.resolve.index_settings import DEFAULT_INDEX, read_index_settings
 from tierproof.guard.resolve.lock import LockedPackage, read_lock
 

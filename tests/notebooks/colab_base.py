@@ -1,7 +1,7 @@
 """A virtual environment that resembles Colab's, made once and kept outside the tree; tests get copies of it.
 
 Copies share files by hard links: they take a second and no space, and installers replace files, they do not
-write into them. A test at the end of `test_scenarios.py` compares the base with what it was.
+write into them. A test at the end of `scenarios/test_hosted_notebooks.py` compares the base with what it was.
 """
 
 from __future__ import annotations

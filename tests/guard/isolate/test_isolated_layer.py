@@ -230,7 +230,7 @@ def test_a_folder_that_cannot_be_written_is_said(house: Wheelhouse) -> None:
 def test_a_kill_at_any_moment_leaves_no_layer_or_a_whole_one(
     house: Wheelhouse, moment: str, after: bool
 ) -> None:
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     code = MAKER.format(
         paths=[str(tests.parent / "src"), str(tests)],
         house=str(house.folder),
@@ -275,7 +275,7 @@ print(layer.made, layer.folder, flush=True)
 
 
 def test_processes_that_make_the_same_layer_at_once_make_one(house: Wheelhouse) -> None:
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     code = MAKER.format(paths=[str(tests.parent / "src"), str(tests)], house=str(house.folder), rest="")
     processes = [
         subprocess.Popen(

@@ -14,7 +14,7 @@ from tierproof.model.costs.saved_activations import SavedActivations
 from tierproof.model.sizes.parameter_count import count_parameters
 
 pytest.importorskip("transformers")
-_FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")
+_FOLDER = str(Path(__file__).resolve().parents[3] / "benchmarks")
 _NAMES = ("GPT-2", "BERT", "ViT")
 _BASE_PARAMETERS = {"GPT-2": 124_439_808, "BERT": 109_514_298, "ViT": 86_567_656}
 

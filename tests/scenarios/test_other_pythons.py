@@ -14,6 +14,24 @@ from guard.notebook_kernel import find_uv
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.11", "3.12", "3.13")
+TESTS = (
+    "tests/guard",
+    "tests/extension",
+    "tests/cli/packages/test_plan.py",
+    "tests/scenarios/test_adversity.py",
+    "tests/scenarios/test_canonical_watch.py",
+    "tests/scenarios/test_heal_from_outside.py",
+    "tests/scenarios/test_hostile_wheels.py",
+    "tests/scenarios/test_isolated_in_a_notebook.py",
+    "tests/scenarios/test_killed_heal.py",
+    "tests/scenarios/test_killed_install.py",
+    "tests/scenarios/test_list_of_tears.py",
+    "tests/scenarios/test_overlapping_heals.py",
+    "tests/scenarios/test_shadow_install.py",
+    "tests/scenarios/test_tear.py",
+    "tests/scenarios/test_two_kernels.py",
+    "tests/scenarios/test_watch_in_a_kernel.py",
+)
 PACKAGES = (
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "packaging", "click", "rich", "uv", "numpy",
     "ipykernel", "jupyter_client", "cloudpickle", "pip",
@@ -81,8 +99,7 @@ def test_the_guard_on(version: str, tmp_path: Path) -> None:
             "no:cacheprovider",
             "--basetemp",
             tmp_path / "base",
-            "tests/guard",
-            "tests/extension",
+            *TESTS,
         ],
         cwd=ROOT,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "VIRTUAL_ENV": str(tmp_path / "env")},

@@ -14,7 +14,7 @@ from tierproof.errors import UsageError
 from tierproof.images.lists.freeze_file import FrozenPackage, find_python, parse_freeze
 
 SHARED = (
-    Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+    Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[4] / "shared")
     / "runtimes"
     / "colab"
 )

@@ -17,7 +17,7 @@ from guard.wheelhouse import Wheelhouse
 
 # The oldest that has a wheel for this Python, of those that Colab has had.
 LOADED = "2.0.2" if sys.version_info < (3, 13) else "2.1.3"
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 @pytest.fixture

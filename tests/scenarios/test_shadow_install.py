@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from guard.test_adversity import read_only, run_mounted
 from guard.throwaway import Throwaway
+from scenarios.test_adversity import read_only, run_mounted
 
 
 def write_library(version: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tierproof.guard.isolate.worker import Worker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 SOURCE = TESTS.parent / "src"
 
 

@@ -15,7 +15,7 @@ from tierproof.errors import TierproofError, UsageError
 from tierproof.images.read.found_install import FoundInstall, TargetKind, UnreadInstall
 from tierproof.images.read.read_target import read_targets
 
-SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[4] / "shared")
 CORPUS = SHARED / "corpus" / "colab-installs.jsonl"
 
 

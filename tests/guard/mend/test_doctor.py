@@ -22,7 +22,7 @@ from tierproof.guard.mend.baseline import (
 )
 from tierproof.guard.mend.site import Site
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 OLD = {
     "pack/__init__.py": "__version__ = '1.0'\ndef f():\n    return 1\n",
     "pack/late.py": "def g():\n    return 1\n",
@@ -45,7 +45,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(site: Path, code: str) -> str:
     """Run `code` in a Python that finds `site` first and tierproof's dependencies last."""
-    path = os.pathsep.join([str(site), str(SOURCE), str(Path(__file__).resolve().parents[1])])
+    path = os.pathsep.join([str(site), str(SOURCE), str(Path(__file__).resolve().parents[2])])
     result = subprocess.run(
         [sys.executable, "-c", code, str(site)],
         env={**os.environ, "PYTHONPATH": path},

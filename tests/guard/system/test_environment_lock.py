@@ -19,7 +19,7 @@ from tierproof.guard.system.environment_folder import (
 )
 from tierproof.guard.system.environment_lock import lock_environment
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 HOLD = """
 import os, sys, time
 from pathlib import Path

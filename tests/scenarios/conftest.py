@@ -1,4 +1,4 @@
-"""One base for all tests of this folder, and a copy of it for each runtime."""
+"""One environment like Colab's for all tests of notebooks, and a copy of it for each runtime."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ import pytest
 
 from notebooks.colab_base import build_wheel, copy_base, find_base
 from notebooks.colab_kernel import Runtime
-from tierproof.session.results_folder import ResultsFolder
-from tierproof.session.session import Session
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Session:
-    return Session("validate", ResultsFolder(tmp_path / "results"))
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from guard.notebook_kernel import SOURCE
-from guard.test_overlapping_heals import end, start, upgrade
 from guard.torn_host import read_tree, write_version
+from scenarios.test_overlapping_heals import end, start, upgrade
 from tierproof.errors import ProcessError
 from tierproof.guard.mend import heal as healing_module
 from tierproof.guard.mend.heal import heal_process

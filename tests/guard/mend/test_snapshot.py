@@ -21,7 +21,7 @@ from tierproof.guard.mend.snapshot_entry import find_entries, lay_out, read_entr
 from tierproof.guard.mend.snapshot_process import find_perhaps_loaded
 from tierproof.guard.system.environment_folder import find_folder_of_site
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 FILES = {"pack/__init__.py": "__version__ = '1.0'\ndef f():\n    return 1\n", "pack/late.py": "x = 1\n"}
 
 
@@ -192,7 +192,7 @@ healing = tp.heal()
 import pack.late
 print(json.dumps({"ok": healing.ok, "x": pack.late.x, "left": [p.name for p in root.glob(".tier*")], "said": str(healing)}))
 """
-    path = os.pathsep.join([str(root), str(SOURCE), str(Path(__file__).resolve().parents[1])])
+    path = os.pathsep.join([str(root), str(SOURCE), str(Path(__file__).resolve().parents[2])])
     run = subprocess.run(
         [sys.executable, "-c", code, str(root)],
         env={**os.environ, "PYTHONPATH": path, "UV_OFFLINE": "1"},

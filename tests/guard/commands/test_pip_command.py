@@ -21,7 +21,7 @@ from tierproof.guard.commands.pip_command import (
 )
 from tierproof.guard.commands.shell_words import split_commands
 
-SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[4] / "shared")
 CORPUS = SHARED / "corpus" / "colab-installs.jsonl"
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?", fullmatch=True)

@@ -28,7 +28,7 @@ from tierproof.images.store.image_store import (
     store_image,
 )
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 WORDS = st.text(st.characters(exclude_characters="\0/", exclude_categories=("Cs",)), max_size=12)
 NAMES = st.from_regex(r"[a-z]{1,6}:[0-9]{4}[.-][0-9]{2}", fullmatch=True)
 

@@ -213,7 +213,7 @@ def test_the_timelines_figure(tmp_path: Path) -> None:
 def test_the_workflow_runs_commands_that_there_are() -> None:
     from tierproof.cli.images.images import images
 
-    text = (Path(__file__).resolve().parents[2] / "docs" / "examples" / "tierproof-watch.yml").read_text()
+    text = (Path(__file__).resolve().parents[3] / "docs" / "examples" / "tierproof-watch.yml").read_text()
     assert "\t" not in text
     (line,) = [line for line in text.splitlines() if "tierproof images" in line]
     words = line.partition("tierproof images ")[2].split()

@@ -13,9 +13,9 @@ from packaging.version import Version
 from tierproof.images.lists.image_contents import read_contents
 from tierproof.images.lists.image_index import read_index
 
-SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+SHARED = Path(os.environ.get("TIERPROOF_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 IMAGES = SHARED / "runtimes" / "colab"
-PROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())["project"]
 
 
 @pytest.mark.skipif(not (IMAGES / "index.json").exists(), reason="the image lists lie in TIERPROOF_SHARED")
