@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tierproof.checks.registry import load_checks, select_checks
+from tierproof.checks.tiers import describe_tiers
 from tierproof.errors import UsageError
 
 CHECKS = load_checks()
@@ -31,3 +32,17 @@ def test_selection():
 def test_bad_selections(options):
     with pytest.raises(UsageError):
         codes(**options)
+
+
+def test_a_tier_is_loaded_alone_and_only_when_it_is_built():
+    assert load_checks(1) == tuple(check for check in CHECKS if check.tier == 1)
+    with pytest.raises(UsageError, match="tier 3"):
+        load_checks(3)
+
+
+@pytest.mark.parametrize(
+    ("built", "said"), [((1,), "tier 1"), ((1, 2), "tiers 1 and 2"), ((1, 2, 3), "tiers 1, 2 and 3")]
+)
+def test_the_tiers_that_are_built_are_told(monkeypatch, built, said):
+    monkeypatch.setattr("tierproof.checks.tiers.TIERS", dict.fromkeys(built, ()))
+    assert describe_tiers() == said

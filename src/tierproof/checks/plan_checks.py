@@ -79,14 +79,14 @@ def _drop_beyond_budget(
             left_s -= cost_s
         else:
             dropped[check.code] = (
-                f"it is expected to take {cost_s:.2g} s, and of the budget of {budget_s:g} s "
-                f"{max(left_s, 0.0):.2g} s are left for it; --budget {_round_up(enough_s)} would include it"
+                f"it would take about {cost_s:.2g} s, "
+                f"and {max(left_s, 0.0):.2g} s of the budget of {budget_s:g} s are left; --budget {_round_up(enough_s)} would include it"
             )
     return dropped
 
 
 def _explain_opt_in(check: Check) -> str:
-    return f"it is run on request: --only {check.code}, or a --budget that has room for it"
+    return f"it runs on request only: name it with --only {check.code}, or give a --budget with room for it"
 
 
 def _round_up(seconds: float) -> str:

@@ -48,7 +48,7 @@ def run_checks(
             results.append(_skip(check, dropped[check.code]))
             continue
         if deadline.expired and index > 0:
-            results.append(_skip(check, "the time budget was used up before it; give a larger --budget"))
+            results.append(_skip(check, "the time budget was used up; give a larger --budget"))
             continue
         try:
             results.append(_run_one(check, context))

@@ -78,7 +78,9 @@ def _parse(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"the config {path} is not UTF-8", hint="Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the config {path} is not TOML: {error}", hint="Mend that line.") from error
+        raise UsageError(
+            f"the config {path} is not valid TOML: {error}", hint="Correct that line."
+        ) from error
 
 
 def _read(name: str, value: object, path: Path) -> object:

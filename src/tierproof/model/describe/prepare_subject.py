@@ -61,7 +61,7 @@ def prepare_subject(
             raise
         raise ForwardError(
             f"the forward pass of {type(model).__name__} ran once and then raised: {type(error).__name__}: {error}",
-            hint="Does it keep state between calls? What a call leaves behind must not break the next.",
+            hint="Look for state that the first call leaves behind, such as a cache: each call must work alone.",
         ) from error
     finally:
         for module, training in modes:

@@ -15,14 +15,24 @@ def refuse_empty(model: object) -> None:
     """
     if not isinstance(model, nn.Module):
         raise TargetError(
-            f"cannot check a {type(model).__name__}: it is no torch.nn.Module",
-            hint="Give an instance of an nn.Module, not a class or a function.",
+            f"cannot check {_name(model)}: it is not an instance of torch.nn.Module",
+            hint=_advise(model),
         )
     if next(model.parameters(), None) is None:
         raise TargetError(
-            f"{type(model).__name__} has no parameters: there is nothing to check",
-            hint="Layers must be assigned to self in __init__; those in a plain list are not registered.",
+            f"{type(model).__name__} has no parameters, so there is nothing to check",
+            hint="Assign the layers to `self` in `__init__`; keep several in an `nn.ModuleList`, not in a list.",
         )
+
+
+def _name(model: object) -> str:
+    return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+
+
+def _advise(model: object) -> str:
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return f"This is the class: build an instance first, as in `{model.__name__}(...)`."
+    return 'Pass an instance of an nn.Module, or a TARGET such as "model.py:build_model".'
 
 
 def refuse_cycle(model: nn.Module) -> None:
@@ -44,10 +54,11 @@ def refuse_cycle(model: nn.Module) -> None:
             continue
         path = f"{paths[id(module)]}.{name}".lstrip(".")
         if id(child) in paths:
+            parent = f"`{paths[id(child)]}`" if paths[id(child)] else "the model itself"
             raise TargetError(
-                f"{path} is {paths[id(child)] or 'the model itself'}: a module that is registered below itself makes "
-                "train(), eval() and to() recur without end",
-                hint="Keep such a reference out of the registered modules: in a list, or as a weakref.",
+                f"`{path}` is the same module as {parent}, "
+                "which contains it: train(), eval() and to() would recurse for ever",
+                hint="Keep the reference back to the parent out of the registered modules, for instance as a weakref.",
             )
         if id(child) not in finished and next(child.children(), None) is not None:
             paths[id(child)] = path

@@ -38,7 +38,7 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
                 plan,
                 assumptions=(
                     *plan.assumptions,
-                    f"{argument.name}: unknown vocabulary, ids drawn from {{0, 1}}; declare vocab_size",
+                    f"{argument.name}: unknown vocabulary, so ids are drawn from {{0, 1}}; declare vocab_size",
                 ),
             )
     return plan
@@ -89,7 +89,7 @@ def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
         replace(a, shape=tuple(length if size == LENGTH else size for size in a.shape))
         for a in plan.arguments
     )
-    note = f"it runs at length {length} only"
+    note = f"the model runs at length {length} only"
     return replace(plan, arguments=arguments, max_length=None, assumptions=(*plan.assumptions, note))
 
 
