@@ -1,4 +1,4 @@
-"""Which of the first two axes is the batch; a default nn.Transformer is (length, batch)."""
+"""Decide which of the first two input axes is the batch: a default nn.Transformer takes (length, batch)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def declares_length_first(model: nn.Module) -> bool:
 
 
 def find_independent_axes(answer: Callable[[Call], Tensor], call: Call, argument: Argument) -> set[int]:
-    """Which of the axes 0 and 1 keep their slices apart: a change in slice 1 moves slice 1 alone.
+    """The axes among 0 and 1 whose slices are independent: a change in slice 1 changes only slice 1 of the output.
 
     Args:
         call: with sizes ≥ 2 on both axes of the argument.
@@ -44,8 +44,8 @@ def find_independent_axes(answer: Callable[[Call], Tensor], call: Call, argument
 def decide_batch_axis(independent: set[int], position_lengths: list[int], axis_1_size: int) -> int:
     """Decide the batch axis of a model that declares length first.
 
-    Positions counted along axis 1 say that axis 1 is the length, whatever the attention mixes: that the
-    attention then runs over the batch is a fault for the batch check, not a reading of the axes.
+    If the model counts positions along axis 1, then axis 1 is the length. Attention that nevertheless mixes axis 0
+    is then a bug, which the batch check reports.
     """
     if axis_1_size in position_lengths:
         return 0

@@ -23,7 +23,7 @@ class Call:
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, model: nn.Module) -> Any:
-        """Call the model; every tensor is passed as a clone, so that an in-place change stays inside."""
+        """Call the model with a clone of every tensor, so that in-place changes do not reach the arguments."""
         values = {
             name: value.clone() if isinstance(value, Tensor) else value
             for name, value in self.arguments.items()
@@ -31,7 +31,7 @@ class Call:
         return self.run_on(model, values)
 
     def run_on(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
-        """Call the model with exactly these objects (no clones); a change in place shows on them."""
+        """Call the model with exactly these objects (no clones), so that in-place changes show on them."""
         if self.style == "positional":
             return model(*values.values(), **self.constants)
         if self.style == "mapping":
@@ -80,7 +80,7 @@ class Call:
 
 
 def raised_in_a_call(error: BaseException) -> bool:
-    """Whether it was raised inside a call of a model, rather than by code of ours."""
+    """Whether `error` was raised inside the call of a model, rather than by tierproof's own code."""
     traceback = error.__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_code is Call.run_on.__code__:

@@ -1,4 +1,4 @@
-"""Optional arguments that show more of a model: targets that give all positions, and a padding mask."""
+"""Add optional arguments to a call: targets that make a model return all positions, and a padding mask."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_optional_arguments(
 def _add_targets(
     probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
 ) -> tuple[InputPlan, OutputPlan]:
-    """Pass targets to a token model that returns only its last position without them (nanoGPT's way)."""
+    """Pass targets to a token model that without them returns only its last position, as nanoGPT does."""
     primary = plan.primary_argument
     if outputs.per_position or primary.role != "tokens" or plan.style == "mapping":
         return plan, outputs
@@ -53,10 +53,10 @@ def _add_targets(
 def _add_padding_mask(
     probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
 ) -> InputPlan:
-    """Add the padding mask argument whose "nothing is padded" leaves the answer as it is.
+    """Add a padding mask argument if a mask that hides nothing leaves the answer unchanged.
 
-    Masks that keep where they are 1 are tried before those that hide where they are True. Where no reading of
-    an unmistakable name leaves the answer alone, the argument is kept as the plan's `unsound_mask`.
+    Masks in which 1 means "keep" are tried before those in which True means "hide". If an argument of an
+    unmistakable name changes the answer in every reading, it becomes the plan's `unsound_mask`.
     """
     if plan.padding or plan.style == "mapping" or len(plan.primary_argument.shape) < 2:
         return plan

@@ -1,4 +1,4 @@
-"""The signature of a model's forward pass, as far as it can be read."""
+"""The argument names of a model's forward pass, read from its signature."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class ForwardSignature:
-    """Names of the forward parameters.
+    """The names of the arguments of a forward pass.
 
     Attributes:
         required: must be passed, in order.

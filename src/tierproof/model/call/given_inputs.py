@@ -1,4 +1,4 @@
-"""Inputs that the user gave: a tensor, a tuple, a mapping, or a function that returns one of them."""
+"""Plan calls from sample inputs that the user gave: a tensor, tuple, mapping, or a function that returns one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from tierproof.model.call.spec import ModelSpec
 
 
 def plan_given_inputs(given: Any, signature: ForwardSignature, spec: ModelSpec) -> InputPlan:
-    """Build a plan from sample inputs; other sizes are drawn from the sample's own values.
+    """Build an input plan from sample inputs; inputs of other sizes reuse the sample's values.
 
-    The first axis of the first tensor is its batch and, for integers or three axes, the second its length.
+    The first axis of the first tensor is the batch. Its second axis is the length if the tensor holds integers or
+    has three axes.
 
     Raises:
-        InputError: when it holds no tensor, or a mapping's keys do not fit the forward pass.
+        InputError: when `given` contains no tensor, or a mapping's keys are not arguments of the forward pass.
     """
     if callable(given) and not isinstance(given, Tensor):
         given = given()
@@ -28,8 +29,8 @@ def plan_given_inputs(given: Any, signature: ForwardSignature, spec: ModelSpec) 
     tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
     if not tensors:
         raise InputError(
-            f"the given inputs hold no tensor: {type(given).__name__}",
-            hint="Give a tensor, a tuple or dict of tensors, or a function that returns one of them.",
+            f"the given inputs contain no tensor: {type(given).__name__}",
+            hint="Pass a tensor, a tuple or dict of tensors, or a function that returns one of them.",
         )
     primary = next(iter(tensors))
     sizes = _name_sizes(tensors[primary])
@@ -57,8 +58,8 @@ def _name_values(given: Any, signature: ForwardSignature) -> tuple[str, dict[str
             return "mapping", dict(zip(names, given.values(), strict=True))
         unknown = next(name for name in names if name not in signature)
         raise InputError(
-            f"the given inputs name {unknown!r}, which the forward pass does not take",
-            hint=f"It takes: {', '.join(signature.names)}.",
+            f"the given inputs name {unknown!r}, which is not an argument of the forward pass",
+            hint=f"Use its argument names: {', '.join(signature.names)}.",
         )
     values = list(given) if isinstance(given, tuple | list) else [given]
     names = list(signature.names[: len(values)])

@@ -1,4 +1,4 @@
-"""Inputs for any module, worked out from its signature and its first layers."""
+"""Guess the inputs of any module from its signature and its first layers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def propose_guessed_inputs(
 ) -> Iterator[InputPlan]:
     """Propose input plans, the most likely first; the caller keeps the first that runs.
 
-    Tokens are drawn from {0, 1} at first: which table they are looked up in then shows the vocabulary.
+    Token ids are first drawn from {0, 1}: the table in which a trial run looks them up then shows the vocabulary.
     """
     names = signature.required or signature.optional[:1] or ("x",)
     if signature.variadic:
@@ -166,12 +166,12 @@ def _propose_image_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[t
             note = (
                 ""
                 if channels
-                else f"{count} image channels were assumed; ModelSpec(channels=…) says otherwise"
+                else f"assumed {count} image channels; set `ModelSpec(channels=…)` to change this"
             )
             yield (BATCH, count, height, width), note
     if spec.image_size is None:
         for side, count in itertools.product(_ASSUMED_IMAGE_SIZES, [channels] if channels else (3, 1)):
-            note = f"image size {side} × {side} was assumed; ModelSpec(image_size=…) says otherwise"
+            note = f"assumed image size {side} × {side}; set `ModelSpec(image_size=…)` to change this"
             yield (BATCH, count, side, side), note
 
 
@@ -184,12 +184,12 @@ def _propose_video_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[t
         [spec.image_size] if spec.image_size else [*_find_image_sizes(model), (32, 32), (64, 64), (224, 224)]
     )
     for frames, (height, width) in itertools.product(_ASSUMED_FRAMES, sizes):
-        note = f"{frames} frames of {height} × {width} were assumed; inputs=… gives others"
+        note = f"assumed {frames} frames of {height} × {width}; pass `inputs=…` to change this"
         yield (BATCH, stem.in_channels, frames, height, width), note
 
 
 def find_image_channels(model: nn.Module) -> int | None:
-    """The channels the first two-dimensional convolution takes."""
+    """The input channels of the first 2-D convolution; None if there is none."""
     return next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), None)
 
 

@@ -1,4 +1,4 @@
-"""Which input position moves which output position."""
+"""Measure which input positions change which output positions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ InfluenceMap = tuple[tuple[bool, ...], ...]
 
 
 def perturb_position(argument: Argument, tensor: Tensor, axis: int, position: int) -> Tensor:
-    """Change the input at one position along `axis` in every row: another id, or another float.
+    """Return a copy of the input with other values at one position along `axis`, in every row.
 
     Token ids move by one inside the argument's range, around ids to avoid; floats are shifted by 1.5.
     """
@@ -48,7 +48,7 @@ def measure_influence(
     input_axis: int,
     output_axis: int,
 ) -> InfluenceMap:
-    """Measure influence[i][j]: whether input position j moves output position i.
+    """Measure influence[i][j]: whether a change of input position j changes output position i.
 
     Args:
         answer: runs the model on a call; called once per position and once more.
@@ -79,5 +79,5 @@ def measure_influence(
 
 
 def is_causal(influence: InfluenceMap) -> bool:
-    """No output position is moved by a later input."""
+    """Whether no output position changes with a later input position."""
     return not any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if j > i)

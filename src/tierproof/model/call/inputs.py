@@ -1,4 +1,4 @@
-"""How a model is called: a plan that makes concrete calls of any batch size and length."""
+"""The plan of how to call a model, which makes concrete calls of any batch size and length."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Argument:
     sample: Tensor | None = None
 
     def draw(self, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
-        """Draw one tensor of this argument for the given sizes, on the CPU."""
+        """Draw a tensor for this argument on the CPU; `sizes` says what "batch", "length" and "target_length" are."""
         shape = tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
         if self.sample is not None:
             return self._draw_from_sample(self.sample, shape, generator)
@@ -90,8 +90,8 @@ class InputPlan:
         assumptions: what could not be known, in words.
         padding: name of the padding mask argument, empty where there is none.
         pad_token_id: None where unknown.
-        unsound_mask: a padding mask that is accepted and changes the answer although it hides nothing; it is
-            not among `arguments`.
+        unsound_mask: a padding mask that the model accepts and that changes the answer although it hides nothing;
+            it is not among `arguments`.
     """
 
     arguments: tuple[Argument, ...]
@@ -117,7 +117,7 @@ class InputPlan:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> Call:
-        """Make a concrete call; equal arguments give equal tensors."""
+        """Draw the tensors of one concrete call; equal arguments give equal tensors."""
         generator = torch.Generator().manual_seed(seed)
         length = self.default_length if length is None else length
         sizes = {
@@ -168,7 +168,7 @@ class InputPlan:
         return self.primary_argument.shape.index(LENGTH)
 
     def clip_length(self, length: int) -> int:
-        """The nearest length the model declares to accept."""
+        """The nearest length within the model's declared limits."""
         if self.max_length is not None:
             length = min(length, self.max_length)
         return max(length, self.min_length)

@@ -1,4 +1,4 @@
-"""The longest input a model declares to accept, and where it says so."""
+"""Find the longest input that a model declares to accept, and where it declares it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _POSITION_NAME = re.compile(r"(^|[._])(pos|wpe|pe$|position)", re.IGNORECASE)
 def find_max_length(model: nn.Module, spec: ModelSpec, table_rows: list[int]) -> tuple[int | None, str]:
     """Find the declared maximum length.
 
-    The first of these that speaks: the spec; a config or an attribute (`block_size`, `max_len`, …) of the
-    model or a submodule; square mask buffers; position tables (looked up, or parameters named for it).
+    The first of these that declares one: the spec; a config or an attribute (`block_size`, `max_len`, …) of the
+    model or a submodule; square mask buffers; position tables (seen in a lookup, or recognised by their name).
 
     Args:
         table_rows: sizes of the tables that a probe saw read at consecutive positions.
@@ -87,7 +87,9 @@ def _read_attributes(holder: Any) -> tuple[str, int] | None:
 def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tuple[int, str]:
     """RoBERTa-like tables begin after the padding index: their last positions cannot be used."""
     for path, module in model.named_modules():
-        padding = getattr(module, "padding_idx", None)  # also of tables that are no nn.Embedding, as I-BERT's
+        padding = getattr(
+            module, "padding_idx", None
+        )  # also of tables that are not an nn.Embedding, as in I-BERT
         weight = getattr(module, "weight", None)
         if (
             "position" in path
@@ -102,7 +104,7 @@ def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tup
 
 
 def is_triangular_mask(tensor: Tensor) -> bool:
-    """Whether a tensor is one square mask, of any leading ones, whose pattern is a triangle."""
+    """Whether a tensor is a single square mask (leading axes of size 1 allowed) with a triangular pattern."""
     if tensor.layout is not torch.strided or tensor.is_nested:
         return False
     if tensor.dim() < 2 or tensor.shape[-1] != tensor.shape[-2] or tensor.shape[-1] < 2 or tensor.is_meta:

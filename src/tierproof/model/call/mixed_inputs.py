@@ -1,4 +1,4 @@
-"""Inputs of several kinds for one forward, by the names of its arguments: an image and a text, a noise level."""
+"""Guess inputs of several kinds for one forward pass by its argument names: an image and a text, a noise level."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def propose_mixed_inputs(
     dtype: torch.dtype,
     vocab_size: int | None,
 ) -> Iterator[InputPlan]:
-    """Propose plans in which each argument has a kind of its own; none where no name tells one.
+    """Propose input plans in which each argument has its own kind; none if no argument name suggests a kind.
 
     Args:
         names: of the required arguments, in order.
-        shapes: what an argument of unknown kind may be, the likeliest first.
+        shapes: proposals for an argument of unknown kind, the most likely first.
         dtype: of floats.
         vocab_size: declared, or None.
     """

@@ -16,14 +16,14 @@ def plan_outputs(
     second_sizes: Mapping[str, int],
     vocab_size: int | None,
 ) -> OutputPlan | None:
-    """Compare the outputs of two calls of different batch, length and target length.
+    """Choose the answer among the outputs and name its axes, from two calls of different sizes.
 
-    An axis that follows one of the sizes in both calls is named for it; an axis of one size in both is that
-    number; any other axis is "?". A tensor in which the batch appears twice (a similarity matrix) is chosen
-    as the answer only where there is no other.
+    An axis that follows the batch, length or target length in both calls gets that name; an axis of the same size
+    in both calls is that number; any other axis is "?". A tensor in which the batch appears twice (a similarity
+    matrix) is chosen as the answer only if there is no other.
 
     Returns:
-        The plan, or None when there is no floating tensor in the output.
+        The plan, or None when the output contains no floating-point tensor.
     """
     axes = {
         path: _name_axes(tensor, second[path], first_sizes, second_sizes)

@@ -1,4 +1,4 @@
-"""What a model returns: the tensors in any nesting, and which of them is the answer."""
+"""The tensors that a model returns, at any nesting, and which of them is the answer."""
 
 from __future__ import annotations
 
@@ -82,16 +82,16 @@ class OutputPlan:
         """The answer's tensor in `output`.
 
         Raises:
-            KeyError: when the output no longer holds it.
+            KeyError: when the output does not contain it.
         """
         for path, tensor in iterate_tensors(output):
             if path == self.main:
                 return tensor
-        raise KeyError(f"the output no longer holds {self.main!r}")
+        raise KeyError(f"the output no longer contains {self.main!r}")
 
 
 def choose_main_path(tensors: Mapping[str, Tensor]) -> str | None:
-    """The path of the most likely answer among floating tensors: by name, else the first non-scalar."""
+    """The path of the floating-point tensor that is most likely the answer: by its name, else the first non-scalar."""
     floating = {p: t for p, t in tensors.items() if (t.is_floating_point() or t.is_complex())}
     for name in _MAIN_NAMES:
         if name in floating and floating[name].dim() > 0:

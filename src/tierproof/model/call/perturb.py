@@ -1,4 +1,4 @@
-"""Other values at chosen places of an input, from the same domain."""
+"""Replace chosen values of an input by others of the same domain."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _VALUE_ROLES = ("tokens", "floats", "image", "audio")
 
 
 def can_perturb(argument: Argument) -> bool:
-    """Whether the argument carries content that may be replaced: tokens or measured values, no masks."""
+    """Whether the argument holds values that may be replaced: tokens, floats, images or audio, but not masks."""
     if argument.role not in _VALUE_ROLES:
         return False
     return argument.dtype.is_floating_point or len(_allowed(argument)) > 1
 
 
 def find_followed_argument(arguments: tuple[Argument, ...], outputs: OutputPlan) -> Argument | None:
-    """The argument whose positions the answer's length axis follows; None where there is none."""
+    """The argument whose length the answer's length axis follows; None if there is none."""
     if not outputs.per_position:
         return None
     size = outputs.axes[outputs.length_axis]
@@ -27,10 +27,10 @@ def find_followed_argument(arguments: tuple[Argument, ...], outputs: OutputPlan)
 
 
 def replace_values(argument: Argument, tensor: Tensor, where: Tensor, *, seed: int) -> Tensor:
-    """Give a copy with other values where `where` (bool, broadcastable) is True.
+    """Return a copy of `tensor` with other values where `where` (bool, broadcastable) is True.
 
-    Every replaced id differs from the old one; floats are drawn anew with the tensor's mean and spread, so
-    that no normalisation undoes the change.
+    Every replaced id differs from the old one. Floats are drawn anew with the tensor's mean and standard deviation;
+    a constant shift would be undone by a normalisation.
     """
     generator = torch.Generator().manual_seed(seed)
     if tensor.is_floating_point():
@@ -46,14 +46,14 @@ def replace_values(argument: Argument, tensor: Tensor, where: Tensor, *, seed: i
 
 
 def replace_position(argument: Argument, tensor: Tensor, axis: int, position: int, *, seed: int) -> Tensor:
-    """Replace everything at one index of one axis (one token of every row, or one row)."""
+    """Return a copy with other values at one index of `axis` (one token of every row, or one row)."""
     return replace_positions(argument, tensor, axis, (position,), seed=seed)
 
 
 def replace_positions(
     argument: Argument, tensor: Tensor, axis: int, positions: tuple[int, ...], *, seed: int
 ) -> Tensor:
-    """Replace everything at some indices of one axis."""
+    """Return a copy with other values at several indices of `axis`."""
     where = torch.zeros(tensor.shape[axis], dtype=torch.bool)
     where[list(positions)] = True
     shape = [1] * tensor.dim()

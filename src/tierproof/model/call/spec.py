@@ -1,4 +1,4 @@
-"""What the user declares about a model; everything left out is worked out."""
+"""`ModelSpec`: the facts that a user declares about a model; tierproof works out the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a model with other parameter values, without touching its own."""
+"""Run a model with other parameter values, without changing its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierproof.model.call.call import Call
 
 
 class _Substituted:
-    """Looks like the model to whoever calls it, and runs it with other tensors."""
+    """Can be called like the model, and runs it with other tensors."""
 
     def __init__(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         self._model = model
@@ -25,13 +25,13 @@ class _Substituted:
 def run_substituted(model: nn.Module, tensors: Mapping[str, Tensor], call: Call) -> Any:
     """Run `call` with the named parameters and buffers replaced; tied ones are replaced together.
 
-    The module's own parameters come back when the call ends, also when it raises.
+    The module's own parameters are back when the call ends, also if it raises.
     """
     return call.run(cast(nn.Module, _Substituted(model, tensors)))
 
 
 def convert_tensors(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Copies in `dtype` of all floating parameters and buffers by name; parameters keep `requires_grad`."""
+    """Copy all floating-point parameters and buffers to `dtype`, by name; parameters keep `requires_grad`."""
     copies = {}
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point():
@@ -44,12 +44,12 @@ def convert_tensors(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 def convert_call(call: Call, dtype: torch.dtype) -> Call:
-    """The same call with its floating arguments in `dtype`."""
+    """The same call with its floating-point arguments in `dtype`."""
     return call.map_tensors(lambda _name, tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 
 def draw_noise(parameter: Tensor, generator: torch.Generator, *, zero_scale: float = 0.02) -> Tensor:
-    """Gaussian noise of the parameter's own root mean square.
+    """Draw Gaussian noise with the shape and the root mean square of a parameter.
 
     A parameter that is exactly zero gets noise of `zero_scale`, the usual width of an initialisation.
     """
@@ -60,10 +60,10 @@ def draw_noise(parameter: Tensor, generator: torch.Generator, *, zero_scale: flo
 
 
 def fill_zeros(model: nn.Module, seed: int, *, scale: float = 0.02) -> dict[str, Tensor]:
-    """Random stand-ins for the parameters and floating buffers that are exactly zero throughout.
+    """Draw random stand-ins for the parameters and floating-point buffers that are entirely zero.
 
-    Gains stand in at the size they have when they are ones: at `scale`, what a few of them multiply in turn would
-    drown in rounding.
+    One-dimensional gains are drawn at size 1, not at `scale`: a product of several gains of size `scale` would be lost
+    in rounding.
     """
     generator = torch.Generator().manual_seed(seed)
     stand_ins = {}

@@ -1,4 +1,4 @@
-"""Inputs for transformers models, from their config and `main_input_name`."""
+"""Plan the inputs of transformers models from their config and `main_input_name`."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _image_argument(config: Any, spec: ModelSpec) -> Argument:
 
 
 def _find_vision_config(config: Any) -> Any:
-    """The config that tells the picture's size: its own, or that of the part which sees."""
+    """The config that holds the image size: `config` itself, or that of its vision part."""
     for holder in (config, *(getattr(config, name, None) for name in ("vision_config", "encoder"))):
         if hasattr(holder, "image_size"):
             return holder
@@ -162,7 +162,7 @@ def _find_vision_config(config: Any) -> Any:
 
 
 def find_vocabulary(model: nn.Module, spec: ModelSpec) -> int | None:
-    """The vocabulary of a transformers model: spec, text config, else its input embedding's rows."""
+    """The vocabulary size of a transformers model, from the spec, the text config or the config; None if unknown."""
     if spec.vocab_size is not None:
         return spec.vocab_size
     config: Any = model.config
@@ -175,7 +175,7 @@ def find_vocabulary(model: nn.Module, spec: ModelSpec) -> int | None:
 
 
 def find_special_tokens(model: nn.Module, spec: ModelSpec) -> frozenset[int]:
-    """Ids with a meaning of their own (padding, image placeholders, …), which random text must avoid."""
+    """Token ids with a special meaning (padding, image placeholders, …), which random tokens must avoid."""
     found = {spec.pad_token_id} if spec.pad_token_id is not None else set()
     config: Any = model.config
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
@@ -187,7 +187,7 @@ def find_special_tokens(model: nn.Module, spec: ModelSpec) -> frozenset[int]:
 
 
 def find_pad_token(model: nn.Module, spec: ModelSpec) -> int | None:
-    """The padding id, when the spec or the config names one."""
+    """The id of the padding token; None if neither the spec nor the config names one."""
     if spec.pad_token_id is not None:
         return spec.pad_token_id
     value = getattr(model.config, "pad_token_id", None)

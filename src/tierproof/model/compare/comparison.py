@@ -1,4 +1,4 @@
-"""How far two tensors are apart, in units of the first one's spread."""
+"""Measure how much two tensors differ, relative to the spread of the first."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _TOLERANCE = 1e-4
 
 
 def find_tolerance(tensor: Tensor) -> float:
-    """The change relative to the spread below which two tensors of this dtype count as equal."""
+    """The change, relative to the spread, below which two tensors of this dtype count as equal."""
     return _TOLERANCES.get(tensor.dtype, _TOLERANCE)
 
 
 def measure_spread(tensor: Tensor) -> float:
-    """Standard deviation of the finite values; the largest magnitude where they are all alike."""
+    """The standard deviation of the finite values; if it is zero, their largest magnitude."""
     values = _as_real(tensor)
     values = values[values.isfinite()]
     if values.numel() == 0:
@@ -28,9 +28,9 @@ def measure_spread(tensor: Tensor) -> float:
 
 
 def measure_change(base: Tensor, moved: Tensor, *, spread: float | None = None) -> float:
-    """Largest difference relative to the spread of `base`; infinite for another shape or another NaN.
+    """The largest difference relative to the spread of `base`; infinite if shapes or NaNs differ.
 
-    Equal infinities do not differ. Integers and booleans differ by 0 or infinitely.
+    Equal infinities count as equal. Integers and booleans differ by 0 or by infinity.
     """
     if base.shape != moved.shape:
         return float("inf")

@@ -1,4 +1,4 @@
-"""The innermost module at which something goes wrong, found by comparing two runs module by module."""
+"""Locate the module at which two runs of a model first differ, by comparing them module by module."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Condition = Callable[[TensorPairs, TensorPairs], bool]
 
 @dataclass(frozen=True)
 class CallPair:
-    """The same module call in both runs."""
+    """One module call with its input and output tensors in both runs."""
 
     path: str
     inputs: TensorPairs
@@ -26,7 +26,7 @@ class CallPair:
 
 
 def pair_calls(first: Iterable[ModuleCall], second: Iterable[ModuleCall]) -> tuple[CallPair, ...]:
-    """Match the calls of two runs by module and turn, in the order of the first; unmatched ones are left out."""
+    """Match the calls of two runs by module and turn, in the order of the first run; drop unmatched calls."""
     others = {(call.path, call.turn): call for call in second}
     pairs = []
     for call in first:
@@ -47,17 +47,17 @@ def locate_first_divergence(
     *,
     seed: int = 0,
 ) -> str:
-    """Find the innermost module whose inputs keep an invariant and whose output breaks it.
+    """Find the innermost module whose inputs satisfy an invariant and whose output violates it.
 
-    Where a container computes something itself (attention in a block, say) and its children are clean, the
-    container is the answer.
+    If a container computes something itself (such as attention in a block) and its children satisfy the invariant,
+    the container is returned.
 
     Args:
-        violates_in: whether a pair of input tensors (run a, run b) breaks the invariant.
-        violates_out: the same for outputs; like `violates_in` when None.
+        violates_in: whether a pair of input tensors (run a, run b) violates the invariant.
+        violates_out: the same for outputs; `violates_in` when None.
 
     Returns:
-        The module's path; empty when it is the model's own forward, or when no module qualifies.
+        The module's path; empty if it is the model's own forward, or if there is none.
     """
     judge = violates_out or violates_in
     return locate(

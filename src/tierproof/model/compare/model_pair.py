@@ -1,4 +1,4 @@
-"""Two versions of one model on one call: how far their answers are apart, and where they part."""
+"""Compare two versions of one model on one call: how much their answers differ, and from which module on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LOCAL_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Parting:
-    """How far two versions are apart: the relative change of the answer, and the module where it begins."""
+    """How much two versions differ: the relative change of the answer, and the module where it begins."""
 
     change: float
     where: str = ""
 
 
 def answer_with(base: Baseline, model: nn.Module) -> Tensor:
-    """What another version of the model answers to the baseline's call: evaluation mode, same seed, a copy."""
+    """A copy of another version's answer to the baseline's call, in evaluation mode and with the same seed."""
     model.eval()
     torch.manual_seed(base.answers.seed)
     with torch.no_grad():
@@ -36,9 +36,9 @@ def answer_with(base: Baseline, model: nn.Module) -> Tensor:
 
 
 def locate_parting(base: Baseline, first: nn.Module, second: nn.Module) -> str:
-    """The innermost module that is given the same in both versions and returns something else.
+    """The innermost module that gets equal inputs in both versions and returns different outputs.
 
-    Both versions have the same module paths. Empty when no module qualifies.
+    Both versions must have the same module paths. Empty if there is no such module.
     """
     calls = [trace_activations(model.eval(), base.call, seed=base.answers.seed) for model in (first, second)]
     for pair in pair_calls(*calls):

@@ -1,4 +1,4 @@
-"""Where two runs of one input part ways, and which module writes into the caller's tensors."""
+"""Find the module where two runs on one input diverge, and the modules that write into the input tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Digest = tuple[str, ...]
 
 
 def digest_tensors(tensors: Sequence[Tensor]) -> Digest:
-    """A short text for each tensor that differs when its values do; NaN equals NaN."""
+    """A short text for each tensor, which differs when its values differ; NaN equals NaN."""
     return tuple(_digest(tensor) for tensor in tensors)
 
 
@@ -27,10 +27,10 @@ def _digest(tensor: Tensor) -> str:
 
 
 def find_divergence(model: nn.Module, first: Callable[[], Any], second: Callable[[], Any]) -> str | None:
-    """The innermost module that gets equal tensors in both runs and returns different ones.
+    """Find the innermost module that gets equal tensors in both runs and returns different ones.
 
     Args:
-        first, second: run the model; what happens between their calls is up to them.
+        first, second: each runs the model once.
 
     Returns:
         Its path, or None when the runs do not differ.
@@ -65,9 +65,9 @@ def _find_common_parent(first: str, second: str) -> str:
 
 @contextmanager
 def watch_writes(model: nn.Module, inputs: Sequence[Tensor]) -> Iterator[list[str]]:
-    """Collect the paths of the modules inside which one of `inputs` was written to, innermost first.
+    """Inside the `with`, collect the paths of the modules that write to one of `inputs`, innermost first.
 
-    Autograd's version counter tells; views share it with their base.
+    Writes are seen by autograd's version counter, which views share with their base.
     """
     writers: list[str] = []
     with watch_modules(model, lambda _: tuple(tensor._version for tensor in inputs)) as observations:

@@ -1,4 +1,4 @@
-"""The first module that is given something and returns one and the same vector."""
+"""Find the first module that returns one constant vector for different inputs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tierproof.model.observe.module_watch import watch_modules
 
 
 def find_silent_module(subject: Subject, call: Call, seed: int) -> str | None:
-    """The innermost module that is given different vectors and returns one vector throughout; None without one.
+    """Find the innermost module that gets different vectors and returns one vector for all; None if there is none.
 
-    Zeros are such a vector. Where the first module with a constant result was given a constant already, the
-    one around it made it so.
+    The vector may be zero. If the first module with a constant output already got a constant input, the module
+    around it is returned.
     """
     torch.manual_seed(seed)
     with torch.no_grad(), watch_modules(subject.model, _is_silent) as observations:

@@ -1,4 +1,4 @@
-"""Answers that can be compared: evaluation mode, no gradients, the same seed before every run."""
+"""Run a model so that answers can be compared: evaluation mode, no gradients, the same seed for every run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_ROUNDING = 0.1
 
 
 class SteadyAnswers:
-    """Runs a model in evaluation mode from one seed.
+    """Runs a model in evaluation mode, without gradients, from the same seed every time.
 
     Args:
         stand_ins: tensors to run with in place of the model's own, by name (see `fill_zeros`).
@@ -51,19 +51,19 @@ class SteadyAnswers:
         return {path: tensor.clone() for path, tensor in found if tensor.is_floating_point()}
 
     def attempt(self, call: Call) -> Tensor | None:
-        """The answer, or None where the model refuses the call (T1-SHAPE speaks of that)."""
+        """The answer, or None if the model raises on the call (T1-SHAPE reports that)."""
         try:
             return self(call)
         except Exception:  # noqa: BLE001 - a size the model refuses is a finding of T1-SHAPE, not of the caller
             return None
 
     def with_zeros_filled(self) -> SteadyAnswers:
-        """The same with random values for parameters that are zero throughout (closed gates, zero heads)."""
+        """The same with random values for parameters that are entirely zero (closed gates, zero heads)."""
         return SteadyAnswers(self.subject, self.seed, fill_zeros(self.subject.model, self.seed, scale=0.1))
 
 
 class DoubleAnswers(SteadyAnswers):
-    """The same answers in float64: what is left of a difference there is no rounding of float32."""
+    """The same answers in float64, where a remaining difference is not float32 rounding."""
 
     def __init__(self, answers: SteadyAnswers) -> None:
         model = answers.subject.model
@@ -71,13 +71,13 @@ class DoubleAnswers(SteadyAnswers):
         super().__init__(answers.subject, answers.seed, {**convert_tensors(model, torch.float64), **wide})
 
     def forward(self, call: Call, *, seed: int | None = None) -> Any:
-        """Everything the model returns for `call`, its floating inputs in float64."""
+        """Everything the model returns for `call`, with its floating-point inputs in float64."""
         return super().forward(convert_call(call, torch.float64), seed=seed)
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A call that works, with its answer."""
+    """A call that works, with its answer and sizes."""
 
     answers: SteadyAnswers
     call: Call
@@ -88,11 +88,11 @@ class Baseline:
 
     @property
     def tolerance(self) -> float:
-        """The relative change below which answers count as equal."""
+        """The relative change of the answer below which answers count as equal."""
         return find_tolerance(self.answer)
 
     def in_double(self) -> Baseline | None:
-        """The same call answered in float64; None where the model insists on another dtype inside."""
+        """The same baseline in float64; None if the model raises or answers in another dtype."""
         answers = DoubleAnswers(self.answers)
         answer = answers.attempt(self.call)
         if answer is None or answer.dtype != torch.float64:
@@ -100,10 +100,10 @@ class Baseline:
         return replace(self, answers=answers, answer=answer)
 
     def exceeds(self, change: float, tolerance: float, measure: Callable[[Baseline], float]) -> bool:
-        """Whether a change is beyond the tolerance, and more than rounding.
+        """Whether a change exceeds the tolerance and is not just float32 rounding.
 
-        A net whose answers hardly differ (many narrow layers at random parameters) makes the last bits of float32
-        large in units of their spread; in float64 they vanish, and a real difference stays.
+        If a model's answers hardly differ (many narrow layers with random parameters), the last bits of float32 are
+        large relative to their spread. In float64 that rounding vanishes, and a real difference remains.
 
         Args:
             measure: measures the same change on another baseline.
@@ -115,12 +115,12 @@ class Baseline:
 
 
 def find_baseline(subject: Subject, seed: int, *, batch: int, length: int = SHORT_LENGTH) -> Baseline | str:
-    """Find a short call that works, and make sure that its answer can be compared.
+    """Find a short call that works and whose answer can be compared.
 
-    The model is left in evaluation mode. Equal questions are answered once for all checks.
+    The model is left in evaluation mode. The result is computed once and shared by all checks.
 
     Returns:
-        The baseline, or the reason why nothing can be compared (another check speaks of that).
+        The baseline, or the reason why nothing can be compared (which another check reports).
     """
     subject.model.eval()
     return subject.passes.share(
@@ -143,7 +143,7 @@ def _search_baseline(subject: Subject, seed: int, batch: int, length: int) -> Ba
         answer = answers.attempt(call)
         if answer is not None:
             return _settle(Baseline(answers, call, answer, rows, steps, other))
-    return "the model raised at the short lengths tried (see T1-SHAPE)"
+    return "the model raised at every short length tried (see T1-SHAPE)"
 
 
 def _settle(found: Baseline) -> Baseline | str:
@@ -151,12 +151,12 @@ def _settle(found: Baseline) -> Baseline | str:
     if answer.is_meta:
         return "parameters are on meta"
     if answer.numel() == 0 or not bool(answer.isfinite().all()):
-        return "the answer is not finite (see T1-STAB)"
+        return "the output is not finite (see T1-STAB)"
     if measure_change(answer, answers(call, seed=answers.seed + 1)) > found.tolerance / 10:
-        return "equal calls give different answers in evaluation mode (see T1-STAB)"
+        return "equal calls give different outputs in evaluation mode (see T1-STAB)"
     if bool((answer == answer.flatten()[0]).all()) and answer.numel() > 1:
         answers = answers.with_zeros_filled()
         answer = answers(call)
         if bool((answer == answer.flatten()[0]).all()):
-            return "the answer is constant (see T1-STAB)"
+            return "the output is constant (see T1-STAB)"
     return Baseline(answers, call, answer, found.batch, found.length, found.target_length)

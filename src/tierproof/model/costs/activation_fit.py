@@ -1,4 +1,4 @@
-"""Activation memory as a function of batch and length, fitted to a few small measurements."""
+"""Fit activation memory as a function of batch and length to a few small measurements."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class ActivationFit:
-    """bytes(B, T) = Σ coefficient · term.
+    """A fit of the activation memory: bytes(B, T) = Σ coefficient · term.
 
     Attributes:
         coefficients: bytes per term, by the names in `TERMS`.
         relative_error: |predicted - measured| / measured at a point that was held out of the fit.
-        points: what was fitted.
-        held_out: the point that was not.
+        points: the measurements that were fitted.
+        held_out: the measurement that was not.
     """
 
     coefficients: dict[str, float]
@@ -39,12 +39,12 @@ class ActivationFit:
     held_out: Measured
 
     def predict(self, batch: int, length: int) -> int:
-        """Bytes at a batch and length, never below zero."""
+        """The predicted bytes at a batch and length, at least zero."""
         total = sum(value * _evaluate(name, batch, length) for name, value in self.coefficients.items())
         return max(0, round(total))
 
     def length_exponent(self, batch: int, length: int) -> float:
-        """d log(bytes) / d log(T): 1 where memory grows with the length, 2 where with its square."""
+        """d log(bytes) / d log(T): 1 if memory grows linearly with the length, 2 if quadratically."""
         total = self.predict(batch, length)
         slope = sum(
             value * TERMS[name][1] * _evaluate(name, batch, length)
@@ -54,9 +54,10 @@ class ActivationFit:
 
 
 def fit_activations(points: Sequence[Measured], held_out: Measured) -> ActivationFit:
-    """Fit the terms that the points can tell apart, by least squares, and test on the held-out one.
+    """Fit the terms that the points can distinguish by least squares, and test the fit on the held-out point.
 
-    Two lengths carry no square, one length no slope, one batch no batch term: those terms are left out.
+    Two lengths determine no quadratic term, one length no slope, and one batch no batch term; such terms are left
+    out.
     """
     batches, lengths = {p.batch for p in points}, {p.length for p in points}
     names = [name for name in TERMS if _can_tell(name, len(batches), len(lengths))]

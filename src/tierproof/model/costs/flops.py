@@ -1,4 +1,4 @@
-"""Floating-point operations of one forward pass, in total and per module."""
+"""Count the floating-point operations of one forward pass, in total and per module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESULT = (
 
 @dataclass(frozen=True)
 class FlopCount:
-    """Operations of matrix products, convolutions and attention; a multiply-add counts as two.
+    """The operations of matrix products, convolutions and attention; a multiply-add counts as two.
 
     Attributes:
         total: of the whole call.
@@ -42,11 +42,10 @@ class FlopCount:
 def count_flops(model: nn.Module, run: Callable[[], object]) -> FlopCount:
     """Run `run` once, without gradients, and count its operations.
 
-    The formulas are those of `torch.utils.flop_counter`, which knows nothing of three CPU paths, taken care
-    of here: the fused attention kernel (counted as zero, https://github.com/pytorch/pytorch/issues/195460),
-    the recurrent layers of oneDNN, and the one-kernel fast path of nn.TransformerEncoderLayer, which is
-    switched off for the count. Attention is counted in full, also where a causal mask lets a kernel skip
-    half of it.
+    The formulas are those of `torch.utils.flop_counter`. It lacks three CPU paths, which are added here: the fused
+    attention kernel (it counts zero, https://github.com/pytorch/pytorch/issues/195460), the recurrent layers of
+    oneDNN, and the one-kernel fast path of nn.TransformerEncoderLayer, which is switched off for the count.
+    Attention is counted in full, even if a causal mask lets a kernel skip half of it.
 
     Args:
         model: names the modules of `by_module`.
@@ -149,7 +148,7 @@ def _count_attention_of(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__
 
 
 def count_attention_flops(query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...]) -> int:
-    """Operations of scores = q·kᵀ and of scores·v.
+    """Count the operations of q·kᵀ and of scores·v.
 
     Args:
         query: shape (batch, heads, queries, width).

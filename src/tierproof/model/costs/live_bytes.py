@@ -1,4 +1,4 @@
-"""Peak memory of a piece of work: live tensors on the CPU, the allocator's own count on CUDA."""
+"""Measure the peak memory of a function: by live tensors on the CPU, by the allocator's count on CUDA."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tierproof.model.sizes.parameter_count import find_dense_parts
 
 @dataclass(frozen=True)
 class LiveBytes:
-    """Memory that a piece of work took beyond what was there before.
+    """The memory that a function used in addition to what was in use before.
 
     Attributes:
         peak_bytes: the most at any moment.
@@ -51,11 +51,11 @@ def _measure_cuda(run: Callable[[], object], device: torch.device) -> LiveBytes:
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Inside the `with`, follows every storage that an operator allocates until it is freed.
+    """Inside the `with`, counts every storage that an operator allocates, until it is freed.
 
     Attributes:
-        current_bytes: allocated since the beginning and still alive.
-        peak_bytes: the largest value that had.
+        current_bytes: bytes allocated inside the `with` and still alive.
+        peak_bytes: the largest value of `current_bytes`.
     """
 
     def __init__(self, *, count_meta: bool = False) -> None:

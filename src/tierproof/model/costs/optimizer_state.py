@@ -1,4 +1,4 @@
-"""Bytes that an optimizer keeps per model."""
+"""Count the bytes that an optimizer's state takes for a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """What an optimizer of torch keeps for each trainable parameter after its first step.
+    """What a torch optimizer keeps for each trainable parameter after its first step.
 
     Attributes:
         copies: tensors of the parameter's shape and dtype.
@@ -31,7 +31,7 @@ OPTIMIZERS: dict[str, OptimizerState] = {
 
 
 def count_optimizer_state_bytes(model: nn.Module, optimizer: str = "adamw") -> int:
-    """Bytes of the optimizer's state when every trainable parameter has had a gradient.
+    """Count the bytes of the optimizer's state once every trainable parameter has had a gradient.
 
     Args:
         model: its trainable parameters count, a tie once; lazy ones without a shape do not.

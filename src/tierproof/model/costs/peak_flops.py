@@ -1,4 +1,4 @@
-"""The rate at which this machine, in this process, multiplies matrices."""
+"""Measure the peak rate at which this machine multiplies matrices, in operations per second."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LONGEST_S = 0.25
 def measure_peak_flops(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     """Measure the best rate of a square matrix product, in floating-point operations per second.
 
-    A library product of large squares is the fastest a transformer's matrix products can hope for here,
-    with the present number of threads and precision settings. Takes about 0.25 s.
+    A transformer's matrix products cannot run faster than a library product of large square matrices, with the
+    present number of threads and precision settings. The measurement takes about 0.25 s.
     """
     size = 4096 if device.type == "cuda" else 768
     left = torch.ones(size, size, device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Bytes that the autograd graph keeps for the backward pass."""
+"""Measure the bytes that the autograd graph keeps for the backward pass."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tierproof.model.sizes.parameter_count import find_dense_parts
 
 
 class SavedActivations:
-    """Inside the `with`, watches what operations save for backward; each storage counts once.
+    """Inside the `with`, counts the bytes that operations save for backward; each storage counts once.
 
-    Not counted: parameters, buffers, and the tensors named in `inputs`, which live anyway. What is freed
-    again before the end (a part of the graph that was dropped) is not counted either, so read `bytes`
-    while the outputs are still alive.
+    Parameters, buffers and the tensors in `inputs` are not counted, because they exist anyway. What is freed before
+    the end (a part of the graph that was dropped) is not counted either, so read `bytes` while the outputs are
+    still alive.
     """
 
     def __init__(self, model: nn.Module, inputs: Iterable[Tensor] = ()) -> None:
@@ -31,7 +31,7 @@ class SavedActivations:
             for tensor in (*model.parameters(), *model.buffers(), *inputs)
             for part in find_dense_parts(tensor)
         }
-        # A model on meta is asked what it would keep; elsewhere meta tensors are nobody's memory.
+        # For a model on meta, what it would keep is counted; elsewhere meta tensors take no memory.
         self._on_meta = any(parameter.is_meta for parameter in model.parameters())
         self._saved: dict[int, tuple[int, str, weakref.ref[Any]]] = {}
         self._executing: list[str] = []

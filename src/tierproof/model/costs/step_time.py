@@ -1,4 +1,4 @@
-"""How long one training step of a model takes, measured on the spot."""
+"""Measure how long one training step of a model takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEAST_LENGTH = 128
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds of one training step of the default call; `trained` is False where forward times three stands in."""
+    """Seconds of one training step of the default call; if `trained` is False, three times those of a forward pass."""
 
     seconds: float
     trained: bool
@@ -27,9 +27,8 @@ class StepTime:
 def measure_step_time(subject: Subject, seed: int) -> StepTime:
     """Time one forward and backward pass of the default batch, at its length or at 128 if that is more.
 
-    Where the model cannot be trained, forward passes alone are timed.
-
-    Gradients and state that a forward pass changes are the caller's to put back.
+    If the model cannot be trained, only a forward pass is timed. The caller must restore gradients, and state that a
+    forward pass changes.
 
     Raises:
         Exception: what the model raises on the default call in evaluation mode.

@@ -1,4 +1,4 @@
-"""A loss of the kind the model is trained with, so that its memory and gradients are realistic."""
+"""Compute a loss of the kind that the model is trained with, so that memory and gradients are realistic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierproof.model.call.outputs import OutputPlan, iterate_tensors
 
 
 def compute_training_loss(outputs: OutputPlan, output: Any) -> Tensor:
-    """The model's own loss; else cross-entropy on logits; else the mean square of the answer.
+    """Return the model's own loss, else the cross-entropy of its logits, else the mean square of its answer.
 
     Args:
         outputs: what is known of the model's outputs.

@@ -1,4 +1,4 @@
-"""What one forward and backward pass keeps and allocates."""
+"""Measure the memory of one forward and backward pass."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TrainingMemory:
 
 
 def measure_activations(subject: Subject, call: Call) -> int:
-    """Bytes that one forward pass and its loss keep for backward. The model stays in its mode."""
+    """Measure the bytes that one forward pass and its loss keep for backward, in the model's present mode."""
     with torch.enable_grad():
         saved, loss = _run_forward(subject, call)
         kept = saved.bytes
@@ -45,7 +45,7 @@ def measure_activations(subject: Subject, call: Call) -> int:
 
 
 def measure_training_memory(subject: Subject, call: Call) -> TrainingMemory:
-    """Run forward and backward once from empty gradients, and measure. Gradients are left behind."""
+    """Measure one forward and backward pass that starts without gradients; its gradients stay on the model."""
     subject.model.zero_grad(set_to_none=True)
     activations = 0
     by_module: Mapping[str, int] = {}

@@ -1,4 +1,4 @@
-"""Give batch normalisation that has seen no data the statistics of some, so that evaluation mode means something."""
+"""Fill the running statistics of fresh batch norms, without which evaluation mode is meaningless."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _BATCH = 8
 
 
 def settle_batch_norms(subject: Subject, seed: int) -> str:
-    """Run one batch through the model with its fresh batch normalisations in training mode.
+    """Run one batch of random inputs through the model with its fresh batch norms in training mode.
 
-    A fresh one divides by one: in evaluation mode a deep convolutional network then fades to zero
-    (MobileViT's answers are 1e-41 apart), whatever its weights. Modes are put back; the statistics, and
-    whatever else a forward pass changes, are the caller's to put back.
+    A fresh batch norm divides by 1. In evaluation mode, the outputs of a deep convolutional network then fade to
+    zero for any weights (those of MobileViT differ by 1e-41). Training flags are restored here; the caller must
+    restore the statistics and everything else that a forward pass changes.
 
     Returns:
-        What was done, for the report; empty when there was no need, or when the model refused.
+        What was done, for the report; empty if there was no need, or if the model raised.
     """
     fresh: list[Any] = [module for module in subject.model.modules() if _is_fresh(module)]
     if not fresh:
@@ -47,9 +47,7 @@ def settle_batch_norms(subject: Subject, seed: int) -> str:
             module.training = training
         for module, momentum in zip(fresh, momenta, strict=True):
             module.momentum = momentum
-    return (
-        f"{len(fresh)} batch normalisation(s) had seen no data: checked with the statistics of random inputs"
-    )
+    return f"{len(fresh)} batch norm(s) had no running statistics yet: checked with those of one batch of random inputs"
 
 
 def _is_fresh(module: nn.Module) -> bool:

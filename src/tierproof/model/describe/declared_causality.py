@@ -1,4 +1,4 @@
-"""What declares a model to be causal, or not to be."""
+"""Find what declares that a model is causal or that it is not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BIDIRECTIONAL_CLASS = re.compile(r"Encoder(?!.*Decoder)|BERT|Bert|Masked|MLM|Cl
 def find_declared_causality(
     model: nn.Module, spec: ModelSpec, kind: str | None, lookups: Lookups
 ) -> tuple[bool | None, str]:
-    """Read the declarations, the strongest first: spec, kind, class, masks and arguments in the code.
+    """Find the strongest declaration, in this order: spec, kind, class name, masks, arguments in the code.
 
     Returns:
         (True, False or None; the evidence in words).
@@ -58,11 +58,11 @@ def _find_causal_evidence(model: nn.Module, lookups: Lookups) -> str:
 
 
 def has_norm_over_batch(model: nn.Module) -> bool:
-    """Whether a batch norm keeps running statistics."""
+    """Whether the model contains a batch norm."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
 
 
 def count_tied(model: nn.Module) -> int:
-    """How many parameter names share a parameter with an earlier name."""
+    """Count the parameter names whose parameter also has an earlier name."""
     every = [id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False)]
     return len(every) - len(set(every))

@@ -1,4 +1,4 @@
-"""Whether a module's code is the transformers library's own, whose deviations follow publications."""
+"""Tell whether a module's class comes from the transformers library, whose odd choices follow publications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stack of equal blocks that most of a transformer consists of."""
+"""Find the repeated blocks of a model, such as a transformer's layers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _CONTAINERS = (nn.ModuleList, nn.Sequential)
 
 
 def find_repeated_blocks(model: nn.Module) -> dict[str, nn.Module]:
-    """Modules with parameters that stand beside others of their class in one container, by path.
+    """The modules with parameters whose container holds several modules of their class, by path.
 
-    Blocks inside blocks are left out, and so are dictionaries and lists of modules, which are not called.
+    Blocks inside blocks are left out, and so are nn.ModuleDict and nn.ModuleList, which are never called.
     """
     found: dict[str, nn.Module] = {}
     for path, container in model.named_modules():

@@ -1,4 +1,4 @@
-"""What one pass through the model showed, kept for every check that asks the same question."""
+"""A cache of results of forward and backward passes, shared by all checks that ask for the same one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _Result = TypeVar("_Result")
 
 
 class SharedPasses:
-    """Results by question.
+    """The results of passes through one model, by question.
 
-    They stay true because the runner puts the model back, bit for bit, between checks; within a check, only
-    what is asked of the unchanged model may be shared. A change that is to last (batch statistics that are
-    settled, another device) calls `forget`.
+    They stay valid because the runner restores the model bit for bit between checks. Within a check, share only
+    results of the unchanged model. Code that changes the model lastingly (batch norm statistics, another device)
+    must call `forget`.
 
     Attributes:
-        reused: how often a result was given a second time.
+        reused: how often a stored result was returned.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class SharedPasses:
         self.reused = 0
 
     def share(self, question: Hashable, answer: Callable[[], _Result]) -> _Result:
-        """The result kept for `question`; else that of `answer()`, which is kept unless it raises."""
+        """Return the stored result for `question`; if there is none, call `answer` and store what it returns."""
         if question in self._results:
             self.reused += 1
         else:
@@ -38,12 +38,12 @@ class SharedPasses:
         return cast(_Result, self._results[question])
 
     def forget(self) -> None:
-        """Drop everything: the model is another one from now on."""
+        """Drop all results, because the model has changed."""
         self._results.clear()
 
 
 def identify_call(call: Call) -> Hashable:
-    """Equal for calls that pass equal values in the same way."""
+    """A key that is equal for calls that pass equal values in the same way."""
     return (
         call.style,
         repr(sorted(call.constants.items())),
@@ -52,7 +52,7 @@ def identify_call(call: Call) -> Hashable:
 
 
 def identify_modes(model: nn.Module) -> Hashable:
-    """Equal while every module is in the mode (training or evaluation) in which it was."""
+    """A key that is equal while every module keeps its mode (training or evaluation)."""
     return hash(tuple(module.training for module in model.modules()))
 
 

@@ -1,4 +1,4 @@
-"""What a model is: each trait with what declares it and what was measured."""
+"""The traits of a model, such as its kind, causality and positions, with the evidence for each."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from tierproof.core.report import TraitEvidence
 
 @dataclass(frozen=True)
 class Traits:
-    """The traits that checks depend on. None means: neither declared nor measurable.
+    """The traits of a model that checks depend on; None means neither declared nor measurable.
 
     Attributes:
-        kind: as in the contract.
+        kind: causal-lm, encoder, encoder-decoder, vision, sequence or unknown.
         causal_declared: True/False where spec, config, class, arguments or buffers declare it.
         causal_measured: True when no output depends on a later input; None when not measurable.
         influence: influence[i][j] is True when input j moves output i (length × length); empty if unknown.
         vocab_size: of the primary token input.
         max_length: declared maximum.
         positions: learned, sinusoidal, rotary, relative, none or unknown.
-        encoder_decoder, experts, recurrent, cache, tied, batch_norm: what they say.
+        encoder_decoder: it reads two sequences.
+        experts: it is a mixture of experts.
+        recurrent: it has recurrent layers or a state space.
+        cache: its forward pass accepts a cache.
+        tied: some parameter has several names.
+        batch_norm: it contains a batch norm.
         pooled: the answer has no length axis.
-        initial: parameters look freshly initialised (not trained).
+        evidence: what each trait rests on, declared and measured.
     """
 
     kind: str = "unknown"

@@ -1,4 +1,4 @@
-"""The kind of a transformers model, from its config and class."""
+"""Find the kind of a transformers model (causal-lm, encoder, …) from its config and class."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import nn
 
 
 def find_transformers_kind(model: nn.Module) -> str:
-    """Name the kind: by the main input, then the class (`…ForCausalLM`), then the model type's auto classes.
+    """Find the kind from the main input, then the class (`…ForCausalLM`), then the model type's auto classes.
 
-    A model type that has a causal head and no masked one (gpt2, llama, mamba) is causal also without a head.
+    A model type with a causal head and no masked one (gpt2, llama, mamba) is causal even without a head.
     """
     config: Any = model.config
     main = getattr(model, "main_input_name", "")

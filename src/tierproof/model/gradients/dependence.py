@@ -1,4 +1,4 @@
-"""How far a model's answers move when parameters are replaced."""
+"""Measure how much a model's answers change when some of its parameters are replaced."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ROUNDINGS = 100.0
 
 @dataclass(frozen=True)
 class Movement:
-    """Answers moved by replacing some parameters, relative to the answers' spread.
+    """How much the answers changed when some parameters were replaced, relative to the answers' spread.
 
     Attributes:
-        small: at relative steps of 10, 3 and 1 % of the parameters.
-        large: when the parameters get noise of three times their own size, or of 3 where that is less, on top.
-        floor: what counts as no movement.
+        small: for relative steps of 10, 3 and 1 % of the parameters.
+        large: for added noise of three times the parameters' own size, and of at least 3.
+        floor: the largest change that counts as none.
     """
 
     small: tuple[float, ...]
@@ -40,7 +40,7 @@ class Movement:
 
     @property
     def smooth(self) -> bool:
-        """Whether the answers depend on the parameters smoothly: they move in proportion to the step."""
+        """Whether the answers change in proportion to the step of the parameters."""
         if min(self.small) <= self.floor:
             return False
         return all(
@@ -50,12 +50,12 @@ class Movement:
 
     @property
     def none(self) -> bool:
-        """Whether the answers stay where they are, however far the parameters move."""
+        """Whether the answers do not change, however large the step of the parameters."""
         return max(*self.small, self.large) <= self.floor
 
 
 class DependenceProbe:
-    """Asks which parameters the answers depend on, for one call in the model's present modes.
+    """Measures which parameters the answers depend on, for one call in the model's present modes.
 
     Every run starts from the same seed, so dropout draws the same mask each time.
     """
@@ -71,12 +71,12 @@ class DependenceProbe:
 
     @property
     def repeatable(self) -> bool:
-        """Whether a second run gives the same answers; without that nothing can be asked."""
+        """Whether a second run gives the same answers; if not, nothing can be measured."""
         again = self._run({})
         return all(torch.equal(again[path], tensor) for path, tensor in self._base.items() if path in again)
 
     def measure(self, names: Iterable[str]) -> Movement:
-        """Replace the named parameters and see how far the answers move."""
+        """Replace the named parameters and measure how much the answers change."""
         names = list(names)
         smallest = min(
             (torch.finfo(t.dtype) for t in self._base.values()), key=lambda info: info.bits, default=None

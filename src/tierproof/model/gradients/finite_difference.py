@@ -1,4 +1,4 @@
-"""Compare backward with the forward it claims to differentiate."""
+"""Compare the gradients of backward with finite differences of the forward pass."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ Evaluate = Callable[[Mapping[str, Tensor]], float]
 
 @dataclass(frozen=True)
 class DirectionalDerivative:
-    """A derivative along one random direction, by backward and by central differences.
+    """The derivative along one random direction, by backward and by central differences.
 
     Attributes:
-        analytic: what backward says.
-        numeric: the difference quotient.
+        analytic: by backward.
+        numeric: by the difference quotient.
         scale: the size a derivative along such a direction is expected to have; mismatches are relative
             to it, because a single one may be close to zero by chance.
-        spread: relative disagreement between steps; large where the function has kinks or jumps, or where
-            rounding drowns the difference.
+        spread: relative disagreement between steps; large where the function has kinks or jumps, or where the
+            difference is lost in rounding.
     """
 
     analytic: float
@@ -68,14 +68,14 @@ def compare_along_direction(
     finer_steps: tuple[float, ...] = (),
     tolerance: float,
 ) -> DirectionalDerivative:
-    """Differentiate the objective along one random direction in the named parameters.
+    """Differentiate the objective along one random direction in the named parameters, by backward and numerically.
 
     Args:
         evaluate: gives the objective for replaced parameters (those not replaced keep their values).
         parameters: the point, by name.
-        gradients: what backward gave there; None counts as zero.
+        gradients: those of backward at that point; None counts as zero.
         names: the parameters that move.
-        still_rows: for some of them a row that must not move (it gets no gradient by request).
+        still_rows: by name, a row that must not move (such as `padding_idx`, which gets no gradient).
         seed: of the direction.
         steps: tried in order until one agrees with backward within `tolerance`.
         finer_steps: tried after them; they count only where they agree.

@@ -1,4 +1,4 @@
-"""One forward and backward of the objective, and what reached each parameter."""
+"""Run one forward and backward pass, and record which gradients reach each parameter."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tierproof.model.observe.operation_log import OperationLog, OperationRecorde
 
 @dataclass(frozen=True)
 class GradientPass:
-    """What one backward brought.
+    """The gradients and other observations of one forward and backward pass.
 
     Attributes:
         objective: its value.
         attached: whether the objective depends on any parameter in the graph.
         answer_attached: whether the answer itself (rather than some other output) does.
         finite: whether all outputs were finite.
-        norms: Euclidean norm of each trainable parameter's gradient by name; None where none arrived.
+        norms: Euclidean norm of each trainable parameter's gradient by name; None if it got none.
         differentiable: paths of the outputs that carry gradients.
         entered: module paths in the order of their first call.
         log: what the operations touched.
-        still_rows: matrices of which one contiguous run of rows, a quarter or more, has a gradient of exactly
-            zero while others have not: (first row, row behind the last, rows in all) by name.
+        still_rows: matrices in which one contiguous run of rows, at least a quarter of all, has a gradient of exactly
+            zero and the other rows do not: (first row, one past the last row, number of rows) by name.
     """
 
     objective: float
@@ -47,10 +47,10 @@ class GradientPass:
 
 
 def run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
-    """Run forward and backward in the model's present modes, from a fixed seed of every random draw.
+    """Run forward and backward in the model's present modes, from a fixed seed.
 
-    Gradients are cleared before and after, so nothing of their size stays behind. Equal questions are
-    answered once for all checks.
+    Gradients are cleared before and after, so no memory of their size stays in use. The result is computed once
+    and shared by all checks.
     """
     clear_gradients(subject.model)
     question = ("gradients", identify_call(call), seed, identify_modes(subject.model))
@@ -99,7 +99,7 @@ def _run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
 
 
 def clear_gradients(model: nn.Module) -> None:
-    """Drop every parameter's gradient."""
+    """Set every parameter's gradient to None."""
     for parameter in model.parameters():
         parameter.grad = None
 
@@ -137,8 +137,8 @@ class _Traffic:
 def locate_broken_gradient(subject: Subject, call: Call, seed: int) -> str:
     """Find the module in which a finite gradient turns into NaN or infinity.
 
-    It is the innermost module, latest in the forward pass, whose outputs get finite gradients while its
-    inputs or parameters get others. Empty when no module can be told.
+    It is the innermost module, latest in the forward pass, whose outputs get finite gradients while its inputs or
+    parameters get others. Empty if there is no such module.
     """
     model = subject.model
     traffic: dict[str, _Traffic] = {}

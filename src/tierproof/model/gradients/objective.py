@@ -1,4 +1,4 @@
-"""A natural objective for any model: a scalar that every differentiable output moves."""
+"""Compute a scalar objective for any model, which depends on every differentiable output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CACHES = frozenset(
 
 
 def collect_answers(output: Any) -> dict[str, Tensor]:
-    """The floating tensors of an output by path, without caches; each tensor once."""
+    """The floating-point tensors of an output by path, without caches; each tensor once."""
     answers: dict[str, Tensor] = {}
     seen: set[int] = set()
     for path, tensor in iterate_tensors(output):
@@ -36,9 +36,9 @@ def collect_answers(output: Any) -> dict[str, Tensor]:
 def compute_objective(output: Any, subject: Subject, seed: int) -> Tensor:
     """Sum a loss over all differentiable answers.
 
-    Logits get the cross entropy against random classes, other answers the mean square against random
-    values (a plain sum would have no gradient behind a normalisation), and a loss the model returns is
-    added as it is. Equal seeds give equal targets.
+    Logits get the cross entropy against random classes, and other answers the mean square error against random values
+    (behind a normalisation, a plain sum would have no gradient). A loss that the model returns is added as it is.
+    Equal seeds give equal targets.
 
     Args:
         output: what the model returned.
@@ -49,11 +49,11 @@ def compute_objective(output: Any, subject: Subject, seed: int) -> Tensor:
         A scalar in at least float32. It has no `grad_fn` exactly when no answer has one.
 
     Raises:
-        ValueError: when the output holds no floating tensor.
+        ValueError: when the output contains no floating-point tensor.
     """
     answers = collect_answers(output)
     if not answers:
-        raise ValueError("the output holds no floating tensor")
+        raise ValueError("the output contains no floating-point tensor")
     differentiable = {path: tensor for path, tensor in answers.items() if tensor.requires_grad}
     generator = torch.Generator().manual_seed(seed + TARGET_STREAM)
     terms = []

@@ -1,4 +1,4 @@
-"""One training step without an update, from a fixed state of every source of randomness."""
+"""Run one training step without the update: forward and backward from fixed random seeds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tierproof.model.gradients.objective import compute_objective
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """What one forward and backward pass gave: the loss, and each parameter's gradient by name."""
+    """The loss of one forward and backward pass, and each parameter's gradient by name."""
 
     loss: float
     gradients: dict[str, Tensor]
 
 
 def run_training_step(subject: Subject, model: nn.Module, call: Call, seed: int) -> TrainingStep:
-    """Run `model`, a version of the subject's, forward and backward in training mode.
+    """Run `model`, a version of the subject's model, forward and backward in training mode.
 
-    The gradients are taken off the model again.
+    The model's own gradients are set to None afterwards.
 
     Raises:
         Exception: what the model raises.

@@ -16,7 +16,7 @@ from tierproof.model.load.user_error import explain_user_error
 def build_module(
     entry: object, *, shown: str, folder: Path, arguments: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """Give the module that `entry` is or makes.
+    """Return the module that `entry` is, or that calling `entry` builds.
 
     Args:
         entry: an nn.Module, a subclass of it, or a function that returns one.
@@ -25,18 +25,18 @@ def build_module(
         arguments: keyword arguments for the call; None for none.
 
     Raises:
-        TargetError: when it needs arguments, raises, or makes something else.
+        TargetError: when `entry` needs arguments, raises, or returns something else.
     """
     if isinstance(entry, nn.Module):
         return entry
     if isinstance(entry, type) and not issubclass(entry, nn.Module):
         raise TargetError(
-            f"{shown} is the class {entry.__name__}, which is no nn.Module",
+            f"{shown} is the class {entry.__name__}, which is not an nn.Module",
             hint="Name an nn.Module subclass, or a function that returns a module.",
         )
     if not callable(entry):
         raise TargetError(
-            f"{shown} is a {type(entry).__name__}, neither a module nor something that makes one",
+            f"{shown} is a {type(entry).__name__}, not an nn.Module or a callable that returns one",
             hint="Name an nn.Module, its class, or a function that returns one.",
         )
     if arguments is None:
@@ -50,13 +50,13 @@ def build_module(
     if not isinstance(made, nn.Module):
         raise TargetError(
             f"{shown} returned a {type(made).__name__}, not an nn.Module",
-            hint="It has to return the module alone.",
+            hint="Make it return only the module.",
         )
     return made
 
 
 def required_arguments(entry: object) -> list[str]:
-    """The names of the arguments that calling `entry` cannot do without."""
+    """The names of the arguments that `entry` requires."""
     return [
         name
         for name, parameter in parameters_of(entry).items()
@@ -66,7 +66,7 @@ def required_arguments(entry: object) -> list[str]:
 
 
 def parameters_of(entry: object) -> Mapping[str, inspect.Parameter]:
-    """The parameters of calling `entry`; none where it has no signature that can be read."""
+    """The parameters of `entry` by name; empty when its signature cannot be read."""
     try:
         return inspect.signature(entry).parameters  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -81,7 +81,7 @@ def _refuse_required(entry: object, shown: str) -> None:
     raise TargetError(
         f"{shown} cannot be built without arguments: it needs {listed}",
         hint=(
-            "Write a function build_model() that returns the finished module, "
-            f"or give a folder with model.py and a config.json that sets {listed}."
+            "Write a function `build_model()` that returns the finished module, "
+            f"or pass a folder that holds model.py and a config.json that sets {listed}."
         ),
     )

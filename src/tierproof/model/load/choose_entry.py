@@ -1,4 +1,4 @@
-"""Find in a module's namespace what builds the model."""
+"""Choose the class or function in a Python module that builds the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PREFERRED = ("build_model", "Model")
 
 
 def choose_entry(module: ModuleType, name: str, shown: str) -> object:
-    """Give the object called `name`, or the one that a module without a name stands for.
+    """Return the object called `name`; without a name, the one to build the model from.
 
     Without a name: `build_model`, else `Model`, else the only nn.Module subclass defined in that file.
 
@@ -36,15 +36,15 @@ def choose_entry(module: ModuleType, name: str, shown: str) -> object:
         return candidates[0]
     if not candidates:
         instances = [key for key, value in vars(module).items() if isinstance(value, nn.Module)]
-        named = f" (it holds the module {instances[0]!r}: write {shown}:{instances[0]})" if instances else ""
+        named = f" (for its module object {instances[0]!r} write {shown}:{instances[0]})" if instances else ""
         raise TargetError(
             f"{shown} defines no build_model, no Model and no nn.Module subclass{named}",
-            hint=f"Add a function build_model() that returns the module, or name one: {shown}:NAME.",
+            hint=f"Add a function `build_model()` that returns the module, or name the model: {shown}:NAME.",
         )
     listed = ", ".join(f"{item.__name__}{_line(item)}" for item in candidates)
     raise TargetError(
         f"{shown} defines {len(candidates)} nn.Module subclasses: {listed}",
-        hint=f"Name the one to check, for instance {shown}:{candidates[-1].__name__}, or add build_model().",
+        hint=f"Name the one to check, for instance {shown}:{candidates[-1].__name__}, or add `build_model()`.",
     )
 
 
@@ -67,8 +67,10 @@ def _look_up(module: ModuleType, name: str, shown: str) -> object:
             close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
             candidates = close or [item.__name__ for item in find_candidates(module)]
             raise TargetError(
-                f"{shown} has no {name!r}",
-                hint=f"It has {', '.join(candidates)}." if candidates else "Check the spelling.",
+                f"{shown} does not define {name!r}",
+                hint=f"Use a name that it defines: {', '.join(candidates)}."
+                if candidates
+                else "Check the spelling.",
             )
         found = getattr(found, part)
     return found

@@ -98,12 +98,13 @@ def _bind_by_name(entry: object, config: Mapping[str, Any], entry_shown: str, sh
         meant = f"Did you mean {close[0]!r}? " if close else ""
         raise TargetError(
             f"{shown}: {entry_shown} takes no argument {unknown[0]!r}",
-            hint=f"{meant}It takes {', '.join(named) or 'none'}.",
+            hint=f"{meant}It takes {', '.join(named) or 'no arguments'}.",
         )
     missing = [name for name, item in named.items() if item.default is item.empty and name not in config]
     if missing:
         raise TargetError(
-            f"{shown} lacks {', '.join(missing)}, which {entry_shown} needs", hint="Add it to the config."
+            f"{shown} does not set {', '.join(missing)}, which {entry_shown} requires",
+            hint="Add the missing keys to the config.",
         )
     hints = _annotations(entry)
     return {
@@ -119,7 +120,7 @@ def _bind_by_name(entry: object, config: Mapping[str, Any], entry_shown: str, sh
 
 
 def _annotations(entry: object) -> dict[str, Any]:
-    """The resolved annotations of calling `entry`; none where they cannot be resolved."""
+    """The resolved annotations of `entry`'s parameters; empty when they cannot be resolved."""
     called = entry
     if isinstance(entry, type) and not dataclasses.is_dataclass(entry):
         called = entry.__init__  # type: ignore[misc]

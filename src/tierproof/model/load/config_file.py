@@ -34,7 +34,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise TargetError(f"{path} is not UTF-8", hint="Save it as UTF-8.") from error
     except OSError as error:
         raise TargetError(
-            f"cannot read {path}: {error.strerror or error}", hint="Name a file you may read."
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Check that it is a file and that you may read it.",
         ) from error
     return parse_config(text, str(path))
 
@@ -49,21 +50,21 @@ def parse_config(text: str, shown: str) -> dict[str, Any]:
         config = json.loads(text)
     except json.JSONDecodeError as error:
         raise TargetError(
-            f"{shown}:{error.lineno}:{error.colno}: not JSON: {error.msg}", hint="Mend that line."
+            f"{shown}:{error.lineno}:{error.colno}: invalid JSON: {error.msg}", hint="Fix that line."
         ) from error
     except RecursionError as error:
-        raise TargetError(f"{shown} is nested too deeply", hint="Write a flat config.") from error
+        raise TargetError(f"{shown} is nested too deeply", hint="Flatten the config.") from error
     if not isinstance(config, dict):
         raise TargetError(
-            f"{shown} holds a {type(config).__name__}, not an object",
-            hint='Write {"name": value, …}, one name for each argument of the model.',
+            f"{shown} holds a {type(config).__name__}, not a JSON object",
+            hint='Write {"name": value, …}, with one name for each argument of the model.',
         )
     refuse_negative_sizes(config, shown)
     return config
 
 
 def refuse_negative_sizes(config: Mapping[str, Any], shown: str, prefix: str = "") -> None:
-    """Refuse negative sizes: torch names no key when it meets them, and a loop runs zero times in silence.
+    """Refuse negative sizes: torch's own error names no key, and a loop silently runs zero times.
 
     Raises:
         TargetError: naming the first one.
@@ -74,7 +75,7 @@ def refuse_negative_sizes(config: Mapping[str, Any], shown: str, prefix: str = "
         elif isinstance(value, int | float) and not isinstance(value, bool) and value < 0 and is_size(name):
             raise TargetError(
                 f"{shown}: {prefix}{name} is {value}, and a size cannot be negative",
-                hint="Give a positive number.",
+                hint="Use a positive number.",
             )
 
 

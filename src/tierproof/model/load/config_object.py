@@ -21,7 +21,7 @@ class ConfigObject(dict[str, Any]):
         if name in self:
             return self[name]
         close = difflib.get_close_matches(name, list(self), n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(self) or 'nothing'}"
+        meant = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(self) or 'no keys'}"
         raise AttributeError(f"config.json has no {name!r}{meant}")
 
     def __setattr__(self, name: str, value: Any) -> None:

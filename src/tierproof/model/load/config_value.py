@@ -1,4 +1,4 @@
-"""Tell whether a value of a config.json fits the argument it is meant for."""
+"""Check that a value of a config.json has the type that its argument needs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _WORDS: dict[type, str] = {
 
 
 def require_fit(value: Any, *, annotation: Any, default: Any, name: str, shown: str) -> Any:
-    """Give `value` as the argument wants it, or refuse it.
+    """Return `value` in the type that the argument takes, or raise.
 
-    What is neither annotated nor has a default of a plain type is passed as it is. A list becomes a tuple
-    where a tuple is wanted.
+    A value passes unchecked when its argument has neither an annotation nor a default of a plain type. A list
+    becomes a tuple where the argument takes a tuple.
 
     Args:
         value: from the config.
@@ -42,12 +42,14 @@ def require_fit(value: Any, *, annotation: Any, default: Any, name: str, shown: 
     if literals and value not in literals:
         listed = ", ".join(repr(item) for item in literals)
         raise TargetError(
-            f"{shown}: {name} must be one of {listed}, not {value!r}", hint=f"Change {name} there."
+            f"{shown}: {name} must be one of {listed}, not {value!r}", hint=f"Change `{name}` in the config."
         )
     if not expected or any(_fits(value, kind) for kind in expected):
         return tuple(value) if isinstance(value, list) and expected and list not in expected else value
     wanted = " or ".join(dict.fromkeys(_WORDS[kind] for kind in expected if kind in _WORDS))
-    raise TargetError(f"{shown}: {name} must be {wanted}, not {value!r}", hint=f"Change {name} there.")
+    raise TargetError(
+        f"{shown}: {name} must be {wanted}, not {value!r}", hint=f"Change `{name}` in the config."
+    )
 
 
 def _expected_types(annotation: Any) -> tuple[type, ...]:

@@ -1,4 +1,4 @@
-"""Load `DIR/`: a model.py, and perhaps a config.json with the arguments it is built with."""
+"""Load `DIR/`: a model.py, and optionally a config.json with the arguments to build it with."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class FolderModule:
 
 
 def load_folder(folder: Path) -> FolderModule:
-    """Build the module of `folder`.
+    """Build the module that the folder's model.py defines, with the arguments from its config.json.
 
     Raises:
-        TargetError: when the folder or its model.py is absent, or they do not make a module.
+        TargetError: when the folder or its model.py is absent, or they do not build a module.
     """
     source, config_path = folder / "model.py", folder / "config.json"
     _refuse_other_folders(folder)
@@ -42,7 +42,7 @@ def load_folder(folder: Path) -> FolderModule:
         shown = f"{source}:{name}"
         arguments = None
         if config is not None and (isinstance(entry, nn.Module) or not parameters_of(entry)):
-            assumptions = (f"{config_path.name} is not passed on: {name} takes no arguments",)
+            assumptions = (f"{config_path.name} was ignored: {name} takes no arguments",)
         elif config is not None:
             arguments = bind_config(
                 entry, config, entry_shown=name, shown=str(config_path), folder=source.parent.resolve()
@@ -55,19 +55,20 @@ def _refuse_other_folders(folder: Path) -> None:
     if (folder / "model.py").is_file():
         return
     if not folder.exists():
-        hint = "Check the spelling and the folder you are in."
+        hint = "Check the spelling and the current folder."
         if "/" not in str(folder) and "." in str(folder):
-            hint = f"A module needs a name: {folder}:NAME. A file ends in .py."
+            hint = f"For a Python module write {folder}:NAME; for a file, a path that ends in .py."
         raise TargetError(f"there is no folder {folder}", hint=hint)
     if not folder.is_dir():
-        raise TargetError(f"{folder} is no folder, and no .py file", hint="Name a .py file, or a folder.")
+        raise TargetError(
+            f"{folder} is neither a folder nor a .py file",
+            hint="Pass a .py file, or a folder with a model.py.",
+        )
     if (folder / "config.json").is_file():
         raise TargetError(
-            f"{folder} holds a config.json and no model.py",
-            hint=f"For a transformers config write hf:{folder}; otherwise add the model.py.",
+            f"{folder} has a config.json but no model.py",
+            hint=f"For a transformers config write hf:{folder}; otherwise add a model.py.",
         )
     sources = sorted(path.name for path in folder.glob("*.py"))
-    found = f" (it holds {', '.join(sources[:5])})" if sources else ""
-    raise TargetError(
-        f"{folder} holds no model.py{found}", hint=f"Name the file: {folder / 'FILE.py'}[:NAME]."
-    )
+    found = f" (it has {', '.join(sources[:5])})" if sources else ""
+    raise TargetError(f"{folder} has no model.py{found}", hint=f"Name the file: {folder / 'FILE.py'}[:NAME].")

@@ -1,4 +1,4 @@
-"""Load `gist:ID[@REVISION]`: other people's code, which runs only once it is trusted."""
+"""Load `gist:ID[@REVISION]`: code of other people, which runs only after the user has trusted it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FILE_NAME = re.compile(r"[\w-][\w.-]*\Z")
 
 
 def load_gist(target: GistTarget, *, trust: bool, gist_url: str, cache: Path, data: Path) -> FolderModule:
-    """Fetch a gist's files and build its module as that of a folder.
+    """Fetch a gist's files and build its module, as for a folder.
 
-    A pinned gist whose code was accepted before needs no trust; the record goes by the code's SHA-256.
-    Nothing is written before that is decided.
+    A pinned gist whose code was accepted before needs no `trust`; accepted code is recorded by its SHA-256.
+    Untrusted code is refused before anything is written.
 
     Raises:
-        TargetError: when it cannot be fetched, holds no model.py, or makes no module.
+        TargetError: when it cannot be fetched, has no model.py, or does not build a module.
         UntrustedCodeError: when it is not pinned, or its code is new, and `trust` is False.
     """
     files = _fetch_files(target, gist_url)
@@ -43,13 +43,13 @@ def _fetch_files(target: GistTarget, gist_url: str) -> dict[str, bytes]:
     url = join_url(gist_url, "gists", target.gist_id, *revision)
     body = fetch_bytes(url, limit_bytes=_LIMIT_BYTES)
     if body is None:
-        raise TargetError(f"there is no {target} at {gist_url}", hint="Check the id and the revision.")
+        raise TargetError(f"{target} was not found at {gist_url}", hint="Check the id and the revision.")
     try:
         listed = json.loads(body)["files"]
         entries = {str(name): entry for name, entry in listed.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TargetError(
-            f"{url} does not answer as a gist", hint="Check the base URL of --gist-url."
+            f"the answer from {url} is not a gist", hint="Check the base URL in `--gist-url`."
         ) from error
     files = {
         name: _content(name, entry, url)
@@ -57,9 +57,10 @@ def _fetch_files(target: GistTarget, gist_url: str) -> dict[str, bytes]:
         if name == "config.json" or (name.endswith(".py") and _FILE_NAME.match(name))
     }
     if "model.py" not in files:
-        held = ", ".join(sorted(entries)[:5]) or "nothing"
+        held = ", ".join(sorted(entries)[:5]) or "no files"
         raise TargetError(
-            f"{target} holds no model.py (it holds {held})", hint="A gist target needs a model.py."
+            f"{target} has no model.py (it has {held})",
+            hint="Add a model.py to the gist, or name another gist.",
         )
     return files
 
@@ -67,10 +68,11 @@ def _fetch_files(target: GistTarget, gist_url: str) -> dict[str, bytes]:
 def _content(name: str, entry: object, url: str) -> bytes:
     content = entry.get("content") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(content, str):
-        raise TargetError(f"{url} does not answer as a gist", hint="Check the base URL of --gist-url.")
+        raise TargetError(f"the answer from {url} is not a gist", hint="Check the base URL in `--gist-url`.")
     if entry.get("truncated"):
         raise TargetError(
-            f"{name} at {url} is too long for a gist's answer", hint="Download it and name the folder."
+            f"{name} is too long: {url} returns only a part of it",
+            hint="Download the files and pass their folder.",
         )
     return content.encode()
 
@@ -79,12 +81,12 @@ def _refuse_untrusted(target: GistTarget, digest: str, data: Path) -> None:
     if not target.revision:
         raise UntrustedCodeError(
             f"{target} is not pinned: its code can change at any time",
-            hint=f"Read it, pin it as gist:{target.gist_id}@REVISION, and run with --trust.",
+            hint=f"Read the code, pin it as gist:{target.gist_id}@REVISION, and run with `--trust`.",
         )
     if not is_accepted(digest, data):
         raise UntrustedCodeError(
-            f"{target} is code that was not accepted on this machine before (SHA-256 {digest[:16]}…)",
-            hint="Read it; then run once with --trust, and it is remembered.",
+            f"the code of {target} has not been accepted on this machine yet (SHA-256 {digest[:16]}…)",
+            hint="Read the code, then run once with `--trust` to accept it.",
         )
 
 
@@ -98,6 +100,6 @@ def _save(files: Mapping[str, bytes], folder: Path) -> None:
             (folder / name).write_bytes(content)
     except OSError as error:
         raise TargetError(
-            f"cannot save {folder}: {error.strerror or error}",
+            f"cannot save the gist in {folder}: {error.strerror or error}",
             hint="Set $TIERPROOF_CACHE to a writable folder.",
         ) from error

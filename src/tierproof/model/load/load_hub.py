@@ -1,4 +1,4 @@
-"""Bring what a hub holds under an id into a local folder."""
+"""Download the config, weights and code of a model id from a hub into a local folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_hub_id(text: str) -> bool:
 
 
 def fetch_config(model_id: str, *, hub_url: str, cache: Path) -> Path:
-    """Fetch `config.json` of an id and give the folder it lies in.
+    """Fetch the `config.json` of an id, and return the folder that holds it.
 
     Raises:
         TargetError: when the hub cannot be reached or has no such config.
@@ -30,8 +30,8 @@ def fetch_config(model_id: str, *, hub_url: str, cache: Path) -> Path:
     folder = cache / "hub" / origin / model_id.replace("/", "--")
     if not _fetch(model_id, "config.json", hub_url, folder):
         raise TargetError(
-            f"{hub_url} has no {model_id} with a config.json, and no folder of that name is here",
-            hint="Check the spelling of the id, or name a folder: hf:DIR.",
+            f"{model_id} was not found: {hub_url} has no config.json for it, and there is no local folder of that name",
+            hint="Check the spelling of the id, or pass a folder: hf:DIR.",
         )
     return folder
 
@@ -50,10 +50,11 @@ def fetch_weights(model_id: str, *, hub_url: str, folder: Path) -> None:
         for shard in shards:
             if not _fetch(model_id, shard, hub_url, folder):
                 raise TargetError(
-                    f"{hub_url} has no {shard} of {model_id}", hint="Its checkpoint is not complete."
+                    f"the checkpoint of {model_id} is incomplete: {hub_url} has no {shard}",
+                    hint="Leave out `--weights`.",
                 )
         return
-    raise TargetError(f"{hub_url} has no weights for {model_id}", hint="Leave --weights out.")
+    raise TargetError(f"{hub_url} has no weights for {model_id}", hint="Leave out `--weights`.")
 
 
 def fetch_code(model_id: str, module: str, *, hub_url: str, folder: Path) -> None:
@@ -69,7 +70,10 @@ def fetch_code(model_id: str, module: str, *, hub_url: str, folder: Path) -> Non
             continue
         seen.add(name)
         if not name.isidentifier() or not _fetch(model_id, f"{name}.py", hub_url, folder):
-            raise TargetError(f"{hub_url} has no {name}.py of {model_id}", hint="Its code is not complete.")
+            raise TargetError(
+                f"the code of {model_id} is incomplete: {hub_url} has no {name}.py",
+                hint="Put the complete code in a folder, and pass hf:DIR.",
+            )
         waiting += _relative_imports(folder / f"{name}.py")
 
 

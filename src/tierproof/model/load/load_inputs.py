@@ -1,4 +1,4 @@
-"""Load `--inputs FILE.py:NAME`: what the user wants the model to be called with."""
+"""Load `--inputs FILE.py:NAME`: the sample inputs that the user gave for the model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tierproof.model.load.user_error import explain_user_error
 
 
 def load_inputs(text: str, *, seed: int = 0) -> tuple[Any, ImportScope]:
-    """Give the object that `FILE.py:NAME` names, called when it is a function, and its imports' scope.
+    """Return the inputs that `FILE.py:NAME` names (a function is called) and the scope of the file's imports.
 
     Raises:
-        UsageError: when `text` has another form.
+        UsageError: when `text` is not FILE.py:NAME.
         TargetError: when the file does not load.
         InputError: when the function needs arguments or raises.
     """
@@ -35,7 +35,7 @@ def load_inputs(text: str, *, seed: int = 0) -> tuple[Any, ImportScope]:
                 if required := required_arguments(found):
                     raise InputError(
                         f"{text} needs arguments: {', '.join(required)}",
-                        hint="--inputs calls a function without arguments.",
+                        hint="Give these arguments default values: `--inputs` calls the function without arguments.",
                     )
                 try:
                     found = found()

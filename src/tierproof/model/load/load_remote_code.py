@@ -20,17 +20,18 @@ def split_reference(reference: str, shown: str) -> tuple[str, str]:
     """Split `module.Class` of an `auto_map`.
 
     Raises:
-        TargetError: when it is something else, or lies in another repository.
+        TargetError: when it has another form, or names another repository.
     """
     module, _, name = reference.partition(".")
     if "--" in reference:
         raise TargetError(
-            f"{shown}: auto_map names {reference!r}, code of another repository",
-            hint="Download that code into the folder, and name it there as module.Class.",
+            f"{shown}: auto_map names {reference!r}, which is code of another repository",
+            hint="Download that code into the folder, and name it in auto_map as module.Class.",
         )
     if not module.isidentifier() or not name.isidentifier():
         raise TargetError(
-            f"{shown}: auto_map names {reference!r}, not module.Class", hint="Mend the auto_map."
+            f"{shown}: auto_map names {reference!r}, which is not of the form module.Class",
+            hint="Correct that entry of auto_map.",
         )
     return module, name
 
@@ -56,5 +57,8 @@ def load_remote_class(reference: str, config_path: Path, scope: ImportScope) -> 
     except (Exception, SystemExit) as error:
         raise explain_user_error(error, folder, f"loading {source.name}") from error
     if not hasattr(module, class_name):
-        raise TargetError(f"{source} has no {class_name}, which auto_map names", hint="Mend the auto_map.")
+        raise TargetError(
+            f"{source} does not define {class_name}, which auto_map names",
+            hint="Correct that entry of auto_map.",
+        )
     return getattr(module, class_name)

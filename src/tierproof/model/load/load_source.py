@@ -1,4 +1,4 @@
-"""Run a Python file, or import a module, and give back its namespace."""
+"""Run a Python file, or import a module by name, and return its namespace."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FALLBACK_NAME = "_tierproof_target"
 def load_file(path: Path) -> tuple[ModuleType, ImportScope]:
     """Run the file at `path` as an imported module, never as `__main__`.
 
-    Its siblings can be imported by it, and relatively where its folder is a package. The module is in
-    `sys.modules` only while the scope is entered.
+    It can import its siblings, also relatively if its folder is a package. The module is in `sys.modules` only
+    while the scope is entered.
 
     Raises:
         TargetError: when the file is absent, unreadable, not UTF-8, not Python, or raises.
@@ -51,8 +51,8 @@ def load_import(name: str) -> tuple[ModuleType, ImportScope]:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise explain_user_error(error, folder, f"importing {name}") from error
             raise TargetError(
-                f"there is no module {name!r}: {error.name!r} is not found",
-                hint="Run in the folder or environment that has it, or name the file: PATH.py:NAME.",
+                f"cannot import {name!r}: there is no module {error.name!r}",
+                hint="Run tierproof in the folder or environment that has it, or name its file: PATH.py:NAME.",
             ) from error
         except (Exception, SystemExit) as error:
             raise explain_user_error(error, folder, f"importing {name}") from error
@@ -71,7 +71,8 @@ def compile_file(path: Path) -> CodeType:
         raise TargetError(f"there is no file {path}", hint="Check the spelling and the folder.") from error
     except OSError as error:
         raise TargetError(
-            f"cannot read {path}: {error.strerror or error}", hint="Name a file that you may read."
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Check that it is a file and that you may read it.",
         ) from error
     _refuse_undecodable(source, path)
     try:
@@ -79,7 +80,9 @@ def compile_file(path: Path) -> CodeType:
     except SyntaxError as error:
         raise explain_user_error(error, path.parent, doing) from error
     except (ValueError, RecursionError, MemoryError) as error:  # null bytes; nesting too deep
-        raise TargetError(f"{path} is not Python: {error}", hint="Name a file of Python source.") from error
+        raise TargetError(
+            f"{path} is not Python source: {error}", hint="Pass a file of Python source code."
+        ) from error
 
 
 def _refuse_undecodable(source: bytes, path: Path) -> None:
@@ -97,7 +100,9 @@ def _refuse_undecodable(source: bytes, path: Path) -> None:
             hint="Save it as UTF-8, or declare its encoding in the first line.",
         ) from error
     if complaint:
-        raise TargetError(f"{path}: {complaint}", hint="Save it as UTF-8, without a declaration.")
+        raise TargetError(
+            f"{path}: {complaint}", hint="Save it as UTF-8 and remove its encoding declaration."
+        )
 
 
 def _run(code: CodeType, path: Path, scope: ImportScope) -> ModuleType:
@@ -125,8 +130,8 @@ def _import_member(name: str, path: Path) -> ModuleType:
     found = getattr(module, "__file__", None)
     if not isinstance(found, str) or Path(found).resolve() != path:
         raise TargetError(
-            f"{path} belongs to a package, but {name!r} is imported from {found}",
-            hint="Another module has that name: rename the folder, or remove its __init__.py.",
+            f"{path} is part of a package, but importing {name!r} loads {found}",
+            hint="Rename the folder, because another module has that name, or remove its `__init__.py`.",
         )
     return module
 

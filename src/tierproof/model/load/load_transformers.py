@@ -38,7 +38,7 @@ _MODEL_KEYS = (
 
 @dataclass(frozen=True)
 class TransformersModule:
-    """The module, what was assumed, and the scope of custom code, where there is any."""
+    """A transformers model, what was assumed to build it, and the import scope of its own code, if it has any."""
 
     module: nn.Module
     assumptions: tuple[str, ...]
@@ -54,9 +54,9 @@ def load_transformers(
     that comes with the config (`auto_map`) runs only with `trust`.
 
     Raises:
-        TargetError: when it does not lead to one model.
-        UntrustedCodeError: when only its own code could build it.
-        MissingPackageError: without transformers.
+        TargetError: when no model can be built from it.
+        UntrustedCodeError: when only the code that comes with it can build it, and `trust` is False.
+        MissingPackageError: when transformers is not installed.
     """
     transformers = require("transformers", feature="to load hf: targets")
     folder, model_id = _find_folder(directory_or_id, hub_url, cache)
@@ -74,7 +74,7 @@ def load_transformers(
         assumptions = [assumed] if assumed else []
         if isinstance(auto_map, Mapping) and not trust:
             assumptions.append(
-                f"built with transformers' own {chosen.__name__}: the code of the folder needs --trust"
+                f"built with transformers' own {chosen.__name__}: the folder's own code runs only with --trust"
             )
         if weights:
             if model_id:
@@ -90,15 +90,16 @@ def _find_folder(directory_or_id: str, hub_url: str, cache: Path) -> tuple[Path,
     folder = Path(directory_or_id).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise TargetError(
-                f"{folder} holds no config.json", hint="hf: needs the folder of a transformers model."
-            )
+            raise TargetError(f"{folder} has no config.json", hint="Pass the folder of a transformers model.")
         return folder, ""
     if folder.is_file():
-        raise TargetError(f"{folder} is a file", hint="Name the folder that holds its config.json.")
+        raise TargetError(
+            f"{folder} is a file, not a folder", hint="Pass the folder that holds the config.json."
+        )
     if not is_hub_id(directory_or_id):
         raise TargetError(
-            f"there is no folder {folder}", hint="Check the spelling; an id is NAME or OWNER/NAME."
+            f"there is no folder {folder}",
+            hint="Check the spelling; a model id has the form NAME or OWNER/NAME.",
         )
     return fetch_config(directory_or_id, hub_url=hub_url, cache=cache), directory_or_id
 
@@ -114,7 +115,9 @@ def _make_config(
     try:
         return made.from_dict(raw)
     except Exception as error:
-        raise TargetError(f"{path}: {shorten(str(error))}", hint="Mend that value in the config.") from error
+        raise TargetError(
+            f"{path}: {shorten(str(error))}", hint="Correct that value in the config."
+        ) from error
 
 
 def _find_config_class(raw: Mapping[str, Any], transformers: Any, path: Path) -> Any:
@@ -128,14 +131,14 @@ def _find_config_class(raw: Mapping[str, Any], transformers: Any, path: Path) ->
             return found
     if "auto_map" in raw:
         raise UntrustedCodeError(
-            f"{path}: {model_type!r} is built by code that comes with the model",
-            hint="Read that code; then run again with --trust.",
+            f"{path}: model type {model_type!r} needs code that comes with the model",
+            hint="Read that code, then run again with `--trust`.",
         )
     if model_type is None:
-        raise TargetError(f"{path} names no model_type", hint='Add, for instance, "model_type": "gpt2".')
+        raise TargetError(f"{path} does not set model_type", hint='Add, for instance, "model_type": "gpt2".')
     raise TargetError(
-        f"{path}: transformers {transformers.__version__} knows no model_type {model_type!r}",
-        hint="Check the spelling, or use a transformers that has it.",
+        f"{path}: transformers {transformers.__version__} does not know the model_type {model_type!r}",
+        hint="Check the spelling, or install a version of transformers that has it.",
     )
 
 
@@ -150,7 +153,7 @@ def _refuse_wrong_types(raw: Mapping[str, Any], made: Any, shown: str) -> None:
         numeric = is_size(name) or (isinstance(default, int | float) and not isinstance(default, bool))
         if numeric and isinstance(value, str | Mapping) and not isinstance(default, str):
             raise TargetError(
-                f"{shown}: {name} must be a number, not {value!r}", hint=f"Change {name} there."
+                f"{shown}: {name} must be a number, not {value!r}", hint=f"Change `{name}` in the config."
             )
 
 
@@ -176,7 +179,8 @@ def _choose_class(
         return choose_class(config, transformers)
     except LookupError as error:
         raise TargetError(
-            f"{path}: transformers has no model for {type(config).__name__}", hint="Check its model_type."
+            f"{path}: transformers has no model for {type(config).__name__}",
+            hint="Check `model_type` in the config.",
         ) from error
 
 
@@ -188,8 +192,8 @@ def _build_as_memory_allows(chosen: Any, config: Any, path: Path) -> tuple[nn.Mo
         needed = _COPIES * count_parameters(shape).bytes
         if needed > available:
             note = (
-                f"a check needs about {needed / 2**30:.1f} GiB and {available / 2**30:.1f} GiB are available: built on "
-                "meta, which has shapes and no numbers"
+                "built on the meta device, which has shapes but no values: a check needs about "
+                f"{needed / 2**30:.1f} GiB of memory and {available / 2**30:.1f} GiB are available"
             )
             return shape, [note]
     return _build(chosen, config, path), []
@@ -213,8 +217,8 @@ def _build(chosen: Any, config: Any, path: Path) -> nn.Module:
         module: nn.Module = chosen(config)
     except Exception as error:
         raise TargetError(
-            f"{path} makes no {chosen.__name__}: {type(error).__name__}: {shorten(str(error))}",
-            hint="Mend the values that the message names.",
+            f"cannot build {chosen.__name__} from {path}: {type(error).__name__}: {shorten(str(error))}",
+            hint="Correct the values that the message names.",
         ) from error
     return module.float()
 
@@ -222,8 +226,8 @@ def _build(chosen: Any, config: Any, path: Path) -> nn.Module:
 def _load_weights(chosen: Any, config: Any, folder: Path, trust: bool) -> tuple[nn.Module, list[str]]:
     if getattr(config, "quantization_config", None) is not None:
         raise TargetError(
-            f"the checkpoint in {folder} is quantised, which is not read",
-            hint="Leave --weights out, or use the checkpoint that is not quantised.",
+            f"the checkpoint in {folder} is quantised, and tierproof does not load quantised weights",
+            hint="Use the checkpoint that is not quantised, or leave out `--weights`.",
         )
     state = read_checkpoint(folder, trust=trust)
     try:
@@ -232,8 +236,8 @@ def _load_weights(chosen: Any, config: Any, folder: Path, trust: bool) -> tuple[
         )
     except Exception as error:
         raise TargetError(
-            f"the checkpoint in {folder} does not load: {type(error).__name__}: {shorten(str(error))}",
-            hint="Check that config and weights belong together, or leave --weights out.",
+            f"cannot load the checkpoint in {folder}: {type(error).__name__}: {shorten(str(error))}",
+            hint="Use the weights that belong to this config, or leave out `--weights`.",
         ) from error
     missing = sorted(info["missing_keys"])
     unexpected = sorted(info["unexpected_keys"])
@@ -244,7 +248,7 @@ def _load_weights(chosen: Any, config: Any, folder: Path, trust: bool) -> tuple[
     noted = []
     if unexpected:
         noted.append(
-            f"{len(unexpected)} tensors of the checkpoint are not used, the first is {unexpected[0]}"
+            f"{len(unexpected)} tensors of the checkpoint were not used; the first is {unexpected[0]}"
         )
     return module.float(), noted
 

@@ -1,4 +1,4 @@
-"""Draw reproducibly without disturbing the caller's random state."""
+"""Seed the random generators for a block of code, and restore the caller's random state afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed Python's, numpy's and torch's generators; give each its state back at the end.
+    """Seed Python's, numpy's and torch's generators, and restore their states on exit.
 
     numpy is seeded only where something has imported it, CUDA only where it is in use.
     """

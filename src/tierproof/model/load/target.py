@@ -19,7 +19,7 @@ _GIST = re.compile(r"(?P<id>[0-9A-Za-z]+)(@(?P<revision>[0-9A-Za-z]+))?\Z")
 
 @dataclass(frozen=True, slots=True)
 class PathTarget:
-    """`PATH.py[:NAME]`: a function, class or module in a file; `name` is empty when it is to be found."""
+    """`PATH.py[:NAME]`: a function, class or module in a file; an empty `name` means that `choose_entry` picks one."""
 
     path: str
     name: str = ""
@@ -74,13 +74,13 @@ Target: TypeAlias = PathTarget | FolderTarget | ImportTarget | HubTarget | GistT
 
 
 def parse_target(text: str) -> Target:
-    """Tell which form of target `text` is. Whether it exists is found out by loading it.
+    """Parse a target string into its form; whether the target exists shows only when it is loaded.
 
     Raises:
-        TargetError: when it has none of the forms.
+        TargetError: when `text` has none of the forms.
     """
     if not text.strip() or "\0" in text:
-        raise TargetError(f"{text!r} is no target", hint=FORMS)
+        raise TargetError(f"{text!r} is not a valid target", hint=FORMS)
     if text.startswith("hf:"):
         return _parse_hub(text)
     if text.startswith("gist:"):
@@ -93,7 +93,8 @@ def parse_target(text: str) -> Target:
     if colon and not text.endswith("/"):
         if not _DOTTED_NAME.match(head):
             raise TargetError(
-                f"{text!r} is no target: {head!r} is neither a .py file nor a module", hint=FORMS
+                f"{text!r} is not a valid target: {head!r} is neither a .py file nor a module name",
+                hint=FORMS,
             )
         return ImportTarget(head, _require_name(text, name))
     return FolderTarget(text)
@@ -111,8 +112,8 @@ def parse_inputs(text: str) -> PathTarget:
         target = None
     if not isinstance(target, PathTarget) or not target.name:
         raise UsageError(
-            f"--inputs {text!r} is not FILE.py:NAME",
-            hint="NAME is a tensor, a tuple, a dict, or a function that returns one of them.",
+            f"`--inputs` must be FILE.py:NAME, not {text!r}",
+            hint="Let NAME be a tensor, a tuple, a dict, or a function that returns one of them.",
         )
     return target
 
@@ -120,7 +121,9 @@ def parse_inputs(text: str) -> PathTarget:
 def _parse_hub(text: str) -> HubTarget:
     directory_or_id = text.removeprefix("hf:")
     if not directory_or_id.strip():
-        raise TargetError("hf: names no folder and no id", hint="Write hf:DIR_OR_ID, for instance hf:gpt2.")
+        raise TargetError(
+            "hf: names neither a folder nor a model id", hint="Write hf:DIR_OR_ID, for instance hf:gpt2."
+        )
     return HubTarget(directory_or_id)
 
 
@@ -128,12 +131,13 @@ def _parse_gist(text: str) -> GistTarget:
     match = _GIST.match(text.removeprefix("gist:"))
     if match is None:
         raise TargetError(
-            f"{text!r} is no gist", hint="Write gist:ID or gist:ID@REVISION, both of letters and digits."
+            f"{text!r} is not a valid gist target",
+            hint="Write gist:ID or gist:ID@REVISION, with only letters and digits in ID and REVISION.",
         )
     return GistTarget(match["id"], match["revision"] or "")
 
 
 def _require_name(text: str, name: str) -> str:
     if not _DOTTED_NAME.match(name):
-        raise TargetError(f"{text!r} is no target: {name!r} cannot be a name in Python", hint=FORMS)
+        raise TargetError(f"{text!r} is not a valid target: {name!r} is not a valid Python name", hint=FORMS)
     return name

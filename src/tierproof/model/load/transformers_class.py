@@ -1,4 +1,4 @@
-"""Choose the transformers class for a config."""
+"""Choose the transformers model class to build from a config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OTHER_TABLES = ("MASKED_LM", "CAUSAL_LM", "IMAGE_CLASSIFICATION")
 
 
 def choose_class(config: Any, transformers: Any) -> tuple[type, str]:
-    """Give the class to build from `config`, and what was assumed (empty for nothing).
+    """Return the class to build from `config`, and what was assumed (empty if nothing was).
 
     The first of `architectures` that this transformers has and that takes this config; else the class of
     the task that fits the config; else the bare model.

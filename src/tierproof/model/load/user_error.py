@@ -1,4 +1,4 @@
-"""Turn what the user's own code raised into one clear message with the line it came from."""
+"""Turn an exception of the user's own code into one clear message with the line that raised it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST_MESSAGE = 400  # torch's argument errors run to pages
 
 
 def explain_user_error(error: BaseException, folder: Path, doing: str) -> TargetError:
-    """Say what went wrong in the user's code.
+    """Build the error that says what went wrong in the user's code, and in which line.
 
     Args:
         error: what it raised.
@@ -27,11 +27,11 @@ def explain_user_error(error: BaseException, folder: Path, doing: str) -> Target
     if isinstance(error, SystemExit):
         return TargetError(
             f"{doing} failed: {at}the code called sys.exit({error.code!r})",
-            hint='Guard a script\'s own work with: if __name__ == "__main__":',
+            hint='Put what only a script should do under `if __name__ == "__main__":`.',
         )
     return TargetError(
         f"{doing} failed: {at}{type(error).__name__}: {shorten(str(error))}",
-        hint="Mend that line, or run with --debug for the whole traceback.",
+        hint="Fix that line, or run with `--debug` for the full traceback.",
     )
 
 
@@ -57,17 +57,17 @@ def _explain_syntax(error: SyntaxError, doing: str) -> TargetError:
     quoted = f"\n    {line}" if line else ""
     return TargetError(
         f"{doing} failed: syntax error in {error.filename}:{error.lineno}: {error.msg}{quoted}",
-        hint="Mend that line and run again.",
+        hint="Fix that line and run again.",
     )
 
 
 def _explain_import(error: ImportError, at: str, doing: str) -> TargetError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return TargetError(
-            f"{doing} failed: {at}it imports {error.name!r}, and there is no such module",
-            hint="Install what provides it into this environment, or mend the import.",
+            f"{doing} failed: {at}it imports {error.name!r}, but there is no such module",
+            hint="Install the package that provides it into this environment, or fix the import.",
         )
     return TargetError(
-        f"{doing} failed: {at}an import fails: {type(error).__name__}: {shorten(str(error))}",
-        hint="Mend that import; --debug gives the whole traceback.",
+        f"{doing} failed: {at}an import failed: {type(error).__name__}: {shorten(str(error))}",
+        hint="Fix that import, or run with `--debug` for the full traceback.",
     )

@@ -44,8 +44,8 @@ def read_checkpoint(folder: Path, *, trust: bool = False) -> dict[str, Tensor]:
             break
     else:
         raise TargetError(
-            f"{folder} holds no weights",
-            hint=f"--weights reads {', '.join(CHECKPOINT_NAMES)}; leave it out otherwise.",
+            f"{folder} contains no weights",
+            hint=f"Add one of {', '.join(CHECKPOINT_NAMES)}, or leave out `--weights`.",
         )
     if not name.endswith(_INDEX_SUFFIX):
         return _read_file(folder / name, trust)
@@ -53,14 +53,15 @@ def read_checkpoint(folder: Path, *, trust: bool = False) -> dict[str, Tensor]:
     for shard in read_shard_names(folder / name):
         if not (folder / shard).is_file():
             raise TargetError(
-                f"{folder / name} names {shard}, which is absent", hint="Complete the checkpoint."
+                f"{folder / name} names {shard}, which does not exist",
+                hint="Add the missing file to the folder.",
             )
         state.update(_read_file(folder / shard, trust))
     return state
 
 
 def read_shard_names(index: Path) -> list[str]:
-    """The files that a checkpoint's index names, each a plain name in the same folder.
+    """The file names that a checkpoint's index lists, each a plain name in the same folder.
 
     Raises:
         TargetError: when the index is damaged or leads out of its folder.
@@ -70,18 +71,18 @@ def read_shard_names(index: Path) -> list[str]:
         names = sorted({str(name) for name in weight_map.values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TargetError(
-            f"{index} is no checkpoint index", hint='It needs {"weight_map": {KEY: FILE}}.'
+            f"{index} is not a valid checkpoint index", hint='Write it as {"weight_map": {KEY: FILE}}.'
         ) from error
     for name in names:
         if Path(name).name != name:
             raise TargetError(
-                f"{index} names {name!r}, outside its folder", hint="Do not use this checkpoint."
+                f"{index} names {name!r}, a file outside its folder", hint="Do not use this checkpoint."
             )
     return names
 
 
 def load_checkpoint(module: nn.Module, state: Mapping[str, Tensor], shown: str) -> None:
-    """Load `state` into `module`, exactly.
+    """Load `state` into `module`; names and shapes must match exactly.
 
     A key may be absent where its tensor is tied to one that is present.
 
@@ -107,7 +108,7 @@ def refuse_misfit(
     mismatched: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]],
     shown: str,
 ) -> None:
-    """Say how a checkpoint and a module differ.
+    """Raise an error that says how a checkpoint and a module differ, if they do.
 
     Args:
         missing: names in the module alone.
@@ -125,21 +126,22 @@ def refuse_misfit(
         parts.append(f"the model has no {_first(unexpected)}")
     if mismatched:
         shapes = [
-            f"{name} ({list(held)} there, {list(wanted)} in the model)" for name, held, wanted in mismatched
+            f"{name} ({list(held)} in the checkpoint, {list(wanted)} in the model)"
+            for name, held, wanted in mismatched
         ]
-        parts.append(f"the shape differs of {_first(shapes)}")
+        parts.append(f"shapes differ for {_first(shapes)}")
     if parts:
         raise TargetError(
             f"the checkpoint in {shown} does not fit the model: {'; '.join(parts)}",
-            hint="Check that config and weights belong together, or leave --weights out.",
+            hint="Use the weights that belong to this config, or leave out `--weights`.",
         )
 
 
 def find_surplus_copies(unexpected: Iterable[str], own: Iterable[str]) -> list[str]:
-    """Those unexpected keys that differ from a key of the module in a number alone.
+    """The unexpected keys that differ from a key of the module only in a number.
 
     `h.3.attn.weight` beside a module with only `h.0` to `h.2` means that the model is too small for the
-    checkpoint; a head of another task, which is left out by custom, has no such counterpart.
+    checkpoint. The head of another task, which is usually ignored, has no such counterpart.
     """
     patterns = {_without_numbers(name) for name in own}
     return [name for name in unexpected if _without_numbers(name) in patterns]
@@ -162,7 +164,8 @@ def _read_file(path: Path, trust: bool) -> dict[str, Tensor]:
             break
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise TargetError(
-            f"{path} holds no state_dict of tensors", hint="Save it with torch.save(model.state_dict(), …)."
+            f"{path} does not contain a state_dict of tensors",
+            hint="Save it with `torch.save(model.state_dict(), …)`.",
         )
     return {str(name): tensor for name, tensor in state.items()}
 
@@ -183,17 +186,17 @@ def _read_pickle(path: Path, trust: bool) -> Any:
     if version < _SAFE_UNPICKLING and not trust:
         raise TargetError(
             f"torch {torch.__version__} cannot read {path.name} safely (CVE-2025-32434)",
-            hint="Use a .safetensors checkpoint or torch 2.6 or later; --trust reads it all the same.",
+            hint="Use a .safetensors checkpoint or torch 2.6 or later; `--trust` reads it anyway.",
         )
     load: Callable[..., Any] = torch.load
     try:
         return load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f" (it asks for {refused[1]})" if refused else ""
+        what = f" (it uses {refused[1]})" if refused else ""
         raise TargetError(
-            f"{path} is refused: it is a pickle that would run code, or no checkpoint{what}",
-            hint="Use a checkpoint of plain tensors, best a .safetensors file.",
+            f"cannot load {path} safely: it is a pickle that would run code, or not a checkpoint{what}",
+            hint="Use a checkpoint that holds only tensors, preferably a .safetensors file.",
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise _damaged(path, error) from error
@@ -201,5 +204,5 @@ def _read_pickle(path: Path, trust: bool) -> Any:
 
 def _damaged(path: Path, error: Exception) -> TargetError:
     return TargetError(
-        f"{path} is damaged: {shorten(str(error)) or type(error).__name__}", hint="Fetch it again."
+        f"{path} is damaged: {shorten(str(error)) or type(error).__name__}", hint="Download it again."
     )

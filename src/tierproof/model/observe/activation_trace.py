@@ -1,4 +1,4 @@
-"""Every module call of one forward pass, with copies of what went in and what came out."""
+"""Record every module call of one forward pass, with copies of its input and output tensors."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class ModuleCall:
 
 
 def trace_activations(model: nn.Module, call: Call, *, seed: int = 0) -> tuple[ModuleCall, ...]:
-    """Run `call` without gradients and give every module call in the order of completion.
+    """Run `call` without gradients and return every module call in the order of completion.
 
-    A module completes after the modules it calls, so a container follows its children. Tensors are copied
-    when they pass, because a later operation may change them in place. What TorchScript modules and the
-    fused paths of attention do inside shows only at their own boundary.
+    A module completes after the modules that it calls, so a container follows its children. Tensors are copied at
+    once, because a later operation may change them in place. What happens inside TorchScript modules and fused
+    attention is not recorded, only their inputs and outputs.
     """
     calls: list[ModuleCall] = []
     waiting: dict[str, list[dict[str, Tensor]]] = {}

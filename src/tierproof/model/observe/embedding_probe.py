@@ -1,4 +1,4 @@
-"""See which tables a forward pass looks its token ids up in, and which its positions."""
+"""Watch in which tables a forward pass looks up its token ids and its positions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tierproof.model.call.max_length import is_triangular_mask
 
 @dataclass
 class Lookups:
-    """What one forward pass looked up.
+    """The table lookups and masks that one forward pass was seen to use.
 
     Attributes:
         rows: for each watched argument, the sizes of the tables its ids were looked up in.
         position_rows: sizes of tables that were read at 0, 1, 2, … (learned positions).
-        position_lengths: how many consecutive positions were made or looked up.
+        position_lengths: numbers of consecutive positions that were created or looked up.
         causal_attention: a fused attention was called with `is_causal=True`.
         triangular_masks: how many triangular masks were built or applied.
-        tables: how many lookups in embedding tables were made, by whatever indices.
+        tables: how many lookups in embedding tables were made, with any indices.
     """
 
     rows: dict[str, list[int]] = field(default_factory=dict)
@@ -38,8 +38,8 @@ class Lookups:
 class LookupProbe(TorchFunctionMode):
     """Watch the functional calls of a forward pass (embedding, indexing, one-hot, masks).
 
-    Works for modules and for bare parameters, because `F.embedding`, `Tensor.__getitem__` and the fused
-    attention all pass through the mode. Traced modules and custom kernels are invisible to it.
+    It sees modules and bare parameters alike, because `F.embedding`, `Tensor.__getitem__` and fused attention all
+    pass through the mode. It does not see inside traced modules and custom kernels.
     """
 
     def __init__(self, watched: Mapping[str, Tensor]) -> None:
@@ -79,7 +79,7 @@ class LookupProbe(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def _see_filling(self, mask: Any = None, value: Any = None) -> None:
-        """A mask that hides, by whatever it was made: `i < j` is a triangle as well."""
+        """Count a triangular mask that hides positions, however it was built: `i < j` is a triangle too."""
         hides = isinstance(value, int | float) and value < 0
         if hides and isinstance(mask, Tensor) and mask.dtype is torch.bool and is_triangular_mask(mask):
             self.lookups.triangular_masks += 1

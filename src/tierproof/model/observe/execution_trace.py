@@ -1,4 +1,4 @@
-"""Which modules a forward pass executed, and in which one it raised."""
+"""Record which modules a forward pass executes, and in which one it raises."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.utils.hooks import RemovableHandle
 
 
 class ExecutionTrace:
-    """Record the execution order of a model's modules while the context is open.
+    """Inside the `with`, records the order in which a model's modules are called and complete.
 
     Attributes:
         executed: paths of the modules that completed, in order of completion ("" is the model itself).
         entered: paths of the modules that were called, in order of their calls.
-        raised_in: path of the innermost module that was entered and not left; None when none was.
+        raised_in: path of the innermost module that was called and did not complete; None if all completed.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -30,7 +30,7 @@ class ExecutionTrace:
     def __enter__(self) -> ExecutionTrace:
         for path, module in self._model.named_modules():
             if path and isinstance(module, torch.jit.ScriptModule):
-                continue  # what is scripted calls no hooks from inside
+                continue  # scripted modules call no hooks inside
             self._handles.append(module.register_forward_pre_hook(self._make_enter(path)))
             self._handles.append(module.register_forward_hook(self._make_leave(path)))
         return self
@@ -52,7 +52,7 @@ class ExecutionTrace:
         return self._open[-1] if self._open else ""
 
     def note_open(self) -> None:
-        """Take the innermost module that is still open as the one that raised."""
+        """Set `raised_in` to the innermost module that has not completed."""
         if self.raised_in is None and self._open:
             self.raised_in = self._open[-1]
 

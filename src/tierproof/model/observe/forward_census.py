@@ -1,4 +1,4 @@
-"""Which operations and modules one forward pass runs, and in which order."""
+"""Count the operations that one forward pass runs, and list its modules in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tierproof.model.observe.execution_trace import ExecutionTrace
 
 @dataclass(frozen=True)
 class ForwardCensus:
-    """What one pass did.
+    """The operations and modules that one forward pass ran.
 
     Attributes:
         entered: module paths in the order of their calls.
@@ -53,7 +53,7 @@ class _Counting(TorchFunctionMode):
 
 
 def take_census(model: nn.Module, run: Callable[[], object]) -> ForwardCensus:
-    """Run the model and note what it does; an empty census where it raises."""
+    """Run the model and count its operations; return an empty census if it raises."""
     counting = _Counting()
     trace = ExecutionTrace(model)
     try:

@@ -1,4 +1,4 @@
-"""Measure what goes into and comes out of every module of one forward pass."""
+"""Apply a measure to the inputs and outputs of every module during a forward pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Measure = Callable[[Sequence[Tensor]], T]
 
 @dataclass(frozen=True)
 class Observation(Generic[T]):
-    """One call of one module: its path and class, and the measure before and after."""
+    """One call of one module: its path and class, and the measure of its inputs (before) and outputs (after)."""
 
     path: str
     kind: str
@@ -28,10 +28,10 @@ class Observation(Generic[T]):
 
 @contextmanager
 def watch_modules(model: nn.Module, measure: Measure[T]) -> Iterator[list[Observation[T]]]:
-    """Collect observations inside the block, innermost module first, as the modules return.
+    """Inside the `with`, collect an observation of every module call, in the order in which the calls return.
 
     Args:
-        model: whose modules are watched; a TorchScript module is watched from outside only.
+        model: its modules are watched; what runs inside a TorchScript module is not seen.
         measure: applied to all tensors among a module's arguments, then to those it returns. It is called
             without gradients.
     """

@@ -1,8 +1,8 @@
-"""Run a model as if it lay on another device, on real numbers and without any such device.
+"""Run a model as if it were on another device, with real values and without such a device.
 
-A moved tensor says that it is on `meta` and computes with a real tensor behind it. So `x.device`, factory
-functions with `device=x.device`, `.to(device)` and branches on values all behave as on a GPU, and each
-operation that mixes a moved tensor with one that was left on the CPU can be seen, where a GPU would raise.
+A moved tensor reports that it is on `meta`, and computes with a real tensor behind it. So `x.device`, factory
+functions with `device=x.device`, `.to(device)` and branches on values behave as on a GPU. Each operation that
+mixes a moved tensor with one that was left on the CPU, where a GPU would raise, is recorded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PACKED = frozenset({"_pack_padded_sequence", "_pad_packed_sequence", "lstm", "g
 
 
 class MovedTensor(Tensor):
-    """A tensor that says it is elsewhere; `real_values` is the tensor behind it."""
+    """A tensor that reports another device; `real_values` is the tensor that it computes with."""
 
     real_values: Tensor
 
@@ -62,13 +62,13 @@ class MovedTensor(Tensor):
 
 @dataclass(frozen=True)
 class DeviceMix:
-    """One operation that a GPU would refuse.
+    """One operation that mixes devices, which a GPU would refuse.
 
     Attributes:
         path: of the module that ran it.
         operation: its name.
         stray: the tensor that was left on the CPU.
-        origin: where the stray tensor comes from, in words; empty where it was there before the pass.
+        origin: how the stray tensor was created, in words; empty if it existed before the pass.
     """
 
     path: str
@@ -78,7 +78,7 @@ class DeviceMix:
 
 
 class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While active, factory functions honour `ELSEWHERE`, and mixes of devices are collected in `mixes`."""
+    """While active, makes factory functions honour `ELSEWHERE`, and collects operations that mix devices in `mixes`."""
 
     def __init__(self, trace: ExecutionTrace) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -108,7 +108,7 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not isinstance(made, MovedTensor) and made.device.type != "meta":
                 origin = self._find_origin(strays[0]) if strays else ""
                 if not tensors:
-                    origin = f"made by torch.{name} in {self._trace.current or 'the model'}"
+                    origin = f"created by torch.{name} in {self._trace.current or 'the model'}"
                 if origin:
                     self._origins.setdefault(made.untyped_storage().data_ptr(), (origin, made))
         return result
@@ -119,7 +119,7 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class NumberWatch(TorchFunctionMode):
-    """While active, tensors made of Python numbers keep their values elsewhere.
+    """While active, keeps the values of tensors that are created from Python numbers on another device.
 
     `torch.tensor(…, device=…)` moves them before any operation can be seen.
     """
@@ -173,7 +173,7 @@ def _compute(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
 def _return_written(target: Any, result: Any) -> Any:
     """What an operation in place gives back: the tensor it was called on."""
     if isinstance(target, MovedTensor) and isinstance(result, Tensor) and result.shape != target.shape:
-        raise NotImplementedError("an operation in place changed the shape of a moved tensor")
+        raise NotImplementedError("an in-place operation changed the shape of a moved tensor")
     return target
 
 

@@ -1,4 +1,4 @@
-"""What the operations of a forward pass touch: parameters used, gradients cut, hard choices made."""
+"""Log what a forward pass does: parameters it uses, gradients it cuts, hard choices such as top-k."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHOICES = frozenset(
 
 @dataclass(frozen=True)
 class GradientCut:
-    """A tensor that carried gradients met an operation that lets none through, at one tick of the clock."""
+    """One operation that stops the gradient of a tensor, such as `detach`; `tick` numbers the operations."""
 
     path: str
     operation: str
@@ -32,15 +32,15 @@ class GradientCut:
 
 @dataclass
 class OperationLog:
-    """What a forward pass did; ticks count its operations.
+    """The record of one forward pass; ticks number its operations.
 
     Attributes:
         used: id of each parameter that took part in an operation, with the tick of the first one.
         used_without_gradient: ids of those that were used while gradients were switched off.
         cuts: where gradients were cut, in order.
         choices: paths of the modules in which a hard choice (top-k, argmax, rounding) was made.
-        lone_softmaxes: paths of the modules in which a softmax had one entry only, which is then always one:
-            attention over a single key, whose queries and keys do not matter.
+        lone_softmaxes: paths of the modules in which a softmax had a single entry, so that its output is always 1:
+            attention over a single key, where queries and keys have no effect.
     """
 
     used: dict[int, int] = field(default_factory=dict)

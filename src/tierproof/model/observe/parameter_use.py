@@ -1,4 +1,4 @@
-"""Which of some tensors a forward pass computes with, seen operation by operation."""
+"""Find which of the given tensors a forward pass computes with, and in which module."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class _Watch(TorchFunctionMode):
 def find_used_tensors(
     watched: Mapping[str, Tensor], running: nn.Module, run: Callable[[], object]
 ) -> dict[str, str]:
-    """Run a model, and find out which of the watched tensors it touches.
+    """Run a model, and find which of the watched tensors its operations use.
 
     Args:
         watched: tensors by name.
         running: the model that `run` calls.
 
     Returns:
-        For each touched one, the path of the module of `running` that first did.
+        The name of each tensor that was used, with the path of the module of `running` that used it first.
     """
     with ExecutionTrace(running) as trace:
         watch = _Watch({id(tensor): name for name, tensor in watched.items()}, trace)

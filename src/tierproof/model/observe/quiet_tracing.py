@@ -1,4 +1,4 @@
-"""Trace a model without TorchDynamo's notes on the terminal, and without its caches afterwards."""
+"""Trace or compile a model without output on the terminal and without leaving TorchDynamo's caches behind."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 @contextmanager
 def trace_quietly() -> Iterator[None]:
-    """Empty caches of compiled code before and after; what is printed, warned and logged between is dropped.
+    """Inside the `with`, suppress prints, warnings and logs; empty the caches of compiled code before and after.
 
-    What tracing fails on is raised all the same. On failure the exporter prints the whole graph.
+    Exceptions pass through. (On failure the exporter prints the whole graph.)
     """
     import torch._dynamo
 

@@ -1,4 +1,4 @@
-"""What a layer's weights look like, and which published initialisation they resemble."""
+"""Measure the statistics of a layer's weights, and name the published initialisation that they resemble."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNIFORM_PEAK = 1.80
 
 @dataclass(frozen=True)
 class WeightStatistics:
-    """One weight tensor.
+    """The statistics of one weight tensor.
 
     Attributes:
         path: module that owns it.
@@ -81,7 +81,7 @@ def measure_weight(module: nn.Module, path: str, name: str, weight: Tensor) -> W
 
 
 def classify_layer(module: nn.Module, name: str, weight: Tensor) -> str:
-    """Tell what kind of layer a parameter belongs to."""
+    """Name the kind of layer that a parameter belongs to (see `WeightStatistics.kind`)."""
     kind = type(module).__name__
     if isinstance(module, nn.RNNBase | nn.RNNCellBase):
         return "recurrent"
@@ -141,7 +141,7 @@ def list_schemes(weight: WeightStatistics, config: Any, layers: int) -> dict[str
 
 
 def name_scheme(weight: WeightStatistics, schemes: dict[str, float]) -> tuple[str, float | None]:
-    """The scheme a tensor resembles and its standard deviation; ("unrecognised", nearest) when none is close."""
+    """The scheme that a tensor resembles and its standard deviation; ("unrecognised", nearest) if none is close."""
     if weight.zero:
         return "zeros", 0.0
     if weight.constant:
@@ -161,11 +161,11 @@ def name_scheme(weight: WeightStatistics, schemes: dict[str, float]) -> tuple[st
 
 
 def looks_trained(model: nn.Module) -> bool:
-    """Whether some norm has scales that differ from each other, or biases that are neither zero nor uniform.
+    """Whether a model looks trained: the scales or biases of some norm differ from each other.
 
-    Every common initialisation gives a norm one value for all its scales and biases; one optimiser step ends
-    that. A model without norms is judged by its linear biases: initialised ones are constant or lie within
-    ±1/√fan_in.
+    Every common initialisation gives all scales of a norm one value, and all its biases one value; a single optimiser
+    step changes that. A model without norms is judged by its linear biases, which are constant or within ±1/√fan_in
+    when they are initialised.
     """
     norms = 0
     for module in model.modules():
@@ -196,20 +196,20 @@ def is_rank_one(weight: Tensor) -> bool:
 
 
 def fingerprint(weight: Tensor) -> tuple[object, ...]:
-    """A key that bit-equal tensors share; unequal ones almost never do."""
+    """A key that is equal for bit-equal tensors, and almost never for others."""
     values = weight.detach().reshape(-1)
     sample = values[:: max(1, values.numel() // 64)][:64]
     return (tuple(weight.shape), weight.dtype, tuple(sample.double().tolist()))
 
 
 def count_layers(model: nn.Module) -> int:
-    """The size of the longest list of modules of one class: the depth."""
+    """The depth of a model: the length of its longest nn.ModuleList."""
     depths = [len(module) for module in model.modules() if isinstance(module, nn.ModuleList)]
     return max(depths, default=0)
 
 
 def is_shared_memory(first: Tensor, second: Tensor) -> bool:
-    """Whether two tensors are one (tied)."""
+    """Whether two tensors are tied: the same object, or at the same memory."""
     return first is second or (
         first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr() and torch.numel(first) > 0
     )

@@ -1,4 +1,4 @@
-"""A copy of a model with modules and tensors of its own, whose values still lie in the same memory."""
+"""Copy a model: with new module and tensor objects over the same memory, or with its own values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 def copy_sharing_values(model: nn.Module) -> nn.Module:
-    """`copy.deepcopy`, but parameters and buffers are new objects over the old memory: it costs no memory.
+    """`copy.deepcopy`, but the new parameters and buffers use the original's memory, so it costs none.
 
-    So a check can convert, wrap or re-configure the copy, and tell its parameters from the original's. What
-    the copy's forward pass writes in place shows in the original too, as if the original had run.
+    A check can convert, wrap or reconfigure the copy, and tell its parameters from the original's. In-place writes
+    by the copy's forward pass also change the original.
 
     Raises:
-        Exception: what `copy.deepcopy` raises, for a lock or a non-leaf tensor, say.
+        Exception: what `copy.deepcopy` raises, for instance for a lock or a non-leaf tensor.
     """
     memo: dict[int, Any] = {}
     for tensor in (*model.parameters(), *model.buffers()):
@@ -26,7 +26,7 @@ def copy_sharing_values(model: nn.Module) -> nn.Module:
 
 
 def copy_owning_values(model: nn.Module) -> nn.Module:
-    """`copy.deepcopy`: what the copy's parameters are changed to, the original does not see.
+    """`copy.deepcopy`: changes to the copy's parameters do not reach the original.
 
     Raises:
         Exception: what `copy.deepcopy` raises.

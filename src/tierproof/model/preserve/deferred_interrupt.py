@@ -1,4 +1,4 @@
-"""Ctrl-C that stops the work at once but never the putting back."""
+"""Make Ctrl-C stop the work at once, but never interrupt the restoring of the model."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 
 class InterruptGate:
-    """A SIGINT handler that passes the signal on while open and keeps it while closed.
+    """A SIGINT handler that passes the signal on while open and holds it back while closed.
 
-    It is in place for the whole of the work, not only for the putting back: a signal that arrives on the
-    way into the protected code would otherwise be raised before that code could say it is protected.
-    Such a signal is recognised by the frame it interrupts.
+    It is installed during the whole work, not only while the model is restored: a signal could otherwise arrive
+    after the protected code was entered and before it has closed the gate. Such a signal is recognised by the
+    frame that it interrupts.
 
-    Only in the main thread, and only over a handler written in Python; elsewhere it does nothing.
+    It works only in the main thread, and only over a handler written in Python; elsewhere it does nothing.
     """
 
     def __init__(self, protected: tuple[CodeType, ...]) -> None:
@@ -26,7 +26,7 @@ class InterruptGate:
         self._pending = False
 
     def install(self) -> None:
-        """Take the place of the present handler."""
+        """Replace the current SIGINT handler."""
         if threading.current_thread() is not threading.main_thread():
             return
         previous = signal.getsignal(signal.SIGINT)
@@ -35,12 +35,12 @@ class InterruptGate:
             signal.signal(signal.SIGINT, self._handle)
 
     def remove(self) -> None:
-        """Give the place back, unless somebody else has taken it since."""
+        """Restore the previous handler, unless other code has replaced this one since."""
         if self._previous is not None and signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, self._previous)
 
     def close(self) -> None:
-        """Keep signals back until as many calls of `open`."""
+        """Hold signals back until `open` has been called as often as `close`."""
         self._closings += 1
 
     def open(self) -> None:
@@ -48,7 +48,7 @@ class InterruptGate:
         self._closings -= 1
 
     def deliver(self, *, already_interrupted: bool = False) -> None:
-        """Pass on a signal that was kept back, unless the work is ending by an interrupt anyway."""
+        """Pass on a signal that was held back, unless an interrupt is ending the work anyway."""
         if self._closings:
             return
         pending, self._pending = self._pending, False

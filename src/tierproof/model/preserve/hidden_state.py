@@ -1,4 +1,4 @@
-"""State that a module holds outside its registered parameters, buffers and submodules."""
+"""Find modules, parameters and tensors that a module holds without having registered them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class HiddenItem:
 
 
 def find_hidden_items(model: nn.Module) -> list[HiddenItem]:
-    """Find modules, parameters and tensors in plain attributes of registered modules, at any shallow depth.
+    """Find modules, parameters and tensors in plain attributes of registered modules, up to a small depth.
 
-    Registered ones that are only referred to a second time are left out. An unregistered module is given as
-    such; its own contents are not listed again.
+    A second reference to a registered one is left out. Of an unregistered module only the module itself is listed,
+    not its contents.
     """
     registered = {id(module) for module in model.modules()}
     known = {id(t) for t in model.parameters()} | {id(t) for t in model.buffers()}
@@ -59,7 +59,7 @@ def find_hidden_items(model: nn.Module) -> list[HiddenItem]:
 
 
 def iterate_hidden_tensors(model: nn.Module) -> Iterator[HiddenItem]:
-    """The tensors among the hidden items that are no parameters."""
+    """The hidden items that are tensors but not parameters."""
     for item in find_hidden_items(model):
         if isinstance(item.value, Tensor) and not isinstance(item.value, nn.Parameter):
             yield item

@@ -1,4 +1,4 @@
-"""The mutable objects a model reaches, each with what puts its own contents back."""
+"""Collect the mutable objects that a model reaches, each with a record that can restore its contents."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _FOREIGN_CLASSES = frozenset({"torch", "numpy", "builtins"}) | sys.stdlib_module
 
 
 class Record(Protocol):
-    """One object with its contents as they were."""
+    """One object and its recorded contents."""
 
     def restore(self) -> None:
         """Put the contents back where they differ."""
@@ -68,10 +68,10 @@ class Record(Protocol):
 
 @dataclass
 class ObjectGraph:
-    """What a model reaches.
+    """The objects that a model reaches.
 
     Attributes:
-        records: one or more for every mutable object that is no tensor.
+        records: one or more for every mutable object except tensors.
         tensors: (path, tensor), parameters and buffers first.
         skipped: paths that were left out, with the reason.
         keep_alive: objects held so that their ids, and weak references to them, stay valid.
@@ -84,7 +84,7 @@ class ObjectGraph:
 
 
 def collect_objects(model: nn.Module) -> ObjectGraph:
-    """Walk everything mutable that `model` reaches and record it.
+    """Find and record every mutable object that `model` reaches.
 
     Followed: modules, containers, plain objects (`__dict__` and `__slots__`), closures, default
     arguments, bound methods, partials, tensor attributes and gradients, and the data attributes of the
@@ -99,12 +99,12 @@ def collect_objects(model: nn.Module) -> ObjectGraph:
 
 
 def is_atomic(value: object) -> bool:
-    """Whether `value` holds nothing that could change."""
+    """Whether `value` contains nothing that could change."""
     return issubclass(type(value), _ATOMIC_TYPES) or isinstance(value, type)
 
 
 class _Walk:
-    """Breadth first, so that what is near the model is recorded before any limit is met."""
+    """A breadth-first walk, so that objects near the model are recorded before a limit is reached."""
 
     def __init__(self) -> None:
         self.graph = ObjectGraph()
@@ -122,7 +122,7 @@ class _Walk:
         while self._waiting:
             if len(self._seen) > MAX_OBJECTS:
                 self.graph.skipped.append(
-                    f"{self._waiting[0][1]}: more than {MAX_OBJECTS} objects are reached"
+                    f"{self._waiting[0][1]}: the model reaches more than {MAX_OBJECTS} objects"
                 )
                 return
             value, path = self._waiting.popleft()

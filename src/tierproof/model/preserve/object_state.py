@@ -1,4 +1,4 @@
-"""The contents of one Python object, kept so that they can be put back in place."""
+"""Records of the contents of single Python objects, which can restore them in place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SEQUENCES: tuple[Any, ...] = (list, deque, set, bytearray, array)
 
 @dataclass(frozen=True)
 class DictRecord:
-    """A dict (or OrderedDict) with its keys, order and values, all by identity."""
+    """The recorded keys, order and values of a dict or OrderedDict, all by identity."""
 
     target: dict[Any, Any]
     items: tuple[tuple[Any, Any], ...]
@@ -57,7 +57,7 @@ def _dict_base(target: dict[Any, Any]) -> Any:
 
 @dataclass(frozen=True)
 class SequenceRecord:
-    """A list, deque, set, bytearray or array with its items, by identity."""
+    """The recorded items of a list, deque, set, bytearray or array, by identity."""
 
     target: Any
     base: Any
@@ -82,13 +82,13 @@ class SequenceRecord:
 
 @dataclass(frozen=True)
 class CellRecord:
-    """A closure's variable: a tuple of what it holds, empty while it is not bound."""
+    """The recorded value of a closure's variable, as a tuple of one; empty if it was not bound."""
 
     target: types.CellType
     content: tuple[Any, ...]
 
     def restore(self) -> None:
-        """Bind the variable again to what it held."""
+        """Bind the variable to its recorded value again."""
         now = read_cell(self.target)
         if len(now) == len(self.content) and all(map(operator.is_, now, self.content)):
             return
@@ -108,7 +108,7 @@ def read_cell(cell: types.CellType) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class CallRecord:
-    """State behind a setter: generators of random numbers and arrays, written back as they were."""
+    """Recorded state that a function writes back: that of a random generator or a numpy array."""
 
     write: Callable[[], object]
 
@@ -171,7 +171,7 @@ def array_record(value: Any) -> CallRecord | None:
 
 @dataclass(frozen=True)
 class InstanceRecord:
-    """An object's class, `__dict__` and slots."""
+    """The recorded class, `__dict__` and slots of an object."""
 
     target: Any
     cls: type
@@ -239,7 +239,7 @@ def _slot_value(descriptor: types.MemberDescriptorType, target: Any) -> Any:
 
 @dataclass(frozen=True)
 class ClassRecord:
-    """The attributes of a class: counters, caches, replaced methods."""
+    """The recorded attributes of a class, such as counters, caches and replaced methods."""
 
     target: type
     attributes: tuple[tuple[str, Any], ...]

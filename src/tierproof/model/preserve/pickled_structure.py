@@ -1,4 +1,4 @@
-"""Pickle a model's structure and read it back, while its tensors stay where they are."""
+"""Pickle and unpickle a model's structure around its own tensors, which are not copied."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class _StructureUnpickler(pickle.Unpickler):
 
 
 def pickle_structure(model: nn.Module) -> nn.Module:
-    """What `pickle.loads(pickle.dumps(model))` gives, around the model's own tensors.
+    """Return `pickle.loads(pickle.dumps(model))`, but around the model's own tensors.
 
-    Only what was pickled a moment ago in this process is read.
+    It unpickles only what it has just pickled itself.
 
     Raises:
         Exception: what pickle or the model's own `__getstate__`, `__setstate__` or `__reduce__` raises.

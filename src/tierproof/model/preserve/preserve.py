@@ -1,4 +1,4 @@
-"""Work on a model in place and leave it as it came, bit for bit."""
+"""Record a model and the process's settings, and restore both bit for bit."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ _ALWAYS_COMPARED_TOTAL_BYTES = 64 << 20
 
 
 class RestorationError(TierproofError):
-    """Part of a model could not be put back; the message names it, everything else was put back."""
+    """Part of a model or of the process could not be restored; the message names it, all else was restored."""
 
 
 def preserve(model: nn.Module) -> AbstractContextManager[Snapshot]:
-    """Remember a model and the process's settings; put all of it back on the way out.
+    """Context manager that records a model and the process's settings, and restores all of it on exit.
 
-    A copy would not do: `deepcopy` refuses non-leaf tensors, breaks closures and views, and the checks
-    must see the model that the user has. Put back are parameters (values, identity, storage, gradients,
-    flags), buffers, attributes and containers at any depth, closures, class attributes, hooks, modes,
-    random states and the settings in `process_state`. It costs one copy of parameters, buffers and
-    gradients, and at most as much again (or 256 MiB) for tensors and arrays that are not registered.
+    It does not work on a copy: `deepcopy` refuses non-leaf tensors and breaks closures and views, and the checks
+    must see the user's own model. It restores parameters (values, identity, storage, gradients, flags), buffers,
+    attributes and containers at any depth, closures, class attributes, hooks, modes, random states and the settings
+    in `process_state`. It takes the memory of one copy of parameters, buffers and gradients, and at most as much
+    again (or 256 MiB) for tensors and arrays that are not registered.
 
-    Out of reach, and documented: variables of modules, threads, files, C objects, and the autograd
-    history of a non-leaf tensor that is changed in place.
+    It does not restore variables of Python modules, threads, files, C objects, and the autograd history of a
+    non-leaf tensor that was changed in place.
 
     Raises:
-        RestorationError: on the way out, when something could not be put back.
+        RestorationError: on exit, when something could not be restored.
     """
     return _Preservation(model)
 
 
 class Snapshot:
-    """A model as it was.
+    """The recorded state of a model and of the process.
 
     Attributes:
-        skipped: what is not covered, with the reason (over the limits of size).
-        lost: what changed and cannot be put back, as found by the last `restore`.
+        skipped: what was not recorded, with the reason (it exceeds a size limit).
+        lost: what changed and could not be restored by the last `restore`.
     """
 
     def __init__(self, model: nn.Module, gate: InterruptGate | None = None) -> None:
@@ -59,11 +59,11 @@ class Snapshot:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What is not covered, with the reason."""
+        """What was not recorded, with the reason."""
         return tuple(self._working.skipped)
 
     def restore(self, full: bool = True) -> None:
-        """Put the model and the process's settings back.
+        """Restore the model and the process's settings.
 
         Args:
             full: compare every byte with the copy, and undo a change noted by `note_change`. Otherwise
@@ -71,7 +71,7 @@ class Snapshot:
                 through `.data` into a tensor over 1 MiB of a model over 64 MiB.
 
         Raises:
-            RestorationError: something could not be put back; all the rest was.
+            RestorationError: when something could not be restored; everything else was.
         """
         failures: list[str] = []
         self._gate.close()
@@ -84,21 +84,21 @@ class Snapshot:
             self._gate.open()
         if failures:
             raise RestorationError(
-                f"after the checks {len(failures)} part(s) could not be put back: {'; '.join(failures[:5])}",
-                hint="Load the model again before you go on with it.",
+                f"could not restore {len(failures)} part(s) of the model after the checks: {'; '.join(failures[:5])}",
+                hint="Load the model again before you use it.",
             )
         self._gate.deliver()
 
     def note_change(self) -> None:
-        """Take the present state as the one to return to between checks: on another device, with statistics.
+        """Make the present state the one that `restore(full=False)` returns to, for instance on another device.
 
-        The way out still leads to the first.
+        The exit of `preserve` still restores the first state.
         """
         self._working = _ModelState(self._model)
 
 
 class _ModelState:
-    """Everything mutable that a model reaches, as it is now."""
+    """The recorded state of everything mutable that a model reaches."""
 
     def __init__(self, model: nn.Module) -> None:
         graph = collect_objects(model)
@@ -114,7 +114,7 @@ class _ModelState:
         self._small = sum(getattr(s, "size_bytes", 0) for s in self.storages) <= _ALWAYS_COMPARED_TOTAL_BYTES
 
     def restore(self, full: bool, failures: list[str]) -> list[str]:
-        """Put everything back; add what raised to `failures`, and give what is lost."""
+        """Restore everything; add what raised to `failures`, and return what is lost."""
         lost = []
         with torch.no_grad(), torch._C.DisableTorchFunction():
             for record in self.records:

@@ -1,4 +1,4 @@
-"""Settings of the process that a model's code may change: random states, defaults, modes, backend flags."""
+"""Record and restore settings of the process that a model's code may change: random states, modes, flags."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Setting:
 
 
 class ProcessState:
-    """The settings as they were when this was made.
+    """The settings of the process, recorded when this object is created.
 
-    Out of reach: variables of modules, environment variables, the working directory, and the number of
-    inter-operation threads, which torch lets nobody set twice.
+    Not covered: variables of Python modules, environment variables, the working directory, and the number of
+    inter-operation threads, which torch allows to be set only once.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ def _default_accessors() -> Iterator[_Accessor]:
 
 
 def _read_default_device() -> torch.device | None:
-    """None when nobody set one: that is not the same as having set the CPU."""
+    """The default device; None if none was set, which differs from having set the CPU."""
     context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
     return None if context is None else context.device
 

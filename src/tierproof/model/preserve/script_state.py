@@ -1,4 +1,4 @@
-"""Attributes of TorchScript modules, which live in C++ and not in a `__dict__`."""
+"""Record and restore the attributes of TorchScript modules, which live in C++ and not in a `__dict__`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.jit._script import RecursiveScriptModule
 
 @dataclass(frozen=True)
 class ScriptRecord:
-    """The attributes of one scripted or traced module; a list or dict is read as a copy."""
+    """The recorded attributes of one scripted or traced module; lists and dicts are read as copies."""
 
     module: Any
     attributes: tuple[tuple[str, Any], ...]

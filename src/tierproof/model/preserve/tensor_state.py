@@ -1,4 +1,4 @@
-"""A tensor as it was: its metadata in a `TensorRecord`, its bytes in a `StorageBackup`."""
+"""Record and restore tensors: the metadata in a `TensorRecord`, the bytes in a `StorageBackup`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HOOK_TABLES = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
 class TensorRecord:
-    """Identity, storage, class, shape, gradient and hooks of one tensor.
+    """The recorded identity, storage, class, shape, gradient and hooks of one tensor.
 
-    The contents are not here: several tensors may share a storage, and a `StorageBackup` holds it once.
+    It does not hold the values: several tensors may share a storage, which a `StorageBackup` copies once.
     """
 
     def __init__(self, path: str, tensor: Tensor) -> None:
@@ -36,11 +36,11 @@ class TensorRecord:
 
     @property
     def changed_version(self) -> bool:
-        """Whether autograd has seen a change in place; True where no version is kept."""
+        """Whether autograd has counted an in-place change; True for a tensor without a version counter."""
         return self.version is None or read_version(self.tensor) != self.version
 
     def restore(self) -> str:
-        """Put everything but the contents back; what could not be put back, or an empty string."""
+        """Restore everything but the values; return what could not be restored, or an empty string."""
         tensor, lost = self.tensor, ""
         if type(tensor) is not self.cls:
             object.__setattr__(tensor, "__class__", self.cls)
@@ -71,13 +71,13 @@ class TensorRecord:
             self.tensor.__dict__.update(attributes)
 
     def reset_version(self) -> None:
-        """Take back the version, so that a graph the user built before still accepts the tensor."""
+        """Reset the version counter, so that a graph the user built before still accepts the tensor."""
         if self.version is not None and self.changed_version:
             torch._C._autograd._unsafe_set_version_counter((self.tensor,), (self.version,))
 
 
 def read_version(tensor: Tensor) -> int | None:
-    """How often autograd has seen the tensor change in place; None for an inference tensor."""
+    """The number of in-place changes that autograd has counted; None for an inference tensor."""
     return None if tensor.is_inference() else tensor._version
 
 
@@ -113,7 +113,7 @@ def _find_storage(tensor: Tensor) -> torch.UntypedStorage | None:
 
 
 class StorageBackup:
-    """The bytes of one storage between the first and the last that any recorded tensor shows."""
+    """A copy of one storage's bytes, from the first to the last that any recorded tensor uses."""
 
     def __init__(
         self, storage: torch.UntypedStorage, start: int, stop: int, owners: list[TensorRecord]
@@ -135,7 +135,7 @@ class StorageBackup:
         return self.stop - self.start
 
     def restore(self, *, compare_all: bool) -> None:
-        """Write back what differs, in chunks.
+        """Write back the bytes that differ, in chunks.
 
         Without `compare_all` a large storage is looked at only if its version has moved.
         """
@@ -167,14 +167,14 @@ def _choose_place(live: Tensor) -> torch.device:
 
 
 class ComponentBackup:
-    """A copy of a tensor that has no storage to speak of (mkldnn and the like)."""
+    """A copy of a tensor without an accessible storage (mkldnn and the like)."""
 
     def __init__(self, record: TensorRecord) -> None:
         self.record = record
         self.copy = record.alias.clone()
 
     def restore(self, *, compare_all: bool) -> None:
-        """Exchange the contents for a copy of the original when they may have changed."""
+        """Replace the values by a copy of the originals if they may have changed."""
         if compare_all or self.record.changed_version:
             self.record.tensor.data = self.copy.clone()
 
@@ -182,7 +182,7 @@ class ComponentBackup:
 def back_up_storages(
     records: Iterable[TensorRecord], registered: set[int], spare_bytes: int
 ) -> tuple[list[StorageBackup | ComponentBackup], list[str]]:
-    """Copy what the tensors hold, each storage once.
+    """Copy the values of the tensors, each storage once.
 
     Args:
         records: the tensors.
@@ -233,7 +233,7 @@ class _Range:
 
 
 def find_byte_range(tensor: Tensor) -> tuple[int, int]:
-    """First byte and one past the last byte that a tensor shows of its storage."""
+    """The first byte, and one past the last byte, that a tensor uses of its storage."""
     if tensor.is_nested:
         return 0, tensor.untyped_storage().nbytes()
     start = int(tensor.storage_offset()) * tensor.element_size()

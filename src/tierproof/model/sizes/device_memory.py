@@ -1,4 +1,4 @@
-"""How much memory the device of a model has."""
+"""How many bytes of memory a device has, and how many of them are available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 
 def find_device_memory_bytes(device: torch.device) -> int | None:
-    """Memory of the GPU, or of this machine as far as a container lets it be used; None if unknown."""
+    """Bytes of the GPU's memory, or of this machine's memory within its container's limit; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     if device.type != "cpu":
@@ -25,7 +25,7 @@ def find_device_memory_bytes(device: torch.device) -> int | None:
 
 
 def find_available_bytes() -> int | None:
-    """Memory that a new allocation on the CPU can have now; None where it cannot be told."""
+    """Bytes of CPU memory that can be allocated now; None if unknown."""
     total = find_device_memory_bytes(torch.device("cpu"))
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """Elements and bytes of a model.
+    """The number of parameters and buffers of a model, in elements and in bytes.
 
     Attributes:
         parameters: elements over all parameters; a tie, or two parameters on one storage, counts once.

@@ -1,4 +1,4 @@
-"""How many threads a small model is worth."""
+"""Limit the number of CPU threads for a small model, which runs slower on many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALL_PARAMETERS = 1_000_000
 
 @contextmanager
 def limit_threads(model: nn.Module) -> Iterator[None]:
-    """Run a small model on one thread, and give the process its number of threads back.
+    """Inside the `with`, run a small model on one thread; the process's number of threads is restored on exit.
 
     OpenMP's threads wait for one another in a loop. Where another process has one of the cores, every layer waits
     for the scheduler's next turn: on two cores with one busy, a GPT of 100,000 parameters was checked in 0.8 s on one

@@ -13,7 +13,7 @@ FLOAT16_MAX = torch.finfo(torch.float16).max
 
 @dataclass(frozen=True)
 class ValueRange:
-    """Counts over the floating tensors of one set.
+    """The size of the values in a set of floating-point tensors, and its numbers of NaN and infinite values.
 
     Attributes:
         nan: elements that are NaN.
@@ -38,7 +38,7 @@ _FILL = 9e8
 
 
 def measure_range(tensors: Sequence[Tensor]) -> ValueRange:
-    """Measure all floating tensors together."""
+    """Measure the value range of all floating-point tensors together."""
     nan = positive = negative = 0
     largest = 0.0
     for tensor in tensors:

@@ -11,7 +11,7 @@ from tierproof.model.observe.forward_census import ForwardCensus
 
 
 def describe_attention(model: nn.Module, census: ForwardCensus) -> TraitEvidence | None:
-    """The implementation that the config names, and the operations that ran."""
+    """Describe the attention implementation that the config names, and the operations that ran."""
     config: Any = getattr(model, "config", None)
     named = getattr(config, "_attn_implementation", None)
     inside = sum(isinstance(module, nn.MultiheadAttention) for module in model.modules())
@@ -19,7 +19,7 @@ def describe_attention(model: nn.Module, census: ForwardCensus) -> TraitEvidence
     said += [f"{inside} nn.MultiheadAttention"] if inside else []
     fused, plain = census.ran("scaled_dot_product_attention"), census.ran("softmax")
     seen = [f"scaled_dot_product_attention ran {fused} times"] if fused else []
-    seen += [f"a softmax written out ran {plain} times"] if plain else []
+    seen += [f"an explicit softmax ran {plain} times"] if plain else []
     if not fused and not inside and not plain:
         return None
     return TraitEvidence("attention", "; ".join(said), "; ".join(seen))

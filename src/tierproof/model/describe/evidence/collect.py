@@ -1,4 +1,4 @@
-"""All evidence that one forward pass and the declarations give, in the order of the report."""
+"""Collect the evidence for all traits, declared and measured, in the order of the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tierproof.model.observe.forward_census import ForwardCensus
 def describe_model(
     model: nn.Module, census: ForwardCensus, lookups: Lookups, *, positions: str, recurrent: bool, cache: bool
 ) -> tuple[TraitEvidence, ...]:
-    """What the model is made of: positions, norms, attention, experts, recurrence, cache, ties."""
+    """Describe the model's parts: positions, norms, attention, experts, recurrence, cache, ties."""
     described = (
         describe_positions(model, positions, lookups, census),
         describe_norms(model, census),
@@ -37,7 +37,7 @@ def describe_model(
 def describe_layout(
     model: nn.Module, census: ForwardCensus, inputs: InputPlan, outputs: OutputPlan, *, encoder_decoder: bool
 ) -> tuple[TraitEvidence, ...]:
-    """How it reads and answers: two sequences, pooling, the stem for images or sound."""
+    """Describe its inputs and outputs: two sequences, pooling, the stem for images or sound."""
     described = (
         describe_encoder_decoder(model, inputs, encoder_decoder),
         describe_pooling(model, outputs),

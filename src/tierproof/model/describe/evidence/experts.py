@@ -14,7 +14,7 @@ _COUNTS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
 def describe_experts(model: nn.Module, census: ForwardCensus) -> TraitEvidence | None:
-    """The config's numbers, and the top-k choices that the forward pass makes."""
+    """Describe the numbers of experts in the config, and the top-k choices that the forward pass makes."""
     config: Any = getattr(model, "config", None)
     said = [
         f"config.{name}={value}"
@@ -31,5 +31,7 @@ def describe_experts(model: nn.Module, census: ForwardCensus) -> TraitEvidence |
             return None
         said = [f"the module {routers[0]}"]
     routes = Counter(census.routed).most_common(1)
-    measured = f"top {routes[0][0][0]} of {routes[0][0][1]}, {routes[0][1]} times in a pass" if routes else ""
+    measured = (
+        f"top {routes[0][0][0]} of {routes[0][0][1]}, {routes[0][1]} times per forward pass" if routes else ""
+    )
     return TraitEvidence("experts", "; ".join(said), measured)

@@ -1,4 +1,4 @@
-"""How inputs and answers are laid out: two sequences, pooling, and the stem that reads images or sound."""
+"""The layout of inputs and outputs: two sequences, pooling, and the stem that reads images or sound."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierproof.model.observe.forward_census import ForwardCensus
 
 
 def describe_encoder_decoder(model: nn.Module, inputs: InputPlan, is_one: bool) -> TraitEvidence | None:
-    """The config's flag, and the arguments that are encoded and decoded."""
+    """Describe an encoder-decoder: the config's flag, and the arguments that are encoded and decoded."""
     if not is_one:
         return None
     config: Any = getattr(model, "config", None)
@@ -24,17 +24,17 @@ def describe_encoder_decoder(model: nn.Module, inputs: InputPlan, is_one: bool) 
 
 
 def describe_pooling(model: nn.Module, outputs: OutputPlan) -> TraitEvidence | None:
-    """An answer without a length axis."""
+    """Describe an output that has no length axis."""
     if outputs.per_position:
         return None
     name = type(model).__name__
     said = f"the class name {name}" if "Classif" in name or "Pool" in name else ""
     axes = " × ".join(str(axis) for axis in outputs.axes) or "one number"
-    return TraitEvidence("pooled", said, f"the answer is {axes}")
+    return TraitEvidence("pooled", said, f"the output is {axes}")
 
 
 def describe_stem(model: nn.Module, inputs: InputPlan, census: ForwardCensus) -> TraitEvidence | None:
-    """The first convolution that runs on an image or on sound."""
+    """Describe the first convolution that runs on an image or on sound."""
     if inputs.primary_argument.role not in ("image", "audio"):
         return None
     modules = dict(model.named_modules())

@@ -1,4 +1,4 @@
-"""Which normalisation a model uses, and whether it stands before or after the sublayers."""
+"""Which normalisation a model uses, and whether it runs before or after the sublayers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierproof.model.observe.forward_census import ForwardCensus
 
 
 def describe_norms(model: nn.Module, census: ForwardCensus) -> TraitEvidence | None:
-    """The classes of norms, and the order in which a repeated block runs its parts."""
+    """Describe the classes of norms, and the order in which a repeated block runs its parts."""
     kinds = Counter(type(module).__name__ for module in model.modules() if _is_norm(module))
     if not kinds:
         return None

@@ -14,7 +14,7 @@ from tierproof.model.observe.forward_census import ForwardCensus
 def describe_positions(
     model: nn.Module, positions: str, lookups: Lookups, census: ForwardCensus
 ) -> TraitEvidence | None:
-    """What the config says of positions, and which table or rotation the forward pass uses."""
+    """Describe what the config says of positions, and which table or rotation the forward pass uses."""
     config: Any = getattr(model, "config", None)
     said = []
     kind = getattr(config, "position_embedding_type", None)
@@ -27,12 +27,12 @@ def describe_positions(
     ]
     seen = []
     if lookups.position_rows:
-        seen.append(f"a table of {max(lookups.position_rows)} rows is read at 0, 1, 2, …")
+        seen.append(f"a table of {max(lookups.position_rows)} rows is indexed with 0, 1, 2, …")
     if census.ran("cos", "sin"):
         seen.append("sines and cosines are computed in the forward pass")
     if not said and not seen and positions == "unknown":
         return None
     declared = "; ".join(said) or (
-        f"{positions}: names of modules, parameters or buffers" if positions != "unknown" else ""
+        f"{positions}: by names of modules, parameters or buffers" if positions != "unknown" else ""
     )
     return TraitEvidence("positions", declared, "; ".join(seen))

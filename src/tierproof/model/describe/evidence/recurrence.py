@@ -1,4 +1,4 @@
-"""Recurrence and carried state: recurrent layers, state spaces, caches."""
+"""Recurrence and state carried between calls: recurrent layers, state spaces, caches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPERATIONS = (
 
 
 def describe_recurrence(model: nn.Module, recurrent: bool, census: ForwardCensus) -> TraitEvidence | None:
-    """The classes or the model type that say so, and the recurrent operations that ran."""
+    """Describe recurrence: the layers or the model type that declare it, and the operations that ran."""
     if not recurrent:
         return None
     layers = Counter(type(module).__name__ for module in model.modules() if isinstance(module, nn.RNNBase))
@@ -35,7 +35,7 @@ def describe_recurrence(model: nn.Module, recurrent: bool, census: ForwardCensus
 
 
 def describe_cache(model: nn.Module, accepts: bool) -> TraitEvidence | None:
-    """Whether the forward pass takes a cache; T1-CACHE measures whether it holds."""
+    """Describe whether the forward pass accepts a cache; T1-CACHE checks that the cache is correct."""
     if not accepts:
         return None
     config: Any = getattr(model, "config", None)

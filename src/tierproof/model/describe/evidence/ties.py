@@ -1,4 +1,4 @@
-"""Weights that are one parameter under several names."""
+"""Tied weights: one parameter under several names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 2
 
 
 def describe_ties(model: nn.Module) -> TraitEvidence | None:
-    """What the config says of word embeddings, and which names lead to one parameter."""
+    """Describe what the config says of tied embeddings, and which names share a parameter."""
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
@@ -23,4 +23,6 @@ def describe_ties(model: nn.Module) -> TraitEvidence | None:
         return None
     shown = "; ".join(" = ".join(group[:3]) for group in groups[:_SHOWN])
     more = f"; {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else ""
-    return TraitEvidence("tied weights", said, f"{shown}{more}" if groups else "no name shares a parameter")
+    return TraitEvidence(
+        "tied weights", said, f"{shown}{more}" if groups else "no two names share a parameter"
+    )
