@@ -113,7 +113,7 @@ FOUND_WITH_TORCH = {
     ),
     "a pickle that would run code": Case(
         "hf:hub --weights",
-        ["refused", "run code"],
+        ["cannot load", "would run code"],
         {
             "hub/config.json": json.dumps(GPT2),
             "hub/pytorch_model.bin": pickle.dumps({"a": Harmful()}, protocol=2),

@@ -96,7 +96,7 @@ def test_arguments_by_name(folder):
         ({"width": 4, "rate": "x"}, ["rate must be a number"]),
         ({"width": 4, "heads": "x"}, ["heads must be an integer"]),
         ({"widht": 4}, ["no argument 'widht'"]),
-        ({"depth": 4}, ["lacks width"]),
+        ({"depth": 4}, ["does not set width"]),
         ([1, 2], ["holds a list"]),
     ],
 )
@@ -168,7 +168,7 @@ def test_the_config_as_its_annotation_says(folder, annotation):
         ({"width": "big"}, "width must be an integer"),
         ({"width": 4, "kind": "c"}, "kind must be one of 'a', 'b'"),
         ({"width": 4, "depth": 2}, "no argument 'depth'"),
-        ({}, "lacks width"),
+        ({}, "does not set width"),
         ({"width": 4, "norm": {"eps": "small"}}, "eps must be a number"),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_config_class_of_ones_own(folder):
     plain = "class Config:\n    def __init__(self, width: int):\n        self.width = width\n"
     source = plain + WHOLE.format(annotation=": Config", width="config.width")
     assert load_target(folder(source, {"width": 4})).model.layer.in_features == 4
-    assert "lacks width" in refusal(folder(source, {})).message
+    assert "does not set width" in refusal(folder(source, {})).message
     raising = plain + "        if width > 9:\n            raise ValueError('too wide')\n"
     error = refusal(folder(raising + WHOLE.format(annotation=": Config", width=4), {"width": 10}))
     assert "too wide" in error.message
@@ -213,11 +213,11 @@ def test_a_raising_constructor_names_its_line(folder):
 def test_folders_that_are_none(folder, tmp_path, monkeypatch):
     assert "no model.py" in refusal(folder(None)).message
     (tmp_path / "net.py").write_text("")
-    assert "it holds net.py" in refusal(folder(None)).message
+    assert "it has net.py" in refusal(folder(None)).message
     assert "hf:" in refusal(folder(None, {"model_type": "gpt2"})).hint
     assert "no folder" in refusal(f"{tmp_path}/absent/").message
     (tmp_path / "weights.bin").write_text("")
-    assert "no .py file" in refusal(f"{tmp_path}/weights.bin").message
+    assert "nor a .py file" in refusal(f"{tmp_path}/weights.bin").message
     monkeypatch.chdir(tmp_path)
     assert "some.module:NAME" in refusal("some.module").hint
 

@@ -68,12 +68,12 @@ def test_siblings_come_along(site, load):  # noqa: F811
 @pytest.mark.parametrize(
     ("page", "word"),
     [
-        (404, "there is no gist:abc"),
+        (404, "gist:abc was not found"),
         (403, "403"),
-        (b"<html>", "does not answer as a gist"),
-        (b'{"files": []}', "does not answer as a gist"),
-        (b'{"files": {"model.py": 3}}', "does not answer as a gist"),
-        (gist(net__py=MODEL), "no model.py (it holds net.py)"),
+        (b"<html>", "is not a gist"),
+        (b'{"files": []}', "is not a gist"),
+        (b'{"files": {"model.py": 3}}', "is not a gist"),
+        (gist(net__py=MODEL), "no model.py (it has net.py)"),
         (json.dumps({"files": {"../model.py": {"content": MODEL}}}).encode(), "no model.py"),
         (gist(model__py={"content": "x", "truncated": True}), "too long"),
         (gist(model__py="def broken(:\n"), "syntax error"),

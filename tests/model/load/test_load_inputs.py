@@ -35,7 +35,7 @@ def test_refusals(inputs):
         load_inputs(f"{inputs}:needs")
     with pytest.raises(InputError, match=r"inputs.py:9: ValueError: no data"):
         load_inputs(f"{inputs}:raises")
-    with pytest.raises(TargetError, match="no 'absent'"):
+    with pytest.raises(TargetError, match="does not define 'absent'"):
         load_inputs(f"{inputs}:absent")
     with pytest.raises(TargetError, match="no file"):
         load_inputs(f"{inputs.parent}/absent.py:x")

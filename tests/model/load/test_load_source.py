@@ -76,7 +76,7 @@ def test_nothing_found(write):
 
 def test_a_name_that_is_absent(write):
     error = refusal(write(HEAD + net("Decoder")) + ":Decodr")
-    assert "no 'Decodr'" in error.message
+    assert "does not define 'Decodr'" in error.message
     assert "Decoder" in error.hint
     assert "Decoder" in refusal(write(HEAD + net("Decoder")) + ":zzz").hint
     assert refusal(write("x = 1\n") + ":zzz").hint
@@ -92,8 +92,8 @@ def test_a_constructor_that_needs_arguments(write):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("thing = 3\n", ["int", "neither a module"]),
-        ("class thing:\n    pass\n", ["no nn.Module"]),
+        ("thing = 3\n", ["int", "not an nn.Module or a callable"]),
+        ("class thing:\n    pass\n", ["not an nn.Module"]),
         ("def thing():\n    return 3\n", ["returned a int"]),
         ("def thing():\n    raise ValueError('width is odd')\n", ["net.py:4", "ValueError: width is odd"]),
         ("def thing():\n    import sys\n    sys.exit(3)\n", ["sys.exit(3)"]),

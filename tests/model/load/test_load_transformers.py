@@ -140,8 +140,8 @@ def test_parameters_follow_the_seed_and_precision_is_noted(folder):
         ({**CLIP, "text_config": {**TINY, "hidden_size": -1}}, ["text_config.hidden_size is -1"]),
         ({"model_type": "no-such-type"}, ["no-such-type"]),
         ({"model_type": 7}, ["model_type"]),
-        ({"hidden_size": 16}, ["names no model_type"]),
-        ({"architectures": "GPT2Model"}, ["names no model_type"]),
+        ({"hidden_size": 16}, ["does not set model_type"]),
+        ({"architectures": "GPT2Model"}, ["does not set model_type"]),
     ],
 )
 def test_a_config_that_builds_nothing(folder, config, words):
@@ -195,7 +195,7 @@ def test_weights_of_the_bare_model_fit_one_with_a_head(folder):
         (lambda state: state.pop("transformer.ln_f.bias"), ["lacks transformer.ln_f.bias"]),
         (
             lambda state: state.update({"transformer.wpe.weight": torch.ones(8, 16)}),
-            ["wpe.weight ([8, 16] there"],
+            ["wpe.weight ([8, 16] in the checkpoint"],
         ),
         (
             lambda state: state.update({"transformer.h.2.ln_1.bias": torch.ones(16)}),
@@ -219,7 +219,9 @@ def test_weights_that_are_absent_harmful_or_quantised(folder, tmp_path):
             return Path.mkdir, (tmp_path / "harmed",)
 
     (path / "pytorch_model.bin").write_bytes(pickle.dumps({"a": Harmful()}, protocol=2))
-    assert "refused" in refusal(f"hf:{path}", weights=True).message
+    message = refusal(f"hf:{path}", weights=True).message
+    assert "cannot load" in message
+    assert "would run code" in message
     assert not (tmp_path / "harmed").exists()
     folder({**GPT2, "quantization_config": {"quant_method": "gptq", "bits": 4}})
     assert "quantised" in refusal(f"hf:{path}", weights=True).message
@@ -269,8 +271,8 @@ def test_code_of_the_folder_is_left_alone_where_transformers_has_its_own(folder)
     ("auto_map", "files", "word"),
     [
         ({"AutoConfig": "other/repo--configuration_own.OwnConfig"}, CODE, "another repository"),
-        ({"AutoConfig": "nonsense"}, CODE, "not module.Class"),
-        ({"AutoConfig": "configuration_own.Absent"}, CODE, "no Absent"),
+        ({"AutoConfig": "nonsense"}, CODE, "not of the form module.Class"),
+        ({"AutoConfig": "configuration_own.Absent"}, CODE, "does not define Absent"),
         ({"AutoConfig": "absent.OwnConfig"}, CODE, "no file"),
         (
             {"AutoConfig": "configuration_own.OwnConfig"},
@@ -331,14 +333,16 @@ def test_code_of_an_id_is_fetched_with_trust_alone(site, tmp_path):  # noqa: F81
     with pytest.raises(UntrustedCodeError):
         load_target("hf:owner/own", LoadOptions(**options))
     assert site.requests == [f"{at}/config.json"]
-    assert "_own.py of owner/own" in refusal("hf:owner/own", trust=True, **options).message
+    message = refusal("hf:owner/own", trust=True, **options).message
+    assert "owner/own" in message
+    assert "_own.py" in message
     site.pages |= {f"{at}/{name}": text.encode() for name, text in CODE.items()}
     assert load_target("hf:owner/own", LoadOptions(trust=True, **options)).model.layer.in_features == 5
 
 
 def test_a_hub_that_does_not_answer(site, tmp_path):  # noqa: F811
     options = {"hub_url": site.url, "cache_dir": tmp_path / "cache"}
-    assert "has no owner/absent" in refusal("hf:owner/absent", **options).message
+    assert "owner/absent was not found" in refusal("hf:owner/absent", **options).message
     site.pages["/owner/gated/resolve/main/config.json"] = 401
     assert "gated" in refusal("hf:owner/gated", **options).message
     site.pages["/owner/ill/resolve/main/config.json"] = 500

@@ -36,7 +36,9 @@ def test_nothing_there(tmp_path):
 def test_a_pickle_that_would_run_code(tmp_path, monkeypatch, save):
     monkeypatch.chdir(tmp_path)
     save({"weight": Harmful()}, tmp_path / "pytorch_model.bin")
-    assert "refused" in refusal(tmp_path)
+    message = refusal(tmp_path)
+    assert "cannot load" in message
+    assert "would run code" in message
     assert not (tmp_path / "harmed").exists()
 
 
@@ -57,16 +59,16 @@ def test_a_damaged_file(tmp_path, name, content):
 @pytest.mark.parametrize("value", [[torch.ones(1)], {"weight": 3}, torch.ones(2)])
 def test_no_state_dict(tmp_path, value):
     torch.save(value, tmp_path / "model.pt")
-    assert "no state_dict" in refusal(tmp_path)
+    assert "does not contain a state_dict" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("index", "word"),
     [
-        ("{", "no checkpoint index"),
-        ("[]", "no checkpoint index"),
+        ("{", "not a valid checkpoint index"),
+        ("[]", "not a valid checkpoint index"),
         ('{"weight_map": {"a": "../outside.bin"}}', "outside its folder"),
-        ('{"weight_map": {"a": "absent.bin"}}', "absent.bin, which is absent"),
+        ('{"weight_map": {"a": "absent.bin"}}', "absent.bin, which does not exist"),
     ],
 )
 def test_a_damaged_index(tmp_path, index, word):
@@ -89,7 +91,7 @@ def test_a_checkpoint_that_does_not_fit_names_the_keys():
         load_checkpoint(module, state, "ckpt")
     assert "it lacks 1.weight, 1.bias, 2.weight and 1 more" in caught.value.message
     assert "the model has no 9.weight" in caught.value.message
-    assert "0.weight ([3, 2] there, [2, 2] in the model)" in caught.value.message
+    assert "0.weight ([3, 2] in the checkpoint, [2, 2] in the model)" in caught.value.message
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -101,18 +101,28 @@ def compare_along_direction(
         return DirectionalDerivative(analytic, 0.0, max(variance**0.5, abs(analytic)), float("inf"))
     bend = 0.0
     if finer_steps:
-        # The finest of all steps drown in rounding, so the bend is read where the first ones meet the finer.
         with torch.no_grad():
             centre = evaluate({name: parameters[name] for name in direction})
-        bend = min(
-            abs(means[at] - centre) * 2 / size for at, size in ((0, steps[0]), (len(steps), finer_steps[0]))
-        )
-    settled = _settle(analytic, variance**0.5, quotients[: len(steps)], bend)
-    nearest = min((abs(q - analytic) for q in quotients[len(steps) :]), default=math.inf)
-    if nearest < _ACQUITTAL * abs(settled.numeric - analytic):
-        # Fine steps go over to backward's side: the coarse ones agree on the flat of a function that is steep near by.
-        return replace(settled, spread=math.inf)
-    return settled
+        bend = _measure_bend(centre, means, steps, finer_steps)
+    return _judge(analytic, variance**0.5, quotients[: len(steps)], quotients[len(steps) :], bend)
+
+
+def _measure_bend(
+    centre: float, means: list[float], steps: tuple[float, ...], finer_steps: tuple[float, ...]
+) -> float:
+    """Slope to the right less slope to the left, at the finest scale that rounding leaves readable.
+
+    It vanishes with the step where the function is smooth and stays at a kink, where there is no derivative: a
+    residual branch whose last norm is zero, before a ReLU.
+
+    Args:
+        centre: the objective at the point itself.
+        means: of the objective on both sides, for `steps` and then for `finer_steps`.
+    """
+    # The finest of all steps drown in rounding, so the bend is read where the first ones meet the finer.
+    return min(
+        abs(means[at] - centre) * 2 / size for at, size in ((0, steps[0]), (len(steps), finer_steps[0]))
+    )
 
 
 def _draw_direction(
@@ -139,16 +149,21 @@ def _project(gradients: Mapping[str, Tensor | None], direction: Mapping[str, Ten
     return analytic, variance
 
 
-def _settle(analytic: float, typical: float, quotients: list[float], bend: float) -> DirectionalDerivative:
+def _judge(
+    analytic: float, typical: float, quotients: list[float], finer_quotients: list[float], bend: float
+) -> DirectionalDerivative:
     """Summarise quotients of which none agrees with backward.
 
     Args:
-        bend: slope to the right less slope to the left at fine steps. It vanishes with the step where the function is
-            smooth and stays at a kink, where there is no derivative: a residual branch whose last norm is zero, before
-            a ReLU.
+        typical: the size that a derivative along such a direction is expected to have.
+        bend: see `_measure_bend`.
     """
     witnesses = quotients[-_WITNESSES:]
     gap = max(max(witnesses) - min(witnesses), bend)
     numeric = sorted(witnesses)[len(witnesses) // 2]
     scale = max(typical, abs(analytic), abs(numeric))
+    nearest = min((abs(quotient - analytic) for quotient in finer_quotients), default=math.inf)
+    if nearest < _ACQUITTAL * abs(numeric - analytic):
+        # Fine steps go over to backward's side: the coarse ones agree on the flat of a function that is steep near by.
+        return DirectionalDerivative(analytic, numeric, scale, math.inf)
     return DirectionalDerivative(analytic, numeric, scale, gap / scale if scale > 0 else 0.0)

@@ -1,14 +1,14 @@
-"""Attention as it is computed: scores, their scale, and the weights that mix the values.
+"""Capture attention as a forward pass computes it: scores, their scale, and the weights that mix values.
 
 A torch function mode follows tensors from the product of queries and keys, over scaling and masking, through
-the softmax, to the product with the values. It sees `F.scaled_dot_product_attention` too. What runs inside
-`nn.MultiheadAttention`, TorchScript, compiled code and external kernels is not seen.
+the softmax, to the product with the values. It also sees `F.scaled_dot_product_attention`. It does not see inside
+`nn.MultiheadAttention`, TorchScript, compiled code and external kernels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.mixing_weights import measure_largest_share, measure_sum_error
+from tierproof.model.observe.tensor_product import PRODUCTS, read_product
 
 # Operations that hand their input's values on, rearranged, masked or shifted.
 _PASSING = frozenset(
@@ -29,8 +31,7 @@ _PASSING = frozenset(
 )  # fmt: skip
 _TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
 _OVER = frozenset({"div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"})
-_PRODUCTS = frozenset({"matmul", "__matmul__", "bmm", "baddbmm", "einsum"})
-# New quantities: a scale that came before them says nothing any more.
+# Their results are new quantities, to which an earlier scale does not apply.
 _FRESH = frozenset(
     {"linear", "embedding", "conv1d", "conv2d", "layer_norm", "rms_norm", "group_norm", "addmm", "cos", "sin",
      "exp", "log", "pow", "rsqrt", "sqrt", "mean", "sum", "arange", "sigmoid", "square", "__pow__"}
@@ -40,15 +41,15 @@ _NORMS = frozenset({"layer_norm", "rms_norm", "group_norm", "normalize"})
 
 @dataclass(frozen=True)
 class AttentionScores:
-    """How one softmax over products of queries and keys came about.
+    """How the scores of one softmax over products of queries and keys were computed.
 
     Attributes:
         path: of the module that multiplied queries and keys.
         width: size of the axis over which they were multiplied.
-        scale: product of all plain factors on queries, keys and scores; None where it cannot be known
+        scale: product of all plain factors on queries, keys and scores; None if it is unknown
             (learned factors, normalised queries, operations that are not followed).
-        same: queries and keys are equal up to a factor.
-        fused: it was `scaled_dot_product_attention`.
+        same: whether queries and keys are equal up to a factor.
+        fused: whether they were computed by `scaled_dot_product_attention`.
     """
 
     path: str
@@ -65,14 +66,14 @@ class AttentionScores:
 
 @dataclass(frozen=True)
 class AttentionMixing:
-    """How one set of weights was used to mix values.
+    """How one tensor of attention weights was used to mix values.
 
     Attributes:
-        path: of the module that did it.
-        key_sum_error: largest |sum − 1| over the mixed axis, rows that are zero throughout excepted.
+        path: of the module that multiplied weights and values.
+        key_sum_error: largest |sum − 1| over the mixed axis, without rows that are entirely zero.
         query_sum_error: the same over the other axis.
         queries, keys: sizes of the two axes.
-        largest_share: mean over queries that see four keys or more of the largest weight; None where none does.
+        largest_share: largest weight, as a mean over queries that see four keys or more; None if none does.
     """
 
     path: str
@@ -85,7 +86,7 @@ class AttentionMixing:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What is known of a tensor: its plain scale, and whether it holds scores or weights."""
+    """What is known about a tensor: its plain scale, and whether it holds scores or weights."""
 
     scale: float | None = 1.0
     scores: AttentionScores | None = None
@@ -97,7 +98,7 @@ _PLAIN = _Mark()
 
 @dataclass
 class AttentionCapture(TorchFunctionMode):
-    """Collect attention while active; `trace` names the running module.
+    """While active, collects how attention is computed; `trace` names the running module.
 
     Attributes:
         scores: one entry per softmax over products of two activations.
@@ -119,7 +120,7 @@ class AttentionCapture(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run the operation unchanged, then note what it did."""
+        """Run the operation unchanged, then record what it did."""
         kwargs = kwargs or {}
         name = _name(func)
         before = self._before(name, args)
@@ -157,7 +158,7 @@ class AttentionCapture(TorchFunctionMode):
             self._note_fused(args, kwargs)
         elif name == "softmax":
             self._note_softmax(before, result)
-        elif name in _PRODUCTS:
+        elif name in PRODUCTS:
             self._note_product(name, args, kwargs, result)
         elif name in _TIMES or name in _OVER:
             self._set(result, self._scale(name, args, before))
@@ -211,108 +212,43 @@ class AttentionCapture(TorchFunctionMode):
         return replace(mark, scale=_combine(mark.scale, factor))
 
     def _note_product(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-        product = _read_product(name, args, kwargs)
+        product = read_product(name, args, kwargs)
         if product is None:
             self._set(result, _PLAIN)
             return
-        first, second, alpha, sum_first, sum_second, other = product
-        for tensor, sums, rest in ((first, sum_first, other[0]), (second, sum_second, other[1])):
-            if self._mark(tensor).weights:
-                self.mixings.append(_measure_mixing(self.trace.current, tensor, sums, rest))
+        for operand in (product.first, product.second):
+            if self._mark(operand.tensor).weights:
+                path = self.trace.current
+                self.mixings.append(_measure_mixing(path, operand.tensor, operand.summed, operand.rest))
                 self._set(result, _PLAIN)
                 return
+        first, second = product.first.tensor, product.second.tensor
         if isinstance(first, nn.Parameter) or isinstance(second, nn.Parameter):
             self._set(result, _PLAIN)
             return
-        scale = _combine(_combine(self._mark(first).scale, self._mark(second).scale), alpha)
-        width = math.prod(first.shape[axis] for axis in sum_first)
-        same = name != "einsum" and _are_same(
-            first, second.transpose(-2, -1), _combine(self._mark(first).scale, self._mark(second).scale)
-        )
+        ratio = _combine(self._mark(first).scale, self._mark(second).scale)
+        width = math.prod(first.shape[axis] for axis in product.first.summed)
+        same = name != "einsum" and _are_same(first, second.transpose(-2, -1), ratio)
+        scale = _combine(ratio, product.factor)
         self._set(result, _Mark(scores=AttentionScores(self.trace.current, width, scale, same)))
 
 
-_Product = tuple[Tensor, Tensor, float | None, list[int], list[int], tuple[list[int], list[int]]]
-
-
-def _read_product(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Product | None:
-    """Operands, factor, the axes summed over in each, and the axes that remain beside the shared ones."""
-    if name == "einsum":
-        return _read_einsum(args)
-    alpha = float(kwargs.get("alpha", 1.0))
-    pair = args[1:3] if name == "baddbmm" else args[:2]
-    if name == "baddbmm" and "batch1" in kwargs:
-        pair = (kwargs["batch1"], kwargs["batch2"])
-    if len(pair) != 2 or not all(isinstance(value, Tensor) and value.dim() >= 2 for value in pair):
-        return None
-    first, second = pair
-    return (
-        first,
-        second,
-        alpha,
-        [first.dim() - 1],
-        [second.dim() - 2],
-        ([first.dim() - 2], [second.dim() - 1]),
-    )
-
-
-def _read_einsum(args: tuple[Any, ...]) -> _Product | None:
-    operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
-    if (
-        not args
-        or not isinstance(args[0], str)
-        or len(operands) != 2
-        or "->" not in args[0]
-        or "." in args[0]
-    ):
-        return None
-    left, output = args[0].replace(" ", "").split("->")
-    names = left.split(",")
-    if len(names) != 2 or any(len(n) != t.dim() for n, t in zip(names, operands, strict=True)):
-        return None
-    summed = [letter for letter in names[0] if letter in names[1] and letter not in output]
-    if not summed:
-        return None
-    axes = [[name.index(letter) for letter in summed] for name in names]
-    rest = [
-        [i for i, letter in enumerate(name) if letter not in names[1 - k]] for k, name in enumerate(names)
-    ]
-    return operands[0], operands[1], 1.0, axes[0], axes[1], (rest[0], rest[1])
-
-
-def _measure_mixing(path: str, weights: Tensor, keys: list[int], queries: list[int]) -> AttentionMixing:
+def _measure_mixing(
+    path: str, weights: Tensor, keys: Sequence[int], queries: Sequence[int]
+) -> AttentionMixing:
     values = weights.detach().double()
     return AttentionMixing(
         path,
-        _measure_sum_error(values, keys),
-        _measure_sum_error(values, queries),
+        measure_sum_error(values, keys),
+        measure_sum_error(values, queries),
         math.prod(values.shape[axis] for axis in queries),
         math.prod(values.shape[axis] for axis in keys),
-        _measure_largest_share(values, keys),
+        measure_largest_share(values, keys),
     )
 
 
-def _measure_largest_share(weights: Tensor, axes: list[int]) -> float | None:
-    if len(axes) != 1:
-        return None
-    seen = (weights > 0).sum(dim=axes[0])
-    # Softmax of scores far apart underflows to zero: what is hidden is told by the row's place, not its value.
-    size = weights.shape[axes[0]]
-    wide = seen >= min(4, size) if bool((seen >= 4).any()) else torch.ones_like(seen, dtype=torch.bool)
-    largest = weights.amax(dim=axes[0])[wide]
-    return float(largest.mean()) if largest.numel() and size >= 4 else None
-
-
-def _measure_sum_error(weights: Tensor, axes: list[int]) -> float:
-    if not axes:
-        return float("inf")
-    sums = weights.sum(dim=axes)
-    sums = sums[sums != 0]
-    return float((sums - 1).abs().max()) if sums.numel() else 0.0
-
-
 def _read_factor(value: Any) -> float | None:
-    """A plain number, a one-element constant, or None for what is learned or varies along a row.
+    """The value of a plain number or one-element constant; None for a factor that is learned or varies along a row.
 
     A factor of one element per entry (rotary cosines, a multiplied mask) leaves the scale alone.
     """
@@ -332,7 +268,7 @@ def _combine(first: float | None, second: float | None) -> float | None:
 
 
 def _strongest(marks: tuple[_Mark, ...]) -> _Mark:
-    """The mark that goes on when several operands meet: weights, then scores, then an unknown or other scale."""
+    """The mark of the result of several operands: weights come first, then scores, then a scale other than 1."""
     for test in (_holds_weights, _holds_scores, _has_scale):
         found = next((mark for mark in marks if test(mark)), None)
         if found is not None:

@@ -108,7 +108,7 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not isinstance(made, MovedTensor) and made.device.type != "meta":
                 origin = self._find_origin(strays[0]) if strays else ""
                 if not tensors:
-                    origin = f"created by torch.{name} in {self._trace.current or 'the model'}"
+                    origin = f"made by torch.{name} in {self._trace.current or 'the model'}"
                 if origin:
                     self._origins.setdefault(made.untyped_storage().data_ptr(), (origin, made))
         return result

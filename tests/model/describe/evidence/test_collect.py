@@ -19,7 +19,7 @@ def evidence(name):
     [
         ("char_gpt", "positions", "learned", "a table of 64 rows"),
         ("char_gpt", "normalisation", "7 LayerNorm", "pre-norm: blocks.0 begins with ln1"),
-        ("char_gpt", "attention", "", "a softmax written out ran 3 times"),
+        ("char_gpt", "attention", "", "an explicit softmax ran 3 times"),
         ("char_gpt", "batch axis", "", "axis 0"),
         ("length_first", "batch axis", "batch_first=False", "axis 1"),
         ("length_first", "normalisation", "norm_first=False", "post-norm"),
@@ -32,7 +32,7 @@ def evidence(name):
         ("llama", "positions", "rotary", "sines and cosines"),
         ("llama", "attention", "config says 'sdpa'", "scaled_dot_product_attention ran 2 times"),
         ("llama", "cache", "forward takes a cache", ""),
-        ("mixtral", "experts", "config.num_local_experts=4", "top 2 of 4, 2 times in a pass"),
+        ("mixtral", "experts", "config.num_local_experts=4", "top 2 of 4, 2 times per forward pass"),
         ("t5", "positions", "config.relative_attention_num_buckets=32", ""),
         ("t5", "encoder-decoder", "config.is_encoder_decoder=True", "decoder_input_ids"),
         ("bert", "normalisation", "LayerNorm", "post-norm"),
