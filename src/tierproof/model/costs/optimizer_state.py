@@ -21,7 +21,7 @@ class OptimizerState:
     scalars: int = 0
 
 
-# Written down, for asking costs more than it tells: the first step of any optimizer of torch imports
+# Written down instead of measured: the first step of any torch optimizer imports
 # torch._dynamo, seconds in a fresh process. A test compares these with real optimizers.
 OPTIMIZERS: dict[str, OptimizerState] = {
     "adamw": OptimizerState(copies=2, scalars=1),  # both moments, and the step

@@ -1,4 +1,4 @@
-"""The user's record of code that was accepted with --trust, by its SHA-256."""
+"""Record the code that the user has accepted with `--trust`, by its SHA-256."""
 
 from __future__ import annotations
 

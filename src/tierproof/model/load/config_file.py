@@ -29,7 +29,9 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise TargetError(f"there is no file {path}", hint="Check the spelling and the folder.") from error
+        raise TargetError(
+            f"there is no file {path}", hint="Check the spelling and the current folder."
+        ) from error
     except UnicodeDecodeError as error:
         raise TargetError(f"{path} is not UTF-8", hint="Save it as UTF-8.") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A config that a model may read by attribute or by item."""
+"""A config object whose values a model can read by attribute or by item."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ConfigObject(dict[str, Any]):
-    """A dict whose keys are attributes too; nested tables likewise.
+    """A dict whose keys are also attributes, at every level.
 
     Model code in the wild writes `config.n_layer`, `config["n_layer"]`, `config.get(...)`, `**config` and
     `getattr(config, "bias", True)`: each works.

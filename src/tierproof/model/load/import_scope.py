@@ -1,4 +1,4 @@
-"""Import the user's files as Python would run them, and leave the import system as it was."""
+"""Import the user's files as Python would run them, and restore the import system afterwards."""
 
 from __future__ import annotations
 

@@ -68,7 +68,9 @@ def compile_file(path: Path) -> CodeType:
     try:
         source = path.read_bytes()
     except FileNotFoundError as error:
-        raise TargetError(f"there is no file {path}", hint="Check the spelling and the folder.") from error
+        raise TargetError(
+            f"there is no file {path}", hint="Check the spelling and the current folder."
+        ) from error
     except OSError as error:
         raise TargetError(
             f"cannot read {path}: {error.strerror or error}",

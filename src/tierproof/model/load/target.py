@@ -1,4 +1,4 @@
-"""What a TARGET string names: parsed without touching files, network or torch."""
+"""Parse a TARGET string into what it names, without touching files, the network or torch."""
 
 from __future__ import annotations
 

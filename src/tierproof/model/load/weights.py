@@ -111,8 +111,8 @@ def refuse_misfit(
     """Raise an error that says how a checkpoint and a module differ, if they do.
 
     Args:
-        missing: names in the module alone.
-        unexpected: names in the checkpoint alone.
+        missing: names that only the module has.
+        unexpected: names that only the checkpoint has.
         mismatched: name, shape in the checkpoint, shape in the module.
         shown: the checkpoint, for messages.
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 def trace_quietly() -> Iterator[None]:
     """Inside the `with`, suppress prints, warnings and logs; empty the caches of compiled code before and after.
 
-    Exceptions pass through. (On failure the exporter prints the whole graph.)
+    Exceptions pass through. Without this, the exporter prints the whole graph when it fails.
     """
     import torch._dynamo
 
