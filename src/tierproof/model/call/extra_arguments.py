@@ -24,7 +24,7 @@ _HIDE_NAMES = ("key_padding_mask", "src_key_padding_mask", "padding_mask", "pad_
 def add_optional_arguments(
     probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
 ) -> tuple[InputPlan, OutputPlan]:
-    """Add targets and a padding mask where the model takes them and they show more of it."""
+    """Add targets and a padding mask if the model takes them and they are useful for the checks."""
     plan, outputs = _add_targets(probe, signature, plan, outputs)
     if not is_transformers_model(probe.model):
         plan = _add_padding_mask(probe, signature, plan, outputs)

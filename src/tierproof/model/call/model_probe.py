@@ -1,4 +1,4 @@
-"""A model that is being worked out: where it lies, what was declared of it, and how random draws are seeded."""
+"""What every measurement of a new model needs: the model, its spec, its device and the seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tierproof.model.call.spec import ModelSpec
 
 @dataclass(frozen=True)
 class ModelProbe:
-    """What every question to a model needs, until its `Subject` is made.
+    """A model with its spec, device and seed, while tierproof works out how to call it.
 
     Attributes:
-        model: in evaluation mode while it is asked.
+        model: in evaluation mode while it is measured.
         spec: what the user declared.
-        device: where its inputs are made.
+        device: of its inputs.
         seed: of every random draw.
     """
 

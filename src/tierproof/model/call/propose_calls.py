@@ -1,4 +1,4 @@
-"""The ways in which a model may be called, the likeliest first."""
+"""Propose the ways in which a model may be called, the most likely first."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tierproof.model.call.transformers_inputs import is_transformers_model, prop
 def propose_calls(
     probe: ModelProbe, signature: ForwardSignature, inputs: Any, max_length: int | None
 ) -> list[InputPlan]:
-    """Plans with their default sizes set, in the order in which they are worth a try.
+    """List input plans with their default sizes, in the order in which to try them.
 
     Args:
-        inputs: what the user gave; nothing else is proposed then.
+        inputs: the user's sample inputs, which are then the only proposal; None to work inputs out.
         max_length: the longest input that the model declares.
     """
     plans = [

@@ -1,4 +1,4 @@
-"""Which output of a model is its answer, read off its outputs at two sizes."""
+"""Find which output of a model is its answer, from its outputs at two sizes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tierproof.model.call.outputs import OutputPlan
 
 
 def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
-    """Run the model at two sizes and read off which output is the answer and what its axes mean.
+    """Run the model at two sizes, and work out which output is the answer and what its axes mean.
 
     Raises:
-        ForwardError: no size gives a floating-point tensor.
+        ForwardError: when it returns no floating-point tensor.
     """
     batch, length = plan.default_batch, plan.default_length
     other_length = length - 3 if length > 4 else length + 1

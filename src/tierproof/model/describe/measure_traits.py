@@ -1,4 +1,4 @@
-"""Work out what a model is: declared evidence beside measured evidence."""
+"""Work out the traits of a model, from what it declares and from what is measured."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _collect_evidence(
             TraitEvidence("maximum length", f"{inputs.max_length}: {inputs.max_length_source}", "")
         )
     evidence += [
-        TraitEvidence(f"vocabulary of {argument.name}", "", f"{argument.high} rows are looked up")
+        TraitEvidence(f"vocabulary of {argument.name}", "", f"looked up in a table of {argument.high} rows")
         for argument in inputs.arguments
         if argument.role == "tokens" and argument.high > 2
     ]
@@ -184,7 +184,7 @@ def _describe_influence(influence: InfluenceMap) -> str:
     if not influence:
         return ""
     if not any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j):
-        return "positions do not mix"
+        return "no output position depends on another position"
     later = [(i, j) for i, row in enumerate(influence) for j, moved in enumerate(row) if moved and j > i]
     if not later:
         return "causal: no output moves with a later input"

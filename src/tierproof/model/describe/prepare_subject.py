@@ -1,4 +1,4 @@
-"""From a module to a subject: find a call that works, read off what it shows, measure the traits."""
+"""Make a subject of a module: find a call that works, work out inputs and outputs, measure the traits."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def prepare_subject(
 ) -> Subject:
     """Work out how to call `model` and what it is.
 
-    Training flags are put back; everything else that a forward pass may change is the caller's to preserve.
+    Training flags are restored; the caller must preserve everything else that a forward pass may change.
 
     Args:
         target: how the user named the model; its class name by default.
         inputs: sample inputs (see `plan_given_inputs`); worked out when None.
-        device: where the model lies; read off its parameters when None.
+        device: of the model; that of its first parameter when None.
 
     Raises:
-        TargetError: the module is empty or has no parameter.
-        ForwardError: the forward pass raised on every input tried, or ran and then raised on the like.
+        TargetError: when `model` is not an nn.Module or has no parameters.
+        ForwardError: when the forward pass raised on every input tried, or ran once and then raised.
     """
     spec = spec or ModelSpec()
     refuse_empty(model)

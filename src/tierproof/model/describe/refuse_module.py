@@ -1,4 +1,4 @@
-"""Refuse what cannot be checked as a model before anything of it runs."""
+"""Refuse objects that cannot be checked as a model, before any of their code runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tierproof.errors import TargetError
 
 
 def refuse_empty(model: object) -> None:
-    """Refuse what is no module, and a module without parameters.
+    """Refuse an object that is not an nn.Module, and a module without parameters.
 
     Raises:
-        TargetError: saying which of the two it is.
+        TargetError: when it is one of the two.
     """
     if not isinstance(model, nn.Module):
         raise TargetError(
@@ -36,10 +36,10 @@ def _advise(model: object) -> str:
 
 
 def refuse_cycle(model: nn.Module) -> None:
-    """Refuse a module that is registered somewhere below itself: PyTorch's own eval() never ends on it.
+    """Refuse a module that is registered below itself, on which PyTorch's own eval() recurses without end.
 
     Raises:
-        TargetError: naming the two ends of the cycle.
+        TargetError: naming both paths of the module.
     """
     paths: dict[int, str] = {id(model): ""}
     finished: set[int] = set()

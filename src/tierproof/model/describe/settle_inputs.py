@@ -1,4 +1,4 @@
-"""Settle a plan that works: the range of token ids, the batch axis, and whether the length is free."""
+"""Complete an input plan that works: the range of token ids, the batch axis, and whether the length can vary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tierproof.model.observe.working_call import WorkingCall
 
 
 def settle_inputs(probe: ModelProbe, found: WorkingCall) -> InputPlan:
-    """Read off the working call, and off a few more, what the plan could not know beforehand."""
+    """Complete the plan of a working call with what that call, and a few more, showed."""
     plan = _read_vocabulary(found.plan, found.lookups, probe.spec)
     length, source = find_max_length(probe.model, probe.spec, found.lookups.position_rows)
     if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
@@ -45,7 +45,7 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
 
 
 def _orient(probe: ModelProbe, plan: InputPlan, found: WorkingCall) -> InputPlan:
-    """Put the batch on axis 1 where the model is (length, batch)."""
+    """Put the batch on axis 1 if the model takes (length, batch)."""
     primary = plan.primary_argument
     if primary.shape[:2] != (BATCH, LENGTH) or primary.sample is not None:
         return plan
@@ -78,7 +78,7 @@ def _swap_axes(plan: InputPlan) -> InputPlan:
 
 
 def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
-    """A float model that runs at one length only has that length in its shape, and the report says so."""
+    """If a model of floats runs at only one length, make that length fixed, and note it for the report."""
     if not plan.has_length or plan.primary_argument.role == "tokens":
         return plan
     length = plan.default_length

@@ -1,4 +1,4 @@
-"""The subject of the checks: a model with how it is called and what it is."""
+"""The subject of the checks: a model, how to call it, and its traits."""
 
 from __future__ import annotations
 

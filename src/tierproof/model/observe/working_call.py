@@ -1,4 +1,4 @@
-"""Find a call that the model accepts, and keep what that one forward pass showed."""
+"""Find a call that the model accepts, and record what its forward pass returned and looked up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
 from tierproof.model.observe.execution_trace import ExecutionTrace
 
 _MOST_ATTEMPTS_SHOWN = 6
-_READS_VALUES = "The forward pass reads values, and parameters on meta have none: check the model on the CPU."
+_READS_VALUES = "Check the model on the CPU: its forward pass reads values, and parameters on meta have none."
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class WorkingCall:
 
 
 def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> WorkingCall:
-    """Try the proposals in order; the first that returns a floating-point tensor counts.
+    """Try the proposals in order, and return the first call that returns a floating-point tensor.
 
     Raises:
-        ForwardError: all of them raised; the message tells what was tried and how far it got.
+        ForwardError: when none does; the message lists what was tried, and the layers that ran.
     """
     model = probe.model
     attempts: dict[str, str] = {}
@@ -71,7 +71,7 @@ def _explain_failure(name: str, attempts: dict[str, str], deepest: ExecutionTrac
         hint=_READS_VALUES
         if any("meta tensors" in error for error in attempts.values())
         else (
-            "If the inputs are wrong, give them: inputs=… in Python, --inputs FILE.py:NAME on the command line, "
-            "or declare the model with ModelSpec (vocab_size, max_length, image_size, features, …)."
+            "If these inputs are wrong, pass your own (`inputs=…` in Python, `--inputs FILE.py:NAME` on the command "
+            "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …)."
         ),
     )
