@@ -1,4 +1,4 @@
-"""The files of an interpreter's distributions with their hashes, before and after: did a run change any?
+"""Hash the installed files of an interpreter, before and after a run, to see whether the run changed any.
 
 It is also run as a script by the interpreter that is asked, which may have no tierproof: only the standard
 library is used.

@@ -49,7 +49,7 @@ def write_notebooks(folder: Path) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
     written = []
     for recipe in read_recipes():
         path = folder / f"{recipe.name}.ipynb"
@@ -59,12 +59,12 @@ def write_notebooks(folder: Path) -> tuple[Path, ...]:
 
 
 def find_outdated(folder: Path) -> tuple[str, ...]:
-    """Name the notebooks in `folder` that are absent, or differ from what their recipes build."""
+    """Name the notebooks in `folder` that are missing or differ from their recipes."""
     outdated = []
     for recipe in read_recipes():
         path = folder / f"{recipe.name}.ipynb"
         if not path.is_file():
-            outdated.append(f"{path} is absent")
+            outdated.append(f"{path} is missing")
         elif path.read_text(encoding="utf-8") != format_notebook(recipe):
             outdated.append(f"{path} differs from its recipe")
     return tuple(outdated)

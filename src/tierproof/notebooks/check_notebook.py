@@ -40,8 +40,8 @@ def check_notebook(
         on_step: told what is being done.
 
     Raises:
-        UsageError: it is no notebook.
-        ProcessError: no kernel of `python` starts, or a cell does not end.
+        UsageError: it is not a notebook.
+        ProcessError: the kernel does not start, or a cell does not finish.
     """
     expected = build_notebook(read_recipe(name)) if name in NAMES else None
     if path is not None:
@@ -67,10 +67,10 @@ def check_notebook(
 
 
 def read_notebook(path: Path) -> tuple[Any, tuple[str, ...]]:
-    """Read a notebook file, and what nbformat has to say against it.
+    """Read a notebook file, and list the problems that nbformat finds in it.
 
     Raises:
-        UsageError: it cannot be read, or is no notebook.
+        UsageError: it cannot be read, or is not a notebook.
     """
     nbformat = require("nbformat", feature="to check notebooks")
     problems: list[str] = []
@@ -84,20 +84,20 @@ def read_notebook(path: Path) -> tuple[Any, tuple[str, ...]]:
     except nbformat.ValidationError as error:
         problems.append(str(error).partition("\n")[0])
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, nbformat.reader.NotJSONError) as error:
-        raise UsageError(f"{path} is no notebook: {str(error).partition(chr(10))[0]}") from error
+        raise UsageError(f"{path} is not a notebook: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(notebook.get("cells"), list):
-        raise UsageError(f"{path} is no notebook: it has no list of cells")
+        raise UsageError(f"{path} is not a notebook: it has no list of cells")
     return notebook, tuple(problems)
 
 
 def _read_base(python: str, on_step: Callable[[str], None]) -> BaseFiles:
-    on_step("hashing what is installed")
+    on_step("hashing the installed files")
     try:
         return read_base_files(python)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ProcessError(f"{python} cannot be asked what is installed: {error}") from error
+        raise ProcessError(f"cannot list what is installed in {python}: {error}") from error
 
 
 def _read_report(path: Path) -> Mapping[str, Any] | None:

@@ -70,7 +70,7 @@ class CheckedNotebook:
             if verified.problem:
                 lines.append(f"      {verified.problem}")
         if self.added:
-            lines.append(f"  added beside what was installed: {', '.join(self.added)}")
+            lines.append(f"  packages added by the run: {', '.join(self.added)}")
         return "\n".join(lines)
 
 

@@ -47,7 +47,7 @@ def _verify_recipe(evidence: Evidence) -> str:
         for cell in evidence.notebook.get("cells", ())
         if cell != cells.get(cell.get("id"))
     ]
-    return f"it differs from its recipe in: {', '.join(differing) or 'cells that are gone, or metadata'}"
+    return f"it differs from its recipe in: {', '.join(differing) or 'missing cells or metadata'}"
 
 
 def _verify_format(evidence: Evidence) -> str:
@@ -63,14 +63,14 @@ def _verify_stripped(evidence: Evidence) -> str:
         for cell in evidence.notebook.get("cells", ())
         if cell.get("outputs") or cell.get("execution_count") is not None
     ]
-    return f"these cells carry outputs or counts: {', '.join(kept)}" if kept else ""
+    return f"these cells contain outputs or execution counts: {', '.join(kept)}" if kept else ""
 
 
 def _verify_colab(evidence: Evidence) -> str:
     if colab_address(evidence.name) not in evidence.first_text:
-        return "the first cell's badge does not open this notebook"
+        return "the badge in the first cell does not open this notebook"
     if evidence.notebook.get("metadata", {}).get("colab", {}).get("name") != f"{evidence.name}.ipynb":
-        return "the metadata names another file to Colab"
+        return "the Colab metadata names another file"
     problems = [
         field.problem for code in evidence.code.values() for field in find_fields(code) if field.problem
     ]
@@ -85,7 +85,7 @@ def _verify_version(evidence: Evidence) -> str:
         for name in _INSTALLING_CELLS
         if name in evidence.code and f"tierproof=={__version__}" not in evidence.code[name]
     ]
-    return f"another version is installed by: {', '.join(wrong)}" if wrong else ""
+    return f"another version is installed by these cells: {', '.join(wrong)}" if wrong else ""
 
 
 def _verify_installs(evidence: Evidence) -> str:
@@ -102,9 +102,9 @@ def _verify_python(evidence: Evidence) -> str:
         try:
             ast.parse(code)
         except SyntaxError as error:
-            return f"{name} is no Python: {error.msg}"
+            return f"cell {name} is not valid Python: {error.msg}"
         if _ASKING.search(code):
-            return f"{name} asks for input"
+            return f"cell {name} asks for input"
     return ""
 
 
@@ -113,7 +113,7 @@ def _verify_run(evidence: Evidence) -> str:
     if failed:
         return "; ".join(failed)
     ran = [cell.id for cell in evidence.cells]
-    return "" if ran == list(evidence.code) else f"it ended after {ran[-1] if ran else 'nothing'}"
+    return "" if ran == list(evidence.code) else f"it stopped after {f'cell {ran[-1]}' if ran else 'no cell'}"
 
 
 def _verify_screenful(evidence: Evidence) -> str:
@@ -127,7 +127,7 @@ def _verify_screenful(evidence: Evidence) -> str:
 
 def _verify_base(evidence: Evidence) -> str:
     if not evidence.before.hashes:
-        return "the base's files were not read"
+        return "the installed files were not hashed"
     changes = evidence.before.find_changes(evidence.after)
     return f"{len(changes)} changes, the first: {changes[0]}" if changes else ""
 
@@ -141,28 +141,26 @@ def _verify_verdict(evidence: Evidence) -> str:
         return ""
     said = _VERDICT.search(evidence.cells[-1].text) if evidence.cells else None
     if said is None:
-        return "the last cell gives no verdict"
+        return "the last cell prints no verdict"
     found = "not judged" if evidence.report is None else _WORDS[str(evidence.report["verdict"])]
-    return "" if said[1] == found else f"the last cell says {said[1]}, and the report {found}"
+    return "" if said[1] == found else f"the last cell says {said[1]}, but the report says {found}"
 
 
 CHECKLIST: tuple[ChecklistItem, ...] = (
-    ChecklistItem("recipe", "It is what its recipe builds; nobody has edited it by hand.", _verify_recipe),
-    ChecklistItem("format", "It is a valid notebook of format 4.5.", _verify_format),
-    ChecklistItem("stripped", "It carries no outputs and no execution counts.", _verify_stripped),
+    ChecklistItem("recipe", "It matches its recipe and was not edited by hand.", _verify_recipe),
+    ChecklistItem("format", "It is a valid notebook in format 4.5.", _verify_format),
+    ChecklistItem("stripped", "It contains no outputs and no execution counts.", _verify_stripped),
     ChecklistItem(
         "colab", "Its badge opens this file on Colab, and Colab can read its forms.", _verify_colab
     ),
-    ChecklistItem("version", "It names and installs the version that is released.", _verify_version),
+    ChecklistItem("version", "It names and installs the released version.", _verify_version),
     ChecklistItem(
-        "installs", "Only the install and recovery cells run pip, for tierproof alone.", _verify_installs
+        "installs", "Only the install and recovery cells run pip, and only for tierproof.", _verify_installs
     ),
-    ChecklistItem("python", "Every code cell is plain Python, and none asks for input.", _verify_python),
+    ChecklistItem("python", "Every code cell is plain Python and asks for no input.", _verify_python),
     ChecklistItem("run", "It runs from top to bottom in a fresh kernel without an error.", _verify_run),
     ChecklistItem("screenful", "No cell prints more than a screenful.", _verify_screenful),
-    ChecklistItem(
-        "base", "What was installed before the run is the same, file by file, after it.", _verify_base
-    ),
-    ChecklistItem("time", "It takes no longer than three minutes.", _verify_time),
-    ChecklistItem("verdict", "The last cell's verdict is that of the report.", _verify_verdict),
+    ChecklistItem("base", "The run changes no file that was installed before it.", _verify_base),
+    ChecklistItem("time", "It runs in at most three minutes.", _verify_time),
+    ChecklistItem("verdict", "The last cell prints the verdict of the report.", _verify_verdict),
 )

@@ -55,7 +55,8 @@ def fill_form(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     known = {field.name for cell in cells for field in find_fields(cell["source"])}
     if unknown := [name for name in values if name not in known]:
         raise UsageError(
-            f"no cell has a field {unknown[0]!r}", hint=f"There are {', '.join(sorted(known)) or 'none'}."
+            f"no cell has a field {unknown[0]!r}",
+            hint=f"Use one of: {', '.join(sorted(known)) or '(no fields)'}.",
         )
     for cell in cells:
         cell["source"] = set_fields(cell["source"], values)
@@ -64,14 +65,14 @@ def fill_form(notebook: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 def _read(line: str) -> FormField:
     found = _FIELD.match(line)
     if found is None:
-        return FormField(line.partition("=")[0].strip(), None, problem=f"{line!r} is no form field")
+        return FormField(line.partition("=")[0].strip(), None, problem=f"{line!r} is not a valid form field")
     try:
         value = ast.literal_eval(found["value"])
         kind = json.loads(_KEY.sub(r'\1"\2"\3', found["kind"]))
     except ValueError as error:
         return FormField(found["name"], None, problem=f"{line!r} cannot be read: {error}")
     if isinstance(kind, list):
-        problem = "" if value in kind else f"{value!r} is none of the choices of {found['name']}"
+        problem = "" if value in kind else f"{value!r} is not one of the choices of {found['name']}"
         return FormField(found["name"], value, tuple(map(str, kind)), problem)
     known = kind.get("type") in _TYPES
     return FormField(

@@ -27,7 +27,7 @@ class NotebookKernel:
         """Run one cell, and keep what a reader sees.
 
         Raises:
-            ProcessError: it does not end in time, or the kernel dies.
+            ProcessError: it does not finish in time, or the kernel dies.
         """
         seen = _Outputs()
         began = time.perf_counter()
@@ -36,7 +36,7 @@ class NotebookKernel:
                 code, timeout=_CELL_LIMIT_S, output_hook=seen.take, allow_stdin=False
             )
         except (TimeoutError, RuntimeError) as error:
-            raise ProcessError(f"cell {identifier!r} did not end: {error}") from error
+            raise ProcessError(f"cell {identifier!r} did not finish: {error}") from error
         content = reply["content"]
         failed = content["status"] == "error"
         return CellRun(
@@ -80,7 +80,7 @@ def start_kernel(python: str, folder: Path, variables: Mapping[str, str]) -> Ite
             client.wait_for_ready(timeout=_START_LIMIT_S)
         except RuntimeError as error:
             raise ProcessError(
-                f"no kernel of {python} starts: {error}", hint="It needs ipykernel."
+                f"cannot start a kernel of {python}: {error}", hint="Install ipykernel there."
             ) from error
         yield NotebookKernel(manager, client)
     finally:

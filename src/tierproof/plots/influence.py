@@ -53,9 +53,9 @@ def draw_influence(measured: PositionInfluence) -> Figure | None:
             borderaxespad=0.3,
         )
     seen = (
-        f"{later} pairs where an output moves with a later input"
+        f"{later} pairs where an output depends on a later input"
         if later
-        else "no output moves with a later input"
+        else "no output depends on a later input"
     )
     figure.set_label(
         f"Influence of {width} inputs on {length} outputs: {seen}. The dashed line is the diagonal."

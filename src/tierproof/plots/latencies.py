@@ -32,7 +32,7 @@ def draw_latencies(measured: Latencies) -> Figure | None:
         )
     if share is not None:
         _draw_share(panels[-1], share)
-        captions.append(f"{share:.1%} of the measured peak of this machine.")
+        captions.append(f"The model reaches {share:.1%} of this machine's measured peak.")
     figure.set_label(" ".join(captions))
     return figure
 

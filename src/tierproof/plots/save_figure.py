@@ -23,7 +23,9 @@ def save_figure(figure: Figure, path: Path) -> None:
         OutputError: for another suffix, or a folder that cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"-o {path}: a figure is written as {', '.join(SUFFIXES)}")
+        raise OutputError(
+            f"cannot write a figure to {path}: the file must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        )
     written = io.BytesIO()
     with chart_style():
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None

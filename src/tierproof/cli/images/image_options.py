@@ -1,4 +1,4 @@
-"""The options of commands that take an IMAGE, for what a bare freeze file does not tell."""
+"""The options of commands that take an IMAGE, for facts that a freeze file does not contain."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 def take_image_facts(command: _Command) -> _Command:
     """Add --python, --hardware and --platform to a command."""
     options = (
-        click.option("--python", default="", metavar="3.12", help="Python of a freeze file."),
+        click.option("--python", default="", metavar="3.12", help="Python version of a freeze file."),
         click.option(
             "--hardware",
             type=click.Choice(("cpu", "gpu", "tpu")),
             default="cpu",
             show_default=True,
-            help="Of a freeze file, or where the image's name does not tell.",
+            help="Hardware of a freeze file, or of an image named without it.",
         ),
         click.option(
             "--platform",
             default="",
             metavar="linux-x86_64",
-            help="Platform of a freeze file; that is the default.",
+            help="Platform of a freeze file; linux-x86_64 by default.",
         ),
     )
     for option in reversed(options):

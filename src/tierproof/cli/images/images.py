@@ -13,19 +13,19 @@ from tierproof.cli.images.images_timeline import timeline
 from tierproof.cli.images.images_watch import watch
 
 
-@click.group(short_help="Hosted images: what is installed there.")
+@click.group(short_help="List, fetch and compare what hosted images contain.")
 def images() -> None:
-    """Keep lists of what hosted images hold, look at them, and compare them.
+    """Store the package lists of hosted images, show them and compare them.
 
     \b
     IMAGE is one of
       colab:2026.07        a pinned runtime; colab:2026.07-gpu and -tpu on other hardware
       colab:2026-08        the last list of a month; colab:latest is the newest
-      NAME                 what `tierproof images add` was told
-      ./freeze.txt         what `pip freeze` printed somewhere
+      NAME                 a name that you gave to `tierproof images add`
+      ./freeze.txt         a file with the output of `pip freeze`
       here                 this interpreter
 
-    The lists lie in $TIERPROOF_IMAGES, or in your data folder. `tierproof images sync` fetches Colab's.
+    Lists are stored in $TIERPROOF_IMAGES, else in your data folder. Run `tierproof images sync` to fetch Colab's.
     """
 
 

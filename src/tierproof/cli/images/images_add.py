@@ -12,9 +12,9 @@ from tierproof.cli.terminal.echo_result import echo_result
 
 @click.command(short_help="Add a freeze list as an image.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="By which the image is found afterwards.")
+@click.option("--name", required=True, help="Name of the new image.")
 @take_image_facts
-@click.option("--replace", is_flag=True, help="Put it in the place of an image of this name and hardware.")
+@click.option("--replace", is_flag=True, help="Replace the image of this name and hardware.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was added as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def add(
@@ -28,12 +28,11 @@ def add(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Copy FILE, which `pip freeze` printed somewhere, into the folder of images.
+    """Store FILE, the output of `pip freeze`, as an image. FILE may be `here`: the packages of this interpreter.
 
-    Every line that names no package is shown with the reason, on stderr. `here` as FILE stands for what is installed in
-    this interpreter.
+    Skipped lines are printed to stderr, each with the reason.
 
-    Exit codes: 0 = added, 2 = the list or the name cannot be used; nothing was changed then.
+    Exit codes: 0 = added, 2 = the list or the name is not valid and nothing was changed.
     """
     from tierproof.images.store.add_image import add_image
 

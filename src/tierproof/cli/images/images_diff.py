@@ -27,11 +27,11 @@ def diff(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Show what differs between images A and B: packages that moved, came or went, and the Python.
+    """Show what differs between images A and B: changed, added and removed packages, and the Python version.
 
-    A change is major where the first part of the version differs, or the second of 0.x. `native` marks packages
-    with compiled code, `pure` those without; no mark: not known. The names of their wheels tell. Most lists hold
-    few of these: --native asks the package index for the others, once for each release.
+    A change is major if the first part of the version differs, or the second part of 0.x. `native` marks packages
+    with compiled code, `pure` those without; no mark means unknown. This is read from the names of their wheels.
+    Most lists contain few wheels: --native asks the package index about the others, once for each release.
     """
     from tierproof.images.store.resolve_image import open_image
     from tierproof.images.tell.compare_images import compare_images
@@ -45,5 +45,5 @@ def diff(
         result = compare_images(first, second, ask_index=native)
     echo_document(result.to_dict(), result.to_text(), as_json=as_json)
     if not as_json and not native and any(item.native is None for item in result.changed):
-        click.echo("--native asks the package index which of them have native code.", err=True)
+        click.echo("Pass --native to ask the package index which of them have native code.", err=True)
     return 0

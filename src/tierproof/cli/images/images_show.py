@@ -16,7 +16,7 @@ from tierproof.cli.terminal.echo_result import echo_result
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def show(*, image: str, python: str, hardware: str, platform: str, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Show what an image is: its Python, system and date, what stands out in it, and which lines were skipped."""
+    """Show an image: its Python, system and date, its notable packages, and skipped lines of its list."""
     from tierproof.images.store.resolve_image import open_image
     from tierproof.images.tell.image_summary import ImageSummary
 

@@ -20,14 +20,14 @@ from tierproof.cli.terminal.interruption import Interrupted
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def sync(*, source: str, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Fetch what the source has and the folder of images lacks. Every list is verified before it is stored.
+    """Fetch the image lists that are not stored yet. Every list is verified before it is stored.
 
-    From the public repository come the pinned runtimes (colab:2026.07) and, for each month, the last list
-    (colab:2026-08), on each hardware. Without git only the latest lists and the pinned ones can be had.
+    The public repository has the pinned runtimes (colab:2026.07) and the last list of each month (colab:2026-08),
+    for each hardware. Without git, only the pinned and the latest lists can be fetched.
 
-    An interruption keeps what was fetched; run it again to go on.
+    If interrupted, run it again: lists that are stored already are not fetched twice.
 
-    Exit codes: 0 = all that is offered is stored, 1 = something was refused and is named, 2 = no source.
+    Exit codes: 0 = every offered list is stored, 1 = some lists were refused, 2 = the source cannot be used.
     """
     from tierproof.cli.terminal.show_progress import LineDisplay, open_display
     from tierproof.images.store.open_source import open_source
@@ -43,7 +43,9 @@ def sync(*, source: str, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - m
 
             report = sync_images(open_source(source), on_progress=show)
     except (Interrupted, KeyboardInterrupt):
-        click.echo("What was fetched is kept: run `tierproof images sync` again to go on.", err=True)
+        click.echo(
+            "The lists fetched so far are kept. Run `tierproof images sync` again to continue.", err=True
+        )
         raise
     echo_result(report, as_json=as_json)
     return report.exit_code

@@ -7,13 +7,17 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Show how requirements fared over all images, with a figure.")
+@click.command(short_help="Show on which images requirements install, over time.")
 @click.argument("requirements", metavar="REQ…", nargs=-1, required=True)
 @click.option("--hardware", type=click.Choice(("cpu", "gpu", "tpu")), default="cpu", show_default=True)
-@click.option("--exclude-newer", metavar="DATE", default="", help="Answer as of that day.")
-@click.option("--offline", is_flag=True, help="Give kept answers of any age; ask nobody.")
+@click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
+@click.option("--offline", is_flag=True, help="Use stored answers only, however old.")
 @click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="A figure: .svg, .png or .pdf."
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Draw a figure: .svg, .png or .pdf.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -27,10 +31,10 @@ def timeline(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Show how each REQ fared over all stored images of a hardware, the oldest first.
+    """Show the verdict of each REQ on every stored image of one hardware, the oldest first.
 
-    Where it was satisfied, additive or shadowed, and with which version; where it conflicted, and through
-    which bound. Each REQ is asked by itself, of the index as it is today or on --exclude-newer.
+    A verdict names the version that would be used, or the bound that conflicts. Each REQ is judged by itself,
+    against the package index as of today or of --exclude-newer.
 
     Exit codes: 0 = done, 2 = something could not be judged.
     """

@@ -7,20 +7,22 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="For a schedule: tell what newly breaks on new images, and why.")
+@click.command(short_help="Report what newly breaks on new images; for a schedule.")
 @click.argument("words", metavar="CONFIG.toml|TARGET…", nargs=-1, required=True)
-@click.option("--image", "images", metavar="IMAGE", multiple=True, help="For targets; the newest by default.")
+@click.option(
+    "--image", "images", metavar="IMAGE", multiple=True, help="Image for TARGETs; the newest by default."
+)
 @click.option(
     "--report",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("tierproof-watch"),
     show_default=True,
-    help="Where the dated reports lie; the last one is compared with.",
+    help="Folder of the dated reports; the last one is compared with.",
 )
-@click.option("--from", "source", metavar="DIR_OR_URL", default="", help="Where images are synced from.")
-@click.option("--no-sync", is_flag=True, help="Take the images that are stored.")
-@click.option("--exclude-newer", metavar="DATE", default="", help="Answer as of that day.")
+@click.option("--from", "source", metavar="DIR_OR_URL", default="", help="Sync images from here.")
+@click.option("--no-sync", is_flag=True, help="Use the stored images.")
+@click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def watch(
@@ -34,7 +36,7 @@ def watch(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Sync the images, judge what you subscribe to, and tell what has changed since the last report.
+    """Sync the images, judge your subscriptions, and report what has changed since the last report.
 
     \b
     CONFIG.toml holds subscriptions:
@@ -43,7 +45,7 @@ def watch(
         targets = ["demo.ipynb", "requirements.txt", "captum"]
         images = ["colab:latest", "colab:latest-gpu", "colab:2026.07"]
 
-    A report of the day is written to DIR as JSON and Markdown.
+    The report of the day is written to DIR as JSON and Markdown.
 
     Exit codes: 0 = nothing newly breaks, 1 = something does, 2 = something could not be judged.
     """

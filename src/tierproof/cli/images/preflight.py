@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command(short_help="Tell whether a notebook or requirements still install on hosted images.")
+@click.command(short_help="Check that a notebook or requirements install on hosted images.")
 @click.argument("targets", metavar="TARGET…", nargs=-1, required=True)
 @click.option(
     "--image",
@@ -13,17 +13,18 @@ import click
     metavar="IMAGE",
     multiple=True,
     required=True,
-    help="May be repeated; `all`: every stored one.",
+    help="Image to judge on, or `all` stored ones. Repeatable.",
 )
-@click.option("--python", metavar="3.X", default="", help="The Python of a freeze file given as IMAGE.")
+@click.option("--python", metavar="3.X", default="", help="Python version of a freeze file given as IMAGE.")
+@click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
 @click.option(
-    "--exclude-newer", metavar="DATE", default="", help="Answer as of that day: later releases do not count."
+    "--allow-build",
+    metavar="PKG",
+    multiple=True,
+    help="Build this package from source, which runs its code. Repeatable.",
 )
-@click.option(
-    "--allow-build", metavar="PKG", multiple=True, help="Let this package be built; that runs its code."
-)
-@click.option("--offline", is_flag=True, help="Give kept answers of any age; ask nobody.")
-@click.option("--refresh", is_flag=True, help="Ask again whatever was kept.")
+@click.option("--offline", is_flag=True, help="Use stored answers only, however old.")
+@click.option("--refresh", is_flag=True, help="Ignore stored answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def preflight(
@@ -38,16 +39,16 @@ def preflight(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Tell whether TARGET still installs on IMAGE. Nothing is installed and no notebook is run.
+    """Check whether TARGET installs on IMAGE. Nothing is installed and no notebook is run.
 
     \b
     TARGET  requirements (captum 'optuna>=4'), a notebook (.ipynb), a requirements file (.txt, .in),
             or a lock (pylock.toml)
     IMAGE   colab:2026.07, colab:2026.07-gpu, a name from `tierproof images list`, a freeze file, here, all
 
-    The verdicts are those of `tierproof plan`. Beside them stands what plain pip would replace.
+    The verdicts are those of `tierproof plan`. The output also lists what plain pip would replace.
 
-    Exit codes: 0 = all of it installs safely everywhere, 1 = not all, 2 = something could not be judged.
+    Exit codes: 0 = everything installs safely, 1 = something does not, 2 = something could not be judged.
     """
     from tierproof.api.images.preflight import judge_on_images
     from tierproof.cli.terminal.echo_result import echo_document

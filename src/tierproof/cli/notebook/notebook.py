@@ -8,9 +8,9 @@ from tierproof.cli.notebook.notebook_build import build
 from tierproof.cli.notebook.notebook_check import check
 
 
-@click.group(short_help="Build tierproof's notebooks, and check that they are ready.")
+@click.group(short_help="Build and check tierproof's own notebooks.")
 def notebook() -> None:
-    """Write the notebooks from their recipes, and run them in a real kernel.
+    """Build tierproof's notebooks from their recipes, and check them in a real kernel.
 
     Both need the extra `tierproof[notebooks]`.
     """

@@ -17,15 +17,17 @@ from tierproof.cli.terminal.echo_result import echo_document
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("notebooks"),
     show_default="./notebooks",
-    help="Where the .ipynb files lie.",
+    help="Folder of the .ipynb files.",
 )
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; tell whether they are up to date.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; check that the files are up to date."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def build(folder: Path, *, only_check: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
     """Write validate.ipynb, quickstart.ipynb and rescue.ipynb, without outputs.
 
-    Exit codes: 0 = written, or up to date; 1 = --check found one that differs; 2 = could not be done.
+    Exit codes: 0 = written, or up to date; 1 = --check found an outdated file; 2 = it failed.
     """
     from tierproof.notebooks.build_notebook import find_outdated, write_notebooks
 

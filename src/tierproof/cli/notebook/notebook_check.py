@@ -13,17 +13,17 @@ from tierproof.cli.terminal.show_steps import open_steps
 from tierproof.errors import UsageError
 
 
-@click.command(short_help="Run a notebook in a real kernel, and verify the deployment checklist.")
+@click.command(short_help="Run a notebook and verify the deployment checklist.")
 @click.argument("notebook", required=False, metavar="[NOTEBOOK]")
 @click.option(
     "--python",
     metavar="FILE",
     default=sys.executable,
     show_default="this one",
-    help="The interpreter whose kernel runs it.",
+    help="Interpreter that runs the notebook.",
 )
 @click.option(
-    "--set", "fields", metavar="NAME=VALUE", multiple=True, help="A value for a form field. Repeatable."
+    "--set", "fields", metavar="NAME=VALUE", multiple=True, help="Value of a form field. Repeatable."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -37,9 +37,9 @@ def check(
 ) -> int:
     """Run NOTEBOOK from top to bottom and verify each item of the deployment checklist.
 
-    NOTEBOOK is an .ipynb file, or validate, quickstart or rescue; without it all three are built and checked.
+    NOTEBOOK is an .ipynb file, or validate, quickstart or rescue; by default all three are built and checked.
 
-    Exit codes: 0 = ready, 1 = an item does not hold, 2 = it could not be run.
+    Exit codes: 0 = ready, 1 = an item of the checklist fails, 2 = the notebook could not be run.
     """
     from tierproof.notebooks.check_notebook import check_notebook
     from tierproof.notebooks.checked_notebook import NotebookCheck
@@ -66,5 +66,5 @@ def check(
 def _read_field(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--set {text} is not NAME=VALUE")
+        raise UsageError(f"--set {text} is not NAME=VALUE", hint="Write, for example, `--set source=path`.")
     return name.strip(), {"true": True, "false": False}.get(value.lower(), value)

@@ -57,7 +57,7 @@ def find_requires(
     cache: RequiresCache,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> DeclaredRequires:
-    """Give the Requires-Dist lines of each release that the index has; those it has not are left out.
+    """Return the Requires-Dist lines of each release that the index has; others are left out.
 
     Args:
         releases: normalised names, with versions without a local part.
@@ -73,7 +73,7 @@ def find_requires(
     missing = [each for each in dict.fromkeys(releases) if each not in known and not cache.is_absent(*each)]
     if not missing:
         return DeclaredRequires(known)
-    on_step(f"asking the index for {len(missing)} packages of the image")
+    on_step(f"asking the package index about {len(missing)} packages of the image")
     located = locate_releases(missing, target, settings)
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     try:
@@ -84,7 +84,9 @@ def find_requires(
                     continue
                 found[item.name, item.version] = declared
                 if len(found) % _TOLD_EVERY == 0:
-                    on_step(f"reading what the image's packages need: {len(found)} of {len(missing)}")
+                    on_step(
+                        f"reading the requirements of the image's packages: {len(found)} of {len(missing)}"
+                    )
     finally:
         cache.add(found)
     unread = [
@@ -137,8 +139,8 @@ def locate_releases(
         )
         if answer.status != 0:
             raise PlanError(
-                "what the image's packages need could not be asked of the package index",
-                hint=f"{answer.words}\nCheck the network, the proxy and the index that pip or uv is configured with.",
+                "cannot read the requirements of the image's packages from the package index",
+                hint=f"{answer.words}\nCheck the network, the proxy, and the index URL in the settings of pip or uv.",
             )
         lock = read_lock((folder / "pylock.toml").read_text(encoding="utf-8"), folder)
         return lock.packages

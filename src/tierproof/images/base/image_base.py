@@ -35,8 +35,8 @@ class ImageBase:
 
     Attributes:
         base: for a plan.
-        undeclared: names of packages whose requirements nobody tells: they count as having none.
-        unversioned: names of packages whose version the list does not tell.
+        undeclared: names of packages whose requirements are unknown; they count as having none.
+        unversioned: names of packages whose version the list does not give.
         stood_in: `name version`, where the index has that version without its local part alone.
         skipped: lines of the list that name no package, with the reason.
         unread: names of those among `undeclared` that the index has and that could not be read this time.
@@ -71,14 +71,15 @@ def make_image_base(
         on_step: told how far the reading of the index is, on the first sight of an image.
 
     Raises:
-        UsageError: the list cannot be read or names no package, or nobody tells its Python.
+        UsageError: the list cannot be read or names no package, or its Python is unknown.
         PlanError: the index cannot be asked what the packages declare.
     """
     file = _read_list(image)
     python = image.python or find_python(file)
     if not python:
         raise UsageError(
-            f"nobody tells which Python {image.label} has", hint="Give it, for instance --python 3.12"
+            f"cannot tell which Python version {image.label} uses",
+            hint="Pass it, for example `--python 3.12`.",
         )
     target = Target(python, image.platform, executable)
     declared = find_requires(
@@ -89,28 +90,8 @@ def make_image_base(
         on_step,
     )
     requires = declared.by_release
-    versions = {item.name: item.version or UNKNOWN_VERSION for item in file.packages}
-    markers = describe_markers(python, image.platform)
-    installed = tuple(_make_distribution(item, requires, versions, markers) for item in file.packages)
-    names = list_loaded() if loaded is None else frozenset(loaded)
-    base = Base(
-        name=image.label,
-        executable=executable,
-        python=python,
-        markers=markers,
-        paths=(),
-        installed=installed,
-        loaded=Loaded(
-            names & {item.name for item in installed},
-            f"On {image.label}, loaded is what its kernel holds and what the usual imports load.",
-        ),
-        platform=image.platform,
-        # Colab's kernel runs as root outside any virtual environment: the user's site is enabled, and its
-        # path files come before dist-packages.
-        user_site=True,
-    )
     return ImageBase(
-        base,
+        _make_base(image, python, file, requires, loaded, executable),
         undeclared=tuple(sorted(item.name for item in file.packages if _find(item, requires) is None)),
         unversioned=tuple(sorted(item.name for item in file.packages if not item.version)),
         stood_in=tuple(
@@ -120,6 +101,37 @@ def make_image_base(
         ),
         skipped=tuple(f"line {each.line}: {each.reason}: {each.text}" for each in file.skipped),
         unread=tuple(sorted(name for name, _ in declared.unread)),
+    )
+
+
+def _make_base(
+    image: Image,
+    python: str,
+    file: FreezeFile,
+    requires: Mapping[tuple[str, str], tuple[str, ...]],
+    loaded: Collection[str] | None,
+    executable: str,
+) -> Base:
+    """Make the base of an image once it is known what its packages require."""
+    versions = {item.name: item.version or UNKNOWN_VERSION for item in file.packages}
+    markers = describe_markers(python, image.platform)
+    installed = tuple(_make_distribution(item, requires, versions, markers) for item in file.packages)
+    names = list_loaded() if loaded is None else frozenset(loaded)
+    return Base(
+        name=image.label,
+        executable=executable,
+        python=python,
+        markers=markers,
+        paths=(),
+        installed=installed,
+        loaded=Loaded(
+            names & {item.name for item in installed},
+            f"On {image.label}, packages that its kernel or the usual imports load count as loaded.",
+        ),
+        platform=image.platform,
+        # Colab's kernel runs as root outside any virtual environment: the user's site is enabled, and its
+        # path files come before dist-packages.
+        user_site=True,
     )
 
 

@@ -112,5 +112,5 @@ def mark_stale(answer: ImageAnswer, reason: str) -> ImageAnswer:
     """Say in the plan's explanation how old the answer is, and why it was not asked for again."""
     if answer.plan is None:
         return answer
-    said = f"{answer.plan.explanation} (Answer of {answer.answered_at}: {reason}.)".strip()
+    said = f"{answer.plan.explanation} (Stored answer of {answer.answered_at}: {reason}.)".strip()
     return replace(answer, plan=replace(answer.plan, explanation=said))

@@ -66,12 +66,12 @@ class ImageAnswer:
     """What became of one install on one image.
 
     Attributes:
-        plan: tierproof's; None where none could be made.
+        plan: tierproof's plan, or None.
         pip: what the command as written would do.
         problem: why there is no plan.
         brought: what the plan brings.
-        answered_at: when the index was asked, ISO 8601 in UTC; empty where nobody had to be asked.
-        kept: it was kept from an earlier time.
+        answered_at: when the index was asked, ISO 8601 in UTC; empty if it did not have to be asked.
+        kept: the answer was stored earlier.
     """
 
     plan: Plan | None

@@ -37,8 +37,8 @@ class QuestionOptions:
 
     Attributes:
         exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
-        offline: give kept answers of any age and ask nobody.
-        refresh: ask again whatever was kept.
+        offline: use stored answers of any age, and do not contact the index.
+        refresh: ignore stored answers.
         allow_build: names that may be built from source.
         limit_s: seconds that one resolution may take.
         environment: where index settings are read.
@@ -113,7 +113,7 @@ def judge_install(
     options: QuestionOptions,
     earlier: tuple[BroughtPackage, ...] = (),
 ) -> ImageAnswer:
-    """Answer from what was kept while that may be done, else from the index.
+    """Return the stored answer if it is fresh, else ask the index.
 
     Args:
         command: as read.
@@ -122,7 +122,7 @@ def judge_install(
         earlier: what the installs before it have brought.
 
     Raises:
-        PlanError: the index cannot be asked, and no answer was kept.
+        PlanError: the index cannot be asked, and no answer is stored.
         UsageError: a requirement cannot be read.
     """
     question = _Question(command, image, earlier, options)
@@ -132,11 +132,11 @@ def judge_install(
         if is_fresh(kept, now, on_pypi=question.on_pypi, exclude_newer=options.exclude_newer):
             return kept
         if options.offline:
-            return mark_stale(kept, "nobody was asked")
+            return mark_stale(kept, "the index was not asked")
     if options.offline:
         raise PlanError(
-            f"no answer is kept for {hide_credentials(command.text)!r} on {image.label}",
-            hint="Ask once without --offline: the answer is then kept.",
+            f"no answer is stored for {hide_credentials(command.text)!r} on {image.label}",
+            hint="Run it once without --offline to store the answer.",
         )
     try:
         answer = replace(_ask(question), answered_at=now.isoformat(timespec="seconds"))
@@ -145,7 +145,7 @@ def judge_install(
     except PlanError as error:
         if kept is None:
             raise
-        return mark_stale(kept, f"it could not be asked for again, {error.message}")
+        return mark_stale(kept, f"asking again failed: {error.message}")
     if question.key and not image.made.unread:
         options.cache.put(question.key, answer)
     return answer
@@ -185,11 +185,13 @@ def _ask(question: _Question) -> ImageAnswer:
 def _find_problem(command: PipCommand) -> str:
     """Say why there is nothing to plan."""
     if command.program is Program.CONDA:
-        return "conda changes the whole environment; what it would do is not worked out"
+        return "conda changes the whole environment; tierproof does not predict what it would do"
     if command.action is Action.UNINSTALL:
-        return "an uninstall: a generation hides nothing of the image, and needs none of this"
+        return (
+            "an uninstall needs no plan: a generation only adds packages and never removes those of the image"
+        )
     if command.action is Action.SYNC:
-        return "uv makes a project's environment match its lock; what that would do is not worked out"
+        return "uv makes the environment match a lock file; tierproof does not predict what that would change"
     return ""
 
 

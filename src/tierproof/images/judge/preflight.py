@@ -1,4 +1,4 @@
-"""Preflight: does what a person named still install on these images? Targets and images in, verdicts out."""
+"""Preflight: whether targets still install on images. Targets and images in, verdicts out."""
 
 from __future__ import annotations
 
@@ -87,8 +87,10 @@ def _note(image: HostedBase) -> tuple[str, ...]:
     made, notes = image.made, []
     if made.unread:
         notes.append(
-            f"what these need could not be read this time, and counts as nothing: {', '.join(made.unread)}"
+            f"the requirements of these packages could not be read and count as none: {', '.join(made.unread)}"
         )
     if made.skipped:
-        notes.append(f"{len(made.skipped)} lines of the list name no package: {made.skipped[0]}")
+        notes.append(
+            f"{len(made.skipped)} lines of the image's list were skipped; the first: {made.skipped[0]}"
+        )
     return tuple(notes)

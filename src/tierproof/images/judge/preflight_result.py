@@ -70,9 +70,9 @@ class TargetVerdict:
 
     @property
     def exit_code(self) -> int:
-        """0 = all of it is safe as it stands, 1 = not all, 2 = something could not be judged.
+        """0 = all installs are safe, 1 = at least one is not, 2 = something could not be judged.
 
-        Where an install is found wanting, what could not be read beside it changes nothing.
+        1 takes precedence over lines that could not be read.
         """
         if any(each.failed for each in self.installs):
             return 2
@@ -104,7 +104,7 @@ class TargetVerdict:
         """Give it as lines of text."""
         lines = [f"{self.target.name} on {self.image}: {self.verdict}"]
         if not self.installs:
-            lines.append("  nothing is installed")
+            lines.append("  no install command found")
         for each in self.installs:
             lines += _describe_install(each, alone=len(self.installs) == 1)
         lines += [

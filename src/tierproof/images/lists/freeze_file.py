@@ -1,4 +1,4 @@
-"""A pip-freeze list with its dirt: URLs, paths, repositories, local versions, comments, duplicates."""
+"""Parse the output of `pip freeze`, including URLs, paths, repositories, local versions, comments, duplicates."""
 
 from __future__ import annotations
 
@@ -49,16 +49,24 @@ class FrozenPackage:
 
 @dataclass(frozen=True, slots=True)
 class SkippedLine:
-    """A line that names no package that could be kept, and why; its text without credentials."""
+    """A line that gave no package.
+
+    Attributes:
+        line: its number, from 1.
+        text: of the line, without credentials.
+        reason: why it was skipped.
+        repeated: an earlier line lists the same package.
+    """
 
     line: int
     text: str
     reason: str
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FreezeFile:
-    """What a freeze list says; nothing of it is left out without a reason."""
+    """The packages of a freeze list, and the lines that were skipped, each with the reason."""
 
     packages: tuple[FrozenPackage, ...]
     skipped: tuple[SkippedLine, ...] = ()
@@ -72,7 +80,7 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
         source: what it is called in an error.
 
     Raises:
-        UsageError: no line of it names a package; an HTML page saved as a list, for instance.
+        UsageError: no line names a package, for instance because a web page was saved as the list.
     """
     found: dict[str, FrozenPackage] = {}
     skipped: list[SkippedLine] = []
@@ -93,21 +101,23 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
         elif package.name in found:
             first = found[package.name]
             skipped.append(
-                SkippedLine(number, _shorten(line), f"line {first.line} names {package.name} already")
+                SkippedLine(
+                    number, _shorten(line), f"{package.name} is already on line {first.line}", repeated=True
+                )
             )
         else:
             found[package.name] = package
     if not found:
         raise UsageError(
-            f"{source} names no package",
-            hint="It must be what `pip freeze` prints: one name==version a line."
-            + (f" Its first line reads: {skipped[0].text[:80]}" if skipped else ""),
+            f"{source} lists no package",
+            hint="Give the output of `pip freeze`: one `name==version` per line."
+            + (f" The first line is: {skipped[0].text[:80]}" if skipped else ""),
         )
     return FreezeFile(tuple(found.values()), tuple(skipped))
 
 
 def find_python(file: FreezeFile) -> str:
-    """Give the Python that the list's wheels were made for, `3.10` for one; empty where none tells."""
+    """Return the Python version that the list's wheels were built for, such as `3.10`; empty if no wheel names it."""
     for package in file.packages:
         # The ABI tag decides: cp39-abi3 is for Python 3.9 and every later one.
         match = re.search(r"-cp(\d)(\d+)-cp\1\2", _file_name(package.url)) if package.url else None
@@ -128,28 +138,28 @@ def _parse_line(line: str, number: int, noted: tuple[str, str] | None) -> Frozen
     if match:
         return _parse_editable(match[1].strip(), number, noted)
     if line.startswith("-"):
-        return "an option, not a package"
+        return "this is a pip option, not a package"
     if re.match(r"[\w.+-]+://|git\+|[./~]", line):
         return _parse_url(line, number)
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
-        return "this names no package with a version"
+        return "this is not a valid requirement"
     name = canonicalize_name(requirement.name)
     if requirement.url is not None:
         version = _read_version(requirement.url)
         return FrozenPackage(name, version, requirement.url, _is_folder(requirement.url), number)
     bounds = list(requirement.specifier)
     if len(bounds) != 1 or bounds[0].operator not in ("==", "===") or bounds[0].version.endswith(".*"):
-        return "no exact version"
+        return "it is not pinned to an exact version"
     pinned = _normalise(bounds[0].version)
-    return FrozenPackage(name, pinned, line=number) if pinned else "the version cannot be understood"
+    return FrozenPackage(name, pinned, line=number) if pinned else "the version is not valid (PEP 440)"
 
 
 def _parse_editable(target: str, number: int, noted: tuple[str, str] | None) -> FrozenPackage | str:
     egg = _EGG.search(_fragment(target))
     if egg is None and noted is None:
-        return "an editable project without a name"
+        return "this editable install does not name its package"
     name = egg[1] if egg else noted[0] if noted else ""
     version = ""
     if noted and canonicalize_name(noted[0]) == canonicalize_name(name):
@@ -161,7 +171,7 @@ def _parse_url(line: str, number: int) -> FrozenPackage | str:
     egg = _EGG.search(_fragment(line))
     name = _read_name(line) or (egg[1] if egg else "")
     if not name:
-        return "a URL or a path without a name"
+        return "this URL or path does not name its package"
     return FrozenPackage(canonicalize_name(name), _read_version(line), line, _is_folder(line), number)
 
 

@@ -19,9 +19,9 @@ _NO_FILE = Path()
 
 
 def capture_here() -> ImageContents:
-    """Capture what is installed here; what tierproof has added to this environment counts as installed.
+    """Capture what is installed here, including what tierproof has added to this environment.
 
-    No file is written. Packages carry their version, whatever they came from.
+    No file is written. Each package is listed with its version, even if it came from a URL or a folder.
     """
     packages: list[FrozenPackage] = []
     skipped: list[SkippedLine] = []
@@ -30,7 +30,7 @@ def capture_here() -> ImageContents:
             packages.append(FrozenPackage(item.name, str(Version(item.version)), line=number))
         except InvalidVersion:
             text = f"{item.name}==={item.version}"
-            skipped.append(SkippedLine(number, text, "the version cannot be understood"))
+            skipped.append(SkippedLine(number, text, "the version is not valid (PEP 440)"))
     versions = {item.name: item.version for item in packages}
     image = Image(
         HERE,

@@ -30,7 +30,7 @@ def read_contents(image: Image) -> ImageContents:
     """Read the list of an image, and compare it with what the index promises.
 
     Raises:
-        UsageError: it cannot be read, is no freeze list, or not the one that the index names.
+        UsageError: it cannot be read, is not a freeze list, or does not match the index.
     """
     verified = verify_list(
         read_list_file(image.path), source=str(image.path), promised=image.packages, sha256=image.sha256
@@ -42,17 +42,19 @@ def read_list_file(path: Path) -> bytes:
     """Read the bytes of a freeze list, and no more than one byte over the limit.
 
     Raises:
-        UsageError: there is none, it is a folder, or it may not be read.
+        UsageError: it does not exist, is a folder, or cannot be read.
     """
     try:
         if path.is_dir():
-            raise UsageError(f"{path} is a folder", hint="Name the freeze list itself.")
+            raise UsageError(
+                f"{path} is a folder, not a freeze list", hint="Give the path of the list itself."
+            )
         with path.open("rb") as stream:
             return stream.read(LARGEST_LIST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
             f"cannot read {path}: {reason or error}",
-            hint="Name a freeze list that you may read; for a stored image, `tierproof images sync` "
-            "or `images add` puts its list back.",
+            hint="Check the path and its permissions. Restore the list of a stored image with "
+            "`tierproof images sync` or `tierproof images add`.",
         ) from error

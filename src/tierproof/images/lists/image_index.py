@@ -29,14 +29,14 @@ class Image:
         name: such as `colab:2026.01`.
         hardware: `cpu`, `gpu` or `tpu`.
         path: of its freeze list.
-        python: full version, such as `3.12.12`; empty where the index does not tell.
+        python: full version, such as `3.12.12`; empty if the index does not say.
         os: as the image names it, such as `Ubuntu 22.04.5 LTS`.
         date: ISO, or empty.
         commit: of the repository that published the list, or empty.
         pinned: users of the service can choose this image for as long as it is offered.
-        packages: how many the index promises; 0 where it does not tell.
+        packages: how many the index announces; 0 if it does not say.
         numpy: version there, or empty; torch and transformers likewise.
-        sha256: of the list, in hexadecimal, line ends read as newlines; empty where the index does not tell.
+        sha256: of the list, in hexadecimal, line ends read as newlines; empty if the index does not say.
         given_platform: as uv names it, where it was told; empty: worked out from `os`.
         added: by hand, so no sync replaces it.
     """
@@ -76,7 +76,7 @@ def read_index(folder: Path) -> tuple[Image, ...]:
     """Read `folder`/index.json.
 
     Raises:
-        UsageError: there is none, or it is none.
+        UsageError: there is no index, or it is not valid.
     """
     path = folder / INDEX_NAME
     try:
@@ -88,17 +88,17 @@ def read_index(folder: Path) -> tuple[Image, ...]:
 
 
 def parse_index(content: bytes, *, source: str) -> list[object]:
-    """Give the entries of an index, unread.
+    """Return the entries of an index as parsed JSON.
 
     Raises:
-        UsageError: it is no JSON list; `source` is what the message calls it.
+        UsageError: it is not a JSON list; `source` is what the message calls it.
     """
     try:
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{source} is no JSON: {error}") from error
+        raise UsageError(f"{source} is not valid JSON: {error}") from error
     if not isinstance(document, list):
-        raise UsageError(f"{source} is no index of images: a list is expected")
+        raise UsageError(f"{source} is not an index of images: it must be a JSON list")
     return document
 
 
@@ -117,16 +117,20 @@ def read_entry(entry: object, number: int, folder: Path) -> Image:
     """Read entry `number` (from 1) of the index in `folder`.
 
     Raises:
-        UsageError: it lacks what it needs, or names a file outside of the folder.
+        UsageError: a required field is missing, or the file lies outside the folder.
     """
     fields = entry if isinstance(entry, dict) else {}
     values = {key: fields.get(key) for key in ("image", "hardware", "file")}
     if any(not isinstance(value, str) or not value for value in values.values()):
-        missing = ", ".join(key for key, value in values.items() if not isinstance(value, str) or not value)
-        raise UsageError(f"entry {number} of {folder / INDEX_NAME} lacks: {missing}")
+        missing = ", no ".join(
+            key for key, value in values.items() if not isinstance(value, str) or not value
+        )
+        raise UsageError(f"entry {number} of {folder / INDEX_NAME} has no {missing}")
     path = folder / str(values["file"])
     if "\0" in str(path) or path.resolve().parent != folder.resolve():
-        raise UsageError(f"entry {number} of {folder / INDEX_NAME} names a file elsewhere: {values['file']}")
+        raise UsageError(
+            f"entry {number} of {folder / INDEX_NAME} names a file outside its folder: {values['file']}"
+        )
     packages = fields.get("packages")
     texts = {key: str(fields.get(key) or "") for key in _TEXT_FIELDS}
     return Image(

@@ -1,4 +1,4 @@
-"""What an image may be called, and on which hardware it may be."""
+"""Which names and which hardware an image may have."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _MISREAD = (*(f"-{each}" for each in HARDWARE), ":latest", ".txt")
 
 
 def check_image_name(name: str) -> None:
-    """Refuse a name that could not be given on a command line, or that would be read as something else.
+    """Refuse a name that cannot be given on a command line, or that has another meaning there.
 
     Raises:
-        UsageError: it is such a name.
+        UsageError: the name is not valid.
     """
     if not _NAME.match(name):
         raise UsageError(
-            f"{name!r} cannot be the name of an image",
-            hint="It starts with a letter or digit; then letters, digits and . _ : + - may follow.",
+            f"{name!r} is not a valid image name",
+            hint="Use at most 100 letters, digits and . _ : + -, and start with a letter or a digit.",
         )
     if name == HERE or name.endswith(_MISREAD):
         raise UsageError(
-            f"{name!r} cannot be the name of an image: it would be read as something else",
-            hint="`here` is this interpreter, `-gpu` at the end names the hardware (give --hardware gpu), "
-            "`:latest` is the newest image, and `.txt` a file.",
+            f"{name!r} is not a valid image name: it has another meaning",
+            hint="Choose another name: `here` means this interpreter, `:latest` the newest image, `.txt` a file, "
+            "and the ending -cpu, -gpu or -tpu the hardware (pass --hardware instead).",
         )
 
 
 def check_hardware(hardware: str) -> None:
-    """Refuse hardware that no image is for.
+    """Refuse unknown hardware.
 
     Raises:
-        UsageError: it is none of cpu, gpu and tpu.
+        UsageError: it is not cpu, gpu or tpu.
     """
     if hardware not in HARDWARE:
-        raise UsageError(f"the hardware {hardware!r} is not known", hint=f"Known are {', '.join(HARDWARE)}")
+        raise UsageError(f"unknown hardware {hardware!r}", hint=f"Use one of: {', '.join(HARDWARE)}.")

@@ -14,10 +14,10 @@ _GLIBC = "manylinux_2_28"
 
 
 def parse_platform(text: str) -> str:
-    """Give a platform as uv names it; `linux-x86_64` stands for a glibc of 2.28. Empty stays empty.
+    """Return a platform as uv names it; `linux-x86_64` means glibc 2.28. Empty stays empty.
 
     Raises:
-        UsageError: it is none that is known here.
+        UsageError: the platform is unknown.
     """
     if not text:
         return ""
@@ -28,8 +28,7 @@ def parse_platform(text: str) -> str:
         describe_machine(text)
     except UsageError as error:
         raise UsageError(
-            f"the platform {text!r} is not known",
-            hint="Known are linux-x86_64 and linux-aarch64, "
-            "or with the version of its glibc: x86_64-manylinux_2_35",
+            f"unknown platform {text!r}",
+            hint="Use linux-x86_64 or linux-aarch64, or name the glibc version: x86_64-manylinux_2_35.",
         ) from error
     return text

@@ -1,4 +1,4 @@
-"""Which Python an image has: as it was given, as its list tells, and whether the two agree."""
+"""Which Python an image has: as the user says, or as the wheels in its list say; the two must agree."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _VERSION = re.compile(r"3\.\d{1,2}(\.\d{1,3})?\Z")
 
 
 def choose_python(given: str, file: FreezeFile, source: str) -> str:
-    """Give the Python that was given, else the one that the list's wheels tell, else nothing.
+    """Return the Python version that was given, else the one named by the list's wheels, else an empty text.
 
     Args:
-        given: such as `3.12` or `3.12.12`; empty where nothing was given.
+        given: such as `3.12` or `3.12.12`; empty if none was given.
         file: the list.
         source: what the list is called in an error.
 
     Raises:
-        UsageError: what was given is no version of Python 3, or another one than the list's wheels are for.
+        UsageError: it is not a Python 3 version, or the list's wheels are for another one.
     """
     if given and not _VERSION.match(given):
-        raise UsageError(f"{given!r} is no version of Python 3", hint="Give it as 3.12 or 3.12.12")
+        raise UsageError(f"{given!r} is not a Python 3 version", hint="Write it as 3.12 or 3.12.12.")
     told = find_python(file)
     if given and told and given.split(".")[:2] != told.split("."):
         raise UsageError(
-            f"{source} holds wheels for Python {told}, and {given} was given",
-            hint=f"Give --python {told}, or leave it out.",
+            f"{source} contains wheels for Python {told}, but {given} was given",
+            hint=f"Pass `--python {told}`, or leave the option out.",
         )
     return given or told

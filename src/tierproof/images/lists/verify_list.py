@@ -1,4 +1,4 @@
-"""Whether what came as a freeze list is one, and whole: pages, binary files and cut ends are refused."""
+"""Check that a file is a complete freeze list: web pages, binary files and truncated lists are refused."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import hashlib
 from dataclasses import dataclass
 
 from tierproof.errors import UsageError
-from tierproof.images.lists.freeze_file import FreezeFile, SkippedLine, parse_freeze
+from tierproof.images.lists.freeze_file import FreezeFile, parse_freeze
 
 LARGEST_LIST_BYTES = 5_000_000  # a list of 700 packages has 15 kB
 _PAGE = ("<!doctype", "<html", "<head", "<?xml")
-_REPEATED = "already"  # how the reason for a repeated package ends
-_NO_LINE_END = "the last line has no line end, which pip always writes: is the list complete?"
+_NO_LINE_END = (
+    "the last line does not end with a newline, which pip always writes; the list may be incomplete"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class VerifiedList:
     Attributes:
         text: of it, decoded.
         file: what it says.
-        notes: what is odd about it, and yet no reason to refuse it.
+        notes: oddities that are no reason to refuse it.
     """
 
     text: str
@@ -41,19 +42,19 @@ def digest_list(content: bytes) -> str:
 
 
 def verify_list(content: bytes, *, source: str, promised: int = 0, sha256: str = "") -> VerifiedList:
-    """Read a freeze list, or say what is wrong with it.
+    """Read a freeze list and check that it is complete.
 
     Args:
         content: of the file.
         source: what it is called in an error.
-        promised: how many packages its index says that it has; 0 where nobody says.
-        sha256: its digest according to its index; empty where nobody says.
+        promised: how many packages its index announces; 0 if unknown.
+        sha256: its digest according to its index; empty if unknown.
 
     Raises:
         UsageError: it is empty, too large, binary, a web page, another kind of file, damaged or cut off.
     """
     if not content.strip():
-        raise UsageError(f"{source} is empty", hint="It must be what `pip freeze` prints.")
+        raise UsageError(f"{source} is empty", hint="Give the output of `pip freeze`.")
     if len(content) > LARGEST_LIST_BYTES:
         raise UsageError(
             f"{source} is too large for a freeze list: over {LARGEST_LIST_BYTES // 1_000_000} MB"
@@ -62,7 +63,7 @@ def verify_list(content: bytes, *, source: str, promised: int = 0, sha256: str =
     if text.lstrip().lower().startswith(_PAGE):
         raise UsageError(
             f"{source} is a web page, not a freeze list",
-            hint="It may be an error or login page that was saved in place of the list; fetch the list again.",
+            hint="An error or login page was probably saved instead of the list. Download the list again.",
         )
     file = parse_freeze(text, source=source)
     _refuse_other_kinds(file, source)
@@ -70,8 +71,8 @@ def verify_list(content: bytes, *, source: str, promised: int = 0, sha256: str =
     _refuse_cut_lists(file, source, promised, last_line=len(text.splitlines()) if cut else 0)
     if sha256 and sha256.lower() not in (digest_list(content), digest_list(text.encode())):
         raise UsageError(
-            f"{source} is not the list that its index names: the digest differs",
-            hint="It was changed or damaged. `tierproof images sync` fetches it again.",
+            f"{source} does not match its index: the SHA-256 digest differs",
+            hint="The list was changed or damaged. Run `tierproof images sync` to fetch it again.",
         )
     return VerifiedList(text, file, (_NO_LINE_END,) if cut else ())
 
@@ -82,7 +83,7 @@ def _decode(content: bytes, source: str) -> str:
     try:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _no_text(source, f"byte {error.start} cannot be read") from error
+        raise _no_text(source, f"byte {error.start} cannot be decoded") from error
     if "\0" in text:
         raise _no_text(source, f"character {text.index(chr(0))} is a zero byte")
     return text
@@ -90,34 +91,30 @@ def _decode(content: bytes, source: str) -> str:
 
 def _no_text(source: str, reason: str) -> UsageError:
     return UsageError(
-        f"{source} is no text: {reason}",
-        hint="A freeze list is plain text, one name==version a line, as `pip freeze` prints it.",
+        f"{source} is not a text file: {reason}",
+        hint="Give the output of `pip freeze`: plain text with one `name==version` per line.",
     )
 
 
-def _is_repeated(line: SkippedLine) -> bool:
-    return line.reason.endswith(_REPEATED)
-
-
 def _refuse_other_kinds(file: FreezeFile, source: str) -> None:
-    unread = [line for line in file.skipped if not _is_repeated(line)]
+    unread = [line for line in file.skipped if not line.repeated]
     if len(unread) > len(file.packages):
         first = unread[0]
         raise UsageError(
-            f"{source} is no freeze list: {len(unread)} of its lines name no package with a version, "
-            f"{len(file.packages)} do",
-            hint=f"Line {first.line}, for one: {first.reason}: {first.text[:80]}\n"
-            "A freeze list is what `pip freeze` prints.",
+            f"{source} is not a freeze list: {len(unread)} of its lines do not name a package with a version, "
+            f"only {len(file.packages)} do",
+            hint=f"The first such line is line {first.line}: {first.reason}: {first.text[:80]}\n"
+            "Give the output of `pip freeze`.",
         )
 
 
 def _refuse_cut_lists(file: FreezeFile, source: str, promised: int, last_line: int) -> None:
-    hint = "The list is incomplete; fetch or make it again."
+    hint = "The list is incomplete. Download or create it again."
     for line in file.skipped:
-        if line.line == last_line and not _is_repeated(line):
-            raise UsageError(f"{source} is cut off in line {last_line}: {line.text[:80]}", hint=hint)
+        if line.line == last_line and not line.repeated:
+            raise UsageError(f"{source} is cut off on line {last_line}: {line.text[:80]}", hint=hint)
     found = len(file.packages) + len(file.skipped)
     if found < promised:
         raise UsageError(
-            f"{source} is cut off: {found} packages where its index promises {promised}", hint=hint
+            f"{source} is cut off: it lists {found} packages, but its index announces {promised}", hint=hint
         )

@@ -25,7 +25,7 @@ def read_notebook(path: Path) -> tuple[CodeCell, ...]:
     """Read the code cells of `path`.
 
     Raises:
-        UsageError: it cannot be read, or is no notebook of format 4; the message says what it is instead.
+        UsageError: it cannot be read, or is not a notebook in format 4.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -33,12 +33,12 @@ def read_notebook(path: Path) -> tuple[CodeCell, ...]:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{path} is no notebook: it is no UTF-8 text", hint="Is it the file that you mean?"
+            f"{path} is not a notebook: it is not UTF-8 text", hint="Give the path of an .ipynb file."
         ) from error
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no notebook: {_describe(text, error)}", hint=_advise(text)) from error
+        raise UsageError(f"{path} is not a notebook: {_describe(text, error)}", hint=_advise(text)) from error
     return _read_cells(document, path)
 
 
@@ -46,18 +46,19 @@ def _read_cells(document: Any, path: Path) -> tuple[CodeCell, ...]:
     major = document.get("nbformat") if isinstance(document, dict) else None
     if not isinstance(major, int):
         raise UsageError(
-            f"{path} is JSON, but no notebook: it has no nbformat", hint="Is it the file that you mean?"
+            f"{path} is JSON but not a notebook: it has no `nbformat`",
+            hint="Give the path of an .ipynb file.",
         )
     if major < _FORMAT:
-        raise UsageError(f"{path} is a notebook of the old format {major}", hint=_RESAVE)
+        raise UsageError(f"{path} is in the old notebook format {major}", hint=_RESAVE)
     if major > _FORMAT:
         raise UsageError(
-            f"{path} is a notebook of format {major}, which is not known here",
-            hint="Is there a newer tierproof? Or save it as format 4.",
+            f"{path} is in notebook format {major}, which this version of tierproof cannot read",
+            hint="Update tierproof, or save the notebook in format 4.",
         )
     cells = document.get("cells")
     if not isinstance(cells, list):
-        raise UsageError(f"{path} is a notebook without a list of cells", hint=_RESAVE)
+        raise UsageError(f"the notebook {path} has no list of cells", hint=_RESAVE)
     return tuple(
         CodeCell(number, source)
         for number, cell in enumerate(cells, 1)
@@ -81,10 +82,10 @@ def _describe(text: str, error: Exception) -> str:
         return "it is an HTML or XML page"
     if isinstance(error, json.JSONDecodeError):
         return f"line {error.lineno}, column {error.colno}: {error.msg}"
-    return "it is no JSON"
+    return "it is not JSON"
 
 
 def _advise(text: str) -> str:
     if text.lstrip()[:1] == "<":
-        return "Download the raw file: the address of a notebook's page leads to the page."
-    return "Was it cut off while it was saved or downloaded?"
+        return "Download the raw .ipynb file; this is the web page that shows it."
+    return "Save or download it again; the file may be incomplete."

@@ -50,26 +50,27 @@ class _Found:
         text = _shorten(" ".join(call.words))
         if any(_UNKNOWN in word for word in call.words):
             shown = text.replace(_UNKNOWN, "…")
-            self.unread.append(UnreadInstall(shown, "what it installs is told only when it runs", cell, line))
+            self.unread.append(
+                UnreadInstall(shown, "what it installs is only known when it runs", cell, line)
+            )
             return
         if any(prefix.rpartition("/")[2] == "xargs" for prefix in call.prefixes):
             self.unread.append(
-                UnreadInstall(text, "what xargs hands over is told only when it runs", cell, line)
+                UnreadInstall(text, "what xargs passes on is only known when it runs", cell, line)
             )
         for each in call.redirections:
             if each.is_attached and each.sign == "<" and _BOUND.match(each.target):
-                reason = (
-                    f"a shell reads from a file {each.target} and runs nothing where there is none: quote it"
-                )
+                reason = f"the shell reads `<{each.target}` as an input file, not as a bound: quote the requirement"
                 self.unread.append(UnreadInstall(text, reason, cell, line, is_judged=True))
                 return
             if each.is_attached and each.sign in (">", ">>") and _BOUND.match(each.target):
-                reason = f"a shell takes {each.sign}{each.target} for a file, no bound: put quotes around it"
+                shown = f"`{each.sign}{each.target}`"
+                reason = f"the shell reads {shown} as an output file, not as a bound: quote the requirement"
                 self.unread.append(UnreadInstall(text, reason, cell, line, is_judged=True))
         command = replace(command, folder=str(self.folder / command.folder), text=" ".join(call.words))
         for name in (*command.requirement_files, *command.constraint_files):
             if not (Path(command.folder) / name).is_file() and "://" not in name:
-                reason = f"{name} is not beside the notebook; is it fetched when the notebook runs?"
+                reason = f"{name} is not next to the notebook; the notebook may fetch it when it runs"
                 self.unread.append(UnreadInstall(text, reason, cell, line))
         kept = tuple(n for n in command.requirement_files if (Path(command.folder) / n).is_file())
         bounds = tuple(n for n in command.constraint_files if (Path(command.folder) / n).is_file())
@@ -109,7 +110,7 @@ def _read_python(code: CellCode, cell: CodeCell, follower: PythonFollower, found
         for each in code.shell_lines:
             _add_shell_line(each, follower.names, cell.number, False, found)
         if mentions_installer(code.python) and re.search(r"\b(subprocess|system|main)\b", code.python):
-            found.unread.append(UnreadInstall("", "the cell is no Python that can be read", cell.number))
+            found.unread.append(UnreadInstall("", "the cell is not valid Python", cell.number))
         return
     for command in follower.follow(tree):
         _add_command(command, code.shell_lines, cell.number, found)
@@ -156,7 +157,7 @@ def _add_command(command: PythonCommand, lines: Sequence[ShellLine], cell: int, 
             _add_shell_line(lines[command.shell_line], command.names, cell, command.conditional, found)
     elif command.unknown:
         if mentions_installer(command.unknown):
-            reason = "what it runs is told only when it runs"
+            reason = "what it runs is only known at run time"
             found.unread.append(UnreadInstall(_shorten(command.unknown), reason, cell, command.line))
     elif command.magic is not None:
         told = tell_magic_command(*command.magic, "python") or _tell_own_magic(*command.magic)

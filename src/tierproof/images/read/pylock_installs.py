@@ -16,22 +16,23 @@ def read_pylock(path: Path) -> FoundInstall:
     """Read `path`.
 
     Raises:
-        UsageError: it cannot be read, or is no lock.
+        UsageError: it cannot be read, or is not a lock file.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}") from error
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
     packages = document.get("packages")
     if "lock-version" not in document or not isinstance(packages, list):
         raise UsageError(
-            f"{path} is no lock file: it has no lock-version or no packages", hint="See PEP 751."
+            f"{path} is not a lock file: it has no `lock-version` or no `packages`",
+            hint="Give a pylock.toml (PEP 751), as `uv export --format pylock.toml` writes it.",
         )
     lines = tuple(_spell(entry, number, path) for number, entry in enumerate(packages, 1))
     if not lines:
-        raise UsageError(f"{path} locks no package")
+        raise UsageError(f"{path} lists no packages")
     return FoundInstall(PipCommand(Program.PIP, Action.INSTALL, lines, text=path.name), path.name)
 
 
@@ -47,4 +48,4 @@ def _spell(entry: Any, number: int, path: Path) -> str:
         return f"{name} @ {vcs.get('type', 'git')}+{vcs['url']}@{vcs.get('commit-id', '')}{marker}"
     if isinstance(entry.get("version"), str):
         return f"{name}=={entry['version']}{marker}"
-    raise UsageError(f"{path}: nobody tells the version of {name}")
+    raise UsageError(f"{path}: package {name} has no version")

@@ -52,7 +52,7 @@ def _read_file(word: str, base: Path) -> PreflightTarget:
     if not path.is_file():
         raise UsageError(
             f"{word} is a folder, not a file" if path.is_dir() else f"there is no file {word}",
-            hint="A notebook (.ipynb), a requirements file (.txt, .in) or a lock (pylock.toml) is read from a file.",
+            hint="Give the path of a notebook (.ipynb), a requirements file (.txt, .in) or a lock file (pylock.toml).",
         )
     suffix = path.suffix.lower()
     if suffix == ".ipynb":
@@ -63,7 +63,7 @@ def _read_file(word: str, base: Path) -> PreflightTarget:
     lines = RequirementLines()
     read_requirement_lines(path, lines)
     if not lines.requirements:
-        raise UsageError(f"{word} asks for nothing", hint="One requirement a line is expected.")
+        raise UsageError(f"{word} contains no requirements", hint="Write one requirement per line.")
     command = PipCommand(
         Program.PIP,
         Action.INSTALL,

@@ -28,8 +28,8 @@ class AddedImage:
 
     Attributes:
         image: as it is stored.
-        skipped: lines of the list that name no package, or one that was named before.
-        notes: what is odd about the list.
+        skipped: lines of the list that name no package, or repeat one.
+        notes: oddities of the list.
     """
 
     image: Image
@@ -84,16 +84,16 @@ def add_image(
     Args:
         path: of the list; `here` stands for what is installed in this interpreter.
         name: by which the image is found afterwards.
-        python: such as `3.12`; may be left out where the list's wheels tell it.
+        python: such as `3.12`; may be left out if the list's wheels name it.
         hardware: `cpu`, `gpu` or `tpu`.
         platform: such as `linux-x86_64`, which is the default.
-        replace: put it in the place of an image of this name and hardware.
+        replace: replace the image of this name and hardware.
         folder: the user's folder of images by default.
 
     Raises:
-        UsageError: the name or the list cannot be used, its Python is not known, or the name is taken.
+        UsageError: the name or the list is not valid, its Python is unknown, or the name is taken.
         OutputError: the folder cannot be written to.
-        EnvironmentBusyError: another process is writing there, and does not come to an end.
+        EnvironmentBusyError: another process keeps writing there.
     """
     check_image_name(name)
     check_hardware(hardware)
@@ -109,7 +109,7 @@ def add_image(
         python = choose_python(python, verified.file, str(path))
     if not python:
         raise UsageError(
-            f"nobody tells which Python {path} is for", hint="Give it, for instance: --python 3.12"
+            f"cannot tell which Python version {path} is for", hint="Pass it, for example `--python 3.12`."
         )
     today = datetime.now(UTC).date().isoformat()
     image = Image(name, hardware, Path(), python, os_name, today, given_platform=told, added=True)

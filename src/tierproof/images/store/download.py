@@ -33,10 +33,10 @@ _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def download(url: str, *, limit_bytes: int, environment: Mapping[str, str]) -> bytes | None:
-    """Give what lies at an http or https URL, or None where nothing does (404, 410).
+    """Return the content of an http or https URL, or None if there is none (404, 410).
 
     Args:
-        url: a user and password in it are used, and are never part of a message.
+        url: its user and password are used, and never shown in a message.
         limit_bytes: a longer file is refused.
         environment: its SSL_CERT_FILE, HTTP_PROXY and HTTPS_PROXY are honoured.
 
@@ -53,15 +53,15 @@ def download(url: str, *, limit_bytes: int, environment: Mapping[str, str]) -> b
             if error.code in _ABSENT:
                 return None
             if error.code < HTTPStatus.INTERNAL_SERVER_ERROR and error.code not in _PASSING:
-                raise UsageError(f"{shown} is refused: {error.code} {error.reason}") from error
+                raise UsageError(f"the server refused {shown}: {error.code} {error.reason}") from error
             reason = f"{error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", "") or error) or type(error).__name__
         if pause_s is not None:
             time.sleep(pause_s)
     raise ImageSourceError(
-        f"{shown} cannot be read: {hide_credentials(reason)}",
-        hint="Check the network, and HTTPS_PROXY and SSL_CERT_FILE where you need them.",
+        f"cannot download {shown}: {hide_credentials(reason)}",
+        hint="Check the network. Behind a proxy, set HTTPS_PROXY, and SSL_CERT_FILE to its certificates.",
     )
 
 
@@ -71,9 +71,9 @@ def _make_opener(url: str, environment: Mapping[str, str]) -> tuple[OpenerDirect
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
     except ValueError as error:
-        raise UsageError(f"{hide_credentials(url)} is no URL: {error}") from error
+        raise UsageError(f"{hide_credentials(url)} is not a valid URL: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{hide_credentials(url)} is no http or https URL")
+        raise UsageError(f"{hide_credentials(url)} is not an http or https URL")
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
     passwords = HTTPPasswordMgrWithPriorAuth()
     if parts.username:
@@ -97,8 +97,8 @@ def _make_context(certificates: str) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=certificates or None)
     except OSError as error:  # ssl.SSLError is one
         raise ImageSourceError(
-            f"the certificates in {certificates} cannot be read: {error.strerror or error}",
-            hint="Is SSL_CERT_FILE (or pip's `cert`) the file that you mean?",
+            f"cannot read the certificates in {certificates}: {error.strerror or error}",
+            hint="Set SSL_CERT_FILE (or pip's `cert`) to a readable certificate file.",
         ) from error
 
 
@@ -123,5 +123,5 @@ def _read_chunks(answer: http.client.HTTPResponse, limit_bytes: int, ends_at: fl
             break
         content += chunk
         if time.monotonic() > ends_at:
-            raise OSError(f"not read within {_LIMIT_S:.0f} seconds")
+            raise OSError(f"the download took longer than {_LIMIT_S:.0f} seconds")
     return bytes(content)

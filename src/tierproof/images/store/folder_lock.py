@@ -17,7 +17,7 @@ def lock_folder(folder: Path, *, limit_s: float, hint: str) -> Iterator[None]:
     Args:
         folder: which only its lock's holder changes.
         limit_s: how long to wait for another holder, in seconds.
-        hint: what to do where the folder cannot be written to.
+        hint: of the error if the folder cannot be written to.
 
     Raises:
         EnvironmentBusyError: another process held it all that time.
@@ -29,8 +29,8 @@ def lock_folder(folder: Path, *, limit_s: float, hint: str) -> Iterator[None]:
             held.enter_context(lock_environment(folder, limit_s=limit_s))
         except EnvironmentBusyError as error:
             raise EnvironmentBusyError(
-                f"another process is changing {folder} at the moment",
-                hint=f"Wait until it has finished, then try again. (The lock is {folder / LOCK_NAME}.)",
+                f"another process is changing {folder}",
+                hint=f"Try again when it has finished. (The lock is {folder / LOCK_NAME}.)",
             ) from error
         except OutputError as error:
             raise OutputError(error.message, hint=hint) from error

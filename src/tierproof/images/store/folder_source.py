@@ -44,7 +44,7 @@ class FolderSource:
                 continue
             if (image.name, image.hardware) in seen:
                 refused.append(
-                    (_name_entry(entry, number), "an entry before it has the same name and hardware")
+                    (_name_entry(entry, number), "an earlier entry has the same name and hardware")
                 )
                 continue
             seen.add((image.name, image.hardware))
@@ -55,7 +55,7 @@ class FolderSource:
         """Read a list."""
         content = self._read_file(offer.location)
         if content is None:
-            raise UsageError(f"there is no {offer.location} in {self.name}")
+            raise UsageError(f"{self.name} has no file {offer.location}")
         return OfferedList(content, offer.image.python, offer.image.os)
 
 

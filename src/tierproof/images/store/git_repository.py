@@ -19,7 +19,7 @@ from tierproof.images.store.folder_lock import lock_folder
 _HEAD = "refs/heads/synced"
 _FETCH_LIMIT_S = 900.0
 _READ_LIMIT_S = 120.0
-_UNWRITABLE = "Set XDG_CACHE_HOME (or TIERPROOF_CACHE) to a folder that you may write to."
+_UNWRITABLE = "Set XDG_CACHE_HOME (or TIERPROOF_CACHE) to a writable folder."
 # Nothing that the caller's own repository or terminal would bring in; what reaches the network stays.
 _DROPPED = re.compile(r"GIT_(?!SSL_|SSH|PROXY|HTTP_|ASKPASS|CONFIG_GLOBAL|CONFIG_SYSTEM)")
 _SETTINGS = ("gc.auto=0", "maintenance.auto=false", "advice.detachedHead=false", "core.fsmonitor=false")
@@ -166,14 +166,16 @@ class GitRepository:
             _end(process)
             raise ImageSourceError(
                 f"{self.name} did not answer within {limit_s:.0f} seconds",
-                hint="Run it again: what is there already is not fetched twice.",
+                hint="Run the command again; lists that are already stored are not fetched twice.",
             ) from error
         except BaseException:
             _end(process)
             raise
         if process.returncode != 0:
             said = hide_credentials(complaints.decode("utf-8", "replace").strip())
-            raise ImageSourceError(f"git could not read {self.name}", hint=said or "git gave no reason.")
+            raise ImageSourceError(
+                f"git could not read {self.name}", hint=said or f"Run `git ls-remote {self.name}` to see why."
+            )
         return output
 
 

@@ -47,8 +47,8 @@ class GitSource:
         )
         if not any(find_hardware(change.path) for change in changes):
             raise UsageError(
-                f"{self.name} is a git repository without a pip-freeze.txt",
-                hint="The layout of googlecolab/backend-info is expected, or a folder with an index.json.",
+                f"the git repository {self.name} has no pip-freeze.txt",
+                hint="Name a repository laid out like googlecolab/backend-info, or a folder with an index.json.",
             )
         pinned, refused = self._offer_pinned(changes)
         found, too_large = self._refuse_large([*pinned, *_offer_months(changes)])

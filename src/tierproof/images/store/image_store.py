@@ -25,7 +25,7 @@ _KEPT_FILE = re.compile(rf".+-[0-9a-f]{{{_DIGITS}}}\.txt\Z")
 _UNFINISHED = re.compile(r"\.(index\.json|.+\.txt)\.[^.]+\Z")
 # Longer than any reader holds an index in hand before it opens a list.
 _SWEEP_AFTER_S = 3600.0
-_UNWRITABLE = "Set TIERPROOF_IMAGES to a folder that you may write to."
+_UNWRITABLE = "Set TIERPROOF_IMAGES to a writable folder."
 
 
 def find_images_folder() -> Path:
@@ -42,7 +42,7 @@ def list_images(folder: Path | None = None) -> tuple[Image, ...]:
         folder: the user's folder of images by default.
 
     Raises:
-        UsageError: the index cannot be read, or is none.
+        UsageError: the index cannot be read, or is not valid.
     """
     try:
         images = read_index(find_images_folder() if folder is None else folder)
@@ -91,12 +91,12 @@ def store_image(
         image: its path, counts and digest are filled in here.
         verified: its list.
         folder: the user's folder of images by default; made where it is absent.
-        replace_other: put it in the place of an image of this name and hardware.
+        replace_other: replace the image of this name and hardware.
 
     Raises:
-        UsageError: there is such an image, and it may not be replaced; or the index is none.
+        UsageError: the image exists and may not be replaced, or the index is not valid.
         OutputError: the folder cannot be written to.
-        EnvironmentBusyError: another process is writing there, and does not come to an end.
+        EnvironmentBusyError: another process keeps writing there.
     """
     folder = find_images_folder() if folder is None else folder
     kept = _fill_in(image, verified, folder)
@@ -105,8 +105,8 @@ def store_image(
         others = [each for each in known if (each.name, each.hardware) != (image.name, image.hardware)]
         if len(others) < len(known) and not replace_other:
             raise UsageError(
-                f"there is an image {image.label} already",
-                hint="Take another name, or give --replace to put this list in its place.",
+                f"the image {image.label} already exists",
+                hint="Choose another name, or pass --replace to replace it.",
             )
         write_text_atomically(kept.path, verified.text)  # before the index, which must name what is there
         images = sort_images([*others, kept])
@@ -156,9 +156,7 @@ def _suggest(name: str, wanted: str, images: Sequence[Image]) -> str:
     near = difflib.get_close_matches(name, labels, n=3, cutoff=0.6)
     named = list(dict.fromkeys([*same, *twins, *near]))[:4]
     hint = f"Did you mean {', '.join(named)}? " if named else ""
-    return (
-        f"{hint}`tierproof images list` shows all {len(labels)}, `tierproof images sync` fetches newer ones."
-    )
+    return f"{hint}Run `tierproof images list` to see all {len(labels)}, `tierproof images sync` to fetch newer ones."
 
 
 def _sweep(folder: Path, named: set[str]) -> None:

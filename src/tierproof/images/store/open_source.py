@@ -50,11 +50,14 @@ def open_source(text: str = "", environment: Mapping[str, str] | None = None) ->
     if text.startswith(("http://", "https://")):
         return _open_web(text, settings)
     if "://" in text or text.startswith("-"):
-        raise UsageError(f"images cannot be fetched from {hide_credentials(text)}", hint=_EXPECTED)
+        raise UsageError(f"cannot fetch images from {hide_credentials(text)}", hint=_EXPECTED)
     return _open_folder(Path(text).expanduser(), settings)
 
 
-_EXPECTED = "Name a folder or an http(s) URL with an index.json, or a git repository like the public one."
+_EXPECTED = (
+    "Name a folder or an http(s) URL with an index.json, or a git repository laid out like "
+    "googlecolab/backend-info."
+)
 
 
 def _open_folder(folder: Path, environment: Mapping[str, str]) -> ImageSource:
@@ -67,7 +70,7 @@ def _open_folder(folder: Path, environment: Mapping[str, str]) -> ImageSource:
             return _open_repository(str(folder.resolve()), environment)
     except OSError as error:
         raise UsageError(f"cannot read {folder}: {error.strerror or error}") from error
-    raise UsageError(f"{folder} has no {INDEX_NAME}, and is no git repository", hint=_EXPECTED)
+    raise UsageError(f"{folder} has no {INDEX_NAME} and is not a git repository", hint=_EXPECTED)
 
 
 def _open_repository(url: str, environment: Mapping[str, str]) -> ImageSource:
@@ -76,7 +79,7 @@ def _open_repository(url: str, environment: Mapping[str, str]) -> ImageSource:
     if url.startswith(("http://", "https://")):
         return RawSource(url, environment)
     raise UsageError(
-        f"git is needed to read {hide_credentials(url)}, and is not installed",
+        f"reading {hide_credentials(url)} needs git, which is not installed",
         hint="Install git, or name a folder or an http(s) URL with an index.json.",
     )
 

@@ -52,7 +52,7 @@ class RawSource:
         if readme is None:
             raise UsageError(
                 f"{self.name} has neither an index.json nor HEAD/README.md",
-                hint="Name a folder with an index.json, a git repository, or the place of its raw files.",
+                hint="Name a folder with an index.json, a git repository, or the URL of its raw files.",
             )
         offers = []
         for runtime in parse_readme(readme.decode("utf-8", "replace")):

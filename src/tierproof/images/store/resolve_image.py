@@ -1,4 +1,4 @@
-"""Which image a person means: a stored one, a freeze file, or this interpreter."""
+"""Find the image that a text names: a stored one, a freeze file, or this interpreter."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ def resolve_image(
     Args:
         text: `colab:2026.07[-cpu|-gpu|-tpu]`, `colab:latest`, a name given to `images add`, or a path to a
             freeze file.
-        python: of a freeze file whose wheels do not tell it, and of a stored image whose Python nobody knows.
-        hardware: of a freeze file, and of a stored image whose name does not tell it.
-        platform: of a freeze file, and of a stored image on a system that nobody knows: `linux-x86_64`.
+        python: of a freeze file whose wheels do not name it, and of a stored image whose Python is unknown.
+        hardware: of a freeze file, and of a stored image whose name does not end in it.
+        platform: of a freeze file, and of a stored image whose system is unknown; such as `linux-x86_64`.
         folder: of images; the user's by default.
 
     Raises:
-        UsageError: there is no such image, its file is no whole freeze list, or nobody tells its Python;
-            or `text` is `here`, which has no list.
+        UsageError: there is no such image, its list is not valid, its Python is unknown, or `text` is
+            `here`, which has no list.
     """
     if text == HERE:
         raise UsageError(
-            "`here` is this interpreter, not an image with a list",
-            hint="`tierproof images add here --name NAME` keeps what is installed here as an image.",
+            "`here` means this interpreter, which is not a stored image",
+            hint="Store it as one: `tierproof images add here --name NAME`.",
         )
     image = _find_image(text, python, hardware, platform, folder).image
     if not image.python:
         raise UsageError(
-            f"nobody tells which Python {image.label} has", hint="Give it, for instance: --python 3.12"
+            f"cannot tell which Python version {image.label} uses",
+            hint="Pass it, for example `--python 3.12`.",
         )
     return image
 
@@ -54,7 +55,7 @@ def open_image(
     Its Python may stay unknown. Nothing is written.
 
     Raises:
-        UsageError: there is no such image, or its file is no whole freeze list.
+        UsageError: there is no such image, or its list is not valid.
     """
     if text == HERE:
         return capture_here()
@@ -64,7 +65,9 @@ def open_image(
 def _find_image(text: str, python: str, hardware: str, platform: str, folder: Path | None) -> ImageContents:
     check_hardware(hardware)
     if not text.strip():
-        raise UsageError("an image is needed", hint="Give a name such as colab:2026.07, a file, or here.")
+        raise UsageError(
+            "no image was given", hint="Name one, such as `colab:2026.07`, a freeze file, or `here`."
+        )
     told = parse_platform(platform)
     path = Path(text).expanduser() if text.startswith("~") else Path(text)
     if _looks_like_path(text):

@@ -1,4 +1,4 @@
-"""Bring the folder of images up to what a source offers: only what is new is fetched, and all is verified."""
+"""Fetch the lists of a source that are not stored yet, and verify each before it is stored."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class SyncReport:
         new: labels of images that were not there before.
         updated: labels of images that were replaced by a later or an intact list.
         current: how many were there already.
-        kept: labels of images that were added by hand, which the source has too.
-        refused: labels of what the source offers and cannot be used, each with the reason.
+        kept: labels of images that the user added and the source has too; they were not replaced.
+        refused: labels of offered images that cannot be used, each with the reason.
         duration_s: wall time in seconds.
     """
 
@@ -72,13 +72,13 @@ class SyncReport:
     def describe(self) -> str:
         """Give it as plain lines."""
         stored = self.current + len(self.new) + len(self.updated)
-        counts = f"{len(self.new)} new, {len(self.updated)} updated, {self.current} there already"
-        lines = [f"{stored} images of {self.source}: {counts}"]
+        counts = f"{len(self.new)} new, {len(self.updated)} updated, {self.current} unchanged"
+        lines = [f"{stored} images from {self.source}: {counts}"]
         groups = (("new", self.new), ("updated", self.updated))
         lines += [f"  {title}: {_shorten(names)}" for title, names in groups if names]
-        lines += [f"  kept: {label} was added by hand" for label in self.kept]
+        lines += [f"  kept: {label}, which you added yourself" for label in self.kept]
         lines += [f"  refused: {label}: {reason}" for label, reason in self.refused]
-        return "\n".join([*lines, f"They are in {self.folder}"])
+        return "\n".join([*lines, f"Stored in {self.folder}"])
 
     def __str__(self) -> str:
         return self.describe()
@@ -90,22 +90,22 @@ class SyncReport:
 def sync_images(
     source: ImageSource, folder: Path | None = None, *, on_progress: Progress = lambda *_: None
 ) -> SyncReport:
-    """Fetch from `source` what is not stored yet, list by list, so that an interruption keeps what was fetched.
+    """Fetch from `source` the lists that are not stored yet; an interruption keeps those already fetched.
 
     Args:
         source: as `open_source` gives it.
-        folder: the user's folder of images by default; made where it is absent.
+        folder: the user's folder of images by default; created if missing.
         on_progress: called with how many lists are done, how many there are (0: not known yet), and what is next.
 
     Raises:
-        ImageSourceError: the source cannot be reached, or not any more; what was stored until then stays.
-        UsageError: it holds no images, or the folder's index is none.
+        ImageSourceError: the source cannot be reached, or fails on the way; what was stored until then stays.
+        UsageError: it has no images, or the folder's index is not valid.
         OutputError: the folder cannot be written to.
-        EnvironmentBusyError: another process is writing there, and does not come to an end.
+        EnvironmentBusyError: another process keeps writing there.
     """
     started = time.monotonic()
     folder = find_images_folder() if folder is None else folder
-    on_progress(0, 0, f"asking {source.name}")
+    on_progress(0, 0, f"connecting to {source.name}")
     known = {(image.name, image.hardware): image for image in list_images(folder)}
     offered = source.list_offers()
     refused = [(_clean(label), _clean(reason)) for label, reason in offered.refused]
@@ -124,7 +124,7 @@ def sync_images(
             if failures == _MOST_FAILURES or len(tasks) == 1:
                 stored = len(labels[_Outcome.NEW]) + len(labels[_Outcome.UPDATED])
                 raise _explain(error, stored, len(tasks) - number + failures - 1) from error
-            refused.append((label, f"{_clean(error.message)}; run it again to go on"))
+            refused.append((label, f"{_clean(error.message)}; run the command again to continue"))
         else:
             failures = 0
             labels[outcome].append(label)
@@ -192,7 +192,7 @@ def _clean(text: str) -> str:
 
 
 def _explain(error: ImageSourceError, stored: int, missing: int) -> ImageSourceError:
-    kept = f"{stored} images were stored before that, and {missing} are missing: run it again to go on."
+    kept = f"{stored} images were stored before that, and {missing} are missing. Run the command again to continue."
     return ImageSourceError(error.message, hint=f"{error.hint}\n{kept}".strip())
 
 

@@ -1,4 +1,4 @@
-"""Compare two images, and find out which of the moves are native from what is allowed to be asked."""
+"""Compare two images, and find out which of the changed packages have native code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def compare_images(
     environment: Mapping[str, str] | None = None,
     cache_path: Path | None = None,
 ) -> ImageDiff:
-    """Compare two images; where nobody can tell whether a package is native, the result says so.
+    """Compare two images; the result says if it is unknown whether a package is native.
 
     Args:
         before: the first.
@@ -53,7 +53,7 @@ def _ask(
     except (PlanError, MissingPackageError) as error:
         return (
             find_native(contents, names, None, cache),
-            f"the package index could not be asked which packages have native code: {error.message}",
+            f"cannot ask the package index which packages have native code: {error.message}",
         )
     except UsageError as error:
-        return {}, f"which packages of {contents.image.label} have native code is not known: {error.message}"
+        return {}, f"cannot tell which packages of {contents.image.label} have native code: {error.message}"

@@ -26,8 +26,8 @@ class ChangedPackage:
     Attributes:
         name: normalised.
         before: its version, or where it came from; after likewise.
-        major: the epoch or the first part of the version differs, or the second of 0.x; None: a version is not known.
-        native: one of the two ships compiled code; None: nobody tells.
+        major: the epoch or the first part of the version differs, or the second of 0.x; None: a version is unknown.
+        native: one of the two ships compiled code; None: unknown.
     """
 
     name: str
@@ -49,7 +49,7 @@ class ChangedPackage:
 
 @dataclass(frozen=True, slots=True)
 class ImageDiff:
-    """The way from one image to another.
+    """The difference between two images.
 
     Attributes:
         before: the first image; after: the second.
@@ -109,17 +109,17 @@ class ImageDiff:
             ("system", self.before.os, self.after.os),
         ):
             if before != after:
-                lines.append(f"{title}: {before or 'not known'} → {after or 'not known'}")
+                lines.append(f"{title}: {before or 'unknown'} → {after or 'unknown'}")
         major = sum(1 for item in self.changed if item.major)
         lines.append(
             f"{len(self.changed)} changed ({major} major), "
-            f"{len(self.added)} added, {len(self.removed)} removed, {self.unchanged} alike"
+            f"{len(self.added)} added, {len(self.removed)} removed, {self.unchanged} unchanged"
         )
         if self.changed:
             answers = [item.native for item in self.changed]
             lines.append(
-                f"native code in what changed: {answers.count(True)} have some, "
-                f"{answers.count(False)} have none, {answers.count(None)} not known"
+                f"native code in the changed packages: {answers.count(True)} with, "
+                f"{answers.count(False)} without, {answers.count(None)} unknown"
             )
         return (*lines, *(f"note: {note}" for note in self.notes))
 
@@ -235,4 +235,4 @@ def _name_version(item: FrozenPackage) -> str:
     place = hide_credentials(item.url).partition("#")[0]
     path, at, revision = place.rpartition("@")
     shown = f"{path.rpartition('/')[2]}@{revision[:10]}" if at and "/" not in revision else place
-    return shown or "version not known"
+    return shown or "unknown version"

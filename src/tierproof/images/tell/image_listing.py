@@ -38,7 +38,7 @@ class ImageListing:
     def describe(self) -> str:
         """Give one line for each image."""
         if not self.images:
-            return f"No image is stored in {self.folder}. `tierproof images sync` fetches Colab's."
+            return f"No image is stored in {self.folder}. Run `tierproof images sync` to fetch Colab's."
         return align_table(TITLES, self.rows)
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def make_listing(folder: Path | None = None) -> ImageListing:
     """List the images of a folder, the user's by default.
 
     Raises:
-        UsageError: the index cannot be read, or is none.
+        UsageError: the index cannot be read, or is not valid.
     """
     folder = find_images_folder() if folder is None else folder
     return ImageListing(folder, list_images(folder))

@@ -57,10 +57,10 @@ class ImageSummary:
         if foreign:
             counts += f", {len(foreign)} of them from a URL or a path"
         if unversioned:
-            counts += f", {unversioned} without a known version"
+            counts += f", {unversioned} with an unknown version"
         facts = [
-            ("Python", image.python or "not known"),
-            ("system", image.os or "not known"),
+            ("Python", image.python or "unknown"),
+            ("system", image.os or "unknown"),
             (
                 "platform",
                 image.platform if image.os or image.given_platform else f"{image.platform}, assumed",
@@ -69,7 +69,7 @@ class ImageSummary:
             ("date", image.date),
             ("commit", image.commit),
             ("pinned", "a runtime version that does not change" if image.pinned else ""),
-            ("added", "by hand" if image.added else ""),
+            ("added", "by you" if image.added else ""),
             ("packages", counts),
         ]
         return tuple((name, text) for name, text in facts if text)
@@ -100,7 +100,7 @@ class ImageSummary:
         """Give it as plain text."""
         lines = [self.contents.image.label, align_table((), self.facts, indent="  "), ""]
         if self.notable:
-            rows = [(item.name, item.version or "version not known") for item in self.notable]
+            rows = [(item.name, item.version or "unknown version") for item in self.notable]
             lines += ["notable packages", align_table((), rows, indent="  "), ""]
         lines += [*self.describe_skipped()]
         return "\n".join(lines).rstrip()

@@ -1,4 +1,4 @@
-"""What somebody wants to be told about: targets and the images that they shall install on, from a TOML file."""
+"""Subscriptions: targets, and the images that they must install on, read from a TOML file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Subscription:
     Attributes:
         name: in reports.
         targets: as on the command line; paths start from `folder`.
-        images: where they shall install.
-        folder: of the file that says so.
+        images: where they must install.
+        folder: of the file with the subscription.
     """
 
     name: str
@@ -36,24 +36,24 @@ def read_subscriptions(path: Path) -> tuple[Subscription, ...]:
     """Read the subscriptions of a file.
 
     Raises:
-        UsageError: it cannot be read, or says something that is not known.
+        UsageError: it cannot be read, or has an unknown or invalid key.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}") from error
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
     entries = document.get("subscribe")
     unknown = sorted(set(document) - {"subscribe"})
     if unknown or not isinstance(entries, list) or not entries:
-        said = f"{unknown[0]!r} is not known" if unknown else "it subscribes to nothing"
-        raise UsageError(f"{path}: {said}", hint=f"For instance:\n{_EXAMPLE}")
+        said = f"unknown key {unknown[0]!r}" if unknown else "it has no [[subscribe]] table"
+        raise UsageError(f"{path}: {said}", hint=f"Write, for example:\n{_EXAMPLE}")
     found = tuple(_read(entry, number, path) for number, entry in enumerate(entries, 1))
     names = [each.name for each in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f"{path}: there are two subscriptions named {twice!r}")
+        raise UsageError(f"{path}: two subscriptions are named {twice!r}")
     return found
 
 
@@ -64,12 +64,14 @@ def subscribe(targets: Sequence[str], images: Sequence[str] = ()) -> Subscriptio
 
 def _read(entry: Any, number: int, path: Path) -> Subscription:
     if not isinstance(entry, dict):
-        raise UsageError(f"{path}: subscription {number} is no table", hint=f"For instance:\n{_EXAMPLE}")
+        raise UsageError(
+            f"{path}: subscription {number} is not a table", hint=f"Write, for example:\n{_EXAMPLE}"
+        )
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise UsageError(
-            f"{path}: {unknown[0]!r} in subscription {number} is not known",
-            hint=f"Known: {', '.join(sorted(_KEYS))}",
+            f"{path}: unknown key {unknown[0]!r} in subscription {number}",
+            hint=f"Use only: {', '.join(sorted(_KEYS))}.",
         )
     targets, images = entry.get("targets"), entry.get("images", list(DEFAULT_IMAGES))
     for key, value in (("targets", targets), ("images", images)):
@@ -78,8 +80,8 @@ def _read(entry: Any, number: int, path: Path) -> Subscription:
             or not value
             or not all(isinstance(each, str) and each for each in value)
         ):
-            raise UsageError(f"{path}: `{key}` of subscription {number} must be a list of texts")
+            raise UsageError(f"{path}: `{key}` of subscription {number} must be a list of non-empty strings")
     name = entry.get("name", f"subscription {number}")
     if not isinstance(name, str) or not name:
-        raise UsageError(f"{path}: `name` of subscription {number} must be a text")
+        raise UsageError(f"{path}: `name` of subscription {number} must be a non-empty string")
     return Subscription(name, tuple(targets or ()), tuple(images), path.resolve().parent)

@@ -1,4 +1,4 @@
-"""How a requirement fared over the images, in the order of time."""
+"""The verdict of a requirement on each image, in the order of time."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class TimelinePoint:
         image: its label.
         date: ISO, or empty.
         verdict: of the requirement there.
-        version: of the requested packages, as `captum 0.9.0`; empty where none comes.
-        reason: the bound that stands in the way, or what made it unknown; empty where nothing does.
-        aged: what would come is markedly old.
+        version: of the requested packages, as `captum 0.9.0`; empty if none would be used.
+        reason: the conflicting bound, or why it is unknown; empty if it is safe.
+        aged: the package would be much older than its latest release.
     """
 
     image: str
@@ -59,7 +59,7 @@ class Timeline:
         return {"requirement": self.requirement, "points": [each.to_dict() for each in self.points]}
 
     def to_text(self) -> str:
-        """Give it as spans of images that it fared alike on."""
+        """Return text with one line for each run of images with the same result."""
         lines = [self.requirement]
         rows = []
         for _, group in groupby(self.points, key=lambda each: (each.verdict, each.version, each.reason)):
@@ -144,7 +144,7 @@ def _describe(verdict: TargetVerdict, date: str) -> TimelinePoint:
 
 
 def find_reason(verdict: TargetVerdict) -> str:
-    """Say in a few words why a target is not simply additive; empty where it is."""
+    """Say in a few words why a target is not safe to install; empty if it is."""
     for each in verdict.installs:
         if each.failed:
             return each.answer.problem.splitlines()[0]
@@ -153,9 +153,11 @@ def find_reason(verdict: TargetVerdict) -> str:
             continue
         if plan.conflicts:
             bound = plan.conflicts[0]
-            return f"{bound.required_by} needs {bound.package}{bound.required}, not {bound.installed}"
+            return (
+                f"{bound.required_by} needs {bound.package}{bound.required}; the image has {bound.installed}"
+            )
         if plan.aged:
-            return f"markedly older than {plan.aged[0].latest}"
+            return f"much older than the latest release, {plan.aged[0].latest}"
         return plan.explanation.partition(". ")[0].rstrip(".")
     return ""
 

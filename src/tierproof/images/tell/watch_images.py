@@ -1,4 +1,4 @@
-"""The watch: judge what is subscribed to, and compare with what was found the time before."""
+"""The watch: judge all subscriptions, and compare with the last report."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _find_move(verdict: TargetVerdict, last_image: str, versions: Versions) -> s
         if old and old.get(name) != new.get(name)
     ]
     return (
-        f"since {last_image} the image moved {', '.join(moved[:3])}"
+        f"since {last_image} the image changed {', '.join(moved[:3])}"
         if moved
         else f"it worked on {last_image}"
     )

@@ -42,7 +42,7 @@ class WatchEntry:
         verdict: of the whole target.
         exit_code: as preflight's.
         change: since the report before.
-        reason: why it is not simply additive; empty where it is.
+        reason: why it is not safe to install; empty if it is.
     """
 
     subscription: str
@@ -110,10 +110,10 @@ class WatchReport:
         """Read what `to_dict` gave.
 
         Raises:
-            ValueError, KeyError, TypeError: it is none.
+            ValueError, KeyError, TypeError: it is not such a document.
         """
         if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format {document['format_version']} is not known")
+            raise ValueError(f"unknown format {document['format_version']}")
         entries = tuple(
             WatchEntry(**{**each, "change": Change(each["change"])}) for each in document["entries"]
         )
@@ -167,12 +167,12 @@ def read_last_report(folder: Path, before: str) -> tuple[WatchReport | None, tup
         try:
             return WatchReport.from_dict(json.loads(path.read_text(encoding="utf-8"))), tuple(notes)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            notes.append(f"{path.name} is no report that can be read ({error}); it is left as it is")
+            notes.append(f"cannot read the earlier report {path.name} ({error}); it was left unchanged")
     return None, tuple(notes)
 
 
 def write_report(report: WatchReport, folder: Path) -> tuple[Path, Path]:
-    """Write a report as `DATE.json` and `DATE.md`; a second one of a day takes the place of the first.
+    """Write a report as `DATE.json` and `DATE.md`; a second report on one day replaces the first.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -182,7 +182,7 @@ def write_report(report: WatchReport, folder: Path) -> tuple[Path, Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"cannot make {folder}: {error.strerror}", hint="Name another --report folder."
+            f"cannot create {folder}: {error.strerror}", hint="Choose another folder with --report."
         ) from error
     paths = folder / f"{report.date}.json", folder / f"{report.date}.md"
     write_text_atomically(paths[0], json.dumps(report.to_dict(), indent=1) + "\n")

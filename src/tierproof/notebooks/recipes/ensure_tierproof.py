@@ -6,7 +6,7 @@ import sys
 
 
 def ensure_tierproof() -> None:
-    """Install tierproof where it is absent. What is installed already keeps its version."""
+    """Install tierproof if it is missing. Installed packages keep their versions."""
     if importlib.util.find_spec("tierproof"):
         return
     installed = {

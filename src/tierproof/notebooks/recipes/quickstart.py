@@ -1,17 +1,17 @@
 # %% [markdown] id=title
-# # Check a model that is in memory
+# # Check a model in memory
 #
 # {badges}
 #
-# Five cells: run them all, then put your own model in place of the example in the third. Nothing that is installed
-# here is changed. For more, there is [the longer notebook]({validate}).
+# Run all five cells, then replace the example in the third cell by your own model. The installed packages do not
+# change. [The longer notebook]({validate}) also loads models from files, gists and the hub.
 #
 # tierproof {version} · [feedback]({feedback}) · [troubleshooting]({troubleshooting})
 #
 # {checklist}
 
 # %% id=install form
-# @title 2 · Install tierproof, and look at this runtime
+# @title 2 · Install tierproof and show this runtime
 # include: ensure_tierproof
 import tierproof as tp
 
@@ -29,5 +29,5 @@ model = CharGPT(CharGPTConfig(vocab_size=96, max_length=64, width=48, heads=3, b
 session.check(model)
 
 # %% id=conclude
-# @title 5 · The verdict, and what else there is
+# @title 5 · The verdict and next steps
 session.conclude()

@@ -3,16 +3,16 @@
 #
 # {badges}
 #
-# Is the model sound, and where is the bug? **Runtime → Run all** (*Run → Run All Cells* in Jupyter) checks an
-# example in about a minute. Then choose your own model in step 3 and run all again. Nothing that is installed here
-# is changed, no restart is needed, and every step can be run again at any time.
+# Find out whether a model is correct, and where its bugs are. **Runtime → Run all** (*Run → Run All Cells* in
+# Jupyter) checks an example in about a minute. Then choose your own model in step 3 and run all cells again. The
+# installed packages do not change, no restart is needed, and you can run every step again at any time.
 #
 # tierproof {version} · [feedback]({feedback}) · [troubleshooting]({troubleshooting})
 #
 # {checklist}
 
 # %% id=install form
-# @title 2 · Install tierproof, and look at this runtime
+# @title 2 · Install tierproof and show this runtime
 # include: ensure_tierproof
 import tierproof as tp
 
@@ -28,19 +28,19 @@ trust_its_code = False  # @param {type: "boolean"}
 session.choose(source, value, trust=trust_its_code)
 
 # %% id=check
-# @title 4 · Check it: Tier 1
+# @title 4 · Check the model
 session.check()
 
 # %% id=packages form
-# @title 5 · Add packages, beside what is loaded
+# @title 5 · Add packages without changing installed ones
 packages = ""  # @param {type: "string", placeholder: "captum optuna>=4"}
 install = "auto"  # @param ["auto", "ask", "never"]
 
 session.add_packages(packages, install=install)
 
 # %% id=recover form
-# @title 6 · Recover: after a restart run this cell, and go on
-saved = ""  # @param {type: "string", placeholder: "on a new runtime: the folder that step 7 copied to"}
+# @title 6 · Recover: run this cell after a restart, then continue
+saved = ""  # @param {type: "string", placeholder: "on a new runtime: the folder that step 7 wrote to"}
 lock = ""  # @param {type: "string", placeholder: "a copy of its pylock.toml that you trust"}
 trust_archive = False  # @param {type: "boolean"}
 
@@ -51,13 +51,13 @@ session = tp.recover_notebook("validate", saved=saved, lock=lock, trust=trust_ar
 session
 
 # %% id=export form
-# @title 7 · Export the report and its figures
+# @title 7 · Export the report and figures
 download = False  # @param {type: "boolean"}
 to_drive = False  # @param {type: "boolean"}
-drive_folder = ""  # @param {type: "string", placeholder: "a folder, in place of Google Drive"}
+drive_folder = ""  # @param {type: "string", placeholder: "a folder to use instead of Google Drive"}
 
 session.export(download=download, to_drive=to_drive, drive_folder=drive_folder)
 
 # %% id=conclude
-# @title 8 · The verdict, and what else there is
+# @title 8 · The verdict and next steps
 session.conclude()
