@@ -234,7 +234,7 @@ def run_command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_build_writes_and_its_check_tells(tmp_path: Path) -> None:
     absent = run_command("notebook", "build", "--check", cwd=tmp_path)
     assert absent.returncode == 1
-    assert "validate.ipynb is absent" in absent.stdout
+    assert "validate.ipynb is missing" in absent.stdout
     assert run_command("notebook", "build", cwd=tmp_path).returncode == 0
     told = run_command("notebook", "build", "--check", "--json", cwd=tmp_path)
     assert (told.returncode, json.loads(told.stdout)["ok"]) == (0, True)
@@ -248,7 +248,7 @@ def test_what_is_no_notebook_is_a_usage_error(content: str, tmp_path: Path) -> N
     told = run_command("notebook", "check", "x.ipynb", cwd=tmp_path)
     assert told.returncode == 2
     assert "Traceback" not in told.stderr
-    assert "is no notebook" in told.stderr
+    assert "is not a notebook" in told.stderr
 
 
 def test_a_missing_notebook_and_a_bad_field_are_usage_errors(tmp_path: Path) -> None:

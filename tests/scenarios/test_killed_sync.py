@@ -97,6 +97,6 @@ def test_ctrl_c_keeps_what_was_fetched(site: Site, tmp_path: Path) -> None:
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
     assert stdout == b""
-    assert b"What was fetched is kept" in stderr
+    assert b"The lists fetched so far are kept" in stderr
     assert b"Traceback" not in stderr
     assert len(list_images(tmp_path)) == 5

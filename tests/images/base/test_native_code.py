@@ -105,7 +105,7 @@ def test_without_an_index_it_is_said(house: Wheelhouse, tmp_path: Path) -> None:
         before, after, ask_index=True, environment=environment, cache_path=tmp_path / "n.json"
     )
     assert diff.changed[0].native is None
-    assert "could not be asked" in diff.notes[0]
+    assert "cannot ask the package index" in diff.notes[0]
     assert len(diff.notes) == 1
 
 

@@ -52,18 +52,18 @@ def test_a_line(line: str, expected: tuple[str, str, str, bool]) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("numpy>=2", "no exact version"),
-        ("numpy==2.*", "no exact version"),
-        ("numpy", "no exact version"),
-        ("numpy===not a version", "names no package"),
-        ("numpy===french", "cannot be understood"),
+        ("numpy>=2", "not pinned to an exact version"),
+        ("numpy==2.*", "not pinned to an exact version"),
+        ("numpy", "not pinned to an exact version"),
+        ("numpy===not a version", "not a valid requirement"),
+        ("numpy===french", "the version is not valid"),
         ("-r other.txt", "option"),
         ("--extra-index-url https://me:secret@h/simple", "option"),
-        ("-e /home/me/mine", "without a name"),
-        ("./wheel.whl", "without a name"),
-        ("git+https://h/r.git", "without a name"),
+        ("-e /home/me/mine", "does not name its package"),
+        ("./wheel.whl", "does not name its package"),
+        ("git+https://h/r.git", "does not name its package"),
         ("x" * 10_001, "too long"),
-        ("ok==2", "line 1 names ok already"),
+        ("ok==2", "ok is already on line 1"),
     ],
 )
 def test_a_line_that_is_skipped_says_why(line: str, reason: str) -> None:
@@ -87,7 +87,7 @@ def test_a_byte_order_mark_windows_lines_and_comments() -> None:
     "text", ["", "# nothing\n", "<!DOCTYPE html>\n<html><body>Not found</body></html>", "\0"]
 )
 def test_what_is_no_list_is_an_error(text: str) -> None:
-    with pytest.raises(UsageError, match=r"list\.txt names no package"):
+    with pytest.raises(UsageError, match=r"list\.txt lists no package"):
         parse_freeze(text, source="list.txt")
 
 

@@ -24,14 +24,14 @@ PAGE = b"<!DOCTYPE html>\n<html><body>\n<p>Sign in</p>\nnumpy==2.0.2\n</body></h
         (b" \n\n", "is empty"),
         (PAGE, "web page"),
         (b"\n  <html>\nnumpy==1\n", "web page"),
-        (b"\x7fELF\x02\x01\0\0\xff\xfe", "no text: byte"),
-        (b"numpy==1\n\0\0\n", "no text: character 9"),
-        ("numpy==1\n".encode("utf-16-le"), "no text"),
-        (b"numpy==2.0.2\npandas==2.2.2\nzstand", "cut off in line 3: zstand"),
-        (b"numpy==2.0.2\npandas==2.", "cut off in line 2: pandas==2."),
-        (b"numpy>=1\nscipy\npandas==2.2.2\n", "2 of its lines name no package"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "names no package"),
-        (b"# only a comment\n", "names no package"),
+        (b"\x7fELF\x02\x01\0\0\xff\xfe", "not a text file: byte"),
+        (b"numpy==1\n\0\0\n", "not a text file: character 9"),
+        ("numpy==1\n".encode("utf-16-le"), "not a text file"),
+        (b"numpy==2.0.2\npandas==2.2.2\nzstand", "cut off on line 3: zstand"),
+        (b"numpy==2.0.2\npandas==2.", "cut off on line 2: pandas==2."),
+        (b"numpy>=1\nscipy\npandas==2.2.2\n", "2 of its lines do not name a package"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "lists no package"),
+        (b"# only a comment\n", "lists no package"),
         (b"x==1\n" * (LARGEST_LIST_BYTES // 5 + 1), "too large"),
     ],
 )
@@ -42,7 +42,7 @@ def test_what_is_refused(content: bytes, reason: str) -> None:
 
 
 def test_fewer_packages_than_promised() -> None:
-    with pytest.raises(UsageError, match="cut off: 2 packages where its index promises 3"):
+    with pytest.raises(UsageError, match="cut off: it lists 2 packages, but its index announces 3"):
         verify_list(b"a==1\nb==1\n", source="list.txt", promised=3)
     repeated = verify_list(b"a==1\nb==1\na==1\n", source="list.txt", promised=3)
     assert len(repeated.file.packages) == 2
@@ -51,14 +51,14 @@ def test_fewer_packages_than_promised() -> None:
 def test_another_list_than_the_index_names() -> None:
     good = b"a==1\nb==1\n"
     assert verify_list(good, source="x", sha256=digest_list(good)).notes == ()
-    with pytest.raises(UsageError, match="the digest differs"):
+    with pytest.raises(UsageError, match="the SHA-256 digest differs"):
         verify_list(b"a==1\nb==2\n", source="x", sha256=digest_list(good))
 
 
 def test_a_missing_line_end_is_a_note() -> None:
     verified = verify_list(b"a==1\nb==1", source="x")
     assert len(verified.file.packages) == 2
-    assert "is the list complete?" in verified.notes[0]
+    assert "the list may be incomplete" in verified.notes[0]
 
 
 def test_the_lists_of_other_systems() -> None:
@@ -112,5 +112,5 @@ def test_every_real_list_is_whole_and_its_first_half_is_not() -> None:
 def test_a_stored_list_that_was_damaged(tmp_path: Path) -> None:
     image = Image("x", "cpu", tmp_path / "x.txt", "3.12", sha256="0" * 64)
     image.path.write_text("a==1\n")
-    with pytest.raises(UsageError, match="the digest differs"):
+    with pytest.raises(UsageError, match="the SHA-256 digest differs"):
         read_contents(image)

@@ -221,11 +221,11 @@ BAD = {
     "": "empty",
     "{": "line 1, column",
     "<!DOCTYPE html><html></html>": "HTML",
-    '{"a": 1}': "no nbformat",
-    "[]": "no nbformat",
-    '{"nbformat": 3, "worksheets": []}': "old format 3",
-    '{"nbformat": 5, "cells": []}': "format 5",
-    '{"nbformat": 4}': "without a list of cells",
+    '{"a": 1}': "no `nbformat`",
+    "[]": "no `nbformat`",
+    '{"nbformat": 3, "worksheets": []}': "old notebook format 3",
+    '{"nbformat": 5, "cells": []}': "notebook format 5",
+    '{"nbformat": 4}': "has no list of cells",
     '{"nbformat": 4, "cells": [{"cell_type": "co': "line 1",
 }
 
@@ -287,7 +287,11 @@ def test_what_is_no_requirement(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "no lock"), ("a = ", "no TOML"), ('lock-version = "1.0"\npackages = []', "locks no package")],
+    [
+        ("", "not a lock file"),
+        ("a = ", "not valid TOML"),
+        ('lock-version = "1.0"\npackages = []', "lists no packages"),
+    ],
 )
 def test_what_is_no_lock(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "pylock.toml").write_text(text)

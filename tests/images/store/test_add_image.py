@@ -39,9 +39,9 @@ def test_a_dirty_list(dirty: Path, folder: Path) -> None:
     added = add_image(dirty, name="dirty", folder=folder)
     assert (added.image.python, added.image.packages, added.image.added) == ("3.12", 5, True)
     assert [(each.line, each.reason) for each in added.skipped] == [
-        (3, "line 2 names numpy already"),
-        (4, "an editable project without a name"),
-        (5, "no exact version"),
+        (3, "numpy is already on line 2"),
+        (4, "this editable install does not name its package"),
+        (5, "it is not pinned to an exact version"),
     ]
     for each in added.skipped:
         assert f"skipped line {each.line}: {each.reason}: {each.text}" in added.describe_skipped()
@@ -55,7 +55,7 @@ def test_an_image_is_replaced_only_on_demand(dirty: Path, folder: Path, tmp_path
     add_image(dirty, name="mine", folder=folder)
     other = tmp_path / "other.txt"
     other.write_text("a==1\n")
-    with pytest.raises(UsageError, match="there is an image mine already") as raised:
+    with pytest.raises(UsageError, match="the image mine already exists") as raised:
         add_image(other, name="mine", python="3.12", folder=folder)
     assert "--replace" in raised.value.hint
     add_image(other, name="mine", python="3.12", hardware="gpu", folder=folder)
@@ -72,7 +72,7 @@ def test_an_image_is_replaced_only_on_demand(dirty: Path, folder: Path, tmp_path
     ["", "-x", "a b", "here", "colab:latest", "mine-gpu", "mine-cpu", "../x", "a/b", "x.txt", "ü", "x" * 200],
 )
 def test_names_that_mean_something_else(dirty: Path, folder: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be the name"):
+    with pytest.raises(UsageError, match="is not a valid image name"):
         add_image(dirty, name=name, folder=folder)
     assert not folder.exists()
 
@@ -82,10 +82,10 @@ def test_names_that_mean_something_else(dirty: Path, folder: Path, name: str) ->
     [
         (b"<!doctype html><html></html>", {}, "web page"),
         (b"", {}, "is empty"),
-        (b"\0\1\2", {}, "no text"),
-        (b"a==1\nzstand", {"python": "3.12"}, "cut off in line 2"),
-        (b"a==1\n", {}, "nobody tells which Python"),
-        (b"a==1\n", {"python": "12"}, "no version of Python"),
+        (b"\0\1\2", {}, "not a text file"),
+        (b"a==1\nzstand", {"python": "3.12"}, "cut off on line 2"),
+        (b"a==1\n", {}, "cannot tell which Python version"),
+        (b"a==1\n", {"python": "12"}, "not a Python 3 version"),
         (b"a==1\n", {"python": "3.12", "hardware": "qpu"}, "hardware"),
         (b"a==1\n", {"python": "3.12", "platform": "plan9"}, "platform"),
     ],

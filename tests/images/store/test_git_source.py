@@ -153,7 +153,7 @@ def test_what_is_wrong_is_refused_and_the_rest_goes_on(published: Published, tmp
         "colab:2026.07",
     }
     assert "web page" in reasons["colab:2026-05"]
-    assert "no text" in reasons["colab:2026-06"]
+    assert "not a text file" in reasons["colab:2026-06"]
     assert "cut off" in reasons["colab:2026-06-tpu"]
     assert "too large" in reasons["colab:2026-07"]
     assert "is empty" in reasons["colab:2026-07-tpu"]
@@ -167,7 +167,7 @@ def test_repositories_of_another_kind(tmp_path: Path) -> None:
         sync(empty.folder, tmp_path / "images")
     other = Published(tmp_path / "other")
     other.commit("2026-01-01", {"README.md": "### 2026.01\n"})
-    with pytest.raises(UsageError, match=r"without a pip-freeze\.txt"):
+    with pytest.raises(UsageError, match=r"has no pip-freeze\.txt"):
         sync(other.folder, tmp_path / "images")
 
 

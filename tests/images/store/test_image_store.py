@@ -162,7 +162,7 @@ def test_a_later_list_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
 def test_an_image_that_may_not_be_replaced(tmp_path: Path) -> None:
     kept = keep(tmp_path, "mine", "a==1\n")
     other = verify_list(b"a==2\n", source="x")
-    with pytest.raises(UsageError, match="there is an image mine already"):
+    with pytest.raises(UsageError, match="the image mine already exists"):
         store_image(Image("mine", "cpu", Path(), "3.12"), other, tmp_path, replace_other=False)
     assert list_images(tmp_path) == (kept,)
     assert read_contents(kept).file.packages[0].version == "1"
@@ -171,7 +171,7 @@ def test_an_image_that_may_not_be_replaced(tmp_path: Path) -> None:
 def test_a_damaged_index_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text("[{")
     for attempt in (lambda: list_images(tmp_path), lambda: keep(tmp_path, "mine")):
-        with pytest.raises(UsageError, match=r"index\.json is no JSON"):
+        with pytest.raises(UsageError, match=r"index\.json is not valid JSON"):
             attempt()
     assert (tmp_path / "index.json").read_text() == "[{"
 

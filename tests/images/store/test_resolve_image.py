@@ -48,7 +48,7 @@ def test_a_folder_of_real_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_image("colab:latest").label == "colab:2026-08"
     assert resolve_image("colab:2023-02").python == "3.8"  # read from its wheels
     assert resolve_image("colab:2023-08", python="3.10.12").python == "3.10.12"
-    with pytest.raises(UsageError, match=r"holds wheels for Python 3\.10, and 3\.11 was given"):
+    with pytest.raises(UsageError, match=r"contains wheels for Python 3\.10, but 3\.11 was given"):
         resolve_image("colab:2023-08", python="3.11")
     assert resolve_image("colab:2023-08", platform="linux-x86_64").platform == "x86_64-manylinux_2_28"
     assert resolve_image("colab:2026.07", platform="linux-aarch64").platform == "x86_64-manylinux_2_35"
@@ -61,7 +61,7 @@ def test_a_freeze_file(name: str, tmp_path: Path) -> None:
     image = resolve_image(text, python="3.12", hardware="gpu", platform="linux-aarch64")
     assert (image.python, image.hardware, image.platform) == ("3.12", "gpu", "aarch64-manylinux_2_28")
     assert (image.packages, image.numpy, image.name) == (2, "2.0.2", text)
-    with pytest.raises(UsageError, match="nobody tells which Python") as raised:
+    with pytest.raises(UsageError, match="cannot tell which Python version") as raised:
         resolve_image(text)
     assert "--python 3.12" in raised.value.hint
     assert open_image(text).image.python == ""  # to look at it no Python is needed
@@ -81,11 +81,11 @@ def test_a_file_without_a_telling_name_and_one_in_the_home(
 @pytest.mark.parametrize(
     ("python", "message"),
     [
-        ("3.11", r"holds wheels for Python 3\.12"),
-        ("three", "no version of Python 3"),
-        ("2.7", "no version of Python 3"),
-        ("3", "no version of Python 3"),
-        ("3.12.1.2", "no version of Python 3"),
+        ("3.11", r"contains wheels for Python 3\.12"),
+        ("three", "not a Python 3 version"),
+        ("2.7", "not a Python 3 version"),
+        ("3", "not a Python 3 version"),
+        ("3.12.1.2", "not a Python 3 version"),
     ],
 )
 def test_a_python_that_cannot_be(python: str, message: str) -> None:
@@ -103,15 +103,15 @@ def test_wheels_for_later_pythons_tell_nothing() -> None:
     ("text", "message"),
     [
         ("colab:2026.07", "no image is stored"),
-        ("", "an image is needed"),
+        ("", "no image was given"),
         ("absent.txt", "cannot read absent.txt: No such file"),
         (".", "is a folder"),
         ("a\0b.txt", "cannot read"),
         ("x" * 5000, "there is no image"),
         ("page.txt", "web page"),
         ("empty.txt", "is empty"),
-        ("binary.txt", "no text"),
-        ("cut.txt", "cut off in line 2"),
+        ("binary.txt", "not a text file"),
+        ("cut.txt", "cut off on line 2"),
         ("../", "is a folder"),
     ],
 )
@@ -129,7 +129,7 @@ def test_unknown_hardware_and_platforms() -> None:
     with pytest.raises(UsageError, match="hardware 'qpu'"):
         resolve_image("freeze.txt", python="3.12", hardware="qpu")
     for platform in ("windows-x86_64", "linux", "x86_64-musllinux_1_2"):
-        with pytest.raises(UsageError, match="is not known") as raised:
+        with pytest.raises(UsageError, match="unknown platform") as raised:
             resolve_image("freeze.txt", python="3.12", platform=platform)
         assert "linux-x86_64" in raised.value.hint
 
@@ -146,7 +146,7 @@ def test_here_is_this_interpreter_and_has_no_list(tmp_path: Path) -> None:
     versions = {item.name: item.version for item in contents.file.packages}
     assert "pytest" in versions
     assert contents.image.python == ".".join(map(str, sys.version_info[:3]))
-    with pytest.raises(UsageError, match="not an image with a list") as raised:
+    with pytest.raises(UsageError, match="not a stored image") as raised:
         resolve_image("here")
     assert "images add here --name" in raised.value.hint
     assert list(tmp_path.iterdir()) == []  # nothing is written

@@ -148,16 +148,16 @@ def test_what_is_wrong_is_refused_and_the_rest_goes_on(site: Site, tmp_path: Pat
     reasons = dict(report.refused)
     for label, words in {
         "page": "web page",
-        "cut": "cut off in line 2",
-        "short": "promises 600",
-        "binary": "no text",
+        "cut": "cut off on line 2",
+        "short": "announces 600",
+        "binary": "not a text file",
         "large": "too large",
-        "absent": "there is no absent.txt",
-        "away (entry 8)": "names a file elsewhere",
+        "absent": "has no file absent.txt",
+        "away (entry 8)": "names a file outside its folder",
         "odd name": "cannot be the name",
         "quantum-qpu": "hardware 'qpu'",
-        "nothing (entry 11)": "lacks: hardware, file",
-        "entry 12": "lacks: image",
+        "nothing (entry 11)": "has no hardware, no file",
+        "entry 12": "has no image",
     }.items():
         assert words in reasons[label], label
         assert label in report.describe()
@@ -195,7 +195,7 @@ def test_one_list_that_fails_does_not_bar_the_others(site: Site, tmp_path: Path)
     site.pages["/images/1.txt"] = 500
     report = sync(url, tmp_path)
     assert (report.new, report.exit_code) == (("i0", "i2", "i3", "i4"), 1)
-    assert "run it again" in dict(report.refused)["i1"]
+    assert "run the command again" in dict(report.refused)["i1"]
 
 
 def test_an_image_that_is_named_twice(site: Site, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_names_do_not_reach_the_terminal_as_commands(site: Site, tmp_path: Path)
     "url", ["http://[::1/x", "http://a..b/x", f"http://{'a' * 64}.example/x"], ids=["bracket", "dots", "long"]
 )
 def test_addresses_that_are_none(tmp_path: Path, url: str) -> None:
-    with pytest.raises(UsageError, match="is no URL"):
+    with pytest.raises(UsageError, match="is not a valid URL"):
         sync(url, tmp_path / "images")
 
 
@@ -238,7 +238,7 @@ def test_a_server_that_fails(site: Site, tmp_path: Path) -> None:
         with pytest.raises(ImageSourceError, match=str(status)):
             sync(url, tmp_path)
     site.pages["/images/index.json"] = 403
-    with pytest.raises(UsageError, match="refused: 403"):
+    with pytest.raises(UsageError, match=r"the server refused .*: 403"):
         sync(url, tmp_path)
     assert list_images(tmp_path) == ()
 
@@ -287,7 +287,7 @@ def test_a_folder_on_this_machine(tmp_path: Path) -> None:
     (folder / "a.txt").write_text("a==1\n")
     (folder / "index.json").write_text(json.dumps([entry("x", "a.txt"), entry("y", "b.txt", "d")]))
     report = sync(str(folder), tmp_path / "images")
-    assert (report.new, dict(report.refused)["y"]) == (("x",), f"there is no b.txt in {folder}")
+    assert (report.new, dict(report.refused)["y"]) == (("x",), f"{folder} has no file b.txt")
     assert sync(folder.as_uri(), tmp_path / "images").current == 1
     copy = sync(str(tmp_path / "images"), tmp_path / "copy")  # a store is a source for another
     assert copy.new == ("x",)
@@ -301,8 +301,8 @@ def test_a_folder_on_this_machine(tmp_path: Path) -> None:
     [
         ("{folder}/absent", "there is no folder"),
         ("{folder}", r"has no index\.json"),
-        ("ftp://me:secret@h/x", r"cannot be fetched from ftp://\*\*\*\*@h/x"),
-        ("--upload-pack=touch", "cannot be fetched"),
+        ("ftp://me:secret@h/x", r"cannot fetch images from ftp://\*\*\*\*@h/x"),
+        ("--upload-pack=touch", "cannot fetch images from"),
         ("http://", "no http or https URL"),
     ],
 )

@@ -112,7 +112,7 @@ def test_native_code_is_told_denied_or_not_known() -> None:
         ("d", None),
     ]
     text = diff.to_text()
-    assert "native code in what changed: 2 have some, 1 have none, 1 not known" in text
+    assert "native code in the changed packages: 2 with, 1 without, 1 unknown" in text
     rows = {words[0]: words[4:] for line in text.splitlines() if len(words := line.split()) > 3}
     assert [rows[name] for name in "abcd"] == [["native"], ["pure"], ["native"], []]
 

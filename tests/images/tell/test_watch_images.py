@@ -63,7 +63,8 @@ def test_what_breaks_is_told_once_with_its_reason() -> None:
         "2026-08-01",
     )
     assert second.entries[0].reason == (
-        "datasets needs pyarrow>=21, not 18.1.0 – since colab:2026.07 the image moved pyarrow 21.0.0 → 18.1.0"
+        "datasets needs pyarrow>=21; the image has 18.1.0 – "
+        "since colab:2026.07 the image changed pyarrow 21.0.0 → 18.1.0"
     )
     third = watch("colab:2026-08", WRONG, second, "2026-10-01")
     assert (third.exit_code, third.entries[0].change) == (0, Change.BROKEN)
@@ -134,15 +135,15 @@ def test_reports_lie_by_their_days_and_foreign_ones_stay(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "subscribes to nothing"),
-        ("a = ", "no TOML"),
-        ("report = 'x'", "'report' is not known"),
+        ("", "it has no \\[\\[subscribe\\]\\] table"),
+        ("a = ", "not valid TOML"),
+        ("report = 'x'", "unknown key 'report'"),
         ("[[subscribe]]", "`targets`"),
         ("[[subscribe]]\ntargets = 'captum'", "`targets`"),
         ("[[subscribe]]\ntargets = ['a']\nimages = []", "`images`"),
         ("[[subscribe]]\ntargets = ['a']\nname = 3", "`name`"),
         ("[[subscribe]]\ntargets = ['a']\ntarget = 'b'", "'target'"),
-        ("subscribe = [1]", "no table"),
+        ("subscribe = [1]", "not a table"),
         (
             "[[subscribe]]\nname='a'\ntargets = ['a']\n[[subscribe]]\nname='a'\ntargets=['b']",
             "two subscriptions",
@@ -185,7 +186,7 @@ def test_a_timeline_names_spans() -> None:
     ]
     text = found.to_text()
     assert "colab:2026-01 … colab:2026-02" in text
-    assert "datasets needs pyarrow>=21, not 18.1.0" in text
+    assert "datasets needs pyarrow>=21; the image has 18.1.0" in text
     assert found.to_dict()["timelines"][0]["points"][2]["date"] == "2026-03-28"  # type: ignore[index,call-overload]
 
 

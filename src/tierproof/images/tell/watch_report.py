@@ -167,7 +167,7 @@ def read_last_report(folder: Path, before: str) -> tuple[WatchReport | None, tup
         try:
             return WatchReport.from_dict(json.loads(path.read_text(encoding="utf-8"))), tuple(notes)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            notes.append(f"cannot read the earlier report {path.name} ({error}); it was left unchanged")
+            notes.append(f"{path.name} is not a readable report ({error}); it was left unchanged")
     return None, tuple(notes)
 
 
