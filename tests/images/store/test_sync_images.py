@@ -303,7 +303,7 @@ def test_a_folder_on_this_machine(tmp_path: Path) -> None:
         ("{folder}", r"has no index\.json"),
         ("ftp://me:secret@h/x", r"cannot fetch images from ftp://\*\*\*\*@h/x"),
         ("--upload-pack=touch", "cannot fetch images from"),
-        ("http://", "no http or https URL"),
+        ("http://", "not an http or https URL"),
     ],
 )
 def test_what_is_no_source(tmp_path: Path, source: str, message: str) -> None:
