@@ -84,11 +84,11 @@ def test_missing_measurements_draw_nothing(code):
         ("T1-MEM", {"forecast": MEMORY["forecast"][:2] + MEMORY["forecast"][-1:]}, "Forecast"),
         ("T1-SPEED", {"latencies_ms": [1.0, 1.0, 1.0]}, "3 forward passes"),
         ("T1-SPEED", {"latencies_ms": [0, 0], "median_ms": 0}, "2 forward passes"),
-        ("T1-SPEED", {"peak_share": 1.4}, "140.0% of the measured peak"),
+        ("T1-SPEED", {"peak_share": 1.4}, "140.0% of this machine's measured peak"),
         ("T1-CAUSAL", {"influence": influence()}, "no output depends on a later input"),
         ("T1-CAUSAL", {"influence": [[0.1, math.nan], [0.0, 0.5]]}, "1 pairs"),
         ("T1-CAUSAL", {"influence": influence(200, leak=True)}, "200 inputs on 200 outputs"),
-        ("T1-CAUSAL", {"influence": [[0, 0], [0, 0]]}, "no output moves"),
+        ("T1-CAUSAL", {"influence": [[0, 0], [0, 0]]}, "no output depends on a later input"),
         ("T1-CAUSAL", {"influence": [[True, False, False]]}, "3 inputs on 1 outputs"),
     ],
 )  # fmt: skip

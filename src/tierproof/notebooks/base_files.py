@@ -33,7 +33,7 @@ class BaseFiles:
     hashes: Mapping[str, str] = field(default_factory=dict)
 
     def find_changes(self, after: BaseFiles) -> tuple[str, ...]:
-        """Name what is no longer there or is another; what was added is no change."""
+        """Name what is missing or different; additions do not count."""
         changed = [
             f"{name} {version} is now {after.distributions.get(name, 'gone')}"
             for name, version in self.distributions.items()

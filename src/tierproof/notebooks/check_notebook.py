@@ -37,7 +37,7 @@ def check_notebook(
         name: of the recipe.
         python: interpreter whose kernel runs it.
         values: for fields of its forms, for this run alone.
-        on_step: told what is being done.
+        on_step: called with the current step as text.
 
     Raises:
         UsageError: it is not a notebook.

@@ -64,7 +64,7 @@ def load_matplotlib() -> ModuleType:
 
 @contextmanager
 def chart_style() -> Iterator[None]:
-    """Draw in our style whatever style the user has set, and leave theirs as it was."""
+    """Draw in tierproof's style, and restore the user's style afterwards."""
     matplotlib = load_matplotlib()
     defaults = {
         key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith(_NOT_STYLE)

@@ -33,10 +33,10 @@ def draw_memory_use(measured: MemoryUse) -> Figure | None:
     if parts:
         _draw_parts(panels[0], parts)
         total = sum(size for _, size in parts)
-        captions.append(f"Memory of one training step by use, {_format_bytes(total)} in total.")
+        captions.append(f"One training step takes {_format_bytes(total)}, split by use.")
     if forecast:
         _draw_forecast(panels[-1], forecast, batches)
-        captions.append("Predicted memory for other batch sizes and lengths.")
+        captions.append("Forecast for other batch sizes and lengths.")
     figure.set_label(" ".join(captions))
     return figure
 
@@ -94,7 +94,7 @@ def _draw_forecast(axes: Axes, cells: Mapping[tuple[int, int], float], batches: 
     axes.set_yticks(range(len(batches)), labels=[str(batch) for batch in batches])
     axes.set_xlabel("length")
     axes.set_ylabel("batch")
-    axes.set_title("training step, predicted", loc="left")
+    axes.set_title("training step, forecast", loc="left")
     hide_frame(axes)
 
 

@@ -1,4 +1,4 @@
-"""What a report says and in which order; every reporter for people tells it the same way."""
+"""What a report says, and in which order; the same for every format that people read."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SEVERITY_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """Findings of one code and one next step: the same thing seen in several modules is told once."""
+    """Findings with the same code and next step, which are reported once for all their modules."""
 
     findings: tuple[Finding, ...]
 
     @property
     def first(self) -> Finding:
-        """The one that is told in full."""
+        """The one that is shown in full."""
         return self.findings[0]
 
     @property
@@ -37,7 +37,7 @@ class FindingGroup:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The order in which a report is told.
+    """The contents of a report, in the order in which they are shown.
 
     Attributes:
         headline: the verdict in one sentence, with counts; claims no more than was checked.

@@ -154,7 +154,7 @@ def test_what_is_wrong_is_refused_and_the_rest_goes_on(site: Site, tmp_path: Pat
         "large": "too large",
         "absent": "has no file absent.txt",
         "away (entry 8)": "names a file outside its folder",
-        "odd name": "cannot be the name",
+        "odd name": "is not a valid image name",
         "quantum-qpu": "hardware 'qpu'",
         "nothing (entry 11)": "has no hardware, no file",
         "entry 12": "has no image",

@@ -63,8 +63,8 @@ def find_requires(
         releases: normalised names, with versions without a local part.
         target: the image's interpreter.
         settings: the index to ask.
-        cache: asked first, and told afterwards, also of a part when it is interrupted.
-        on_step: told how far it is.
+        cache: read first, and extended afterwards, even if interrupted.
+        on_step: called with the progress as text.
 
     Raises:
         PlanError: the index cannot be asked.

@@ -23,7 +23,7 @@ class FactCache(Generic[_Fact]):
     Args:
         path: of the file.
         kind: what the facts are, as the file calls them.
-        read: makes a fact of its JSON; raises TypeError or ValueError where it is none.
+        read: makes a fact from JSON; raises TypeError or ValueError if the JSON is not valid.
     """
 
     def __init__(self, path: Path, kind: str, read: Callable[[Any], _Fact]) -> None:

@@ -1,4 +1,4 @@
-"""An image that questions are put to: its name and content at once, its base when somebody needs it."""
+"""An image to plan on: its name and content are read at once, its base is made when it is needed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tierproof.images.lists.image_index import Image
 
 @dataclass(slots=True)
 class HostedBase:
-    """A base by name, made on first use: a kept answer needs none.
+    """A base that is made on first use; a stored answer does not need it.
 
     Attributes:
         label: as a plan calls it.
-        content: names all that the base is made from; empty for one that may change any time (`here`).
+        content: a digest of everything that the base is made from; empty if it may change at any time (`here`).
         make: makes it.
     """
 
@@ -40,7 +40,7 @@ class HostedBase:
 
     @property
     def made(self) -> ImageBase:
-        """The base, and what of it could not be known; made once.
+        """The base and its unknown facts; made once.
 
         Raises:
             UsageError: the list cannot be read.
@@ -64,5 +64,5 @@ def open_image(image: Image, on_step: Callable[[str], None] = lambda _: None) ->
 
 
 def open_base(base: Base) -> HostedBase:
-    """Give a base that is there already; its answers are not kept, since anything of it may change."""
+    """Wrap a base that exists already; its answers are not stored, because it may change at any time."""
     return HostedBase(base.name, "", lambda: ImageBase(base))

@@ -31,7 +31,7 @@ UNKNOWN_VERSION = "0+unknown"
 
 @dataclass(frozen=True, slots=True)
 class ImageBase:
-    """An image as a base, and what of it could not be known.
+    """An image as a base, and its unknown facts.
 
     Attributes:
         base: for a plan.
@@ -68,7 +68,7 @@ def make_image_base(
         environment: where index settings are read; this process's by default.
         cache: of what releases declare; in the user's cache folder by default.
         executable: a Python that uv may use; nothing of it shows in the base.
-        on_step: told how far the reading of the index is, on the first sight of an image.
+        on_step: called with the progress of reading the index, which an image needs once.
 
     Raises:
         UsageError: the list cannot be read or names no package, or its Python is unknown.

@@ -1,8 +1,8 @@
 """Which releases ship compiled code: read from the tags of the wheel that an image takes.
 
-A wheel says so itself: its platform tag is `any`, or it names a system. So nothing is guessed by name. What came
-from a URL says it there, what is installed here says it in its WHEEL file, and for the rest the package index
-is asked which wheels a release has. Where only a source archive exists, nobody tells.
+The platform tag of a wheel is `any`, or it names a system; nothing is guessed from the name of a package. The wheel
+of a package from a URL is named in the URL, an installed package has a WHEEL file, and for the others the package
+index is asked which wheels a release has. It stays unknown if a release has only a source archive.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from tierproof.images.lists.image_index import HERE
 def find_native(
     contents: ImageContents, names: Collection[str], settings: IndexSettings | None, cache: FactCache[bool]
 ) -> dict[tuple[str, str], bool]:
-    """Tell which packages of an image ship compiled code, by name and version; one that is left out is not known.
+    """Tell which packages of an image ship compiled code, by name and version; missing means unknown.
 
     Args:
         contents: the image.
         names: of the packages that are asked about.
         settings: the index to ask; None: ask none.
-        cache: of what an index said before, and told afterwards.
+        cache: of earlier answers of the index; new answers are added.
 
     Raises:
         PlanError: the index cannot be asked.
-        UsageError: the image's platform is none that wheels can be chosen for.
+        UsageError: wheels cannot be chosen for the image's platform.
     """
     wanted = [item for item in contents.file.packages if item.name in names and item.version]
     if contents.image.name == HERE:

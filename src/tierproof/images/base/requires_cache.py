@@ -36,7 +36,7 @@ class RequiresCache:
         self._facts.add({f"{name}=={version}": lines for (name, version), lines in found.items()})
 
     def is_absent(self, name: str, version: str) -> bool:
-        """Whether the index lacked a release, or what it needs could not be told, within the last days."""
+        """Whether the index had no such release, or no readable requirements of it, within the last 7 days."""
         return 0 <= time.time() - (self._absent.get(f"{name}=={version}") or 0.0) < _ABSENT_FOR_S
 
     def add_absent(self, releases: Iterable[tuple[str, str]]) -> None:

@@ -17,7 +17,7 @@ _LARGEST_TEXT_BYTES = 4_000_000
 
 
 def read_sdist_requires(url: str, bytes_: int, environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Give the Requires-Dist lines of the archive at `url`, or None where that cannot be had.
+    """Give the Requires-Dist lines of the archive at `url`, or None if it cannot be read.
 
     Static metadata where it lists requirements, else the `requires.txt` that setuptools left beside it.
 

@@ -1,8 +1,8 @@
-"""Answers kept by everything that they rest on; the index alone may have moved on meanwhile.
+"""Answers stored by everything that they depend on, except the state of the index.
 
-How long an answer may be given again without asking is the index's own word: PyPI lets its pages be kept for
-ten minutes, and of another index nobody knows. An answer of a past date stays true on PyPI, where a release
-cannot be replaced. An older one is given only where the index cannot be asked, and then says how old it is.
+The index decides how long an answer is fresh: PyPI lets its pages be cached for ten minutes; for other indexes this
+is unknown. An answer for a past date stays true on PyPI, where a release cannot be replaced. An older answer is only
+used when the index is not asked or cannot be reached, and then says how old it is.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_instant(text: str) -> dt.datetime:
     """Read a day or an instant in ISO format; a day counts to its end, as uv takes it, in UTC.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a date.
     """
     instant = dt.datetime.fromisoformat(text)
     if len(text) <= len("2026-01-01"):

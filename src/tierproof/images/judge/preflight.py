@@ -26,16 +26,16 @@ def preflight(
 ) -> Preflight:
     """Judge every target on every image.
 
-    The installs of a target follow one another: each rests on what those before it have brought.
+    The installs of a target run in order: each sees what those before it have added.
 
     Args:
         targets: what is to be judged.
         images: where.
         options: how the index is asked.
-        on_progress: told how many questions are answered, of how many, and which was the last.
+        on_progress: called with the number of answered questions, their total, and the last one.
 
     Raises:
-        BaseException: whatever interrupts it; questions under way are ended.
+        BaseException: whatever interrupts it; running questions are stopped.
     """
     started = time.perf_counter()
     total, lock = len(targets) * len(images), threading.Lock()
@@ -61,7 +61,7 @@ def preflight(
 
 
 def judge_target(target: PreflightTarget, image: HostedBase, options: QuestionOptions) -> TargetVerdict:
-    """Judge one target on one image; what could not be judged says so in its place."""
+    """Judge one target on one image; an install that cannot be judged is marked as failed."""
     judged: list[InstallVerdict] = []
     earlier: dict[str, BroughtPackage] = {}
     for found in target.installs:

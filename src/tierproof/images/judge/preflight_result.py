@@ -26,7 +26,7 @@ class InstallVerdict:
 
     @property
     def place(self) -> str:
-        """Where it stands, as `cell 3, line 2`; empty for requirements as typed."""
+        """Its place, such as `cell 3, line 2`; empty for requirements from the command line."""
         parts = [f"cell {self.found.cell}"] if self.found.cell else []
         parts += [f"line {self.found.line}"] if self.found.line else []
         return ", ".join(parts)
@@ -51,7 +51,7 @@ class TargetVerdict:
         target: what was judged.
         image: where.
         installs: each with its answer, in their order.
-        notes: what of the image could not be known.
+        notes: facts about the image that could not be read.
     """
 
     target: PreflightTarget
@@ -61,7 +61,7 @@ class TargetVerdict:
 
     @property
     def verdict(self) -> str:
-        """The lowest step of the ladder that one of its installs reaches; `unknown` where one was not judged."""
+        """The worst verdict of its installs; `unknown` if one of them could not be judged."""
         if any(each.failed for each in self.installs):
             return UNKNOWN
         order = list(PlanVerdict)

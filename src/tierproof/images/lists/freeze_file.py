@@ -34,7 +34,7 @@ class FrozenPackage:
 
     Attributes:
         name: normalised.
-        version: normalised; empty where the line does not tell it, as for a repository.
+        version: normalised; empty if the line does not give it, as for a repository.
         url: where it came from instead of an index; empty for one with a plain version.
         editable: it is a project folder or a working copy.
         line: number of its line, from 1.

@@ -37,8 +37,8 @@ class Image:
         packages: how many the index announces; 0 if it does not say.
         numpy: version there, or empty; torch and transformers likewise.
         sha256: of the list, in hexadecimal, line ends read as newlines; empty if the index does not say.
-        given_platform: as uv names it, where it was told; empty: worked out from `os`.
-        added: by hand, so no sync replaces it.
+        given_platform: as uv names it, if the user gave one; if empty, it is worked out from `os`.
+        added: by the user, so no sync replaces it.
     """
 
     name: str
@@ -108,7 +108,7 @@ def format_index(images: Iterable[Image]) -> str:
 
 
 def split_label(label: str, hardware: str = "cpu") -> tuple[str, str]:
-    """Give name and hardware of `NAME[-cpu|-gpu|-tpu]`; `hardware` where the label does not tell."""
+    """Split `NAME[-cpu|-gpu|-tpu]` into name and hardware; `hardware` is the default."""
     match = _NAME.match(label)
     return (match["image"], match["hardware"] or hardware) if match else (label, hardware)
 

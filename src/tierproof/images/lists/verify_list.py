@@ -37,7 +37,7 @@ class VerifiedList:
 
 
 def digest_list(content: bytes) -> str:
-    """Give the SHA-256 of a list; a line ends alike on every system."""
+    """Return the SHA-256 of a list, with Windows line ends read as newlines."""
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 

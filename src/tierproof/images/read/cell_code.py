@@ -1,4 +1,4 @@
-"""A cell parted into its shell lines, its magics and its Python, each at its place."""
+"""Split a cell into shell lines, magics and Python code, each with its line number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUOTES = re.compile(r"'''|\"\"\"|'|\"")
 
 @dataclass(frozen=True, slots=True)
 class ShellLine:
-    """A line that begins with `!` or `%`: its number in the cell, its sign, and what stands behind."""
+    """A line that begins with `!` or `%`: its number in the cell, its sign, and the text after it."""
 
     line: int
     sign: str
@@ -48,7 +48,7 @@ class CellCode:
 
 
 def part_cell(source: str) -> CellCode:
-    """Part the text of a code cell. Whatever follows an unknown cell magic is not looked at."""
+    """Split the text of a code cell. The body of an unknown cell magic is ignored."""
     lines = _strip_prompts(source.replace("\r\n", "\n").split("\n"))
     first = 0
     while first < len(lines):

@@ -1,4 +1,4 @@
-"""What a Python expression is worth where that can be told without running it."""
+"""The value of a Python expression, if it can be worked out without running code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def evaluate(node: ast.AST, names: Mapping[str, Any]) -> Any:
         names: values of variables.
 
     Raises:
-        NotConstant: it cannot be told.
+        NotConstant: it depends on running the code.
     """
     try:
         value = _evaluate(node, names)

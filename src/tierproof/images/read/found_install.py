@@ -1,4 +1,4 @@
-"""One install that somebody asks for, and where it stands."""
+"""An install command that was found in a target, and its place there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FoundInstall:
         text: as written, without credentials.
         cell: number among all cells of the notebook, from 1; None outside of one.
         line: number in that cell or file, from 1.
-        conditional: it stands behind a condition, in a loop or a function, and may not run.
+        conditional: it is in a condition, a loop or a function, and may not run.
     """
 
     command: PipCommand
@@ -38,7 +38,7 @@ class FoundInstall:
 
 @dataclass(frozen=True, slots=True)
 class UnreadInstall:
-    """What is or may be an install, and could not be read wholly; `is_judged`: it is judged all the same."""
+    """A possible install that could not be read completely; `is_judged`: it is judged as far as it was read."""
 
     text: str
     reason: str

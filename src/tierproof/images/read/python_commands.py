@@ -29,9 +29,9 @@ class PythonCommand:
         conditional: it may not run.
         shell_line: index of the shell line that the placeholder stands for; None for other calls.
         text: for a shell.
-        words: of a process, where no shell stands between.
+        words: of a process that is started without a shell.
         magic: name and line of a line magic that is called as a function.
-        unknown: why what it is cannot be told.
+        unknown: the call, if the command is only known at run time.
         names: the variables at that moment, which a shell line may use.
     """
 
@@ -60,7 +60,7 @@ class PythonFollower:
         yield from self._follow_all(tree.body, False, 0)
 
     def follow_uncalled(self, name: str) -> Iterator[PythonCommand]:
-        """Yield the commands of a function that nobody was seen to call."""
+        """Yield the commands of a function that is never called in the notebook."""
         yield from self._follow_body(self.functions[name], {}, True, _DEEPEST)
 
     def _follow_all(self, body: Sequence[ast.stmt], conditional: bool, depth: int) -> Iterator[PythonCommand]:

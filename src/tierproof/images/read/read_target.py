@@ -1,4 +1,4 @@
-"""What the user named, read: requirements as typed, a notebook, a requirements file, a lock."""
+"""Read what the user named: requirements, a notebook, a requirements file or a lock."""
 
 from __future__ import annotations
 

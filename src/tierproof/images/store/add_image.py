@@ -82,7 +82,7 @@ def add_image(
     """Copy a freeze list into the folder of images.
 
     Args:
-        path: of the list; `here` stands for what is installed in this interpreter.
+        path: of the list; `here` means the packages of this interpreter.
         name: by which the image is found afterwards.
         python: such as `3.12`; may be left out if the list's wheels name it.
         hardware: `cpu`, `gpu` or `tpu`.

@@ -117,5 +117,5 @@ def choose_monthly(changes: Iterable[ListChange]) -> tuple[ListChange, ...]:
 
 
 def find_hardware(path: str) -> str:
-    """Give the hardware whose freeze list has this path; empty where it is none."""
+    """Return the hardware whose freeze list has this path; empty if it is not a freeze list."""
     return next((hardware for hardware, names in LISTS.items() if path in names), "")

@@ -43,7 +43,7 @@ class GitRepository:
     """A repository at a URL, and its copy on this disk.
 
     Args:
-        url: anything that git can fetch from; credentials in it are kept nowhere.
+        url: anything that git can fetch from; credentials in it are not stored.
         folder: for the copy.
         environment: SSL_CERT_FILE and the proxies in it are honoured.
     """

@@ -25,7 +25,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class OfferedList:
-    """The list of an offer as it was read, with what only then became known.
+    """The list of an offer, with facts that are read together with it.
 
     Attributes:
         content: of the list.
@@ -64,10 +64,10 @@ class ImageSource(Protocol):
         ...
 
     def read(self, offer: Offer) -> OfferedList | None:
-        """Read a list; None where there is none, which only then becomes known.
+        """Read a list; None if the source has none for this offer.
 
         Raises:
-            ImageSourceError: the source cannot be reached any more.
-            UsageError: this one list cannot be had.
+            ImageSourceError: the source cannot be reached.
+            UsageError: this list cannot be read.
         """
         ...

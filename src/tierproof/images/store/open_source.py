@@ -37,7 +37,7 @@ def open_source(text: str = "", environment: Mapping[str, str] | None = None) ->
         environment: where proxies and certificates are read; this process's by default.
 
     Raises:
-        UsageError: there is no such folder, or nothing there that could be read as one of these.
+        UsageError: there is no such folder, or it is not a source of images.
         ImageSourceError: the server cannot be reached.
     """
     environment = os.environ if environment is None else environment

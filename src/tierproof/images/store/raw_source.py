@@ -1,6 +1,6 @@
-"""The published lists of Colab's images, read file by file over HTTP where there is no git.
+"""The published lists of Colab's images, read file by file over HTTP when git is not installed.
 
-Without a history only the lists of the head can be had, and those of the pinned runtimes that the README names.
+Without the history, only the latest lists and those of the pinned runtimes in the README are available.
 """
 
 from __future__ import annotations

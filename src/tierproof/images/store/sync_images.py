@@ -35,7 +35,7 @@ class SyncReport:
         folder: of the images.
         new: labels of images that were not there before.
         updated: labels of images that were replaced by a later or an intact list.
-        current: how many were there already.
+        current: number of images that were up to date.
         kept: labels of images that the user added and the source has too; they were not replaced.
         refused: labels of offered images that cannot be used, each with the reason.
         duration_s: wall time in seconds.

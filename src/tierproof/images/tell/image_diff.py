@@ -54,9 +54,9 @@ class ImageDiff:
     Attributes:
         before: the first image; after: the second.
         added: packages that only the second has, by name; removed: that only the first has.
-        changed: those that both have, and not alike.
-        unchanged: how many are alike.
-        notes: what could not be known.
+        changed: packages that differ between the two.
+        unchanged: number of packages that are the same in both.
+        notes: facts that could not be determined.
     """
 
     before: Image
@@ -101,7 +101,7 @@ class ImageDiff:
         }
 
     def list_facts(self) -> tuple[str, ...]:
-        """Give a line for each difference that is no package, and the counts."""
+        """Return a line for each difference other than packages, and the counts."""
         lines = []
         for title, before, after in (
             ("Python", self.before.python, self.after.python),
@@ -167,8 +167,8 @@ def diff_images(
     Args:
         before: the first.
         after: the second.
-        native: whether a release, by name and version, ships compiled code; one that is left out is not known.
-        notes: what could not be known, for the result.
+        native: whether a release, by name and version, ships compiled code; missing means unknown.
+        notes: for the result.
     """
     first = {item.name: item for item in before.file.packages}
     second = {item.name: item for item in after.file.packages}

@@ -1,4 +1,4 @@
-"""One image at a glance: what it is, what stands out in it, and which lines of its list were skipped."""
+"""A summary of one image: its facts, its notable packages, and the skipped lines of its list."""
 
 from __future__ import annotations
 

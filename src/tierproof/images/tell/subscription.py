@@ -58,7 +58,7 @@ def read_subscriptions(path: Path) -> tuple[Subscription, ...]:
 
 
 def subscribe(targets: Sequence[str], images: Sequence[str] = ()) -> Subscription:
-    """Make a subscription of what stands on the command line."""
+    """Make a subscription from the arguments of the command line."""
     return Subscription("watched", tuple(targets), tuple(images) or DEFAULT_IMAGES, Path.cwd())
 
 

@@ -60,7 +60,7 @@ def _compare(
 
 
 def find_change(now: int, before: int | None) -> Change:
-    """Tell what became of a target by its exit codes; what is broken at first sight breaks."""
+    """Compare the exit codes of a target; a new target that is broken counts as breaking."""
     if now == 2:
         return Change.UNKNOWN
     if now == 0:

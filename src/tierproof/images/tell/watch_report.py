@@ -1,4 +1,4 @@
-"""What a watch found on one day, beside what the one before had found."""
+"""The report of a watch on one day, compared with the report before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.json\Z")
 
 
 class Change(StrEnum):
-    """What became of a target on an image since the report before."""
+    """How the verdict of a target on an image changed since the report before."""
 
     BREAKS = "breaks"
     MENDED = "mended"
@@ -81,7 +81,7 @@ class WatchReport:
         date: ISO.
         entries: in the order of the subscriptions.
         compared_with: the date of the report before; empty for a first one.
-        notes: what else is to be said.
+        notes: further remarks.
     """
 
     date: str
