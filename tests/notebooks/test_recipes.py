@@ -37,7 +37,7 @@ def test_the_files_in_git_are_what_the_recipes_build() -> None:
 def test_an_edit_by_hand_is_noticed(tmp_path: Path) -> None:
     paths = write_notebooks(tmp_path)
     assert find_outdated(tmp_path) == ()
-    paths[0].write_text(paths[0].read_text().replace("Tier 1", "Tier One"))
+    paths[0].write_text(paths[0].read_text().replace("Check the model", "Check my model"))
     paths[1].unlink()
     assert len(find_outdated(tmp_path)) == 2
 
