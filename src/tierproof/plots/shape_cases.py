@@ -35,7 +35,7 @@ _SIGNS = {_State.ACCEPTED: ("o", GOOD), _State.NOT_JUDGED: ("_", LINE), _State.F
 
 
 def draw_shape_cases(measured: ShapeSweep) -> Figure | None:
-    """Draw a batch × length grid; a case is told by its sign, not by its colour alone."""
+    """Draw a batch × length grid; signs and colours both mark the outcome."""
     cases: dict[tuple[int, int], _State] = {}
     for case in measured.cases:
         if case.batch is not None and case.length is not None:
