@@ -154,7 +154,9 @@ def test_a_result_that_cannot_be_sent_or_rebuilt_is_said(
     result = worker.run(calls.OnlyHere, (), {})
     assert type(result) is calls.OnlyHere
     monkeypatch.setenv("NOT_HERE", "1")
-    with pytest.raises(WorkerError, match="result cannot be rebuilt here: ImportError: no such package"):
+    with pytest.raises(
+        WorkerError, match="result cannot be rebuilt in this process: ImportError: no such package"
+    ):
         worker.run(calls.OnlyHere, (), {})
     assert worker.pid
 

@@ -81,7 +81,7 @@ def parse_inventory(text: str) -> Inventory:
     try:
         document = json.loads(text)
         if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"an inventory of format {document['format_version']}")
+            raise ValueError(f"inventory format {document['format_version']} is not supported")
         packages = {
             str(name): PackageFiles(
                 str(each["version"]),
@@ -92,7 +92,7 @@ def parse_inventory(text: str) -> Inventory:
             for name, each in document["packages"].items()
         }
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"this is no inventory: {error!r}") from error
+        raise ValueError(f"not a valid inventory: {error!r}") from error
     return Inventory(packages)
 
 
@@ -146,6 +146,6 @@ def _load(files: Mapping[str, Any]) -> dict[str, FileStamp]:
             or not isinstance(digest, str)
             or not isinstance(size, int)
         ):
-            raise ValueError(f"this is no inventory: {path!r}")
+            raise ValueError(f"not a valid inventory: bad entry for {path!r}")
         loaded[path] = FileStamp(digest, size)
     return loaded

@@ -35,7 +35,7 @@ def find_loaded_here(installed: Sequence[InstalledDistribution]) -> Loaded:
     files = {file for _, module in modules if isinstance(file := getattr(module, "__file__", None), str)}
     tops = {name.partition(".")[0] for name, _ in modules}
     names = {item.name for item in installed if _owns_one(item, files, tops)}
-    return Loaded(frozenset(names), "Loaded is what this process has imported.")
+    return Loaded(frozenset(names), "Packages count as loaded if this process has imported them.")
 
 
 def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) -> Loaded:
@@ -48,7 +48,7 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
     if not Path("/proc/self/maps").exists():
         return Loaded(
             everything,
-            "This system does not show what other processes use: all of the base counts as loaded.",
+            "This system does not show what other processes use, so every installed package counts as loaded.",
         )
     mapped: set[str] = set()
     processes = 0
@@ -56,18 +56,22 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
         files = read_mapped_files(process)
         if files is None:
             return Loaded(
-                everything, f"Process {process.name} cannot be looked into: all of the base counts as loaded."
+                everything,
+                f"Process {process.name} cannot be inspected, so every installed package counts as loaded.",
             )
         processes += 1
         mapped |= files
     if not processes:
-        return Loaded(frozenset(), "No other live Python process uses this environment: nothing is loaded.")
+        return Loaded(
+            frozenset(),
+            "No other running Python process uses this environment, so no package counts as loaded.",
+        )
     names = {item.name for item in installed if _may_be_loaded(item, mapped)}
     return Loaded(
         frozenset(names),
-        f"{processes} live Python process{'es' if processes > 1 else ''} of yours may use this environment: "
-        "loaded is what they have mapped, and every package without a native library, which cannot be seen "
-        "from outside.",
+        f"{processes} of your running Python processes may use this environment. A package counts as loaded if "
+        "one of them has mapped a native library of it, or if it has no native library (pure Python cannot be "
+        "seen from outside).",
     )
 
 

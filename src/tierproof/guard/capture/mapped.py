@@ -88,12 +88,14 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
         if not has_maps():
             raise ProcessError(
                 "this system does not show which libraries a process has mapped",
-                hint="On Linux it does. Elsewhere call tp.doctor() inside the process: it compares modules.",
+                hint="Call `tp.doctor()` inside the process: it compares the loaded modules with the disk.",
             ) from error
-        raise ProcessError(f"there is no process {pid}", hint="Look it up with `ps -u $USER`.") from error
+        raise ProcessError(
+            f"there is no process {pid}", hint="List your processes with `ps -u $USER`."
+        ) from error
     except PermissionError as error:
         raise ProcessError(
-            f"process {pid} belongs to somebody else and cannot be looked into",
+            f"process {pid} belongs to another user and cannot be inspected",
             hint="Run the command as the user who owns the process.",
         ) from error
     folders = [f"{folder}/".replace("\n", "\\012") for folder in below]

@@ -76,7 +76,10 @@ def parse_requirements(texts: Sequence[str], *, folder: Path | None = None) -> t
     """
     found = [parse_requirement(text, folder=folder) for text in texts]
     if not found:
-        raise UsageError("no requirement was given", hint="For instance: tierproof plan captum 'optuna>=4'")
+        raise UsageError(
+            "no requirement was given",
+            hint="Name at least one package, for example: tierproof plan captum 'optuna>=4'",
+        )
     return tuple(found)
 
 
@@ -109,13 +112,11 @@ def parse_requirement(text: str, *, folder: Path | None = None) -> RequestedPack
 
 def _refuse_what_is_none(text: str) -> None:
     if not text or "\n" in text or "\r" in text or "\0" in text:
-        raise UsageError(
-            f"cannot read the requirement {text!r}", hint="Give one package at a time, as pip does."
-        )
+        raise UsageError(f"cannot read the requirement {text!r}", hint="Write one package per requirement.")
     if text.startswith("-"):
         raise UsageError(
             f"{text!r} is an option, not a requirement",
-            hint="Options of pip (-r, -e, --upgrade, --index-url) are not read here; name the packages.",
+            hint="Pass package names only: pip options (-r, -e, --upgrade, --index-url) are not accepted here.",
         )
     if text.startswith("#"):
         raise UsageError(f"{text!r} is a comment, not a requirement")
@@ -138,7 +139,8 @@ def _parse_url(text: str) -> RequestedPackage:
         raise UsageError(f"cannot read the URL {text!r}: {error}") from error
     if not (parts.netloc or parts.path.startswith("/")):
         raise UsageError(
-            f"the URL {text!r} names no host", hint="For instance git+https://github.com/owner/repo"
+            f"the URL {text!r} has no host",
+            hint="Write the full URL, for example git+https://github.com/owner/repo",
         )
     source = _find_source(text)
     name = _name_of_wheel(unquote(parts.path)) if source is Source.WHEEL else ""
@@ -158,10 +160,10 @@ def _parse_path(text: str, folder: Path) -> RequestedPackage:
         raise UsageError(f"cannot read the path {base!r}: {error}") from error
     if not present:
         raise UsageError(
-            f"there is no {path}", hint="A local requirement is a wheel, an archive or a project folder."
+            f"{path} does not exist", hint="Pass the path of a wheel, a source archive or a project folder."
         )
     if path.is_dir() and not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise UsageError(f"{path} is no project: it has neither a pyproject.toml nor a setup.py")
+        raise UsageError(f"{path} is not a project folder: it contains neither pyproject.toml nor setup.py")
     if path.is_file() and not path.name.endswith(_ARCHIVES):
         raise UsageError(f"{path} is neither a wheel nor a source archive")
     source = Source.WHEEL if path.is_file() and path.suffix == ".whl" else Source.BUILD
@@ -185,7 +187,7 @@ def _name_of_wheel(path: str) -> str:
     try:
         return parse_wheel_filename(file)[0]
     except InvalidWheelFilename as error:
-        raise UsageError(f"{file!r} is not the name of a wheel: {error}") from error
+        raise UsageError(f"{file!r} is not a valid wheel file name: {error}") from error
 
 
 def _name_of_project(path: Path) -> str:
@@ -205,4 +207,4 @@ def _first_line(error: Exception) -> str:
 def _guess(text: str) -> str:
     if match := _SINGLE_EQUALS.match(text) or _SPACED.match(text):
         return f"Did you mean {match[1]}=={match[2]} ?"
-    return "For instance: captum, 'optuna>=4', 'ray[tune]', ./package.whl"
+    return "Write it like one of these: captum, 'optuna>=4', 'ray[tune]', ./package.whl"

@@ -71,7 +71,10 @@ def activate(
     file = None if site is None else choose_path_file(position, files)
     session_only = site is not None and file is None
     if session_only and not in_process:
-        raise InstallError("this interpreter uses no user site: nothing can stand before its base")
+        raise InstallError(
+            "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
+            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+        )
     if site is not None and file is not None:
         write_path_file(store, file, site, files)
     elif site is None:
@@ -91,8 +94,8 @@ def activate(
     notes = [launchers.note] if launchers.note else []
     if session_only:
         notes.append(
-            "This interpreter uses no user site: what stands before the base holds in this process only, "
-            "and is gone after a restart."
+            "This interpreter has no user site-packages: the overriding versions are visible in this process only, "
+            "and are gone after a restart."
         )
     return Activated(session_only, restart_needed, launchers, tuple(notes))
 

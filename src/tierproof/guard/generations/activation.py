@@ -106,8 +106,8 @@ def choose_path_file(position: Position, files: PathFiles) -> Path | None:
         return files.front
     if files.behind is None:
         raise InstallError(
-            "neither the site directory nor the user's can be written: nothing can be activated here",
-            hint=f"Make one of {', '.join(str(file.parent) for _, file in files.legible)} writable.",
+            "packages cannot be activated here: neither the site directory nor the user's is writable",
+            hint=f"Make one of these folders writable: {', '.join(str(file.parent) for _, file in files.legible)}",
         )
     return files.behind
 
@@ -133,7 +133,7 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
                 os.unlink(temporary)  # noqa: PTH108
             raise
     except OSError as error:
-        raise InstallError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise InstallError(f"cannot write {file}: {error.strerror or error}") from error
     remove_path_files(store, files, keep=file)
 
 
@@ -149,7 +149,7 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
-            raise InstallError(f"{file} cannot be removed: {error.strerror or error}") from error
+            raise InstallError(f"cannot remove {file}: {error.strerror or error}") from error
 
 
 def clear_strays(folders: Iterable[Path]) -> None:
@@ -171,7 +171,7 @@ def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         return tuple(json.loads(answer.stdout.splitlines()[-1]))
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        raise InstallError(f"{executable} did not tell its sys.path: {error}") from error
+        raise InstallError(f"cannot read the sys.path of {executable}: {error}") from error
 
 
 def place(entries: Sequence[str], live: Sequence[str], child: Sequence[str]) -> list[str]:

@@ -88,7 +88,7 @@ def _choose_folder() -> tuple[str, str]:
     if os.access(own, os.W_OK | os.X_OK):
         return own, ""
     on_path = user in os.environ.get("PATH", "").split(os.pathsep)
-    return user, f"{own} cannot be written: scripts are in {user}" + (
+    return user, f"Cannot write to {own}, so the console scripts are in {user}" + (
         "." if on_path else ", which is not on PATH."
     )
 

@@ -99,9 +99,9 @@ def _refuse_other_versions(loaded: Mapping[str, str], generation: Generation) ->
     if other:
         name, version = next(iter(other.items()))
         raise InstallError(
-            f"this kernel has loaded {name} {version}, and the present generation holds "
-            f"{versions.get(name, 'none of it')}",
-            hint="Another process changed what is added. Restart this kernel, then install.",
+            f"this kernel has loaded {name} {version}, but the present generation has "
+            f"{versions.get(name, 'no version of it')}",
+            hint="Another process changed the added packages. Restart this kernel, then install again.",
         )
 
 

@@ -90,7 +90,7 @@ def read_saved_lock(path: Path) -> SavedLock:
             str(own.get("python", "")),
         )
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InstallError(f"{path} is not a lock that can be read: {error}") from error
+        raise InstallError(f"cannot read the lock {path}: {error}") from error
 
 
 def _complete(name: str, generation: Generation) -> dict[str, Any]:

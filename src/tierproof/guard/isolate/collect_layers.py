@@ -59,7 +59,7 @@ def _find_reason(layer: Path, unused_for_s: float) -> str:
         unused_s = time.time() - (layer / "inventory.json").stat().st_mtime
     except OSError:
         return ""
-    return "it was used within the hour" if 0 <= unused_s < unused_for_s else ""
+    return "it was used within the last hour" if 0 <= unused_s < unused_for_s else ""
 
 
 def _names(pid: int, layer: str) -> bool:

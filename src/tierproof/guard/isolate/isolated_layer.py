@@ -116,8 +116,8 @@ def prepare_layer(
             _make(folder, wanted, stage)
     except OSError as error:
         raise InstallError(
-            f"{shelf} cannot be written: {error.strerror or error}",
-            hint="Packages for workers are kept there; XDG_DATA_HOME (or TIERPROOF_DATA) names another place.",
+            f"cannot write to {shelf}: {error.strerror or error}",
+            hint="Set XDG_DATA_HOME (or TIERPROOF_DATA) to a writable folder: packages for workers are stored there.",
         ) from error
     return Layer(folder, made=True)
 
@@ -154,7 +154,7 @@ def _take_turn(shelf: Path, limit_s: float, tell: Tell) -> Iterator[None]:
         try:
             stack.enter_context(lock_environment(shelf, limit_s=0))
         except EnvironmentBusyError:
-            tell("waiting for another process, which makes a layer")
+            tell("waiting for another process to finish a layer")
             stack.enter_context(lock_environment(shelf, limit_s=limit_s))
         yield
 
@@ -195,8 +195,8 @@ def _refuse_names(site: Path) -> None:
         importable = entry.suffix in (".py", ".so", ".pyd") or (entry / "__init__.py").exists()
         if importable and name != _STRAY and (name in sys.stdlib_module_names or name in _REFUSED):
             raise InstallError(
-                f"refused: {entry.name} would stand before the standard library, or run in every Python",
-                hint="A package brings it that was made for an older Python. Ask for a newer version of it.",
+                f"refused: {entry.name} would hide a standard library module or run at every Python start",
+                hint="Request a newer version of the package that contains it; this one was made for an older Python.",
             )
 
 

@@ -51,8 +51,8 @@ class IsolatedPlan:
         ]
         names = sorted({item.required_by for item in self.unhappy})
         return (
-            f"These packages of the base may fail in front of it: {', '.join(told)}. "
-            f"Ask for {'it' if len(names) == 1 else 'them'} as well, and a version that fits is brought: "
+            f"These installed packages may fail in the worker: {', '.join(told)}. "
+            f"Request {'it' if len(names) == 1 else 'them'} as well to get a version that fits: "
             f"{' '.join(names)}."
         )
 
@@ -110,13 +110,11 @@ def plan_isolated(
 def _explain(plan: Plan, base: Base) -> Plan:
     """Say what the layer is, where it replaces nothing: then no conflict is there to be explained."""
     if not plan.add:
-        words = "Everything asked for is installed already; the worker takes it as it is."
+        words = "Everything requested is already installed; the worker uses it unchanged."
         return replace(plan, verdict=PlanVerdict.SATISFIED, explanation=words)
     if not any(item.name in base.by_name for item in plan.add):
         names = ", ".join(f"{item.name} {item.version}" for item in plan.add)
-        return replace(
-            plan, explanation=f"The worker alone gets {names}; nothing of the base is replaced in it."
-        )
+        return replace(plan, explanation=f"Only the worker gets {names}; it replaces no installed package.")
     return plan
 
 

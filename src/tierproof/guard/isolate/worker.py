@@ -148,7 +148,7 @@ class Worker:
             code, self._process = process.end(), None
             raise WorkerError(
                 f"the worker ended before its first call, with exit code {code}",
-                hint=process.last_words.strip() or "It said nothing.",
+                hint=process.last_words.strip() or "It printed nothing.",
             )
         process.pid = message.header["pid"]
         return False
@@ -207,14 +207,10 @@ class Worker:
     def _time_out(self, function: Callable[..., Any], limit_s: float) -> WorkerTimeoutError:
         stopped = self._stop_call(None)
         name = getattr(function, "__qualname__", repr(function))
-        end = (
-            "it was interrupted"
-            if stopped
-            else "it did not let itself be interrupted, so its worker was ended"
-        )
+        end = "it was interrupted" if stopped else "it did not stop when interrupted, so its worker was ended"
         return WorkerTimeoutError(
             f"{name} took longer than limit_s={limit_s:g} seconds: {end}",
-            hint="Give it more time, or less to do.",
+            hint="Raise `limit_s`, or give the call less work.",
         )
 
     def _kill(self) -> None:

@@ -185,12 +185,10 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
     if not hasattr(socket, "send_fds") or not hasattr(os, "fork"):
         raise UsageError(
             "tp.isolated does not work on Windows",
-            hint="There, `tierproof run --with REQ -- CMD` runs a program with packages of its own.",
+            hint="Use `tierproof run --with REQ -- CMD`: it runs a program with its own packages.",
         )
     if not sys.executable:
-        raise UsageError(
-            "sys.executable is empty: there is no interpreter that a worker could be started with"
-        )
+        raise UsageError("sys.executable is empty, so there is no interpreter to start a worker with")
     ours, theirs = socket.socketpair()
     lifeline, their_lifeline = socket.socketpair()
     reads, writes = zip(os.pipe(), os.pipe(), strict=True)
@@ -213,7 +211,7 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
         lifeline.close()
         for descriptor in reads:
             os.close(descriptor)
-        raise WorkerError(f"no worker process could be started: {error.strerror or error}") from error
+        raise WorkerError(f"cannot start a worker process: {error.strerror or error}") from error
     finally:
         theirs.close()
         their_lifeline.close()

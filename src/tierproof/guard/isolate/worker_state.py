@@ -50,19 +50,19 @@ class WorkerState:
 
     def describe(self) -> str:
         """Give the state as plain text of a few lines."""
-        running = f"process {self.pid}" if self.pid else "no process at the moment"
+        running = f"process {self.pid}" if self.pid else "no process running"
         lines = [f"isolated worker for {', '.join(self.plan.requested)}: {running}, {self.calls} calls"]
         lines += [f"  + {item.name} {item.version}" for item in self.plan.add]
         lines += [
-            f"  ! {item.required_by} needs {item.package} {item.required}; {item.installed} stands in front"
+            f"  ! {item.required_by} needs {item.package} {item.required}; the worker has {item.installed}"
             for item in self.unhappy
         ]
         if self.last_call is not None:
             call = self.last_call
-            way = "the process was there already" if call.reused else "a process was started for it"
+            way = "the process was already running" if call.reused else "a new process was started"
             lines.append(
-                f"  last call: {call.seconds:.2f} s, {call.sent_bytes / 1e6:.1f} MB there, "
-                f"{call.received_bytes / 1e6:.1f} MB back, copies of array data on a way: {call.copies}; {way}"
+                f"  last call: {call.seconds:.2f} s, {call.sent_bytes / 1e6:.1f} MB sent, "
+                f"{call.received_bytes / 1e6:.1f} MB received, copies of array data each way: {call.copies}; {way}"
             )
         return "\n".join(lines)
 

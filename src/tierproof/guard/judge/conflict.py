@@ -106,7 +106,7 @@ def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
             f"{kept_by} has {item.installed}{state}"
         )
     if len(ordered) > _NAMED:
-        described.append(f"{len(ordered) - _NAMED} more bounds do not hold")
+        described.append(f"{len(ordered) - _NAMED} more bounds are not met")
     return ", and ".join(described)
 
 

@@ -50,7 +50,7 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     if has_maps():
         replaced = find_replaced(site, os.getpid(), read_mapped_libraries(os.getpid()), tops)
     else:
-        notes.append("this system does not show mapped libraries: only modules were compared")
+        notes.append("this system does not show mapped libraries, so only modules were compared")
     changed = {each.name for each in site.find_changed_since(_start_of(os.getpid()))}
     loaded = _gather(site, modules, changed, replaced)
     torn = _judge(site, (each for each in loaded if _is_suspect(each, changed)), sys.executable)
@@ -71,9 +71,9 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
     notes = [*notes, *told]
     if not site.roots:
         if not _is_python(pid, libraries):
-            raise ProcessError(f"process {pid} is no Python, or has not started yet")
+            raise ProcessError(f"process {pid} is not a Python process, or has not started yet")
         notes.append(
-            "no native library of a package is loaded; pure Python modules cannot be seen from outside"
+            "the process has loaded no native library of a package; pure Python modules are invisible from outside"
         )
     torn = _diagnose_from_outside(site, pid, libraries)
     return Diagnosis(torn, len(site.distributions), time.perf_counter() - began, tuple(notes))
@@ -232,7 +232,7 @@ def _try_import(site: Site, name: str, disk: DiskPackage, interpreter: str) -> D
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return replace(disk, import_error=f"not done after {_IMPORT_LIMIT_S} s")
+        return replace(disk, import_error=f"the import did not finish within {_IMPORT_LIMIT_S} s")
     if result.returncode == 0:
         return disk
     lines = [line for line in result.stderr.splitlines() if line.strip()]
@@ -254,7 +254,7 @@ def _first_sight_notes(site: Site) -> list[str]:
         if dirty:
             more = f" and {len(dirty) - 5} more" if len(dirty) > 5 else ""
             notes.append(
-                f"{root} is seen for the first time; not as installed, and left out of the judgement: "
+                f"{root} was checked for the first time; packages that already had changed files are ignored: "
                 f"{', '.join(dirty[:5])}{more}"
             )
     return notes

@@ -82,8 +82,8 @@ class Healing:
     def to_text(self) -> str:
         """Give the outcome as plain lines."""
         lines = [
-            f"healed: {each.package} {each.version} is on disk again, in place of "
-            f"{each.replaced_version or 'nothing'}"
+            f"healed: {each.package} {each.version} is back on disk "
+            f"(the disk had {each.replaced_version or 'no version of it'})"
             for each in self.healed
         ]
         lines += [f"not healed: {each.package}: {each.reason}" for each in self.failed]

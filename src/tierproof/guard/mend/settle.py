@@ -56,7 +56,7 @@ def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:
                 try:
                     told.append(_settle(root, folder, journal))
                 except OSError as error:
-                    told.append(f"a heal of {journal.package} that was cut off could not be settled: {error}")
+                    told.append(f"cannot finish or undo the interrupted heal of {journal.package}: {error}")
                     continue
             remove_heal_folder(folder)
     return tuple(told)
@@ -111,10 +111,10 @@ def _settle(root: Path, folder: Path, journal: HealJournal) -> str:
         if is_in_place(root, journal.units) or is_alive(journal.pid, journal.start_ticks):
             advance(root, folder / "stage", folder / "aside", journal.units)
             _tidy(root, folder, journal)
-            return f"a heal of {name} that was cut off is finished: {journal.version} is on disk"
+            return f"an interrupted heal of {name} was finished: {journal.version} is on disk"
         retreat(root, folder / "stage", folder / "aside", journal.units)
     except ForeignChangeError:
         keep_unowned(folder / "aside", root, set(journal.owned))
-        return f"a heal of {name} that was cut off is dropped: something else has been installed since"
+        return f"an interrupted heal of {name} was dropped: something else has been installed since"
     held = f"{journal.replaced_version} is on disk" if journal.replaced_version else "it is not on disk"
-    return f"a heal of {name} that was cut off is undone: {held}"
+    return f"an interrupted heal of {name} was undone: {held}"

@@ -95,7 +95,7 @@ class Snapshot:
         files = sum(each.files for each in self.kept)
         head = (
             f"snapshot: {len(self.kept)} distributions, {files} files, {megabytes:.0f} MB, "
-            f"of which {copied:.0f} MB take space of their own; {self.duration_s:.2f} s"
+            f"of which {copied:.0f} MB use extra disk space; {self.duration_s:.2f} s"
         )
         return "\n".join([head, *(f"not kept: {name}: {reason}" for name, reason in self.skipped.items())])
 
@@ -140,13 +140,13 @@ def keep_distributions(
         _remove_waste(folder)
         for size, each in wanted:
             reason = _refuse(each) or (
-                f"{size / 1e6:.0f} MB are beyond the limit of {most_bytes / 1e6:.0f} MB"
+                f"its {size / 1e6:.0f} MB would exceed the limit of {most_bytes / 1e6:.0f} MB"
                 if size > room
                 else ""
             )
             entry = None if reason else _keep_one(folder, each, room_to_copy)
             if entry is None:
-                skipped[each.name] = reason or "it lies on another file system and is too large to copy"
+                skipped[each.name] = reason or "it is on another file system and too large to copy"
                 continue
             room -= size
             room_to_copy -= size if entry.how == Kept.COPY.value else 0
@@ -169,17 +169,15 @@ def _measure(distribution: InstalledDistribution) -> int:
 
 def _refuse(distribution: InstalledDistribution) -> str:
     if distribution.name.startswith(_EXCLUDED[1]) or distribution.name == _EXCLUDED[0]:
-        return "it is too large to be worth it"
+        return "it is too large to keep"
     if not read_record(distribution.metadata_path):
-        return "it has no RECORD: nothing tells which files are its own"
+        return "it has no RECORD, so its files are unknown"
     try:
         origin = json.loads((distribution.metadata_path / "direct_url.json").read_text(encoding="utf-8"))
         editable = bool(origin.get("dir_info", {}).get("editable"))
     except (OSError, ValueError, AttributeError):
         editable = False
-    return (
-        "it is editable: its files are your source folder's, which nothing here touches" if editable else ""
-    )
+    return "it is an editable install, and a snapshot never touches your source folder" if editable else ""
 
 
 def _keep_one(folder: Path, distribution: InstalledDistribution, room_to_copy: int) -> SnapshotEntry | None:

@@ -96,19 +96,19 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
     for path, digest in entry.digests.items():
         source, target = entry.folder / "files" / path, stage / path
         if ".." in PurePosixPath(path).parts or PurePosixPath(path).is_absolute():
-            raise HealError(f"the snapshot of {entry.name} {entry.version} names {path}, outside its folder")
+            raise HealError(
+                f"the snapshot of {entry.name} {entry.version} lists {path}, which is outside its folder"
+            )
         if not has_digest(source, digest):
-            raise HealError(f"the snapshot of {entry.name} {entry.version} was changed since: {path}")
+            raise HealError(f"a file in the snapshot of {entry.name} {entry.version} has changed: {path}")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             keep_file(source, target, may_link=".dist-info" not in PurePosixPath(path).parts[0])
         except OSError as error:
-            raise HealError(
-                f"the snapshot of {entry.name} {entry.version} cannot be laid out: {error}"
-            ) from error
+            raise HealError(f"cannot copy the snapshot of {entry.name} {entry.version}: {error}") from error
     found = list(iterate_installed([str(stage)]))
     if [(each.name, each.version) for each in found] != [(entry.name, entry.version)]:
-        raise HealError(f"the snapshot of {entry.name} {entry.version} is not whole")
+        raise HealError(f"the snapshot of {entry.name} {entry.version} is incomplete")
     return found[0]
 
 

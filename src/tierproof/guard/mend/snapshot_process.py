@@ -47,8 +47,8 @@ def snapshot_process(pid: int) -> Snapshot:
     site = Site(site_roots(libraries))
     if not site.roots:
         raise ProcessError(
-            f"process {pid} has no native library of a package loaded, so its packages cannot be told",
-            hint="Call tp.snapshot() inside it.",
+            f"process {pid} has no native library of a package loaded, so its packages are unknown",
+            hint="Call `tp.snapshot()` inside the process.",
         )
     return keep_distributions(find_perhaps_loaded(site, libraries), [pid])
 

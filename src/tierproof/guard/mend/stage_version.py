@@ -53,12 +53,14 @@ def verify_staged(name: str, version: str, folder: Path) -> InstalledDistributio
     found = list(iterate_installed([str(folder)]))
     if [(each.name, each.version) for each in found] != [(canonicalize_name(name), version)]:
         came = ", ".join(f"{each.name} {each.version}" for each in found) or "nothing"
-        raise HealError(f"{name} {version} was asked for; what came is {came}")
+        raise HealError(f"requested {name} {version}, but received {came}")
     (staged,) = found
     entries = read_record(staged.metadata_path)
     wrong = find_mismatches(folder, entries)
     if wrong or not entries:
-        raise HealError(f"{name} {version} arrived damaged: {', '.join(wrong[:3]) or 'it has no RECORD'}")
+        raise HealError(
+            f"the downloaded {name} {version} is damaged: {', '.join(wrong[:3]) or 'it has no RECORD'}"
+        )
     return staged
 
 

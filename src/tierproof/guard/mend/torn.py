@@ -171,22 +171,22 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
     process = f"process {loaded.pid}" if loaded.pid else "this process"
     name, sentences = loaded.name, []
     if Evidence.VERSION in evidence or Evidence.NATIVE_LIBRARY_REPLACED in evidence:
-        held = f"the disk holds {disk.version}" if disk.version else "the disk holds it no longer"
+        held = f"the disk has {disk.version}" if disk.version else "the disk no longer has it"
         sentences.append(
             f"{process} runs {name} {loaded.version or '(version unknown)'}; {held}{_who(disk)}."
         )
     if loaded.replaced:
-        sentences.append(f"Mapped, but no longer on disk: {_list(loaded.replaced)}.")
+        sentences.append(f"Libraries in use, but no longer on disk: {_list(loaded.replaced)}.")
     if Evidence.IMPORTED_WHILE_TORN in evidence:
         sentences.append(
-            f"These modules of {process} hold other code than the disk: {_list(loaded.differing, 40)}."
+            f"These modules in {process} differ from the code on disk: {_list(loaded.differing, 40)}."
         )
     if disk.mismatches:
-        sentences.append(f"Not as {name}'s RECORD says: {_list(disk.mismatches)}.")
+        sentences.append(f"These files do not match the RECORD of {name}: {_list(disk.mismatches)}.")
     if disk.duplicates:
-        sentences.append(f"Metadata of several versions lie side by side: {_list(disk.duplicates)}.")
+        sentences.append(f"The metadata of several versions is on disk: {_list(disk.duplicates)}.")
     if disk.import_error:
-        sentences.append(f"A fresh Python fails to import it: {disk.import_error}")
+        sentences.append(f"A fresh Python cannot import it: {disk.import_error}")
     if disk.stashes:
         sentences.append(f"An interrupted pip left {_list(disk.stashes)} behind.")
     said = _RECOVER if remedy is Remedy.REINSTALL and disk.installer == "tierproof" else _REMEDIES[remedy]
@@ -196,19 +196,19 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
 
 
 _REMEDIES = {
-    Remedy.HEAL: "tp.heal() in that process puts {version} back on disk, without a restart.",
-    Remedy.RESTART: "Restart the process: it then loads what the disk holds.",
-    Remedy.REINSTALL: 'Install it once more: pip install --force-reinstall --no-deps "{name}=={disk}"',
+    Remedy.HEAL: "Call `tp.heal()` in that process to put {version} back on disk, without a restart.",
+    Remedy.RESTART: "Restart the process: it then loads the version on disk.",
+    Remedy.REINSTALL: 'Reinstall it: pip install --force-reinstall --no-deps "{name}=={disk}"',
 }
-_RECOVER = "tierproof added it: `tierproof recover` puts the generation back."
+_RECOVER = "tierproof added it: run `tierproof recover` to restore the generation."
 
 
 def _who(disk: DiskPackage) -> str:
     by = f" by {disk.installer}" if disk.installer else ""
     if not disk.changed_at:
-        return f", put there{by}" if by else ""
+        return f", installed{by}" if by else ""
     when = dt.datetime.fromtimestamp(disk.changed_at).astimezone()
-    return f", put there{by} on {when:%Y-%m-%d at %H:%M:%S}"
+    return f", installed{by} on {when:%Y-%m-%d at %H:%M:%S}"
 
 
 def _list(items: tuple[str, ...], most: int = 4) -> str:

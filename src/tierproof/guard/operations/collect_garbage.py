@@ -102,16 +102,16 @@ def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for identifier in store.list():
         if present is not None and identifier == present.id:
-            reasons[identifier] = "it is the present one"
+            reasons[identifier] = "it is the present generation"
         elif identifier in list_live_sites(store):
-            reasons[identifier] = "this process has it on its path"
+            reasons[identifier] = "this process has it on its sys.path"
         elif processes is None:
             reasons[identifier] = "this system does not show which processes use it"
         elif users := find_users(store, identifier, history, processes):
             reasons[identifier] = f"process {users[0]} may use it"
     order = list(dict.fromkeys(entry.generation for entry in reversed(history) if entry.generation))
     for identifier in [each for each in order if each in store.list() and each not in reasons][:keep]:
-        reasons[identifier] = "to roll back to"
+        reasons[identifier] = "kept for a rollback"
     return reasons
 
 

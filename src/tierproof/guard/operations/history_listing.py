@@ -36,7 +36,7 @@ class History:
     def describe(self) -> str:
         """Give one line for each entry."""
         if not self.entries:
-            return "Nothing was ever added here."
+            return "No packages have been added to this environment yet."
         last = max((e.number for e in self.entries if e.generation == self.present), default=0)
         return "\n".join(
             self._describe_entry(entry, is_present=entry.number == last) for entry in self.entries
@@ -89,7 +89,7 @@ class Additions:
     def describe(self) -> str:
         """Give one line for each package."""
         if not self.packages:
-            return "Nothing is added here."
+            return "No packages are added to this environment."
         return "\n".join(
             f"{each.name} {each.version}  (for {', '.join(each.requested_by)})" for each in self.packages
         )

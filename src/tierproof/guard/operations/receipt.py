@@ -85,18 +85,19 @@ class Receipt:
         lines += [f"  - {name}" for name in self.removed]
         head = f"{self.action}: done in {self.duration_s:.1f} s"
         if not self.changed:
-            head = f"{self.action}: nothing to do; everything is there already"
+            head = f"{self.action}: nothing to do; everything is already in place"
         elif not self.in_process:
             head += ". New processes see it"
         elif self.restart_needed:
-            head += ". New processes see it; this kernel goes on with what it has until it is restarted"
+            head += ". New processes see it; this kernel keeps its present packages until you restart it"
         elif self.added:
             head += ". Usable now, without a restart"
         if self.launchers.created and self.changed:
             lines.append(f"  scripts in {self.launchers.folder}: {', '.join(self.launchers.created)}")
         if self.launchers.taken:
             lines.append(
-                f"  left alone, not ours: {', '.join(self.launchers.taken)} in {self.launchers.folder}"
+                f"  not overwritten, because tierproof did not create them: {', '.join(self.launchers.taken)} "
+                f"in {self.launchers.folder}"
             )
         lines += [f"  {note}" for note in self.notes]
         return "\n".join([f"{head}.", *lines])

@@ -81,8 +81,8 @@ def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> 
     unmet = find_unmet_bounds(store.site(generation.id), base, generation.waived)
     if unmet:
         raise InstallError(
-            f"that generation no longer fits what is installed: {describe_conflicts(unmet[:3], base)}",
-            hint="Install what you need again: it is planned on what is installed now.",
+            f"that generation no longer fits the installed packages: {describe_conflicts(unmet[:3], base)}",
+            hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )
 
 
@@ -90,12 +90,16 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
     if number is not None:
         entry = next((entry for entry in history if entry.number == number), None)
         if entry is None:
-            raise UsageError(f"the history has no entry {number}", hint="`tierproof history` lists them.")
+            raise UsageError(
+                f"the history has no entry {number}", hint="List the entries with `tierproof history`."
+            )
         return entry
     lasting = [entry for entry in history if not entry.session_only]
     earlier = [entry for entry in lasting if entry.generation != present]
     if not lasting:
-        raise UsageError("nothing was ever added here", hint="`tierproof install` adds packages.")
+        raise UsageError(
+            "no packages have ever been added here", hint="Add packages with `tierproof install`."
+        )
     # Before the first install there was nothing, which is a state to go back to as well.
     return earlier[-1] if earlier else Activation(0, "", "rollback")
 
@@ -105,6 +109,6 @@ def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
         state = "damaged" if store.path(entry.generation).is_dir() else "removed"
         raise InstallError(
             f"generation {entry.generation} is {state}",
-            hint=f"Install it again, exactly: tierproof recover --lock {store.lock_file(entry.generation)}",
+            hint=f"Install exactly that generation again: tierproof recover --lock {store.lock_file(entry.generation)}",
         )
     return store.read(entry.generation)

@@ -80,12 +80,12 @@ def save_generation(folder: Path) -> Saved:
     store = GenerationStore(find_environment_folder())
     present = read_present(store)
     if present is None:
-        raise UsageError("nothing was added here, so there is nothing to save")
+        raise UsageError("no packages are added here, so there is nothing to save")
     generation = store.read(present.id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
     digest = write_archive(store, generation, folder)
     write_text_atomically(folder / LOCK_NAME, format_saved_lock(generation, digest))
     archive = folder / ARCHIVE_NAME

@@ -70,7 +70,7 @@ def read_lock(text: str, folder: Path | None = None, tags: Mapping[Tag, int] | N
     """
     document = tomllib.loads(text)
     if "lock-version" not in document:
-        raise ValueError("no lock-version: this is no pylock.toml")
+        raise ValueError("no lock-version: this is not a pylock.toml")
     entries = [_resolve_paths(entry, folder or Path.cwd()) for entry in document.get("packages", [])]
     ranks = rank_tags() if tags is None else tags
     return Lock(tuple(_read_package(entry, ranks) for entry in entries))

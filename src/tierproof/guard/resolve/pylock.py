@@ -44,7 +44,7 @@ def format_value(value: object) -> str:
         case Sequence():
             return f"[{', '.join(format_value(item) for item in value)}]"
         case _:
-            raise ValueError(f"TOML has no {type(value).__name__}")
+            raise ValueError(f"TOML cannot represent {type(value).__name__}")
 
 
 def _format_key(key: str) -> str:

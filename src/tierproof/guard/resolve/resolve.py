@@ -202,4 +202,4 @@ def _describe_preferences(base: Base, names: Collection[str]) -> str:
 
 
 def _first_line(words: str) -> str:
-    return (words.splitlines() or ["uv said nothing"])[0].removeprefix("error: ")
+    return (words.splitlines() or ["uv printed no message"])[0].removeprefix("error: ")

@@ -44,11 +44,11 @@ def find_uv() -> str:
         if found := shutil.which("uv"):
             return found
         raise MissingPackageError(
-            "the uv program is needed to resolve packages, and is not installed.",
+            "uv is needed to resolve packages, but it is not installed.",
             package="uv",
             feature="to resolve packages",
             command="pip install uv",
-            hint="Install it with:  pip install uv\nIt is one program and changes no other package.",
+            hint="Install it with:  pip install uv\nIt is a single program and changes no other package.",
         ) from error
 
 
@@ -83,10 +83,10 @@ def run_uv(
     except subprocess.TimeoutExpired as error:
         _end(process)
         raise PlanError(
-            f"the packages were not {doing} within {limit_s:.0f} seconds",
-            hint="Is the package index reachable? A version bound on each requirement shortens the search."
+            f"the packages could not be {doing} within {limit_s:.0f} seconds",
+            hint="Check that the package index is reachable, or add version bounds to shorten the search."
             if doing == "resolved"
-            else "Is the package index reachable, and is it fast enough?",
+            else "Check that the package index is reachable and fast enough.",
         ) from error
     except BaseException:
         _end(process)

@@ -61,7 +61,7 @@ def _read(platform: str) -> tuple[str, tuple[int, int]]:
     match = _GLIBC.match(platform)
     if match is None or match[2] != "2":
         raise UsageError(
-            f"the platform {platform!r} is not known",
-            hint="Known are Linux ones, named by machine and glibc: x86_64-manylinux_2_35, aarch64-manylinux_2_28",
+            f"unknown platform {platform!r}",
+            hint="Use a Linux platform, such as x86_64-manylinux_2_35 or aarch64-manylinux_2_28 (machine and glibc).",
         )
     return match[1], (int(match[2]), int(match[3]))

@@ -115,7 +115,7 @@ def link_kept(
             target = folder / path
             if path in brought:
                 if brought[path] != stamp and not _is_stray(path):
-                    raise InstallError(f"refused: {name}, added earlier, has another file {path}")
+                    raise InstallError(f"refused: {name}, added earlier, already has a different file {path}")
                 continue
             if target.exists():
                 continue
@@ -168,8 +168,8 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileNotFoundError as error:
         raise InstallError(
-            f"{source} of the present generation is gone",
-            hint="`tierproof recover` puts the generation back, `tierproof rollback` leaves it.",
+            f"{source} of the present generation is missing",
+            hint="Run `tierproof recover` to restore the generation, or `tierproof rollback` to leave it.",
         ) from error
     except OSError:  # another file system, or one without hard links
         shutil.copy2(source, target)

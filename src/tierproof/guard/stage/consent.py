@@ -37,19 +37,19 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
     hint = ""
     match plan.verdict:
         case PlanVerdict.SHADOW if not consent.shadow:
-            hint = "If that is what you want: --allow-shadow, or allow_shadow=True."
+            hint = "To agree, pass `--allow-shadow` (or `allow_shadow=True`)."
         case PlanVerdict.SHADOW if not in_process and find_path_files().front is None:
-            hint = "From the command line it cannot hold here: use tp.install in the kernel, or tierproof run --with."
+            hint = "Call `tp.install()` in the kernel, or use `tierproof run --with`: a command cannot do this here."
         case PlanVerdict.WAIVER if not {item.package for item in plan.conflicts} <= consent.waive:
             options = " ".join(
                 f"--waive {name}" for name in sorted({item.package for item in plan.conflicts})
             )
-            hint = f"If the bound may be waived: {options}; the imports are tried in a child process first."
+            hint = f"To waive it, pass {options}. The imports are then tried in a child process first."
         case PlanVerdict.ISOLATED:
-            hint = "Run it apart from this kernel: tierproof run --with, or tp.isolated."
+            hint = "Run it isolated from this kernel: use `tierproof run --with`, or `tp.isolated`."
         case PlanVerdict.INFEASIBLE:
-            hint = "Ask for other versions, or allow a build where the explanation names one."
+            hint = "Request other versions, or allow the build if the explanation names one."
     if not hint and plan.aged and not consent.aged:
-        hint = "If the old version will do: --allow-aged, or allow_aged=True."
+        hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
         raise PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)

@@ -123,7 +123,7 @@ def _judge(
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         failures.append(ImportFailure(owners[begun[0]], begun[0], f"the import ended the process with {how}"))
     elif not said:
-        raise InstallError(f"the child process for the import trial did not start: {words.strip()[-500:]}")
+        raise InstallError(f"cannot start the child process for the import trial: {words.strip()[-500:]}")
     return tuple(failures)
 
 
@@ -147,7 +147,7 @@ def _run(command: Sequence[str], folder: str, limit_s: float) -> tuple[int, str]
         if isinstance(error, subprocess.TimeoutExpired):
             raise InstallError(
                 f"the added packages did not import within {limit_s:.0f} seconds in a child process",
-                hint="--no-trial leaves the trial out.",
+                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
             ) from error
         raise
     return process.returncode, words

@@ -53,8 +53,8 @@ def make_generation(
         return _make_in(staging, request, store, start, recipe, watch)
     except OSError as error:
         raise InstallError(
-            f"the packages could not be staged in {store.folder}: {error.strerror or error}",
-            hint="Nothing was changed. Is the disk full? `tierproof gc` frees what no process uses.",
+            f"cannot store the packages in {store.folder}: {error.strerror or error}",
+            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -127,8 +127,8 @@ def _try(
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
     if grave:
         raise InstallError(
-            f"{grave[0].package} was fetched, but {grave[0].module} does not import here: {grave[0].reason}",
-            hint="Nothing was changed. --no-trial (trial=False) installs it all the same.",
+            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported here: {grave[0].reason}",
+            hint="Nothing was changed. Pass `--no-trial` (or `trial=False`) to install it anyway.",
         )
     return failures
 

@@ -47,9 +47,9 @@ def refuse_names(packages: Mapping[str, PackageFiles]) -> None:
             if module in _STARTUP:
                 raise _refusal(name, f"{path}, which Python runs at every start")
             if module and is_accelerator(module):
-                raise _refusal(name, f"{path}, of a library that may not enter a kernel's own path")
+                raise _refusal(name, f"{path}, and tierproof never adds that library to a running kernel")
             if module in sys.stdlib_module_names and _is_importable(path) and module not in _STRAYS:
-                raise _refusal(name, f"{path}, a name of the standard library")
+                raise _refusal(name, f"{path}, which has the name of a standard library module")
 
 
 def refuse_collisions(
@@ -123,8 +123,8 @@ def _refuse_unit(name: str, site: Path, root: str, unit: str, yielding: Collecti
 
 def _collision(name: str, unit: str, candidate: str) -> InstallError:
     return InstallError(
-        f"refused: {name} brings {unit}, which the installed {candidate} already is",
-        hint="Two packages own that name. Run it isolated: tierproof run --with, or tp.isolated.",
+        f"refused: {unit} of {name} collides with the installed {candidate}",
+        hint="Two packages use that name. Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
     )
 
 
@@ -157,6 +157,6 @@ def _module_name(file: str) -> str:
 
 def _refusal(name: str, what: str) -> InstallError:
     return InstallError(
-        f"refused: {name} brings {what}",
-        hint="That would change what every Python of this environment does. Run it isolated: tp.isolated.",
+        f"refused: {name} contains {what}",
+        hint="It would affect every Python process of this environment. Run it isolated: use `tp.isolated`.",
     )

@@ -71,8 +71,8 @@ def stage_packages(
         got = found.get(item.name)
         if got is None or (item.version and got.version != item.version and not item.built):
             raise InstallError(
-                f"{item.name} {item.version} was asked for, and {got.version if got else 'nothing'} came",
-                hint="Its wheel says another name or version than its file name does.",
+                f"requested {item.name} {item.version}, but received {got.version if got else 'nothing'}",
+                hint="Report it to the package's authors: the file name of the wheel and its metadata disagree.",
             )
     refuse_special_files(folder)
     verified = _verify_records(site, found)
@@ -100,8 +100,8 @@ def refuse_special_files(folder: Path) -> None:
             kind = "a set-uid file"
         if kind:
             raise InstallError(
-                f"refused: it contains {kind}, {path.relative_to(folder)}",
-                hint="A package has no need of such a file. Report it to the package's authors.",
+                f"refused: the download contains {kind}, {path.relative_to(folder)}",
+                hint="Report it to the package's authors: no package needs such a file.",
             )
 
 
@@ -135,9 +135,9 @@ def _run_uv(
         is_full = "os error 28" in reason or "No space left" in reason
         raise InstallError(
             f"the packages could not be fetched: {reason}",
-            hint="Nothing was changed. The disk is full; `tierproof gc` frees what no process uses."
+            hint="Nothing was changed. The disk is full: run `tierproof gc` to remove unused generations."
             if is_full
-            else "Nothing was changed. Try again, or look at the package index and the network.",
+            else "Nothing was changed. Check the network and the package index, then try again.",
         )
 
 
@@ -157,7 +157,7 @@ def _verify_records(
             continue
         digests = [digest for _, digest in owners if digest]
         if digests and not any(_agrees(files[path], stamp, digest) for digest in digests):
-            raise InstallError(f"refused: {path} is not what the RECORD of {owners[0][0]} says")
+            raise InstallError(f"refused: {path} does not match the RECORD of {owners[0][0]}")
         for name, _ in owners:
             verified[name][path] = stamp
     return verified
@@ -170,7 +170,9 @@ def _collect_claims(found: Mapping[str, InstalledDistribution]) -> dict[str, lis
         for entry in read_record(distribution.metadata_path):
             path = os.path.normpath(entry.path)
             if path.startswith("..") or os.path.isabs(path):  # noqa: PTH117
-                raise InstallError(f"refused: the RECORD of {name} names {entry.path}, outside the package")
+                raise InstallError(
+                    f"refused: the RECORD of {name} lists {entry.path}, which is outside the package"
+                )
             claims.setdefault(path, []).append((name, entry.digest))
     return claims
 
@@ -179,10 +181,10 @@ def _refuse_other_files(claims: Mapping[str, list[tuple[str, str]]], files: Mapp
     """Refuse files that no RECORD names, and RECORDs that name what is not there."""
     for path in files:
         if path not in claims and not path.endswith(".pyc"):
-            raise InstallError(f"refused: no package's RECORD names the file {path}")
+            raise InstallError(f"refused: no package's RECORD lists the file {path}")
     for path, owners in claims.items():
         if path not in files and not path.endswith((".pyc", "RECORD")):
-            raise InstallError(f"refused: the RECORD of {owners[0][0]} names {path}, which is absent")
+            raise InstallError(f"refused: the RECORD of {owners[0][0]} lists {path}, which is missing")
 
 
 def _agrees(path: Path, stamp: FileStamp, digest: str) -> bool:
