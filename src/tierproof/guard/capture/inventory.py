@@ -76,7 +76,7 @@ def parse_inventory(text: str) -> Inventory:
     """Read what `Inventory.to_json` wrote.
 
     Raises:
-        ValueError: it is something else, or a path in it leaves the generation.
+        ValueError: the text is not an inventory, or a path in it leads out of the generation.
     """
     try:
         document = json.loads(text)
@@ -97,12 +97,12 @@ def parse_inventory(text: str) -> Inventory:
 
 
 def find_damage(folder: Path, inventory: Inventory, *, read: bool = True) -> tuple[str, ...]:
-    """Give the files, relative to the generation's folder, that are absent or not what was installed.
+    """Return the files, relative to the generation's folder, that are missing or have changed.
 
     Args:
         folder: of the generation.
         inventory: of it.
-        read: compare hashes; otherwise presence and size alone.
+        read: compare hashes; otherwise compare only presence and size.
     """
     wanted = [item for files in inventory.packages.values() for item in files.iterate()]
 

@@ -1,4 +1,4 @@
-"""What the calling process has loaded: its modules, their files, and whether the disk still holds their code."""
+"""The modules that the calling process has loaded, their files, and whether the code on disk is still the same."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def capture_loaded_modules() -> tuple[LoadedModule, ...]:
 def holds_other_code(module: LoadedModule) -> bool:
     """Tell whether the loaded module differs from what its source file holds now.
 
-    Compared are the code objects of its functions and methods, and a `__version__` that is written out. A
-    file that is gone differs. What has no source (native libraries) or defines nothing is taken as the same.
+    Compares the code objects of its functions and methods, and a `__version__` that is a literal. A missing
+    file counts as different. A module without source (a native library) or without definitions counts as equal.
     """
     if not module.file.exists():
         return True

@@ -1,4 +1,4 @@
-"""Which distributions are in use: by this process, or by any live Python process of this user."""
+"""Finds the loaded distributions: of this process, or of every running Python process of this user."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is in use.
+    """The distributions that are loaded.
 
     Attributes:
-        names: normalised names of distributions that must not change.
-        how_known: one sentence that says how that was found out, for a plan's explanation.
+        names: normalised names of the distributions that must not change.
+        how_known: one sentence on how this was determined, for a plan's explanation.
     """
 
     names: frozenset[str] = frozenset()
@@ -89,7 +89,7 @@ def _may_be_loaded(item: InstalledDistribution, mapped: set[str]) -> bool:
 
 
 def _list_files(item: InstalledDistribution) -> list[str] | None:
-    """Give the absolute paths that RECORD names, or None where there is no RECORD."""
+    """Return the absolute paths that RECORD names, or None where there is no RECORD."""
     try:
         text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -100,7 +100,7 @@ def _list_files(item: InstalledDistribution) -> list[str] | None:
 
 
 def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
-    """Give the absolute paths that the inventory of a generation names, or None where there is none."""
+    """Return the absolute paths that the inventory of a generation names, or None where there is none."""
     if item.installer != "tierproof":
         return None
     try:
@@ -146,12 +146,12 @@ def iterate_python_processes() -> Iterator[Path]:
 
 
 def _read_program(process: Path) -> str:
-    """Give the program that a process runs, also where an upgrade has replaced it meanwhile."""
+    """Return the program that a process runs, also where an upgrade has replaced it meanwhile."""
     return os.readlink(process / "exe").removesuffix(" (deleted)")  # noqa: PTH115
 
 
 def _find_command(process: Path) -> str:
-    """Give what a process was started as, absolute where the folder or the PATH that it was given tells."""
+    """Return what a process was started as, absolute where the folder or the PATH that it was given tells."""
     command = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
     if command.startswith(os.sep) or not command:
         return command
@@ -181,7 +181,7 @@ def _is_of_other_environment(command: str) -> bool:
 
 
 def read_mapped_files(process: Path) -> set[str] | None:
-    """Give the files that a process maps; None where that is refused, nothing where it has ended."""
+    """Return the files that a process maps; None where that is refused, nothing where it has ended."""
     try:
         text = (process / "maps").read_text(encoding="utf-8", errors="surrogateescape")
     except PermissionError:

@@ -1,4 +1,4 @@
-"""The native libraries that a process has mapped, and whether the disk still holds them."""
+"""The native libraries that a process has mapped, and whether they are still on disk."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
         below: folders; of a process that has nothing inside them mapped, nothing is listed.
 
     Raises:
-        ProcessError: no such process, not this user's, or the system has no /proc/PID/maps.
+        ProcessError: the process does not exist or belongs to another user, or the system has no /proc/PID/maps.
     """
     try:
         with open(f"{PROC}/{pid}/maps", errors="surrogateescape") as stream:  # noqa: PTH123 - of every process

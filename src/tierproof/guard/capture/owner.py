@@ -58,7 +58,7 @@ class Owners:
 
 
 def undo_stash(path: Path, root: Path, names: Iterable[str]) -> Path:
-    """Give the path that a file had before pip moved its folder aside (`~umpy/core.so` was `numpy/core.so`).
+    """Return the path that a file had before pip moved its folder aside (`~umpy/core.so` was `numpy/core.so`).
 
     Args:
         path: as the kernel shows it now.

@@ -112,7 +112,7 @@ def _encode(digest: bytes) -> str:
 def find_mismatches(
     root: Path, entries: Iterable[RecordEntry], *, hash_changed_since: float = 0.0
 ) -> tuple[str, ...]:
-    """Give the paths whose file is absent, of another size, or of another hash.
+    """Return the paths whose file is absent, of another size, or of another hash.
 
     Args:
         root: the folder that holds the `.dist-info`.

@@ -117,7 +117,7 @@ def _read_cluster(letters: str, queue: list[str], options: list[tuple[str, str]]
 
 
 def _complete(name: str) -> str:
-    """Give the option's full name: pip lets users cut it short where that is unambiguous."""
+    """Return the option's full name: pip lets users cut it short where that is unambiguous."""
     name = _SAME.get(name, name)
     if name in _VALUED or name in _FLAGS or len(name) < 3:
         return name

@@ -1,4 +1,4 @@
-"""What a user asks for: one requirement as typed, read into its parts."""
+"""One requested requirement as typed, parsed into its parts."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class RequestedPackage:
 
 
 def parse_requirements(texts: Sequence[str], *, folder: Path | None = None) -> tuple[RequestedPackage, ...]:
-    """Parse what was typed.
+    """Parse requirements as typed.
 
     Args:
         texts: requirements: `name[extra]>=1; marker`, `name @ URL`, a URL, `git+…`, or a local path.
         folder: what relative paths are relative to; the current folder by default.
 
     Raises:
-        UsageError: there is none, or one cannot be read; the message says which and what was meant.
+        UsageError: the list is empty, or a requirement is not valid; the message names it and a correction.
     """
     found = [parse_requirement(text, folder=folder) for text in texts]
     if not found:
@@ -87,7 +87,7 @@ def parse_requirement(text: str, *, folder: Path | None = None) -> RequestedPack
     """Parse one requirement.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the requirement is not valid.
     """
     text = text.strip()
     _refuse_what_is_none(text)
@@ -191,7 +191,7 @@ def _name_of_wheel(path: str) -> str:
 
 
 def _name_of_project(path: Path) -> str:
-    """Give the name that pyproject.toml declares, or nothing where only a build can tell."""
+    """Return the name that pyproject.toml declares, or nothing where only a build can tell."""
     try:
         project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

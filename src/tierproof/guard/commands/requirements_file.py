@@ -15,7 +15,7 @@ _DEEPEST = 16
 
 
 def read_requirements_file(path: Path) -> tuple[str, ...]:
-    """Give the requirements of a file and of those that it includes with `-r`, in their order.
+    """Return the requirements of a file and of those that it includes with `-r`, in their order.
 
     Raises:
         UsageError: it cannot be read, includes itself, or holds an option that would change where packages

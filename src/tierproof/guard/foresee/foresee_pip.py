@@ -46,16 +46,16 @@ def foresee(
     environment: Mapping[str, str] | None = None,
     exclude_newer: str = "",
 ) -> Foreseen:
-    """Work out what `command` would change in `base`.
+    """Predict what `command` would change in `base`.
 
     Args:
         command: as read by `parse_pip_commands`.
         base: this interpreter, with what is loaded, or one on another machine.
-        limit_s: seconds that the resolution may take; afterwards only what is certain without one is told.
+        limit_s: seconds that the resolution may take; after that, only changes that need no resolution are listed.
         environment: the variables that the command would run with; this process's by default.
         exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
 
-    Never raises TierproofError: what stands in the way is told in `unforeseen`.
+    Never raises TierproofError: what could not be predicted is described in `unforeseen`.
     """
     started = time.perf_counter()
     variables = {**(os.environ if environment is None else environment), **dict(command.environment)}

@@ -27,11 +27,11 @@ from tierproof.guard.resolve.run_uv import hide_credentials
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """How an activation went.
+    """The result of an activation.
 
     Attributes:
-        session_only: it holds in the calling process only.
-        restart_needed: the calling process goes on with the generation it has.
+        session_only: it is visible in the calling process only.
+        restart_needed: the calling process keeps its generation until it is restarted.
         launchers: console scripts.
         notes: sentences worth reading.
     """
@@ -50,17 +50,17 @@ def activate(
     requested: Sequence[str] = (),
     in_process: bool,
 ) -> Activated:
-    """Make `generation` the present one; None takes every addition away. Call it with the environment locked.
+    """Make `generation` the present one; None removes every addition. The caller holds the environment lock.
 
     Args:
         store: of this environment.
         generation: whole, and in the store.
         action: for the history.
         requested: for the history, as typed.
-        in_process: the calling process is to see it at once.
+        in_process: make it visible in the calling process at once.
 
     Raises:
-        InstallError: it cannot be written; what was there is there still.
+        InstallError: it cannot be written; the existing installation is unchanged.
     """
     settle_history(store)
     if generation is not None:
@@ -115,7 +115,7 @@ def may_swap(store: GenerationStore, generation: Generation | None) -> bool:
 
 
 def settle_history(store: GenerationStore) -> None:
-    """Record an activation that was killed before it could be recorded; what the path file says is true."""
+    """Record an activation that was killed before it could be recorded; the path file is the truth."""
     present = read_present(store)
     lasting = [entry for entry in read_history(store) if not entry.session_only]
     last = lasting[-1].generation if lasting else ""
@@ -128,5 +128,5 @@ def settle_history(store: GenerationStore) -> None:
 
 
 def list_live_sites(store: GenerationStore) -> tuple[str, ...]:
-    """Give the ids of the generations on the calling process's `sys.path`."""
+    """Return the ids of the generations on the calling process's `sys.path`."""
     return tuple(each for entry in sys.path if (each := store.find_by_site(entry)) is not None)

@@ -75,7 +75,7 @@ def find_path_files() -> PathFiles:
 
 
 def read_present(store: GenerationStore, files: PathFiles | None = None) -> Present | None:
-    """Find the generation that the path files name; None where there is none of this store."""
+    """Find the generation that the path files name; None if they name no generation of this store."""
     for position, file in (files or find_path_files()).legible:
         found = _read_identifier(store, file)
         if found is not None:
@@ -84,7 +84,7 @@ def read_present(store: GenerationStore, files: PathFiles | None = None) -> Pres
 
 
 def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | None:
-    """Give the id and the folder that a path file names; None where it names no generation of this store."""
+    """Return the id and the folder that a path file names; None where it names no generation of this store."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -97,7 +97,7 @@ def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | No
 
 
 def choose_path_file(position: Position, files: PathFiles) -> Path | None:
-    """Give the path file for a position; None where a shadow can hold in the calling process only.
+    """Return the path file for a position; None if a shadow can be visible in the calling process only.
 
     Raises:
         InstallError: no site directory can be written.
@@ -116,7 +116,7 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
     """Name `folder` in the path file, by one rename, and remove the other one.
 
     Raises:
-        InstallError: it cannot be written; what was there is there still.
+        InstallError: it cannot be written; the existing installation is unchanged.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ def clear_strays(folders: Iterable[Path]) -> None:
 
 
 def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
-    """Give the `sys.path` of a fresh Python of this environment, as read from a real child.
+    """Return the `sys.path` of a fresh Python of this environment, as read from a real child.
 
     Raises:
         InstallError: the child did not start.

@@ -45,7 +45,7 @@ class Activation:
     session_only: bool = False
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the entry as JSON."""
+        """Return the entry as JSON."""
         document: dict[str, JsonValue] = {}
         for name, value in asdict(self).items():
             document[name] = list(value) if isinstance(value, tuple) else value

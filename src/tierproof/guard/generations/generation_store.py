@@ -48,7 +48,7 @@ class GenerationStore:
         """The folder of one generation.
 
         Raises:
-            InstallError: `identifier` is no id; it may come from a file that somebody else wrote.
+            InstallError: `identifier` is not an id; it may come from a file that another user wrote.
         """
         if not _ID.match(identifier):
             raise InstallError(f"{identifier!r} is not a valid generation name")
@@ -108,7 +108,7 @@ class GenerationStore:
             ) from error
 
     def admit(self, staged: Path, identifier: str) -> Path:
-        """Give a staged generation its name by one rename.
+        """Return a staged generation its name by one rename.
 
         One that is there already wins if it is whole; a damaged one changes places with it, so that a kill
         leaves one of both present.

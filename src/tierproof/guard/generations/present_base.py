@@ -19,12 +19,12 @@ from tierproof.guard.generations.generation_users import find_live_processes, fi
 
 @dataclass(frozen=True, slots=True)
 class PresentBase:
-    """What an install starts from.
+    """The state that an install starts from.
 
     Attributes:
         base: every installed package, those of the present generation among them.
         generation: the present one, or None.
-        session_only: the calling process alone sees it.
+        session_only: it is visible in the calling process only.
     """
 
     base: Base
@@ -44,7 +44,7 @@ def capture_present_base(
 
     Args:
         store: of this environment.
-        find_loaded: finds what is in use among the installed.
+        find_loaded: finds the loaded ones among the installed distributions.
 
     Raises:
         InstallError: the present generation cannot be read, or this process runs another one.

@@ -42,10 +42,10 @@ class _NotImportable(pickle.PicklingError):
 
 
 def pack(value: object) -> Parcel:
-    """Pack an object; what is defined in a notebook or a script travels by value, which takes cloudpickle.
+    """Pack an object. A function or class of a notebook or script is sent by value, which needs cloudpickle.
 
     Raises:
-        MissingPackageError: cloudpickle is needed and absent.
+        MissingPackageError: cloudpickle is needed but not installed.
         UsageError: it cannot be pickled.
     """
     try:
@@ -65,7 +65,7 @@ def pack(value: object) -> Parcel:
 
 
 def unpack(payload: bytes | bytearray | memoryview, buffers: Sequence[memoryview]) -> Any:
-    """Give the object; its arrays live in `buffers`."""
+    """Return the object; its arrays live in `buffers`."""
     return pickle.loads(payload, buffers=buffers)
 
 

@@ -118,7 +118,7 @@ def _run(message: Message) -> Any:
 
 
 def _name_source(function: Any, sources: Mapping[str, list[str]]) -> None:
-    """Give a function of a notebook's cell the file name of its cell again: cloudpickle leaves it out."""
+    """Return a function of a notebook's cell the file name of its cell again: cloudpickle leaves it out."""
     code = getattr(function, "__code__", None)
     if len(sources) == 1 and code is not None and code.co_filename == _NAMELESS:
         function.__code__ = _rename(code, *sources)

@@ -20,7 +20,7 @@ _KEPT_INDEX = re.compile(r"(UV|PIP)_.*(INDEX|FIND_LINKS|CERT|PROXY|TRUSTED_HOST|
 
 
 def clean_environment(layer: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Give a worker's variables.
+    """Return a worker's variables.
 
     PYTHONPATH names the layer, then what the user's named: for the interpreters that a call starts.
 
@@ -40,7 +40,7 @@ def clean_environment(layer: Sequence[str], environment: Mapping[str, str]) -> d
 def extend_environment(
     layer: Sequence[str], programs: Sequence[str], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Give a command's variables: all of the user's, the layer in front for any Python started from it.
+    """Return a command's variables: all of the user's, the layer in front for any Python started from it.
 
     Args:
         layer: folders of modules that stand in front.

@@ -1,4 +1,4 @@
-"""What went wrong in a worker, told where the call was made."""
+"""Turns failures in a worker into exceptions for its caller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RemoteTraceback(Exception):  # noqa: N818 - it is shown as a cause, never 
 
 
 def rebuild_exception(message: Message) -> BaseException:
-    """Give the exception that a worker sent: as itself where it can be rebuilt here, else a WorkerError."""
+    """Return the exception that a worker sent: the original if it can be rebuilt here, else a `WorkerError`."""
     header = message.header
     rebuilt: BaseException | None = None
     reason = ""
@@ -52,7 +52,7 @@ def rebuild_exception(message: Message) -> BaseException:
 
 
 def refuse_result(error: Exception) -> WorkerError:
-    """Say that a result arrived and cannot be put together."""
+    """Return the error for a result that cannot be unpickled here."""
     return WorkerError(
         f"the result cannot be rebuilt in this process: {type(error).__name__}: {error}",
         hint=(
@@ -63,12 +63,12 @@ def refuse_result(error: Exception) -> WorkerError:
 
 
 def explain_death(code: int | None, last_words: str, function: Any) -> WorkerDiedError:
-    """Say how a worker ended in the middle of a call.
+    """Return the error for a worker that ended during a call.
 
     Args:
-        code: its exit code; a signal's is negative; None where nobody knows.
+        code: its exit code; a signal's is negative; None if unknown.
         last_words: the end of what it printed.
-        function: that it ran.
+        function: the function that it ran.
     """
     name = getattr(function, "__qualname__", repr(function))
     number = None

@@ -1,4 +1,4 @@
-"""A plan's verdict in words."""
+"""Puts a plan's verdict into words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def join_sentences(*sentences: str) -> str:
 
 
 def name_packages(names: Sequence[str]) -> str:
-    """List names as one reads them, the first few of many."""
+    """Join names with commas and "and"; of many, name the first few and count the rest."""
     unique = list(dict.fromkeys(names))
     if len(unique) > _NAMED:
         return f"{', '.join(unique[:_NAMED])} and {len(unique) - _NAMED} more"
@@ -36,7 +36,7 @@ def explain_added(add: Sequence[AddedPackage]) -> str:
 
 
 def explain_shadows(shadows: Sequence[ShadowedPackage], base: Base) -> str:
-    """Say which packages would stand before the base's, and where that holds."""
+    """Say which packages would be overridden, and in which processes."""
     named = name_packages([f"{item.name} {item.version} (installed: {item.base})" for item in shadows])
     said = (
         f"No running process has loaded the packages that would change. "
@@ -51,7 +51,7 @@ def explain_shadows(shadows: Sequence[ShadowedPackage], base: Base) -> str:
 
 
 def explain_aged(aged: Sequence[AgedPackage]) -> str:
-    """Say what would come old."""
+    """Say which packages would be added in a much older release."""
     if not aged:
         return ""
     named = name_packages([f"{item.name} {item.version} (latest: {item.latest})" for item in aged])

@@ -1,4 +1,4 @@
-"""The ladder: the safest way to serve a request, judged by resolving it under ever weaker promises."""
+"""The ladder of verdicts: finds the safest way to install a request, by resolving it under ever weaker promises."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tierproof.guard.resolve.run_uv import hide_credentials
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for, on what base: `active` are the requirements whose markers hold."""
+    """The requirements and the base they are planned on; `active` are those whose markers hold."""
 
     active: tuple[RequestedPackage, ...]
     lines: tuple[str, ...]
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A plan, and the resolution behind it: None where there is none, as for an infeasible request."""
+    """A plan and the resolution behind it; `lock` is None if nothing resolves."""
 
     plan: Plan
     lock: Lock | None = None
@@ -67,7 +67,7 @@ def make_plan(
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Plan an install: `judge_requirements`, and the plan of its answer alone."""
+    """Plan an install and return only the plan of `judge_requirements`."""
     return judge_requirements(
         requirements, base, allow_build=allow_build, limit_s=limit_s, environment=environment
     ).plan
@@ -82,10 +82,10 @@ def judge_requirements(
     environment: Mapping[str, str] | None = None,
     isolated: bool = False,
 ) -> Judgement:
-    """Plan an install of requirements as typed: reads them, and then as `judge_requested`.
+    """Plan an install of requirements as typed: parse them, then call `judge_requested`.
 
     Raises:
-        UsageError: a requirement cannot be read.
+        UsageError: a requirement is not valid.
     """
     return judge_requested(
         parse_requirements(requirements),
@@ -109,22 +109,22 @@ def judge_requested(
     exclude_newer: str = "",
     constraints: Sequence[str] = (),
 ) -> Judgement:
-    """Plan an install. Nothing is written but a temporary folder and the caches.
+    """Plan an install. Writes nothing but a temporary folder and the caches.
 
     Args:
-        requested: as read.
-        base: what the plan rests on.
+        requested: parsed requirements.
+        base: the interpreter and packages to plan for.
         allow_build: names that may be built from source; building runs their code.
         limit_s: seconds that one resolution may take.
-        environment: where index settings are read; this process's by default.
-        isolated: plan for a worker of its own at once, whatever else would do.
-        settings: index settings in place of those that are configured.
-        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
-        constraints: bounds on whatever comes with the request, as requirement lines.
+        environment: variables with the index settings; `os.environ` by default.
+        isolated: plan for an isolated worker, even if the request fits the kernel.
+        settings: index settings, instead of the configured ones.
+        exclude_newer: a date or time in ISO format; later uploads are ignored.
+        constraints: bounds on all resolved packages, as requirement lines.
 
     Raises:
-        UnknownPackageError: no index knows a requested name.
-        PlanError: no network, an index that refuses, or too slow a search.
+        UnknownPackageError: no index has a requested name.
+        PlanError: no network, an index that refuses, or a resolution that takes too long.
     """
     started = time.perf_counter()
     active = tuple(item for item in requested if item.applies(base.markers))
@@ -156,7 +156,7 @@ def judge_requested(
 
 
 def _judge(request: Request) -> Judgement:
-    """Climb down the ladder to the first step that holds."""
+    """Go down the ladder to the first verdict that holds."""
     direct = find_direct_conflicts(request.active, request.base)
     barred = ""
     if not direct:
@@ -182,7 +182,7 @@ def _judge(request: Request) -> Judgement:
 
 
 def _hold_base(request: Request) -> Freedom:
-    """Hold the base; of what tierproof itself added, let change what nobody has loaded, within known bounds."""
+    """Freeze the base; packages that tierproof added and no process has loaded may change within known bounds."""
     base, everything = request.base, frozenset(request.base.by_name)
     named = {item.name for item in request.active}
     constraints = {
@@ -271,7 +271,7 @@ def _plan_waiver(waiver: Waiver, request: Request) -> Judgement:
 
 
 def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: str) -> Judgement:
-    """Let everything change, in a worker of its own; the accelerators stay if they can."""
+    """Plan an isolated worker: every package may change, but accelerators stay if they can."""
     base, everything = request.base, frozenset(request.base.by_name)
     asked = {item.package for item in conflicts}
     fixed = frozenset(name for name in everything if is_accelerator(name) and name not in asked)

@@ -13,7 +13,7 @@ from tierproof.guard.judge.plan import Plan, PlanVerdict
 def refuse_builds(
     active: Sequence[RequestedPackage], base: Base, allow_build: Collection[str]
 ) -> Plan | None:
-    """Give an infeasible plan if a requirement must be built and is not in `allow_build`; else None."""
+    """Return an infeasible plan if a requirement must be built and is not in `allow_build`; else None."""
     barred = [
         item
         for item in active

@@ -1,4 +1,4 @@
-"""The doctor: is a process torn, is an environment; by what, and what mends it.
+"""The doctor: finds torn packages of a process or an environment, the evidence and the remedy.
 
 Facts are captured here and judged in `torn`. Nothing is imported into the process that asks.
 """
@@ -39,7 +39,7 @@ _CLOCK_GRAIN_S = 1.0
 def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     """Diagnose the calling process: its modules and its mapped libraries against the disk.
 
-    What a heal left in part that was killed is settled first; `notes` are passed on with those of that.
+    An interrupted heal is finished or undone first, which adds a note to `notes`.
     """
     began = time.perf_counter()
     site, told = _open_site(Site.of_this_interpreter)
@@ -58,10 +58,10 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
 
 
 def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
-    """Diagnose another process of this user, from outside, by what it has mapped; `notes` are passed on.
+    """Diagnose another process of this user from outside, by its mapped libraries; `notes` are passed on.
 
     Raises:
-        ProcessError: it is gone, somebody else's, or has nothing of a site directory mapped.
+        ProcessError: it does not exist, belongs to another user, or is not a Python process.
     """
     if pid == os.getpid():
         return diagnose_this_process(notes=notes)
@@ -80,7 +80,7 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
 
 
 def diagnose_environment() -> Diagnosis:
-    """Diagnose this interpreter's environment: its files, and the user's live processes that run from it."""
+    """Diagnose this interpreter's environment: its files, and this user's running processes that use it."""
     began = time.perf_counter()
     site, notes = _open_site(Site.of_this_interpreter)
     users = find_users(site)

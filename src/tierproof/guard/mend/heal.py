@@ -1,4 +1,4 @@
-"""Mend a torn process without a restart: put the version that it has loaded back on disk."""
+"""Heals a torn process without a restart: puts the version that it has loaded back on disk."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _LOCK_LIMIT_S = 300.0
 
 
 def heal_process(pid: int) -> Healing:
-    """Put back on disk what process `pid` has loaded and the disk no longer holds, then diagnose it anew.
+    """Put the package versions that process `pid` has loaded back on disk, then diagnose it again.
 
-    Each package is taken from a snapshot or fetched into a folder of its own, verified against RECORD and
-    against the libraries that the process has mapped, and then put in place by renames. One that cannot be
-    mended is left as it was. Heals of one environment, and installs into it, wait for each other.
+    Each package is taken from a snapshot or downloaded into a separate folder, verified against its RECORD and
+    the libraries that the process has mapped, and then moved in place by renames. A package that cannot be healed
+    stays unchanged. Heals of one environment, and installs into it, wait for each other.
 
     Raises:
-        ProcessError: the process cannot be looked into.
-        EnvironmentBusyError: another process changes this environment for long.
+        ProcessError: the process cannot be inspected.
+        EnvironmentBusyError: another process has been changing this environment for too long.
         OutputError: the user's data folder cannot be written.
     """
     began = time.perf_counter()

@@ -105,7 +105,7 @@ class Site:
         return self._records[path]
 
     def restore(self, path: str, known: Iterable[str] = ()) -> Path | None:
-        """Give the path that a mapped library had before pip or a heal moved it aside; None outside every site.
+        """Return the path that a mapped library had before pip or a heal moved it aside; None outside every site.
 
         Args:
             path: as the kernel shows it.

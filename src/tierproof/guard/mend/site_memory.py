@@ -56,7 +56,7 @@ class SiteMemory:
     def read(
         self, metadata_path: Path, root: Path, read: Callable[[], InstalledDistribution | None]
     ) -> InstalledDistribution | None:
-        """Give the distribution with its metadata at `metadata_path`, by `read` where it is not remembered."""
+        """Return the distribution with its metadata at `metadata_path`, by `read` where it is not remembered."""
         key, stamp = str(metadata_path), stamp_metadata(metadata_path)
         self._stamps[key] = stamp
         row, marks = self._rows.get(key), list(stamp.marks)

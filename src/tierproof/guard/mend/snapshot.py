@@ -54,12 +54,12 @@ class SnapshotPackage:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a snapshot keeps.
+    """The contents of a snapshot.
 
     Attributes:
-        folder: where it lies; empty where nothing was to be kept.
-        kept: one for each distribution, also those kept before.
-        skipped: the reason, by distribution.
+        folder: its path; empty if there was nothing to keep.
+        kept: one entry for each distribution, also for those kept earlier.
+        skipped: the reason for each distribution that was not kept, by name.
         duration_s: wall time in seconds.
     """
 
@@ -69,7 +69,7 @@ class Snapshot:
     duration_s: float
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         kept: list[JsonValue] = [
             {
                 "package": each.package,
@@ -89,7 +89,7 @@ class Snapshot:
         }
 
     def to_text(self) -> str:
-        """Give it as plain lines."""
+        """Return it as plain lines."""
         megabytes = sum(each.size_bytes for each in self.kept) / 1e6
         copied = sum(each.size_bytes for each in self.kept if each.how == "copy") / 1e6
         files = sum(each.files for each in self.kept)
@@ -115,18 +115,18 @@ def keep_distributions(
 ) -> Snapshot:
     """Keep the files of `distributions` for as long as one of the processes `holders` lives.
 
-    torch and nvidia-* are left out, then whatever goes beyond the limits, the largest first. One that is
-    kept already costs nothing.
+    torch and nvidia-* are left out, then the largest distributions until the rest fits the limits. One that is
+    already kept costs nothing.
 
     Args:
         distributions: of one environment; loaded, so that they can be torn.
         holders: process ids.
-        most_bytes: of all that is kept, whether or not it takes space.
-        most_copied_bytes: of what can be neither linked nor cloned, and so takes space.
+        most_bytes: limit of all kept files, also of links that take no space.
+        most_copied_bytes: limit of the files that can be neither linked nor cloned, and so take space.
 
     Raises:
         OutputError: the user's data folder cannot be written.
-        EnvironmentBusyError: another process is at it for long.
+        EnvironmentBusyError: another process has been making a snapshot for too long.
     """
     began = time.perf_counter()
     wanted = sorted(((_measure(each), each) for each in distributions), key=lambda pair: pair[0])

@@ -43,7 +43,7 @@ class SnapshotEntry:
 
 
 def name_entry(distribution: InstalledDistribution) -> str:
-    """Give the folder name of a distribution's entry: another build or another place has another one."""
+    """Return the folder name of a distribution's entry: another build or another place has another one."""
     try:
         record = (distribution.metadata_path / "RECORD").read_bytes()
     except OSError:
@@ -54,7 +54,7 @@ def name_entry(distribution: InstalledDistribution) -> str:
 
 
 def read_entry(folder: Path) -> SnapshotEntry | None:
-    """Read an entry; None where there is none that is whole."""
+    """Read an entry; None if it is missing or incomplete."""
     try:
         document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return SnapshotEntry(
@@ -113,7 +113,7 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
 
 
 def digest_file(path: Path) -> str:
-    """Give the digest of a file as RECORD writes it."""
+    """Return the digest of a file as RECORD writes it."""
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").digest()
     return "sha256=" + base64.urlsafe_b64encode(found).decode().rstrip("=")

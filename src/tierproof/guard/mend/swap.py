@@ -1,7 +1,7 @@
 """Put one distribution's files in the place of another's by renames: all of them, or none.
 
 Several renames are not one atomic step. Which file or folder stands where is therefore told by its identity
-on disk, noted beforehand: from whatever state a process that died has left, `advance` leads to the new one
+on disk, noted beforehand: from any state that a killed process has left, `advance` leads to the new one
 and `retreat` to the old one.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class ForeignChangeError(Exception):
-    """Somebody else has put something in the place of what was to be moved."""
+    """Another process has replaced a file that was about to be moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Unit:
 
 
 def choose_units(paths: Iterable[str], shared: Collection[str]) -> tuple[str, ...]:
-    """Give the highest files and folders that hold all of `paths` and nothing of another distribution.
+    """Return the highest files and folders that hold all of `paths` and nothing of another distribution.
 
     Args:
         paths: relative, with forward slashes.
@@ -118,7 +118,7 @@ def is_untouched(root: Path, units: Iterable[Unit]) -> bool:
 
 
 def keep_unowned(aside: Path, root: Path, owned: Collection[str]) -> None:
-    """Bring back what lay in a folder that was moved aside and belonged to nobody: files of the user's own.
+    """Bring back files that belong to no distribution (the user's own) from a folder that was moved aside.
 
     Args:
         aside: where the units were moved to.

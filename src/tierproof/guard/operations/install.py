@@ -1,4 +1,4 @@
-"""Install: plan, stage, verify, try, activate. Nothing of the base changes, and a kill leaves the old or the new."""
+"""Install: plan, stage, verify, try, activate. The base never changes, and a kill leaves the old or the new state."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _LOCK_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
-    """An install as asked for.
+    """The options of an install.
 
     Attributes:
         requirements: as typed.
-        consent: of the user.
-        find_loaded: finds what is in use among the installed packages.
-        in_process: the calling process is to see the packages at once.
-        limit_s: seconds for each of the resolution, the download and the trial.
-        on_step: told what is being done, in a few words.
+        consent: what the user agreed to.
+        find_loaded: finds the loaded ones among the installed packages.
+        in_process: make the packages visible in the calling process at once.
+        limit_s: time limit in seconds, for each of the resolution, the download and the trial.
+        on_step: called with a short description of each step.
     """
 
     requirements: tuple[str, ...]
@@ -56,8 +56,8 @@ def install_requirements(request: InstallRequest) -> Receipt:
     """Add packages as a new generation.
 
     Raises:
-        PlanRefused: the plan needs a consent that was not given, or cannot be; nothing was written.
-        InstallError: fetching, verifying, trying or activating failed; what was there is there still.
+        PlanRefused: the plan needs a consent that was not given, or is infeasible; nothing was written.
+        InstallError: fetching, verifying, trying or activating failed; the existing installation is unchanged.
         UsageError, PlanError: as for a plan.
     """
     watch = Stopwatch()

@@ -45,15 +45,15 @@ _LOCK_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class RecoverRequest:
-    """A recovery as asked for.
+    """The options of a recovery.
 
     Attributes:
-        folder: with what `save` wrote; None for what this environment knows itself.
-        lock: a copy of the lock that the user trusts; None for the one in `folder`.
-        trust: take an archive whose digest nobody vouches for.
-        in_process: the calling process is to see the packages at once.
+        folder: the folder that `save` wrote; None to restore this environment's last generation.
+        lock: a copy of the lock that the user trusts; None to use the one in `folder`.
+        trust: accept an archive that cannot be verified.
+        in_process: make the packages visible in the calling process at once.
         limit_s: seconds that a download may take.
-        on_step: told what is being done, in a few words.
+        on_step: called with a short description of each step.
     """
 
     folder: Path | None = None
@@ -65,15 +65,15 @@ class RecoverRequest:
 
 
 def recover(request: RecoverRequest) -> Receipt:
-    """Make what was added present again.
+    """Restore added packages.
 
-    From an archive nothing is fetched. Without one, or for another kind of interpreter, every package is
-    installed anew in exactly the version and with exactly the hashes of the lock.
+    With an archive, nothing is downloaded. Without one, or on another kind of interpreter, every package is
+    downloaded again in exactly the version and with exactly the hashes of the lock.
 
     Raises:
-        UsageError: there is nothing to recover from.
-        InstallError: an archive that nobody vouches for, a hostile or damaged one, or packages that do not fit
-            what is installed now.
+        UsageError: there is nothing to recover.
+        InstallError: the archive cannot be verified, is hostile or damaged, or the packages do not fit the
+            packages installed now.
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
@@ -106,7 +106,7 @@ def recover(request: RecoverRequest) -> Receipt:
 
 
 def _find(request: RecoverRequest, store: GenerationStore, staging: Path) -> Generation:
-    """Give the generation to recover, in the store and whole."""
+    """Return the generation to recover, in the store and whole."""
     if request.folder is None and request.lock is None:
         return _recover_own(request, store, staging)
     lock_file = request.lock or (request.folder or Path()) / LOCK_NAME

@@ -1,4 +1,4 @@
-"""Rollback: make an earlier generation the present one again."""
+"""Rollback: returns to an earlier generation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LOCK_LIMIT_S = 900.0
 
 
 def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
-    """Go back to an entry of the history, or to the one before the present.
+    """Return to an entry of the history, or to the one before the present.
 
-    A process that has loaded what the earlier generation holds in another version goes on with what it has;
-    new processes see the earlier one.
+    A process that has loaded a package in another version than the earlier generation has keeps its packages until
+    it is restarted; new processes see the earlier generation.
 
     Args:
         number: of the entry; None for the last that differs from the present.
-        in_process: the calling process is to see it at once, where it may.
+        in_process: make it visible in the calling process at once, if that is safe.
 
     Raises:
-        UsageError: there is no such entry.
-        InstallError: that generation is gone or damaged, or no longer fits what is installed.
+        UsageError: the history has no such entry.
+        InstallError: that generation is missing, damaged, or no longer fits the installed packages.
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
@@ -73,10 +73,10 @@ def capture_other_base(store: GenerationStore) -> Base:
 
 
 def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> None:
-    """Refuse a generation that no longer fits what is installed.
+    """Refuse a generation that no longer fits the installed packages.
 
     Raises:
-        InstallError: it needs what the base has not, or not so.
+        InstallError: a requirement of its packages is not met by the base.
     """
     unmet = find_unmet_bounds(store.site(generation.id), base, generation.waived)
     if unmet:

@@ -1,4 +1,4 @@
-"""Uninstall: a generation without some packages, and without what only they needed."""
+"""Uninstall: makes a generation without some packages, and without dependencies that only they needed."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class _Remainder:
 
 
 def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
-    """Make the generation without `names`, and without what was added only because of them, the present one.
+    """Remove added packages, and the dependencies that were added only for them.
 
     Args:
-        names: of added packages; the base's are never touched.
-        in_process: the calling process is to see it at once, where it has loaded nothing that goes.
+        names: of added packages; packages of the base are never removed.
+        in_process: apply it to the calling process at once, unless it has loaded a removed package.
 
     Raises:
         UsageError: one was not added by tierproof, or another added package needs it.
-        InstallError: it could not be carried out; what was there is there still.
+        InstallError: the uninstall failed; the existing installation is unchanged.
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())

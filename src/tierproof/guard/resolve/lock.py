@@ -66,7 +66,7 @@ def read_lock(text: str, folder: Path | None = None, tags: Mapping[Tag, int] | N
         tags: those of the interpreter that it is for, ranked; the running one's by default.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a pylock.toml.
     """
     document = tomllib.loads(text)
     if "lock-version" not in document:
@@ -114,7 +114,7 @@ def _read_package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> LockedPa
 
 
 def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) -> Mapping[str, Any] | None:
-    """Give the wheel that an interpreter with these ranked tags would install: the best tag's."""
+    """Return the wheel that an interpreter with these ranked tags would install: the best tag's."""
     ranked: list[tuple[int, int, Mapping[str, Any]]] = []
     for wheel in wheels:
         try:
@@ -126,7 +126,7 @@ def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) 
 
 
 def find_url(source: Mapping[str, Any]) -> str:
-    """Give the URL of a file that a lock names by URL or path; empty where it names neither."""
+    """Return the URL of a file that a lock names by URL or path; empty where it names neither."""
     if url := source.get("url"):
         return str(url)
     path = source.get("path")

@@ -68,7 +68,7 @@ def read_archive(path: Path, folder: Path) -> Generation:
     """Unpack an archive into the empty `folder`, refuse what is hostile, and compare every file with the inventory.
 
     Raises:
-        InstallError: it is damaged, or holds what no generation holds.
+        InstallError: it is damaged, or contains what a generation cannot contain.
     """
     try:
         with tarfile.open(path, "r:gz") as archive:

@@ -28,7 +28,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a generation is to hold.
+    """What a new generation must contain.
 
     Attributes:
         fetched: names that come from `lock`.
@@ -36,7 +36,7 @@ class Recipe:
         lock: the resolution; None where nothing is fetched.
         present: the generation that packages are kept from, or None.
         requests: of the new generation, oldest first.
-        shadows: names of base packages that it stands in front of.
+        shadows: names of the base packages that it overrides.
         waived: names of base packages on which bounds are waived.
     """
 
@@ -65,7 +65,7 @@ class Recipe:
         return entries
 
     def foresee_id(self) -> str | None:
-        """Give the id before anything is fetched; None where the index gave no hashes to name it by."""
+        """Return the id before anything is fetched; None where the index gave no hashes to name it by."""
         entries = self.entries
         locked = {name: (self._version(name), find_digests(entries[name])) for name in entries}
         for name in self.kept:
@@ -103,7 +103,7 @@ def link_kept(
     Generations are immutable, so two may share a file.
 
     Raises:
-        InstallError: a kept file is gone, or a fetched package has another file of its name.
+        InstallError: a kept file is missing, or a fetched package has a different file of the same name.
     """
     if recipe.present is None or not recipe.kept:
         return {}
@@ -138,7 +138,7 @@ def strip_credentials(value: Any) -> Any:
 def keep_needed(
     generation: Generation, requires: Mapping[str, Collection[str]], roots: Collection[str]
 ) -> set[str]:
-    """Give the added packages that `roots` lead to by what each requires.
+    """Return the added packages that `roots` lead to by what each requires.
 
     Args:
         generation: whose packages.

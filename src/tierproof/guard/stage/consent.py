@@ -1,4 +1,4 @@
-"""What a user agrees to, and which plans may be carried out with it."""
+"""The consents that a user can give, and which plans need them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tierproof.guard.judge.plan import Plan, PlanVerdict
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the user agrees to.
+    """The consents that the user gave.
 
     Attributes:
-        shadow: other versions may stand before base packages that nobody has loaded.
-        aged: requested packages may come markedly old.
+        shadow: other versions may override installed packages that no process has loaded.
+        aged: requested packages may be added in a much older release than the latest.
         waive: normalised names of base packages on which bounds may be waived.
         build: names that may be built from source.
         trial: try the imports in a child process first.
@@ -29,10 +29,10 @@ class Consent:
 
 
 def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
-    """Refuse a plan that needs a consent which was not given, or that cannot be carried out in this kernel.
+    """Refuse a plan that needs a consent that was not given, or that this kernel cannot carry out.
 
     Raises:
-        PlanRefused: its message says what is in the way, its hint what to do.
+        PlanRefused: the message gives the reason, the hint what to do.
     """
     hint = ""
     match plan.verdict:

@@ -42,13 +42,13 @@ for name in request["modules"]:
 
 @dataclass(frozen=True, slots=True)
 class ImportFailure:
-    """A module that did not import.
+    """A module that could not be imported.
 
     Attributes:
         package: normalised name of its distribution.
         module: what was imported.
-        reason: the error's type and text, or how the child ended.
-        missing: the module that was not found, where that was the reason.
+        reason: the error's type and message, or how the child process ended.
+        missing: the module that was not found, if that was the reason.
     """
 
     package: str
@@ -68,12 +68,12 @@ def try_imports(
 
     Args:
         modules: top-level modules by package.
-        path: of the child.
-        interpreter: the child's.
-        limit_s: seconds for all of them.
+        path: the child's `sys.path`.
+        interpreter: path of the child's Python.
+        limit_s: seconds for all imports together.
 
     Raises:
-        InstallError: they took longer.
+        InstallError: the imports took longer.
     """
     owners = {module: package for package, names in modules.items() for module in names}
     if not owners:
@@ -87,7 +87,7 @@ def try_imports(
 
 
 def find_modules(files: PackageFiles) -> tuple[str, ...]:
-    """Give the modules that a package puts at the top, and of namespaces those one step below.
+    """Return the modules that a package puts at the top, and of namespaces those one step below.
 
     Private ones are left out where there are others.
     """

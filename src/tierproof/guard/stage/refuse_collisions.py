@@ -1,4 +1,4 @@
-"""What may not stand in a generation: names that Python itself, or the base, already gives a meaning."""
+"""Refuses modules whose names Python itself or an installed package already uses."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def refuse_collisions(
         site: the staged generation's importable folder.
         packages: those that are new in it.
         roots: the base's folders on sys.path.
-        yielding: absolute paths of base files that a shadow may stand before.
+        yielding: absolute paths of base files that a shadow may override.
 
     Raises:
         InstallError: the message names both files.
@@ -85,7 +85,7 @@ def refuse_collisions(
 
 
 def list_yielding(distributions: Iterable[tuple[str, Iterable[str]]]) -> frozenset[str]:
-    """Give the absolute paths of base files that belong to shadowed packages, and of the folders above them.
+    """Return the absolute paths of base files that belong to shadowed packages, and of the folders above them.
 
     Args:
         distributions: root folder and relative paths of each shadowed package.
@@ -133,7 +133,7 @@ def _holds_modules(folder: str) -> bool:
 
 
 def _find_modules(stem: str) -> list[str]:
-    """Give what a module name leads to in the base: a file, or a package."""
+    """Return what a module name leads to in the base: a file, or a package."""
     folder, _, module = stem.rpartition("/")
     found = [f"{stem}.py"] if os.path.exists(f"{stem}.py") else []  # noqa: PTH110
     if os.path.exists(f"{stem}/__init__.py"):  # noqa: PTH110

@@ -1,4 +1,4 @@
-"""Fetch the packages of a lock into a folder of their own, from wheels, and verify what came."""
+"""Downloads the packages of a lock as wheels into a folder and verifies every file."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def stage_packages(
     Args:
         lock: a resolution; hashes that it names are enforced.
         names: normalised names of the packages wanted.
-        folder: where to.
-        settings: of the user's package indexes.
-        interpreter: for whose version and platform.
+        folder: the empty target folder.
+        settings: of the package indexes.
+        interpreter: path of the Python that the wheels must fit.
         limit_s: seconds that the download may take.
         allow_build: names that may be built from source; building runs their code.
 
@@ -53,7 +53,7 @@ def stage_packages(
         the files of each package, by normalised name.
 
     Raises:
-        InstallError: it could not be fetched, or is not what the lock or its own RECORD says.
+        InstallError: a package cannot be fetched, or does not match the lock or its own RECORD.
     """
     site = folder / "site"
     site.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def refuse_special_files(folder: Path) -> None:
     """Refuse links, devices, sockets, pipes and set-uid files anywhere in `folder`.
 
     Raises:
-        InstallError: there is one.
+        InstallError: the folder contains such a file.
     """
     for path in _iterate_files(folder):
         mode = path.lstat().st_mode
