@@ -111,7 +111,7 @@ def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
             reasons[identifier] = f"process {users[0]} may use it"
     order = list(dict.fromkeys(entry.generation for entry in reversed(history) if entry.generation))
     for identifier in [each for each in order if each in store.list() and each not in reasons][:keep]:
-        reasons[identifier] = "kept for a rollback"
+        reasons[identifier] = "it is kept for a rollback"
     return reasons
 
 
