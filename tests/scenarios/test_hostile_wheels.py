@@ -93,7 +93,7 @@ def endure(here: Throwaway, name: str) -> None:
 def test_names_that_mean_something_already(here: Throwaway, files: dict[str, str], reason: str) -> None:
     here.index.add("hostile", "1.0", files=files)
     said = refuse(here, "hostile")
-    assert "refused: hostile brings" in said
+    assert "refused: hostile contains" in said
     assert reason in said
 
 

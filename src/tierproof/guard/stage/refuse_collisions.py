@@ -123,7 +123,7 @@ def _refuse_unit(name: str, site: Path, root: str, unit: str, yielding: Collecti
 
 def _collision(name: str, unit: str, candidate: str) -> InstallError:
     return InstallError(
-        f"refused: {unit} of {name} collides with the installed {candidate}",
+        f"refused: {name} contains {unit}, which collides with the installed {candidate}",
         hint="Two packages use that name. Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
     )
 
