@@ -54,7 +54,7 @@ class Base:
         return {item.name: item for item in self.installed if _is_version(item.version)}
 
     def version(self, name: str) -> Version | None:
-        """The version of `name` (normalised), or None where it is not installed."""
+        """The version of `name` (normalised), or None if it is not installed."""
         item = self.by_name.get(name)
         return None if item is None else Version(item.version)
 

@@ -17,7 +17,7 @@ class LoadedModule:
     Attributes:
         name: as in sys.modules.
         file: what it was loaded from; a `.py`, or a native library.
-        version: its own `__version__`, empty where it has none that is text.
+        version: its own `__version__`, empty if it has none that is text.
     """
 
     name: str
@@ -69,7 +69,7 @@ def holds_other_code(module: LoadedModule) -> bool:
 
 
 def find_literal_version(tree: ast.AST) -> str:
-    """The text that a module's top level assigns to `__version__`; empty where it computes or imports it."""
+    """The text that a module's top level assigns to `__version__`; empty if it computes or imports it."""
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.Assign(targets=[ast.Name("__version__")], value=ast.Constant(str(text))):
@@ -110,7 +110,7 @@ def _code_of(value: object, module: str, file: str) -> Iterator[CodeType]:
 
 
 def choose_version(modules: Iterable[LoadedModule]) -> str:
-    """The `__version__` of the module nearest the top; empty where none has one."""
+    """The `__version__` of the module nearest the top; empty if none has one."""
     known = sorted(
         (module.name.count("."), module.name, module.version) for module in modules if module.version
     )

@@ -89,7 +89,7 @@ def _may_be_loaded(item: InstalledDistribution, mapped: set[str]) -> bool:
 
 
 def _list_files(item: InstalledDistribution) -> list[str] | None:
-    """Return the absolute paths that RECORD names, or None where there is no RECORD."""
+    """Return the absolute paths that RECORD names, or None if there is no RECORD."""
     try:
         text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -100,7 +100,7 @@ def _list_files(item: InstalledDistribution) -> list[str] | None:
 
 
 def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
-    """Return the absolute paths that the inventory of a generation names, or None where there is none."""
+    """Return the absolute paths that the inventory of a generation names, or None if there is none."""
     if item.installer != "tierproof":
         return None
     try:
@@ -181,7 +181,7 @@ def _is_of_other_environment(command: str) -> bool:
 
 
 def read_mapped_files(process: Path) -> set[str] | None:
-    """Return the files that a process maps; None where that is refused, nothing where it has ended."""
+    """Return the files that a process maps; None if that is refused, nothing where it has ended."""
     try:
         text = (process / "maps").read_text(encoding="utf-8", errors="surrogateescape")
     except PermissionError:

@@ -29,7 +29,7 @@ class MappedLibrary:
         device: of the file that is mapped, as `os.makedev` gives it.
         inode: of the file that is mapped.
         deleted: the kernel's `(deleted)` mark. It stays after a correct reinstall and so proves nothing.
-        start, end: addresses of the part mapped from the file's beginning; 0 where there is none.
+        start, end: addresses of the part mapped from the file's beginning; 0 if there is none.
         constant: whether that part is mapped without write permission.
     """
 
@@ -135,7 +135,7 @@ def holds(mapped: bytes, path: Path, *, constant: bool) -> bool:
 
 
 def read_beginning(pid: int, library: MappedLibrary) -> bytes:
-    """Read the first bytes of `library` out of the process's memory; empty where that is not allowed."""
+    """Read the first bytes of `library` out of the process's memory; empty if that is not allowed."""
     length = min(library.end - library.start, _COMPARED_BYTES)
     if length <= 0:
         return b""

@@ -100,7 +100,7 @@ def find_stashes(root: Path, names: Iterable[str], entries: Iterable[str] | None
 
 
 def list_stashes(root: Path) -> tuple[str, ...]:
-    """The names in `root` that may be of folders that pip moved aside, of whatever distribution."""
+    """List the names in `root` that can be folders that pip moved aside, of any distribution."""
     return tuple(entry for entry in _names_in(root) if entry.startswith("~"))
 
 

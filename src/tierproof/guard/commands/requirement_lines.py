@@ -42,9 +42,9 @@ def read_requirement_lines(
 
     Args:
         path: of the file.
-        into: takes what is found.
-        constraint: its lines are bounds, not requests.
-        depth: of the files that led here.
+        into: receives the result.
+        constraint: treat the lines as bounds, not as requests.
+        depth: number of files that include this one.
 
     Raises:
         UsageError: a file cannot be read.

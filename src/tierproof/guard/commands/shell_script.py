@@ -146,7 +146,7 @@ class _Follower:
 
 
 def _find_nested(name: str, rest: list[str]) -> str:
-    """Return the script of `sh -c SCRIPT` or `eval …`; empty where it is none."""
+    """Return the script of `sh -c SCRIPT` or `eval …`; empty if there is none."""
     if name == "eval":
         return " ".join(rest)
     if not _SHELL.match(name):
@@ -160,7 +160,7 @@ def _find_nested(name: str, rest: list[str]) -> str:
 
 
 def _find_end_of_loop(commands: Sequence[SimpleCommand], start: int) -> int:
-    """Return the index of the `done` that ends the loop whose body begins at `start`; 0 where there is none."""
+    """Return the index of the `done` that ends the loop whose body begins at `start`; 0 if there is none."""
     depth = 1
     for at in range(start, len(commands)):
         for word in commands[at].words:
@@ -177,7 +177,7 @@ def _find_end_of_loop(commands: Sequence[SimpleCommand], start: int) -> int:
 
 
 def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Take away what stands before a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
+    """Remove what precedes a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
     assigned, rest = read_assignments(list(words))
     while rest:
         name = os.path.basename(rest[0])  # noqa: PTH119 - a word, no file

@@ -76,7 +76,7 @@ def foresee(
 
 
 def _judge_at_sight(command: PipCommand, base: Base, variables: Mapping[str, str]) -> tuple[str, str]:
-    """Why it is harmless, or why it cannot be foreseen; both empty where it must be worked out."""
+    """Why it is harmless, or why it cannot be foreseen; both empty if it must be worked out."""
     if not command.changes_packages:
         return "it changes no installed package", ""
     if command.program is Program.CONDA:

@@ -17,7 +17,7 @@ class Change:
         name: normalised.
         installed: the version on disk.
         version: what would take its place: a version, bounds (`==2.3.4`) or a source where no resolution told
-            more; empty where nothing would.
+            more; empty if nothing would.
         loaded: this process has it loaded.
     """
 

@@ -1,8 +1,8 @@
 """Activation: one path file names the present generation; the calling process swaps its own entry.
 
 The `.pth` in a site directory comes behind the base on `sys.path`, the one in the user's site before it (seen on
-CPython 3.11-3.13). At most one of the two is meant to be there. While a change of position goes on both may be:
-then the one in front is the present one, so that every instant shows the old generation or the new.
+CPython 3.11-3.13). Normally only one of the two exists. While the position changes, both may exist for a moment:
+then the one in front counts, so that every process sees either the old or the new generation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PathFiles:
 
     Attributes:
         behind: in a site directory that can be written, else in the user's; None where neither can.
-        front: in the user's site directory; None where this interpreter does not use one, or it cannot be written.
+        front: in the user's site directory; None if this interpreter does not use one, or it cannot be written.
         legible: every place where one may have been put, that in front first.
     """
 
@@ -84,7 +84,7 @@ def read_present(store: GenerationStore, files: PathFiles | None = None) -> Pres
 
 
 def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | None:
-    """Return the id and the folder that a path file names; None where it names no generation of this store."""
+    """Return the id and the folder that a path file names; None if it names no generation of this store."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -153,7 +153,7 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
 
 
 def clear_strays(folders: Iterable[Path]) -> None:
-    """Remove what a kill left half-made in these folders. Call it with the environment locked."""
+    """Remove what a kill left half-made in these folders. The caller holds the environment lock."""
     for folder in folders:
         for stray in folder.glob(f"{STRAY_PREFIX}*"):
             with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be written

@@ -30,7 +30,7 @@ class LiveProcess:
         pid: of it.
         started_s: when it and each of its ancestors started, in seconds since boot, its own first.
         lineage: its pid and its ancestors'.
-        mapped: the files it has mapped; None where that is hidden.
+        mapped: the files it has mapped; None if that is hidden.
     """
 
     pid: int
@@ -40,7 +40,7 @@ class LiveProcess:
 
 
 def find_live_processes() -> tuple[LiveProcess, ...] | None:
-    """Find the other Python processes of this user that may use this environment; None where none can be seen."""
+    """Find the other Python processes of this user that may use this environment; None if none can be seen."""
     if not (PROC / "self" / "stat").exists():
         return None
     return tuple(_look_at(process) for process in iterate_python_processes())

@@ -33,7 +33,7 @@ class PresentBase:
 
     @property
     def id(self) -> str:
-        """The id of the present generation; empty where there is none."""
+        """The id of the present generation; empty if there is none."""
         return "" if self.generation is None else self.generation.id
 
 

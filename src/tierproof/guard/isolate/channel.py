@@ -28,12 +28,12 @@ _PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What arrived.
+    """A received message.
 
     Attributes:
-        header: what is said about it; `kind` says what it is.
+        header: its description; `kind` is the type of message.
         sizes: in bytes, of the pickle and of each buffer; empty without an object.
-        memory: where these lie, each at a multiple of 64 bytes.
+        memory: holds the pickle and the buffers, each at a multiple of 64 bytes.
     """
 
     header: Mapping[str, Any]

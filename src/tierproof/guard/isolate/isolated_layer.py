@@ -125,7 +125,7 @@ def prepare_layer(
 def _make(
     folder: Path, wanted: Collection[LockedPackage], stage: Callable[[Path], Mapping[str, PackageFiles]]
 ) -> None:
-    """Make a layer beside its place and move it there; whoever calls this holds the lock."""
+    """Make a layer beside its place and move it there; the caller holds the lock."""
     for leftover in folder.parent.glob(".making-*"):  # of one that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
@@ -189,7 +189,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _refuse_names(site: Path) -> None:
-    """Refuse what would run in every Python, or stand before the standard library, once it is in front."""
+    """Refuse modules that would run at every Python start or hide the standard library."""
     for entry in site.iterdir():
         name = entry.name.partition(".")[0]
         importable = entry.suffix in (".py", ".so", ".pyd") or (entry / "__init__.py").exists()

@@ -1,4 +1,4 @@
-"""What a worker does: take a call, run it, answer; one after another, until nobody calls any more."""
+"""The loop of a worker: receives a call, runs it and answers, until the other end closes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_LINES = 200
 
 
 def serve_calls(end: socket.socket) -> None:
-    """Serve until the other end closes, or nobody has called for the time that the greeting says."""
+    """Serve until the other end closes, or no call has come for the time given in the greeting."""
     channel = Channel(end)
     turn = _Turn()
     signal.signal(signal.SIGINT, turn.interrupt)

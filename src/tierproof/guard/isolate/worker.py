@@ -39,7 +39,7 @@ class CallRecord:
         sent_bytes: size of the function and the arguments.
         received_bytes: size of the result.
         copies: how often the data of any array of a mebibyte and more was copied on its way, at worst: once, and
-            twice where it was not contiguous or a small part of a large tensor; 0 where there was none.
+            twice where it was not contiguous or a small part of a large tensor; 0 if there was none.
         reused: the process was already running.
     """
 

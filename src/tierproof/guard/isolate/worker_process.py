@@ -26,7 +26,7 @@ _PIECE_BYTES = 1 << 16
 
 
 class TimedOut(Exception):  # noqa: N818 - no error of its own: the caller says what was late
-    """The moment until which to listen has passed."""
+    """The time limit of `listen` has passed."""
 
 
 class WorkerProcess:
@@ -62,7 +62,7 @@ class WorkerProcess:
             self._channel.send(header, parcel)
 
     def listen(self, ends_at: float | None) -> Message | None:
-        """Pass on what is printed until a message arrives; None where the process ended without one.
+        """Pass on what is printed until a message arrives; None if the process ended without one.
 
         Args:
             ends_at: until when, by the monotonic clock.
@@ -165,7 +165,7 @@ class _Output:
 
 
 def find_folder() -> str:
-    """The current folder; the root where that was removed, since Python starts in no such place."""
+    """The current folder, or the root if it was removed, because Python cannot start in a removed folder."""
     try:
         return os.getcwd()  # noqa: PTH109
     except OSError:

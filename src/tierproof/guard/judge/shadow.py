@@ -229,7 +229,7 @@ def _list_unhappy(lock: Lock, resolver: Resolver) -> list[str]:
 
 
 def collect_bounds(resolver: Resolver, owners: Collection[str], *, on: Collection[str]) -> tuple[str, ...]:
-    """Return the bounds that `owners` put on packages in `on`, those that the base breaks already aside."""
+    """Return the bounds that `owners` put on packages in `on`, except those that the base already breaks."""
     if not on:
         return ()
     among, about = frozenset(owners), frozenset(on)

@@ -90,7 +90,7 @@ def load_baseline(root: Path) -> Baseline | None:
 
 
 def save_baseline(baseline: Baseline) -> bool:
-    """Write the baseline whole or not at all; False where the user's data folder cannot be written."""
+    """Write the baseline whole or not at all; False if the user's data folder cannot be written."""
     path = baseline_path(Path(baseline.root))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

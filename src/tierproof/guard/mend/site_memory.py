@@ -146,7 +146,7 @@ def _split(watched: str) -> list[str]:
 
 
 def _stamp_files(root: Path, paths: Iterable[str]) -> list[int] | None:
-    """When the content of each last changed, in nanoseconds; None where one is absent."""
+    """When the content of each last changed, in nanoseconds; None if one is absent."""
     folder = f"{root}/"
     try:
         return [os.stat(folder + path).st_mtime_ns for path in paths]  # noqa: PTH116 - ten thousand times

@@ -181,7 +181,7 @@ def _refuse(distribution: InstalledDistribution) -> str:
 
 
 def _keep_one(folder: Path, distribution: InstalledDistribution, room_to_copy: int) -> SnapshotEntry | None:
-    """Make the entry of a distribution, or find the one that is there; None where it would take too much."""
+    """Make the entry of a distribution, or find the one that is there; None if it would take too much."""
     target = folder / name_entry(distribution)
     found = read_entry(target)
     if found is not None:

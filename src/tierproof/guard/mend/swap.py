@@ -23,8 +23,8 @@ class Unit:
 
     Attributes:
         path: relative to the site directory.
-        old: device and inode of what stands there; None where nothing does.
-        new: device and inode of what shall; None where nothing shall.
+        old: device and inode of the present file; None if there is none.
+        new: device and inode of the new file; None if there is none.
     """
 
     path: str
@@ -76,7 +76,7 @@ def swap(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
 
 
 def advance(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
-    """Lead to the state in which every new unit is in place, from any state between."""
+    """Put every new unit in place, from any state in between."""
     for unit in units:
         here = identify(root / unit.path)
         if here == unit.new and (here is not None or identify(aside / unit.path) == unit.old):
@@ -92,7 +92,7 @@ def advance(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None
 
 
 def retreat(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
-    """Lead back to the state in which every old unit is in place, from any state between."""
+    """Put every old unit back in place, from any state in between."""
     for unit in reversed(tuple(units)):
         here = identify(root / unit.path)
         if here == unit.old and (here is not None or identify(stage / unit.path) == unit.new):
@@ -108,7 +108,7 @@ def retreat(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None
 
 
 def is_in_place(root: Path, units: Iterable[Unit]) -> bool:
-    """Tell whether every new unit stands where it shall, and nothing where nothing shall."""
+    """Tell whether every new unit is in place, and every unit without a new version is gone."""
     return all(identify(root / unit.path) == unit.new for unit in units)
 
 

@@ -27,11 +27,11 @@ class LockedPackage:
         name: normalised.
         version: empty for a project folder whose version only a build tells.
         url: of the file that would be installed; empty for a folder or a repository.
-        bytes: of that file; 0 where the index does not tell.
+        bytes: of that file; 0 if the index does not tell.
         uploaded: when the index received it, or None.
         direct: it comes from a URL, a path or a repository rather than from an index.
         built: it would have to be built from source.
-        digest: sha256 of that file in hexadecimal; empty where the lock tells none.
+        digest: sha256 of that file in hexadecimal; empty if the lock tells none.
         entry: its whole table in the lock, from which it can be installed.
     """
 
@@ -126,7 +126,7 @@ def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) 
 
 
 def find_url(source: Mapping[str, Any]) -> str:
-    """Return the URL of a file that a lock names by URL or path; empty where it names neither."""
+    """Return the URL of a file that a lock names by URL or path; empty if it names neither."""
     if url := source.get("url"):
         return str(url)
     path = source.get("path")

@@ -34,7 +34,7 @@ _TIMEOUT_S = 15
 
 
 def read_requires(url: str, bytes_: int, environment: Mapping[str, str]) -> tuple[Requirement, ...] | None:
-    """Return the Requires-Dist of the wheel at `url`, or None where that cannot be had.
+    """Return the Requires-Dist of the wheel at `url`, or None if that cannot be had.
 
     Args:
         url: http, https or file.

@@ -33,7 +33,7 @@ class Recipe:
     Attributes:
         fetched: names that come from `lock`.
         kept: names that come from the present generation.
-        lock: the resolution; None where nothing is fetched.
+        lock: the resolution; None if nothing is fetched.
         present: the generation that packages are kept from, or None.
         requests: of the new generation, oldest first.
         shadows: names of the base packages that it overrides.
@@ -65,7 +65,7 @@ class Recipe:
         return entries
 
     def foresee_id(self) -> str | None:
-        """Return the id before anything is fetched; None where the index gave no hashes to name it by."""
+        """Return the id before anything is fetched; None if the index gave no hashes to name it by."""
         entries = self.entries
         locked = {name: (self._version(name), find_digests(entries[name])) for name in entries}
         for name in self.kept:
