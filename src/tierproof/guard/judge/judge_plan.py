@@ -144,13 +144,20 @@ def judge_requested(
             judgement = Judgement(refused)
         else:
             judgement = _plan_isolated(request, (), "") if isolated else _judge(request)
+    return _complete(judgement, requested, left_out, time.perf_counter() - started)
+
+
+def _complete(
+    judgement: Judgement, requested: Sequence[RequestedPackage], left_out: Sequence[str], duration_s: float
+) -> Judgement:
+    """Add to a plan what was requested, what was left out, and its duration; credentials are hidden."""
     plan = judgement.plan
     note = f"Skipped because of its environment marker: {', '.join(left_out)}." if left_out else ""
     plan = replace(
         plan,
         requested=tuple(hide_credentials(item.text) for item in requested),
         explanation=hide_credentials(join_sentences(plan.explanation, note)),
-        duration_s=time.perf_counter() - started,
+        duration_s=duration_s,
     )
     return Judgement(plan, judgement.lock)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tierproof.guard.capture.installed import InstalledDistribution, iterate_ins
 from tierproof.guard.capture.inventory import FileStamp, PackageFiles, hash_file
 from tierproof.guard.capture.record import has_digest, read_record
 from tierproof.guard.resolve.index_settings import IndexSettings
-from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.lock import Lock, LockedPackage
 from tierproof.guard.resolve.pylock import format_pylock
 from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.uv_config import write_uv_config
@@ -67,13 +67,7 @@ def stage_packages(
     shutil.rmtree(outside)
     (site / ".lock").unlink(missing_ok=True)  # uv's own
     found = {item.name: item for item in iterate_installed([str(site)])}
-    for item in wanted:
-        got = found.get(item.name)
-        if got is None or (item.version and got.version != item.version and not item.built):
-            raise InstallError(
-                f"requested {item.name} {item.version}, but received {got.version if got else 'nothing'}",
-                hint="Report it to the package's authors: the file name of the wheel and its metadata disagree.",
-            )
+    _refuse_other_packages(wanted, found)
     refuse_special_files(folder)
     verified = _verify_records(site, found)
     packages = {}
@@ -81,6 +75,19 @@ def stage_packages(
         _sign(distribution)
         packages[name] = _move_and_stamp(folder, distribution, verified[name])
     return packages
+
+
+def _refuse_other_packages(
+    wanted: Sequence[LockedPackage], found: Mapping[str, InstalledDistribution]
+) -> None:
+    """Refuse a download in which a package is missing or has another version."""
+    for item in wanted:
+        got = found.get(item.name)
+        if got is None or (item.version and got.version != item.version and not item.built):
+            raise InstallError(
+                f"requested {item.name} {item.version}, but received {got.version if got else 'nothing'}",
+                hint="Report it to the package's authors: the file name of the wheel and its metadata disagree.",
+            )
 
 
 def refuse_special_files(folder: Path) -> None:
