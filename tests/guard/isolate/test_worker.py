@@ -162,7 +162,7 @@ def test_a_result_that_cannot_be_sent_or_rebuilt_is_said(
 
 
 def test_a_crash_is_told_with_its_signal_and_last_words(worker: Worker) -> None:
-    with pytest.raises(WorkerDiedError, match="killed by SIGSEGV while it ran crash") as caught:
+    with pytest.raises(WorkerDiedError, match="killed by SIGSEGV while running crash") as caught:
         worker.run(calls.crash, (), {})
     assert caught.value.signal_number == signal.SIGSEGV
     assert "these are the last words" in caught.value.last_words
