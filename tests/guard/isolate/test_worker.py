@@ -175,7 +175,7 @@ def test_an_exit_and_a_kill_are_told(worker: Worker) -> None:
     with pytest.raises(WorkerDiedError, match="ended with exit status 7") as caught:
         worker.run(calls.exit_by, (7,), {})
     assert (caught.value.exit_status, caught.value.signal_number) == (7, None)
-    with pytest.raises(WorkerDiedError, match=r"SIGKILL.*\n.*memory ran out"):
+    with pytest.raises(WorkerDiedError, match=r"SIGKILL.*\n.*ran out of memory"):
         worker.run(calls.kill_itself, (signal.SIGKILL,), {})
     with pytest.raises(WorkerDiedError, match=f"signal {signal.SIGRTMIN + 1}"):
         worker.run(calls.kill_itself, (signal.SIGRTMIN + 1,), {})

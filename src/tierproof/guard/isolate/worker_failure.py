@@ -10,7 +10,7 @@ from tierproof.errors import WorkerDiedError, WorkerError
 from tierproof.guard.isolate.channel import Message
 
 _HINTS = {
-    signal.SIGKILL: "It probably ran out of memory; arrays sent to it count too. Send less data per call.",
+    signal.SIGKILL: "The worker probably ran out of memory; arrays sent to it count too. Send less data per call.",
     signal.SIGSEGV: "Native code crashed, often because a package was built for another version of a dependency.",
     signal.SIGABRT: "Native code aborted; see its last output for the reason.",
 }
