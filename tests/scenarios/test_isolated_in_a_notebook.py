@@ -120,7 +120,7 @@ def test_the_process_stays_warm_and_prints_come_while_it_works(kernel: Kernel) -
 def test_a_crash_leaves_the_kernel_as_it_was(kernel: Kernel) -> None:
     kernel.run("def crash():\n    import ctypes\n    ctypes.string_at(0)")
     error = kernel.run('tp.isolated(["numpy==2.3.4"], crash)')[1]
-    assert "WorkerDiedError: the worker was killed by SIGSEGV while it ran crash" in error
+    assert "WorkerDiedError: the worker was killed by SIGSEGV while running crash" in error
     assert kernel.ask('tp.isolated(["numpy==2.3.4"], os.getpid) != os.getpid()')
 
 

@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Throwaway:
 @pytest.fixture
 def here(made: Throwaway) -> Throwaway:
     for _ in range(8):
-        if made.command("list").stdout == "Nothing is added here.\n":
+        if made.command("list").stdout == "No packages are added to this environment.\n":
             return made
         names = [item["name"] for item in json.loads(made.command("list", "--json").stdout)["packages"]]
         assert made.command("uninstall", *names).returncode == 0
@@ -146,5 +146,5 @@ def test_with_a_read_only_user_site_as_well_it_is_refused(here: Throwaway) -> No
     home.mkdir(exist_ok=True)
     done = run_mounted(here, read_only(here.site, home), "install", "helper")
     assert done.returncode == 2
-    assert "neither the site directory nor the user's can be written" in done.stderr
+    assert "neither the site directory nor the user's is writable" in done.stderr
     assert "fetching" not in done.stderr

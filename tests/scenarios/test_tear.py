@@ -106,7 +106,7 @@ def test_doctor_inside_names_the_package_both_versions_and_the_evidence(story: S
     assert (torn["package"], torn["loaded_version"], torn["disk_version"]) == ("numpy", "2.0.2", "2.3.4")
     assert {"version", "native-library-replaced"} <= set(torn["evidence"])
     assert torn["remedy"] == "heal"
-    assert "put there by pip" in torn["detail"]
+    assert "installed by pip" in torn["detail"]
     assert set(torn) >= {"package", "loaded_version", "disk_version", "evidence", "remedy", "detail"}
     assert "2.3.4" in story.page
 

@@ -62,7 +62,7 @@ def test_the_same_requirements_meet_the_same_process(house: Wheelhouse) -> None:
     text = first.describe()
     assert f"process {before}, 2 calls" in text
     assert "+ setting 4.4" in text
-    assert "was there already" in text
+    assert "the process was already running" in text
     assert "isolated worker for setting" in first._repr_html_()
 
 
@@ -76,14 +76,14 @@ def test_keep_warm_false_ends_the_process(house: Wheelhouse) -> None:
 def test_a_worker_of_ones_own(house: Wheelhouse) -> None:
     with tp.IsolatedWorker(["numbered"]) as worker:
         assert worker.state.pid == 0
-        assert "no process at the moment, 0 calls" in repr(worker)
+        assert "no process running, 0 calls" in repr(worker)
         assert [worker.run(calls.count) for _ in range(2)] == [1, 2]
         assert worker.run(calls.add, 1, more=2, limit_s=60) == 3
         with pytest.raises(WorkerTimeoutError):
             worker.run(calls.sleep_deaf, 60, limit_s=0.1)
-        assert "a process was started for it" not in worker.state.describe().partition("last call")[0]
+        assert "a new process was started" not in worker.state.describe().partition("last call")[0]
         worker.run(os.getpid)
-        assert "a process was started for it" in worker._repr_html_()
+        assert "a new process was started" in worker._repr_html_()
     assert worker.state.pid == 0
 
 

@@ -46,5 +46,5 @@ def test_what_cannot_be_judged_is_exit_2(tmp_path: Path) -> None:
         answer = run(tmp_path, "doctor", "--pid", other.pid, fake=False)
         other.kill()
     assert answer.returncode == 2
-    assert "no Python" in answer.stderr
+    assert "is not a Python process" in answer.stderr
     assert run(tmp_path, "doctor", "--pid", "0", fake=False).returncode == 2

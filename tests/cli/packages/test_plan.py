@@ -41,7 +41,7 @@ def test_exit_codes(house: Wheelhouse, tmp_path: Path) -> None:
     assert run(tmp_path, "plan", "packaging==19.0", fake=False, env=house.environment).returncode == 1
     unknown = run(tmp_path, "plan", "nowhere-at-all", "--json", fake=False, env=house.environment)
     assert (unknown.returncode, unknown.stdout) == (2, "")
-    assert "no package index knows 'nowhere-at-all'" in unknown.stderr
+    assert "no package index has a package named 'nowhere-at-all'" in unknown.stderr
     bad = run(tmp_path, "plan", "packaging=19", fake=False, env=house.environment)
     assert bad.returncode == 2
     assert "packaging==19" in bad.stderr

@@ -86,10 +86,10 @@ def test_local_wheels_archives_and_projects(tmp_path: Path) -> None:
         ("-r requirements.txt", "is an option"),
         ("--upgrade", "is an option"),
         ("# numpy", "is a comment"),
-        ("a\nb", "one package at a time"),
-        ("./absent", "there is no"),
-        ("git+https:", "names no host"),
-        ("https://host/strange.whl", "not the name of a wheel"),
+        ("a\nb", "one package per requirement"),
+        ("./absent", "/nowhere/absent does not exist"),
+        ("git+https:", "has no host"),
+        ("https://host/strange.whl", "not a valid wheel file name"),
     ],
 )
 def test_refusals_say_what_was_meant(text: str, said: str) -> None:
@@ -102,7 +102,7 @@ def test_paths_that_are_no_package(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(UsageError, match="neither a wheel"):
         parse_requirement("./notes.txt", folder=tmp_path)
-    with pytest.raises(UsageError, match="no project"):
+    with pytest.raises(UsageError, match="is not a project folder"):
         parse_requirement(".", folder=tmp_path)
 
 

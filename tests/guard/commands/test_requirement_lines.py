@@ -40,7 +40,7 @@ def test_a_file_that_names_itself_ends(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_unreadable_options(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read the requirements file"):
         read_requirement_lines(tmp_path / "none.txt", RequirementLines())
     (tmp_path / "odd.txt").write_text("--find-links 'here\n")
     found = RequirementLines()

@@ -42,7 +42,7 @@ def test_old_unused_layers_go_and_others_stay(tmp_path: Path) -> None:
         removed, kept = collect_layers(shelf)
         assert list(removed) == ["old"], kept
         assert removed["old"] == len("x = 1\n{}")
-        assert kept == {"fresh": "it was used within the hour", "used": f"process {user.pid} uses it"}
+        assert kept == {"fresh": "it was used within the last hour", "used": f"process {user.pid} uses it"}
         user.communicate(b"\n")
     assert not old.exists()
     assert list(collect_layers(shelf)[0]) == ["used"]

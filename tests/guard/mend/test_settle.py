@@ -70,7 +70,7 @@ def test_it_is_undone_where_nobody_needs_it(begun: tuple[Path, Path, HealJournal
     root, folder, journal = begun
     move(root, folder, journal, count)
     (told,) = settle_heals([root])
-    assert told == "a heal of p that was cut off is undone: 2 is on disk"
+    assert told == "an interrupted heal of p was undone: 2 is on disk"
     assert listing(root) == {**OLD, "p/own": "mine"}
     assert not folder.exists()
     assert settle_heals([root]) == ()
@@ -84,7 +84,7 @@ def test_it_is_finished_where_its_process_lives(begun: tuple[Path, Path, HealJou
     write_journal(folder, replace(journal, pid=own, start_ticks=read_start_ticks(own)))
     move(root, folder, journal, count)
     (told,) = settle_heals([root])
-    assert told == "a heal of p that was cut off is finished: 1 is on disk"
+    assert told == "an interrupted heal of p was finished: 1 is on disk"
     assert listing(root) == {**NEW, "p/own": "mine"}
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_settled_is_said_and_kept(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", refuse)
-        assert "could not be settled: read-only" in settle_heals([root])[0]
+        assert "cannot finish or undo the interrupted heal of p: read-only" in settle_heals([root])[0]
     assert folder.exists()
     assert "undone" in settle_heals([root])[0]
 

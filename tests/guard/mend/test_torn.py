@@ -65,7 +65,7 @@ def test_detail_says_who_when_and_what_helps() -> None:
     disk = replace(HELD, stashes=("~p",), mismatches=tuple(f"p/{n}.py" for n in range(6)))
     torn = judge_package(LoadedPackage("p", "1.0", replaced=("x.so",), pid=7), disk)
     assert torn is not None
-    for part in ("Process 7 runs p 1.0", "put there by pip on", "x.so", "and 2 more", "~p", "tp.heal()"):
+    for part in ("Process 7 runs p 1.0", "installed by pip on", "x.so", "and 2 more", "~p", "tp.heal()"):
         assert part in torn.detail
 
 

@@ -25,7 +25,9 @@ from tierproof.images.tell.watch_report import Change, WatchEntry, WatchReport, 
 
 def verdict(target: str, image: str, plan: Plan | None, failed: bool = False) -> TargetVerdict:
     command = PipCommand(Program.PIP, Action.INSTALL, (target,))
-    answer = ImageAnswer(plan, PipForecast(), "" if plan else "no package index knows 'x'\nhint")
+    answer = ImageAnswer(
+        plan, PipForecast(), "" if plan else "no package index has a package named 'x'\nhint"
+    )
     installs = (InstallVerdict(FoundInstall(command, target), answer, failed),)
     return TargetVerdict(PreflightTarget(target, TargetKind.REQUIREMENTS, ()), image, installs)
 
@@ -79,7 +81,7 @@ def test_what_is_broken_at_first_sight_breaks() -> None:
 def test_what_cannot_be_judged_is_no_break() -> None:
     report = watch("colab:2026-08", None, None, "2026-09-01", failed=True)
     assert (report.exit_code, report.entries[0].change) == (2, Change.UNKNOWN)
-    assert report.entries[0].reason == "no package index knows 'x'"
+    assert report.entries[0].reason == "no package index has a package named 'x'"
 
 
 @pytest.mark.parametrize("before", [None, 0, 1, 2])

@@ -1,4 +1,4 @@
-"""The base: what a plan rests on. Frozen, so that a plan can be made again and gives the same."""
+"""The base: the installed and loaded packages that a plan starts from. Frozen, so that a plan can be repeated."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tierproof.guard.capture.loaded_distributions import Loaded, find_loaded_her
 
 @dataclass(frozen=True)
 class Base:
-    """An interpreter with what is installed and what is in use.
+    """An interpreter, its installed packages, and which of them are loaded.
 
     Attributes:
         name: `here`, or an image.
-        executable: the interpreter that uv resolves for.
+        executable: path of the interpreter that uv resolves for.
         python: its full version, such as `3.11.7`.
         markers: the values of its environment markers.
         paths: its `sys.path`, in order.
         installed: the first distribution of each name on `paths`.
-        loaded: what live processes use, or may.
-        added: names of those that the present generation holds.
-        replaceable: names among `added` that no live process may have loaded.
-        held: the specifier of each package that was asked for before, by normalised name.
-        platform: of an interpreter on another machine, as uv names it (`x86_64-manylinux_2_35`): then
-            `executable` only lends uv a Python, and `python` and `markers` are the other's. Empty: this one.
-        user_site: whether it has the user's site on its path, before the base; None: ask `executable`.
+        loaded: the packages that running processes use, or may use.
+        added: names of the packages in the present generation.
+        replaceable: names in `added` that no running process can have loaded.
+        held: the specifier of each package that was requested earlier, by normalised name.
+        platform: of an interpreter on another machine, as uv names it (`x86_64-manylinux_2_35`): `python` and
+            `markers` then describe that machine, and uv only runs with `executable`. Empty: this machine.
+        user_site: whether user site-packages is on its path, before the base; None: ask `executable`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Base:
         return {item.name: item for item in self.installed if _is_version(item.version)}
 
     def version(self, name: str) -> Version | None:
-        """The version of `name` (normalised), or None where it is not installed."""
+        """The version of `name` (normalised), or None if it is not installed."""
         item = self.by_name.get(name)
         return None if item is None else Version(item.version)
 
@@ -66,8 +66,8 @@ def capture_base(
     """Capture this interpreter.
 
     Args:
-        find_loaded: finds what is in use among the installed.
-        paths: in place of `sys.path`.
+        find_loaded: finds the loaded ones among the installed distributions.
+        paths: the path entries to look at; `sys.path` by default.
     """
     installed = capture_installed(paths)
     return Base(

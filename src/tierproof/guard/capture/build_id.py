@@ -11,7 +11,7 @@ _PROGRAM_HEADER_BYTES_64 = 56
 
 
 def find_build_id(image: bytes) -> str:
-    """Give the build-id in hexadecimal; empty when `image` (a file's beginning) holds none or is no ELF64.
+    """Return the build-id in hexadecimal; empty when `image` (a file's beginning) holds none or is no ELF64.
 
     Source: the System V ABI, chapters 4 and 5; notes are padded to four bytes.
     """

@@ -30,7 +30,7 @@ def iterate_bounds(item: InstalledDistribution) -> Iterator[Requirement]:
 
 
 def list_bounds(owner: str, requirements: list[Requirement], markers: Mapping[str, str]) -> list[Bound]:
-    """Give those of a package's requirements that apply without any extra."""
+    """Return those of a package's requirements that apply without any extra."""
     values = {**markers, "extra": ""}
     return [
         Bound(owner, canonicalize_name(each.name), str(each.specifier))

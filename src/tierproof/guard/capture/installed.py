@@ -1,4 +1,4 @@
-"""What is installed: every distribution that an interpreter's path leads to, as importlib sees it."""
+"""Installed distributions: everything that importlib finds on an interpreter's path."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Memory(Protocol):
     def read(
         self, metadata_path: Path, root: Path, read: Callable[[], InstalledDistribution | None]
     ) -> InstalledDistribution | None:
-        """Give what is remembered, else what `read` gives."""
+        """Return what is remembered, else what `read` gives."""
         ...
 
 
 def capture_installed(paths: Sequence[str] | None = None) -> tuple[InstalledDistribution, ...]:
-    """List the distributions on `paths` (sys.path by default), the first of a name first and alone."""
+    """List the distributions on `paths` (`sys.path` by default); of several with one name, only the first."""
     found: dict[str, InstalledDistribution] = {}
     for distribution in iterate_installed(paths):
         found.setdefault(distribution.name, distribution)
@@ -82,7 +82,7 @@ def iterate_installed(
 
 
 def _find_metadata(entry: str, root: Path) -> Iterable[Path | Metadata]:
-    """Give what importlib finds on a path entry, in its order; a folder is listed here, five times as fast."""
+    """Return what importlib finds on a path entry, in its order; a folder is listed here, five times as fast."""
     if not entry.lower().endswith(".egg"):
         with contextlib.suppress(OSError):  # no folder: a zip file, or nothing
             return _order_as_importlib(root, os.listdir(root))  # noqa: PTH208 - names alone

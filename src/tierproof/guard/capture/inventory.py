@@ -76,12 +76,12 @@ def parse_inventory(text: str) -> Inventory:
     """Read what `Inventory.to_json` wrote.
 
     Raises:
-        ValueError: it is something else, or a path in it leaves the generation.
+        ValueError: the text is not an inventory, or a path in it leads out of the generation.
     """
     try:
         document = json.loads(text)
         if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"an inventory of format {document['format_version']}")
+            raise ValueError(f"inventory format {document['format_version']} is not supported")
         packages = {
             str(name): PackageFiles(
                 str(each["version"]),
@@ -92,17 +92,17 @@ def parse_inventory(text: str) -> Inventory:
             for name, each in document["packages"].items()
         }
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"this is no inventory: {error!r}") from error
+        raise ValueError(f"not a valid inventory: {error!r}") from error
     return Inventory(packages)
 
 
 def find_damage(folder: Path, inventory: Inventory, *, read: bool = True) -> tuple[str, ...]:
-    """Give the files, relative to the generation's folder, that are absent or not what was installed.
+    """Return the files, relative to the generation's folder, that are missing or have changed.
 
     Args:
         folder: of the generation.
         inventory: of it.
-        read: compare hashes; otherwise presence and size alone.
+        read: compare hashes; otherwise compare only presence and size.
     """
     wanted = [item for files in inventory.packages.values() for item in files.iterate()]
 
@@ -146,6 +146,6 @@ def _load(files: Mapping[str, Any]) -> dict[str, FileStamp]:
             or not isinstance(digest, str)
             or not isinstance(size, int)
         ):
-            raise ValueError(f"this is no inventory: {path!r}")
+            raise ValueError(f"not a valid inventory: bad entry for {path!r}")
         loaded[path] = FileStamp(digest, size)
     return loaded

@@ -1,4 +1,4 @@
-"""What the calling process has loaded: its modules, their files, and whether the disk still holds their code."""
+"""The modules that the calling process has loaded, their files, and whether the code on disk is still the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LoadedModule:
     Attributes:
         name: as in sys.modules.
         file: what it was loaded from; a `.py`, or a native library.
-        version: its own `__version__`, empty where it has none that is text.
+        version: its own `__version__`, empty if it has none that is text.
     """
 
     name: str
@@ -45,8 +45,8 @@ def capture_loaded_modules() -> tuple[LoadedModule, ...]:
 def holds_other_code(module: LoadedModule) -> bool:
     """Tell whether the loaded module differs from what its source file holds now.
 
-    Compared are the code objects of its functions and methods, and a `__version__` that is written out. A
-    file that is gone differs. What has no source (native libraries) or defines nothing is taken as the same.
+    Compares the code objects of its functions and methods, and a `__version__` that is a literal. A missing
+    file counts as different. A module without source (a native library) or without definitions counts as equal.
     """
     if not module.file.exists():
         return True
@@ -69,7 +69,7 @@ def holds_other_code(module: LoadedModule) -> bool:
 
 
 def find_literal_version(tree: ast.AST) -> str:
-    """The text that a module's top level assigns to `__version__`; empty where it computes or imports it."""
+    """The text that a module's top level assigns to `__version__`; empty if it computes or imports it."""
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.Assign(targets=[ast.Name("__version__")], value=ast.Constant(str(text))):
@@ -110,7 +110,7 @@ def _code_of(value: object, module: str, file: str) -> Iterator[CodeType]:
 
 
 def choose_version(modules: Iterable[LoadedModule]) -> str:
-    """The `__version__` of the module nearest the top; empty where none has one."""
+    """The `__version__` of the module nearest the top; empty if none has one."""
     known = sorted(
         (module.name.count("."), module.name, module.version) for module in modules if module.version
     )

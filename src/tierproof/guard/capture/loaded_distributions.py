@@ -1,4 +1,4 @@
-"""Which distributions are in use: by this process, or by any live Python process of this user."""
+"""Finds the loaded distributions: of this process, or of every running Python process of this user."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is in use.
+    """The distributions that are loaded.
 
     Attributes:
-        names: normalised names of distributions that must not change.
-        how_known: one sentence that says how that was found out, for a plan's explanation.
+        names: normalised names of the distributions that must not change.
+        how_known: one sentence on how this was determined, for a plan's explanation.
     """
 
     names: frozenset[str] = frozenset()
@@ -35,7 +35,7 @@ def find_loaded_here(installed: Sequence[InstalledDistribution]) -> Loaded:
     files = {file for _, module in modules if isinstance(file := getattr(module, "__file__", None), str)}
     tops = {name.partition(".")[0] for name, _ in modules}
     names = {item.name for item in installed if _owns_one(item, files, tops)}
-    return Loaded(frozenset(names), "Loaded is what this process has imported.")
+    return Loaded(frozenset(names), "Packages count as loaded if this process has imported them.")
 
 
 def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) -> Loaded:
@@ -48,7 +48,7 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
     if not Path("/proc/self/maps").exists():
         return Loaded(
             everything,
-            "This system does not show what other processes use: all of the base counts as loaded.",
+            "This system does not show what other processes use, so every installed package counts as loaded.",
         )
     mapped: set[str] = set()
     processes = 0
@@ -56,18 +56,22 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
         files = read_mapped_files(process)
         if files is None:
             return Loaded(
-                everything, f"Process {process.name} cannot be looked into: all of the base counts as loaded."
+                everything,
+                f"Process {process.name} cannot be inspected, so every installed package counts as loaded.",
             )
         processes += 1
         mapped |= files
     if not processes:
-        return Loaded(frozenset(), "No other live Python process uses this environment: nothing is loaded.")
+        return Loaded(
+            frozenset(),
+            "No other running Python process uses this environment, so no package counts as loaded.",
+        )
     names = {item.name for item in installed if _may_be_loaded(item, mapped)}
     return Loaded(
         frozenset(names),
-        f"{processes} live Python process{'es' if processes > 1 else ''} of yours may use this environment: "
-        "loaded is what they have mapped, and every package without a native library, which cannot be seen "
-        "from outside.",
+        f"{processes} of your running Python processes may use this environment. A package counts as loaded if "
+        "one of them has mapped a native library of it, or if it has no native library (pure Python cannot be "
+        "seen from outside).",
     )
 
 
@@ -85,7 +89,7 @@ def _may_be_loaded(item: InstalledDistribution, mapped: set[str]) -> bool:
 
 
 def _list_files(item: InstalledDistribution) -> list[str] | None:
-    """Give the absolute paths that RECORD names, or None where there is no RECORD."""
+    """Return the absolute paths that RECORD names, or None if there is no RECORD."""
     try:
         text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -96,7 +100,7 @@ def _list_files(item: InstalledDistribution) -> list[str] | None:
 
 
 def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
-    """Give the absolute paths that the inventory of a generation names, or None where there is none."""
+    """Return the absolute paths that the inventory of a generation names, or None if there is none."""
     if item.installer != "tierproof":
         return None
     try:
@@ -142,12 +146,12 @@ def iterate_python_processes() -> Iterator[Path]:
 
 
 def _read_program(process: Path) -> str:
-    """Give the program that a process runs, also where an upgrade has replaced it meanwhile."""
+    """Return the program that a process runs, also where an upgrade has replaced it meanwhile."""
     return os.readlink(process / "exe").removesuffix(" (deleted)")  # noqa: PTH115
 
 
 def _find_command(process: Path) -> str:
-    """Give what a process was started as, absolute where the folder or the PATH that it was given tells."""
+    """Return what a process was started as, absolute where the folder or the PATH that it was given tells."""
     command = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
     if command.startswith(os.sep) or not command:
         return command
@@ -177,7 +181,7 @@ def _is_of_other_environment(command: str) -> bool:
 
 
 def read_mapped_files(process: Path) -> set[str] | None:
-    """Give the files that a process maps; None where that is refused, nothing where it has ended."""
+    """Return the files that a process maps; None if that is refused, nothing where it has ended."""
     try:
         text = (process / "maps").read_text(encoding="utf-8", errors="surrogateescape")
     except PermissionError:

@@ -1,4 +1,4 @@
-"""The native libraries that a process has mapped, and whether the disk still holds them."""
+"""The native libraries that a process has mapped, and whether they are still on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MappedLibrary:
         device: of the file that is mapped, as `os.makedev` gives it.
         inode: of the file that is mapped.
         deleted: the kernel's `(deleted)` mark. It stays after a correct reinstall and so proves nothing.
-        start, end: addresses of the part mapped from the file's beginning; 0 where there is none.
+        start, end: addresses of the part mapped from the file's beginning; 0 if there is none.
         constant: whether that part is mapped without write permission.
     """
 
@@ -79,7 +79,7 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
         below: folders; of a process that has nothing inside them mapped, nothing is listed.
 
     Raises:
-        ProcessError: no such process, not this user's, or the system has no /proc/PID/maps.
+        ProcessError: the process does not exist or belongs to another user, or the system has no /proc/PID/maps.
     """
     try:
         with open(f"{PROC}/{pid}/maps", errors="surrogateescape") as stream:  # noqa: PTH123 - of every process
@@ -88,12 +88,14 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
         if not has_maps():
             raise ProcessError(
                 "this system does not show which libraries a process has mapped",
-                hint="On Linux it does. Elsewhere call tp.doctor() inside the process: it compares modules.",
+                hint="Call `tp.doctor()` inside the process: it compares the loaded modules with the disk.",
             ) from error
-        raise ProcessError(f"there is no process {pid}", hint="Look it up with `ps -u $USER`.") from error
+        raise ProcessError(
+            f"there is no process {pid}", hint="List your processes with `ps -u $USER`."
+        ) from error
     except PermissionError as error:
         raise ProcessError(
-            f"process {pid} belongs to somebody else and cannot be looked into",
+            f"process {pid} belongs to another user and cannot be inspected",
             hint="Run the command as the user who owns the process.",
         ) from error
     folders = [f"{folder}/".replace("\n", "\\012") for folder in below]
@@ -133,7 +135,7 @@ def holds(mapped: bytes, path: Path, *, constant: bool) -> bool:
 
 
 def read_beginning(pid: int, library: MappedLibrary) -> bytes:
-    """Read the first bytes of `library` out of the process's memory; empty where that is not allowed."""
+    """Read the first bytes of `library` out of the process's memory; empty if that is not allowed."""
     length = min(library.end - library.start, _COMPARED_BYTES)
     if length <= 0:
         return b""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class MetadataStamp:
-    """One look at the metadata folder and at METADATA in it.
+    """The time stamps of a metadata folder and of METADATA in it.
 
     Attributes:
         changed_at: the newest inode change of the two, in seconds since the epoch; 0 where neither is there.
-        marks: another list whenever the metadata is another; empty where there is no METADATA (an egg-info).
+        marks: differs whenever the metadata differs; empty without METADATA (an egg-info).
     """
 
     changed_at: float

@@ -58,7 +58,7 @@ class Owners:
 
 
 def undo_stash(path: Path, root: Path, names: Iterable[str]) -> Path:
-    """Give the path that a file had before pip moved its folder aside (`~umpy/core.so` was `numpy/core.so`).
+    """Return the path that a file had before pip moved its folder aside (`~umpy/core.so` was `numpy/core.so`).
 
     Args:
         path: as the kernel shows it now.
@@ -100,7 +100,7 @@ def find_stashes(root: Path, names: Iterable[str], entries: Iterable[str] | None
 
 
 def list_stashes(root: Path) -> tuple[str, ...]:
-    """The names in `root` that may be of folders that pip moved aside, of whatever distribution."""
+    """List the names in `root` that can be folders that pip moved aside, of any distribution."""
     return tuple(entry for entry in _names_in(root) if entry.startswith("~"))
 
 

@@ -27,8 +27,8 @@ class RecordEntry(NamedTuple):
 
     Attributes:
         path: relative to the folder that holds the `.dist-info`, with forward slashes; may begin with `..`.
-        digest: `algorithm=urlsafe-base64`, empty where the line gives none (as for RECORD itself).
-        size: in bytes, None where the line gives none.
+        digest: `algorithm=urlsafe-base64`, empty if the line gives none (as for RECORD itself).
+        size: in bytes, None if the line gives none.
     """
 
     path: str
@@ -62,12 +62,12 @@ def format_record(entries: Iterable[RecordEntry]) -> str:
 
 
 def read_record(metadata_path: Path) -> tuple[RecordEntry, ...]:
-    """Read the RECORD of a `.dist-info`; empty where there is none."""
+    """Read the RECORD of a `.dist-info`; empty if there is none."""
     return parse_record(read_record_text(metadata_path))
 
 
 def read_record_text(metadata_path: Path) -> str:
-    """Read the RECORD of a `.dist-info` as it stands; empty where there is none."""
+    """Read the RECORD of a `.dist-info` as it stands; empty if there is none."""
     try:
         return (metadata_path / "RECORD").read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
@@ -81,7 +81,7 @@ def read_own_record(distribution: InstalledDistribution) -> tuple[RecordEntry, .
 
 
 def read_inventory(root: Path, name: str) -> tuple[RecordEntry, ...]:
-    """Read what the inventory of a generation says of a package; empty where there is none.
+    """Read what the inventory of a generation says of a package; empty if there is none.
 
     Args:
         root: the generation's site directory; the inventory lies beside it.
@@ -112,7 +112,7 @@ def _encode(digest: bytes) -> str:
 def find_mismatches(
     root: Path, entries: Iterable[RecordEntry], *, hash_changed_since: float = 0.0
 ) -> tuple[str, ...]:
-    """Give the paths whose file is absent, of another size, or of another hash.
+    """Return the paths whose file is absent, of another size, or of another hash.
 
     Args:
         root: the folder that holds the `.dist-info`.
@@ -140,7 +140,7 @@ def find_mismatches(
 
 
 def sift_record(root: Path, text: str, *, hash_changed_since: float) -> str:
-    """Leave the lines of RECORD that `find_mismatches` may find something wrong with; most go without being parsed.
+    """Filter RECORD to the lines that `find_mismatches` may report; most lines are dropped without parsing.
 
     Args:
         root: the folder that holds the `.dist-info`.
@@ -163,7 +163,7 @@ def sift_record(root: Path, text: str, *, hash_changed_since: float) -> str:
 
 
 def has_digest(path: Path, digest: str) -> bool:
-    """Tell whether the file's content has `digest` (`sha256=…`); an unknown algorithm proves nothing against it."""
+    """Tell whether the file's content has `digest` (`sha256=…`); an unknown algorithm counts as a match."""
     algorithm, _, expected = digest.partition("=")
     if algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
         return True

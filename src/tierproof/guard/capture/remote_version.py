@@ -34,7 +34,7 @@ class _Region:
 
 
 def read_remote_versions(pid: int, names: Collection[str]) -> dict[str, str]:
-    """Give the `__version__` of each loaded module of `names`; those that could not be read are left out.
+    """Return the `__version__` of each loaded module of `names`; those that could not be read are left out.
 
     Args:
         pid: a process of this user, with memory that may be read (see ptrace_scope).

@@ -15,7 +15,7 @@ _VALUED = frozenset(_VALUED_NAMES.split())
 
 
 def read_conda_options(words: Sequence[str]) -> ReadOptions:
-    """Tell options from operands, as `read_options` does for pip."""
+    """Separate options from operands, as `read_options` does for pip."""
     options: list[tuple[str, str]] = []
     operands: list[str] = []
     queue = list(words)

@@ -9,11 +9,11 @@ SCRIPT_MAGICS = ("bash", "sh", "script", "system", "sx", "!", "shell", "zsh")
 
 
 def tell_magic_command(name: str, line: str, python: str) -> str:
-    """Give the shell command that a line magic makes of its line; empty for a magic that makes none.
+    """Return the shell command that a line magic runs; empty if it runs none.
 
     Args:
         name: of the magic, without its sign.
-        line: what stands behind the name.
+        line: the text after the name.
         python: the kernel's interpreter.
     """
     if name in ("pip", "uv"):

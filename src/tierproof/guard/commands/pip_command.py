@@ -1,4 +1,4 @@
-"""Install commands as people type them: what does this line ask pip, uv or conda to do."""
+"""Parses install commands as people type them: what does this line ask pip, uv or conda to do?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READ = frozenset(_READ_NAMES.split())
 
 
 class Program(StrEnum):
-    """Who is asked to install."""
+    """The program that the command runs."""
 
     PIP = "pip"
     UV = "uv"
@@ -34,7 +34,7 @@ class Program(StrEnum):
 
 
 class Action(StrEnum):
-    """What it is asked to do; OTHER changes no package (`pip list`, `pip download`, a dry run)."""
+    """What the command does; OTHER changes no package (`pip list`, `pip download`, a dry run)."""
 
     INSTALL = "install"
     UNINSTALL = "uninstall"
@@ -116,7 +116,7 @@ def parse_pip_commands(text: str, variables: Mapping[str, str] | None = None) ->
         text: one line or a script; notebook signs (`!`, `%`, `%%bash`) before a command are allowed.
         variables: the shell's, for `$NAME`; this process's environment by default.
 
-    Never raises: what cannot be read is left out.
+    Never raises: commands that cannot be parsed are left out.
     """
     calls = follow_script(_strip_notebook_signs(text), os.environ if variables is None else variables)
     return tuple(_read_calls(calls))
@@ -146,7 +146,7 @@ def _strip_notebook_signs(text: str) -> str:
 def read_command(
     words: Sequence[str], environment: tuple[tuple[str, str], ...], folder: str
 ) -> PipCommand | None:
-    """Read one command without prefixes; None where it is none of pip, uv and conda."""
+    """Read one command without prefixes; None if it does not run pip, uv or conda."""
     name, rest = os.path.basename(words[0].replace("\\", "/")), list(words[1:])  # noqa: PTH119 - a word, no file
     text = " ".join(words)
     if _PYTHON.match(name):
@@ -247,7 +247,7 @@ def _make(
 
 
 def _find_module(words: list[str]) -> tuple[str, list[str]]:
-    """Give the module that `python … -m MODULE` runs, and its arguments."""
+    """Return the module that `python … -m MODULE` runs, and its arguments."""
     queue = list(words)
     while queue:
         word = queue.pop(0)

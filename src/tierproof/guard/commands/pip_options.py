@@ -63,13 +63,13 @@ _FLAGS = frozenset(_FLAG_NAMES.split())
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What stands behind a program: options under their long names, in order, and the rest."""
+    """The parsed arguments of a program: options by their long names, in order, and the operands."""
 
     options: tuple[tuple[str, str], ...]
     operands: tuple[str, ...]
 
     def last(self, name: str) -> str:
-        """The value that counts of an option given perhaps twice; empty where it is absent."""
+        """The last value given for an option; empty if it is absent."""
         return next((value for key, value in reversed(self.options) if key == name), "")
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ class ReadOptions:
 
 
 def read_options(words: Sequence[str]) -> ReadOptions:
-    """Tell options from operands: `-Uq`, `-rFILE`, `--index-url=URL`, `--no-cache-di`, and `--` before operands."""
+    """Separate options from operands: `-Uq`, `-rFILE`, `--index-url=URL`, `--no-cache-di`, and `--` before operands."""
     options: list[tuple[str, str]] = []
     operands: list[str] = []
     queue = list(words)
@@ -117,7 +117,7 @@ def _read_cluster(letters: str, queue: list[str], options: list[tuple[str, str]]
 
 
 def _complete(name: str) -> str:
-    """Give the option's full name: pip lets users cut it short where that is unambiguous."""
+    """Return the option's full name: pip lets users cut it short where that is unambiguous."""
     name = _SAME.get(name, name)
     if name in _VALUED or name in _FLAGS or len(name) < 3:
         return name

@@ -1,4 +1,4 @@
-"""What a user asks for: one requirement as typed, read into its parts."""
+"""One requested requirement as typed, parsed into its parts."""
 
 from __future__ import annotations
 
@@ -65,18 +65,21 @@ class RequestedPackage:
 
 
 def parse_requirements(texts: Sequence[str], *, folder: Path | None = None) -> tuple[RequestedPackage, ...]:
-    """Parse what was typed.
+    """Parse requirements as typed.
 
     Args:
         texts: requirements: `name[extra]>=1; marker`, `name @ URL`, a URL, `git+…`, or a local path.
         folder: what relative paths are relative to; the current folder by default.
 
     Raises:
-        UsageError: there is none, or one cannot be read; the message says which and what was meant.
+        UsageError: the list is empty, or a requirement is not valid; the message names it and a correction.
     """
     found = [parse_requirement(text, folder=folder) for text in texts]
     if not found:
-        raise UsageError("no requirement was given", hint="For instance: tierproof plan captum 'optuna>=4'")
+        raise UsageError(
+            "no requirement was given",
+            hint="Name at least one package, for example: tierproof plan captum 'optuna>=4'",
+        )
     return tuple(found)
 
 
@@ -84,7 +87,7 @@ def parse_requirement(text: str, *, folder: Path | None = None) -> RequestedPack
     """Parse one requirement.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the requirement is not valid.
     """
     text = text.strip()
     _refuse_what_is_none(text)
@@ -109,13 +112,11 @@ def parse_requirement(text: str, *, folder: Path | None = None) -> RequestedPack
 
 def _refuse_what_is_none(text: str) -> None:
     if not text or "\n" in text or "\r" in text or "\0" in text:
-        raise UsageError(
-            f"cannot read the requirement {text!r}", hint="Give one package at a time, as pip does."
-        )
+        raise UsageError(f"cannot read the requirement {text!r}", hint="Write one package per requirement.")
     if text.startswith("-"):
         raise UsageError(
             f"{text!r} is an option, not a requirement",
-            hint="Options of pip (-r, -e, --upgrade, --index-url) are not read here; name the packages.",
+            hint="Pass package names only: pip options (-r, -e, --upgrade, --index-url) are not accepted here.",
         )
     if text.startswith("#"):
         raise UsageError(f"{text!r} is a comment, not a requirement")
@@ -138,7 +139,8 @@ def _parse_url(text: str) -> RequestedPackage:
         raise UsageError(f"cannot read the URL {text!r}: {error}") from error
     if not (parts.netloc or parts.path.startswith("/")):
         raise UsageError(
-            f"the URL {text!r} names no host", hint="For instance git+https://github.com/owner/repo"
+            f"the URL {text!r} has no host",
+            hint="Write the full URL, for example git+https://github.com/owner/repo",
         )
     source = _find_source(text)
     name = _name_of_wheel(unquote(parts.path)) if source is Source.WHEEL else ""
@@ -158,10 +160,10 @@ def _parse_path(text: str, folder: Path) -> RequestedPackage:
         raise UsageError(f"cannot read the path {base!r}: {error}") from error
     if not present:
         raise UsageError(
-            f"there is no {path}", hint="A local requirement is a wheel, an archive or a project folder."
+            f"{path} does not exist", hint="Pass the path of a wheel, a source archive or a project folder."
         )
     if path.is_dir() and not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise UsageError(f"{path} is no project: it has neither a pyproject.toml nor a setup.py")
+        raise UsageError(f"{path} is not a project folder: it contains neither pyproject.toml nor setup.py")
     if path.is_file() and not path.name.endswith(_ARCHIVES):
         raise UsageError(f"{path} is neither a wheel nor a source archive")
     source = Source.WHEEL if path.is_file() and path.suffix == ".whl" else Source.BUILD
@@ -185,11 +187,11 @@ def _name_of_wheel(path: str) -> str:
     try:
         return parse_wheel_filename(file)[0]
     except InvalidWheelFilename as error:
-        raise UsageError(f"{file!r} is not the name of a wheel: {error}") from error
+        raise UsageError(f"{file!r} is not a valid wheel file name: {error}") from error
 
 
 def _name_of_project(path: Path) -> str:
-    """Give the name that pyproject.toml declares, or nothing where only a build can tell."""
+    """Return the name that pyproject.toml declares, or nothing where only a build can tell."""
     try:
         project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
@@ -205,4 +207,4 @@ def _first_line(error: Exception) -> str:
 def _guess(text: str) -> str:
     if match := _SINGLE_EQUALS.match(text) or _SPACED.match(text):
         return f"Did you mean {match[1]}=={match[2]} ?"
-    return "For instance: captum, 'optuna>=4', 'ray[tune]', ./package.whl"
+    return "Write it like one of these: captum, 'optuna>=4', 'ray[tune]', ./package.whl"

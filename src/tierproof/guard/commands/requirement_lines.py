@@ -42,9 +42,9 @@ def read_requirement_lines(
 
     Args:
         path: of the file.
-        into: takes what is found.
-        constraint: its lines are bounds, not requests.
-        depth: of the files that led here.
+        into: receives the result.
+        constraint: treat the lines as bounds, not as requests.
+        depth: number of files that include this one.
 
     Raises:
         UsageError: a file cannot be read.
@@ -52,7 +52,7 @@ def read_requirement_lines(
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"the requirements file {path} cannot be read: {error}") from error
+        raise UsageError(f"cannot read the requirements file {path}: {error}") from error
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         told = _COMMENT.sub("", line).strip()
         if not told:

@@ -15,7 +15,7 @@ _DEEPEST = 16
 
 
 def read_requirements_file(path: Path) -> tuple[str, ...]:
-    """Give the requirements of a file and of those that it includes with `-r`, in their order.
+    """Return the requirements of a file and of those that it includes with `-r`, in their order.
 
     Raises:
         UsageError: it cannot be read, includes itself, or holds an option that would change where packages
@@ -40,8 +40,8 @@ def _iterate(path: Path, above: tuple[Path, ...]) -> Iterator[str]:
             yield from _iterate(path.parent / include[1].strip(), (*above, path.resolve()))
         elif line.startswith("-"):
             raise UsageError(
-                f"{path}, line {number}: the option {line.split()[0]} is not read here",
-                hint="Name the packages alone; where they come from is read from pip's or uv's own settings.",
+                f"{path}, line {number}: the option {line.split()[0]} is not supported",
+                hint="Keep only requirements in the file. The package index is taken from the settings of pip or uv.",
             )
         else:
             yield _PER_REQUIREMENT.sub("", line).strip()

@@ -104,7 +104,7 @@ class _Follower:
             at = max(at, end)
 
     def _find_rounds(self, values: list[str], end: int) -> list[str]:
-        """Give the values that a loop's variable takes: all as one where there are too many, or no end."""
+        """Return the values that a loop's variable takes: all as one where there are too many, or no end."""
         self._rounds += len(values)
         if end and len(values) <= _MOST_ROUNDS and self._rounds <= _MOST_ROUNDS_IN_ALL:
             return values
@@ -146,7 +146,7 @@ class _Follower:
 
 
 def _find_nested(name: str, rest: list[str]) -> str:
-    """Give the script of `sh -c SCRIPT` or `eval …`; empty where it is none."""
+    """Return the script of `sh -c SCRIPT` or `eval …`; empty if there is none."""
     if name == "eval":
         return " ".join(rest)
     if not _SHELL.match(name):
@@ -160,7 +160,7 @@ def _find_nested(name: str, rest: list[str]) -> str:
 
 
 def _find_end_of_loop(commands: Sequence[SimpleCommand], start: int) -> int:
-    """Give the index of the `done` that ends the loop whose body begins at `start`; 0 where there is none."""
+    """Return the index of the `done` that ends the loop whose body begins at `start`; 0 if there is none."""
     depth = 1
     for at in range(start, len(commands)):
         for word in commands[at].words:
@@ -177,7 +177,7 @@ def _find_end_of_loop(commands: Sequence[SimpleCommand], start: int) -> int:
 
 
 def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Take away what stands before a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
+    """Remove what precedes a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
     assigned, rest = read_assignments(list(words))
     while rest:
         name = os.path.basename(rest[0])  # noqa: PTH119 - a word, no file
@@ -195,7 +195,7 @@ def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def read_assignments(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Give the `NAME=value` words at the beginning, and the rest."""
+    """Return the `NAME=value` words at the beginning, and the rest."""
     found: dict[str, str] = {}
     rest = list(words)
     while rest and (match := _ASSIGNMENT.match(rest[0])):

@@ -44,7 +44,7 @@ class ShellWord:
     def expand(
         self, variables: Mapping[str, str], tell_unset: Callable[[str], str] = _leave_empty
     ) -> list[str]:
-        """Give the words that a shell makes of it: none for an unset variable, several for one with spaces.
+        """Return the words that a shell makes of it: none for an unset variable, several for one with spaces.
 
         Args:
             variables: the shell's.

@@ -1,4 +1,4 @@
-"""What a read install command asks for, and where it would look: requirements, bounds and index settings."""
+"""Parses what an install command requests: requirements, bounds and index settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a command asks for, read: `resolvable` comes from an index or a wheel, `built` is built first."""
+    """The parsed requirements of a command: `resolvable` come from an index or a wheel, `built` must be built first."""
 
     resolvable: tuple[RequestedPackage, ...]
     built: tuple[RequestedPackage, ...]
@@ -29,7 +29,7 @@ class Wish:
 
 
 def read_wish(command: PipCommand) -> Wish:
-    """Read what `command` asks for; what cannot be read is named in `unread`."""
+    """Parse what `command` requests; what cannot be parsed is listed in `unread`."""
     folder = Path(command.folder or ".")
     lines = RequirementLines()
     unread: list[str] = []
@@ -62,7 +62,7 @@ def _drop_fragment(text: str) -> str:
 def read_settings(
     command: PipCommand, files: RequirementLines, variables: Mapping[str, str]
 ) -> IndexSettings:
-    """Where the command would look: what is configured, what its files say, what it says itself."""
+    """Return the index settings of a command: from the configuration, its requirements files and its options."""
     given = files.read_options
     index = command.index_url or given.last("index-url")
     extra = [*given.all("extra-index-url"), *command.extra_index_urls]

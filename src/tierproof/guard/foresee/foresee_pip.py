@@ -46,16 +46,16 @@ def foresee(
     environment: Mapping[str, str] | None = None,
     exclude_newer: str = "",
 ) -> Foreseen:
-    """Work out what `command` would change in `base`.
+    """Predict what `command` would change in `base`.
 
     Args:
         command: as read by `parse_pip_commands`.
         base: this interpreter, with what is loaded, or one on another machine.
-        limit_s: seconds that the resolution may take; afterwards only what is certain without one is told.
+        limit_s: seconds that the resolution may take; after that, only changes that need no resolution are listed.
         environment: the variables that the command would run with; this process's by default.
         exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
 
-    Never raises TierproofError: what stands in the way is told in `unforeseen`.
+    Never raises TierproofError: what could not be predicted is described in `unforeseen`.
     """
     started = time.perf_counter()
     variables = {**(os.environ if environment is None else environment), **dict(command.environment)}
@@ -76,27 +76,27 @@ def foresee(
 
 
 def _judge_at_sight(command: PipCommand, base: Base, variables: Mapping[str, str]) -> tuple[str, str]:
-    """Why it is harmless, or why it cannot be foreseen; both empty where it must be worked out."""
+    """Why it is harmless, or why it cannot be foreseen; both empty if it must be worked out."""
     if not command.changes_packages:
         return "it changes no installed package", ""
     if command.program is Program.CONDA:
-        return "", "what conda would change is not worked out"
+        return "", "tierproof cannot predict what conda would change"
     other = "" if base.platform else changes_other_environment(command, variables)
     if other:
         return f"it changes another environment, {other}", ""
     if command.elsewhere and base.platform:
-        return f"it installs into {command.elsewhere}, a folder of its own", ""
+        return f"it installs into the separate folder {command.elsewhere}", ""
     if command.elsewhere:
         folder = os.path.realpath(os.path.join(command.folder, os.path.expanduser(command.elsewhere)))  # noqa: PTH111, PTH118
         inside = any(os.path.realpath(entry or ".").startswith(folder) for entry in sys.path)
         if not inside:
-            return f"it installs into {command.elsewhere}, from which this process imports nothing", ""
+            return f"it installs into {command.elsewhere}, which is not on the sys.path of this process", ""
         return (
             "",
-            f"what an install into {command.elsewhere}, which is on sys.path, replaces is not worked out",
+            f"tierproof cannot predict what an install into {command.elsewhere}, which is on sys.path, would replace",
         )
     if command.action is Action.SYNC:
-        return "", "what uv would change in a project's environment is not worked out"
+        return "", "tierproof cannot predict what uv would change in a project environment"
     return "", ""
 
 
@@ -113,9 +113,9 @@ def _foresee_install(
     wish = read_wish(command)
     resolvable = tuple(item for item in wish.resolvable if item.applies(base.markers))
     certain = {change.name: change for change in _find_certain(resolvable, wish.built, command, base)}
-    reasons = [f"{text} was not understood" for text in wish.unread]
+    reasons = [f"{text} cannot be parsed" for text in wish.unread]
     reasons += [
-        f"{item.text} has to be built first: what it needs is not worked out"
+        f"{item.text} must be built first, so its dependencies are unknown"
         for item in wish.built
         if not command.no_deps
     ]
@@ -128,7 +128,7 @@ def _foresee_install(
             reasons.append(error.message)
         else:
             if isinstance(lock, Unsolvable):
-                reasons.append(f"no versions were found that serve it: {_shorten(lock.words)}")
+                reasons.append(f"no combination of versions satisfies it: {_shorten(lock.words)}")
                 if (
                     command.wheels_only
                 ):  # without a build pip finds none either, and ends before it changes anything

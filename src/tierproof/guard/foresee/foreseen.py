@@ -1,4 +1,4 @@
-"""What an install command would really do, frozen."""
+"""The predicted effect of an install command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Change:
         name: normalised.
         installed: the version on disk.
         version: what would take its place: a version, bounds (`==2.3.4`) or a source where no resolution told
-            more; empty where nothing would.
+            more; empty if nothing would.
         loaded: this process has it loaded.
     """
 
@@ -27,11 +27,11 @@ class Change:
     loaded: bool
 
     def describe(self) -> str:
-        """Give it as `numpy 2.0.2 -> 2.3.4`."""
+        """Return it as `numpy 2.0.2 -> 2.3.4`."""
         return f"{self.name} {self.installed} -> {self.version or '(removed)'}"
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         return {
             "name": self.name,
             "installed": self.installed,
@@ -42,14 +42,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a command would do to this environment.
+    """The predicted effect of a command on this environment.
 
     Attributes:
         command: as read.
         changes: installed packages that would be replaced or removed.
         added: packages that would come new, as `name version`.
-        harmless: why it cannot touch what this process has loaded; empty where that had to be worked out.
-        unforeseen: what could not be worked out, in one sentence; empty where all could.
+        harmless: why it cannot change a loaded package; empty if that needed a prediction.
+        unforeseen: what could not be predicted, in one sentence; empty if everything was.
         duration_s: wall time in seconds.
     """
 
@@ -66,7 +66,7 @@ class Foreseen:
         return tuple(change for change in self.changes if change.loaded)
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         return {
             "command": hide_credentials(self.command.text),
             "changes": [change.to_dict() for change in self.changes],

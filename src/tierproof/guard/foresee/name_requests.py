@@ -1,4 +1,4 @@
-"""What a plan is asked in place of an install command: its requirements, with `--upgrade` spelled out."""
+"""Turns an install command into requests for a plan: its requirements, with `--upgrade` as versions."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _EXEC = re.compile(rb"""'''exec' "?([^"'\s]+)""")  # how pip writes a shebang th
 
 
 def changes_other_environment(command: PipCommand, environment: Mapping[str, str]) -> str:
-    """Give the other environment that `command` surely changes; empty where it is, or may be, this one.
+    """Return the other environment that `command` surely changes; empty if it is, or may be, this one.
 
     Args:
         command: of pip or uv.
@@ -27,7 +27,7 @@ def changes_other_environment(command: PipCommand, environment: Mapping[str, str
 
 
 def _find_interpreter(command: PipCommand, environment: Mapping[str, str]) -> str:
-    """Give the python that the command works for; empty where that is not known."""
+    """Return the python that the command works for; empty if that is not known."""
     path = environment.get("PATH")
     if command.program is Program.UV and not command.interpreter:
         return _find_uv_interpreter(command, environment)

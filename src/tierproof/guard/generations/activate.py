@@ -27,11 +27,11 @@ from tierproof.guard.resolve.run_uv import hide_credentials
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """How an activation went.
+    """The result of an activation.
 
     Attributes:
-        session_only: it holds in the calling process only.
-        restart_needed: the calling process goes on with the generation it has.
+        session_only: it is visible in the calling process only.
+        restart_needed: the calling process keeps its generation until it is restarted.
         launchers: console scripts.
         notes: sentences worth reading.
     """
@@ -50,17 +50,17 @@ def activate(
     requested: Sequence[str] = (),
     in_process: bool,
 ) -> Activated:
-    """Make `generation` the present one; None takes every addition away. Call it with the environment locked.
+    """Make `generation` the present one; None removes every addition. The caller holds the environment lock.
 
     Args:
         store: of this environment.
         generation: whole, and in the store.
         action: for the history.
         requested: for the history, as typed.
-        in_process: the calling process is to see it at once.
+        in_process: make it visible in the calling process at once.
 
     Raises:
-        InstallError: it cannot be written; what was there is there still.
+        InstallError: it cannot be written; the existing installation is unchanged.
     """
     settle_history(store)
     if generation is not None:
@@ -71,7 +71,10 @@ def activate(
     file = None if site is None else choose_path_file(position, files)
     session_only = site is not None and file is None
     if session_only and not in_process:
-        raise InstallError("this interpreter uses no user site: nothing can stand before its base")
+        raise InstallError(
+            "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
+            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+        )
     if site is not None and file is not None:
         write_path_file(store, file, site, files)
     elif site is None:
@@ -91,8 +94,8 @@ def activate(
     notes = [launchers.note] if launchers.note else []
     if session_only:
         notes.append(
-            "This interpreter uses no user site: what stands before the base holds in this process only, "
-            "and is gone after a restart."
+            "This interpreter has no user site-packages: the overriding versions are visible in this process only, "
+            "and are gone after a restart."
         )
     return Activated(session_only, restart_needed, launchers, tuple(notes))
 
@@ -112,7 +115,7 @@ def may_swap(store: GenerationStore, generation: Generation | None) -> bool:
 
 
 def settle_history(store: GenerationStore) -> None:
-    """Record an activation that was killed before it could be recorded; what the path file says is true."""
+    """Record an activation that was killed before it could be recorded; the path file is the truth."""
     present = read_present(store)
     lasting = [entry for entry in read_history(store) if not entry.session_only]
     last = lasting[-1].generation if lasting else ""
@@ -125,5 +128,5 @@ def settle_history(store: GenerationStore) -> None:
 
 
 def list_live_sites(store: GenerationStore) -> tuple[str, ...]:
-    """Give the ids of the generations on the calling process's `sys.path`."""
+    """Return the ids of the generations on the calling process's `sys.path`."""
     return tuple(each for entry in sys.path if (each := store.find_by_site(entry)) is not None)

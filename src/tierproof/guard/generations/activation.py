@@ -1,8 +1,8 @@
 """Activation: one path file names the present generation; the calling process swaps its own entry.
 
 The `.pth` in a site directory comes behind the base on `sys.path`, the one in the user's site before it (seen on
-CPython 3.11-3.13). At most one of the two is meant to be there. While a change of position goes on both may be:
-then the one in front is the present one, so that every instant shows the old generation or the new.
+CPython 3.11-3.13). Normally only one of the two exists. While the position changes, both may exist for a moment:
+then the one in front counts, so that every process sees either the old or the new generation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PathFiles:
 
     Attributes:
         behind: in a site directory that can be written, else in the user's; None where neither can.
-        front: in the user's site directory; None where this interpreter does not use one, or it cannot be written.
+        front: in the user's site directory; None if this interpreter does not use one, or it cannot be written.
         legible: every place where one may have been put, that in front first.
     """
 
@@ -75,7 +75,7 @@ def find_path_files() -> PathFiles:
 
 
 def read_present(store: GenerationStore, files: PathFiles | None = None) -> Present | None:
-    """Find the generation that the path files name; None where there is none of this store."""
+    """Find the generation that the path files name; None if they name no generation of this store."""
     for position, file in (files or find_path_files()).legible:
         found = _read_identifier(store, file)
         if found is not None:
@@ -84,7 +84,7 @@ def read_present(store: GenerationStore, files: PathFiles | None = None) -> Pres
 
 
 def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | None:
-    """Give the id and the folder that a path file names; None where it names no generation of this store."""
+    """Return the id and the folder that a path file names; None if it names no generation of this store."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -97,7 +97,7 @@ def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | No
 
 
 def choose_path_file(position: Position, files: PathFiles) -> Path | None:
-    """Give the path file for a position; None where a shadow can hold in the calling process only.
+    """Return the path file for a position; None if a shadow can be visible in the calling process only.
 
     Raises:
         InstallError: no site directory can be written.
@@ -106,8 +106,8 @@ def choose_path_file(position: Position, files: PathFiles) -> Path | None:
         return files.front
     if files.behind is None:
         raise InstallError(
-            "neither the site directory nor the user's can be written: nothing can be activated here",
-            hint=f"Make one of {', '.join(str(file.parent) for _, file in files.legible)} writable.",
+            "packages cannot be activated here: neither the site directory nor the user's is writable",
+            hint=f"Make one of these folders writable: {', '.join(str(file.parent) for _, file in files.legible)}",
         )
     return files.behind
 
@@ -116,7 +116,7 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
     """Name `folder` in the path file, by one rename, and remove the other one.
 
     Raises:
-        InstallError: it cannot be written; what was there is there still.
+        InstallError: it cannot be written; the existing installation is unchanged.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
                 os.unlink(temporary)  # noqa: PTH108
             raise
     except OSError as error:
-        raise InstallError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise InstallError(f"cannot write {file}: {error.strerror or error}") from error
     remove_path_files(store, files, keep=file)
 
 
@@ -149,11 +149,11 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
-            raise InstallError(f"{file} cannot be removed: {error.strerror or error}") from error
+            raise InstallError(f"cannot remove {file}: {error.strerror or error}") from error
 
 
 def clear_strays(folders: Iterable[Path]) -> None:
-    """Remove what a kill left half-made in these folders. Call it with the environment locked."""
+    """Remove what a kill left half-made in these folders. The caller holds the environment lock."""
     for folder in folders:
         for stray in folder.glob(f"{STRAY_PREFIX}*"):
             with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be written
@@ -161,7 +161,7 @@ def clear_strays(folders: Iterable[Path]) -> None:
 
 
 def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
-    """Give the `sys.path` of a fresh Python of this environment, as read from a real child.
+    """Return the `sys.path` of a fresh Python of this environment, as read from a real child.
 
     Raises:
         InstallError: the child did not start.
@@ -171,7 +171,7 @@ def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         return tuple(json.loads(answer.stdout.splitlines()[-1]))
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        raise InstallError(f"{executable} did not tell its sys.path: {error}") from error
+        raise InstallError(f"cannot read the sys.path of {executable}: {error}") from error
 
 
 def place(entries: Sequence[str], live: Sequence[str], child: Sequence[str]) -> list[str]:

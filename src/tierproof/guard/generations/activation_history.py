@@ -22,13 +22,13 @@ class Activation:
 
     Attributes:
         number: counted from 1.
-        generation: the id; empty where nothing is added any more.
+        generation: the id; empty if nothing is added any more.
         action: `install`, `uninstall`, `rollback`, `recover`, or `found` for one that a kill left unrecorded.
         requested: what was asked for, as typed, credentials left out.
         packages: `name version` of all that the generation holds.
         at: seconds since the epoch, by the wall clock; for people.
         pid: of the process that did it.
-        boot: identifies the boot of the system; empty where the system does not tell.
+        boot: identifies the boot of the system; empty if the system does not tell.
         uptime_s: seconds since that boot; orders activations and processes when the clock was set.
         session_only: only the calling process saw it.
     """
@@ -45,7 +45,7 @@ class Activation:
     session_only: bool = False
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the entry as JSON."""
+        """Return the entry as JSON."""
         document: dict[str, JsonValue] = {}
         for name, value in asdict(self).items():
             document[name] = list(value) if isinstance(value, tuple) else value
@@ -102,7 +102,7 @@ def record_activation(
 
 
 def read_boot_id() -> str:
-    """Identify the boot of the system; empty where the system does not tell."""
+    """Identify the boot of the system; empty if the system does not tell."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:

@@ -12,7 +12,7 @@ _RENAME_EXCHANGE = 2
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Exchange two paths of one file system at once; False where the system or the file system cannot.
+    """Exchange two paths of one file system at once; False if the system or the file system cannot.
 
     Linux with glibc 2.28 or later can (renameat2(2)); a kill leaves both as they were, or both exchanged.
     """

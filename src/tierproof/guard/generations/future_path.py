@@ -16,7 +16,7 @@ from tierproof.guard.generations.generation_store import GenerationStore
 
 
 def foresee_path(store: GenerationStore, site: Path, position: Position) -> list[str]:
-    """Give the `sys.path` that a fresh process will have once `site` is activated."""
+    """Return the `sys.path` that a fresh process will have once `site` is activated."""
     child = list(measure_child_path())
     present = next((n for n, entry in enumerate(child) if store.find_by_site(entry) is not None), None)
     files = find_path_files()

@@ -42,13 +42,13 @@ class PastRequest:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one generation holds.
+    """The contents of one generation.
 
     Attributes:
         id: hash of the lock, the position and the interpreter's tag; the name of its folder.
         position: where it stands on sys.path.
         requests: what was asked for, oldest first.
-        shadows: normalised names of base packages that it stands in front of.
+        shadows: normalised names of the base packages that it overrides.
         waived: normalised names of base packages on which bounds were waived.
         tried: whether its imports were tried in a child process.
         entries: the `pylock.toml` table of each package, by name.
@@ -89,7 +89,7 @@ class Generation:
 
 
 def name_generation(locked: Mapping[str, tuple[str, Iterable[str]]], position: Position) -> str:
-    """Give the id: the same lock on the same kind of interpreter has the same, whoever makes it.
+    """Return the id: the same lock on the same kind of interpreter always gives the same id.
 
     Args:
         locked: version and file digests of each package, by normalised name.
@@ -108,7 +108,7 @@ def name_generation(locked: Mapping[str, tuple[str, Iterable[str]]], position: P
 def compute_id(
     entries: Mapping[str, Mapping[str, Any]], packages: Mapping[str, PackageFiles], position: Position
 ) -> str:
-    """Give the id of a generation that is there: by its lock's hashes, or where an index gave none by its files."""
+    """Return the id of a generation that is there: by its lock's hashes, or where an index gave none by its files."""
     locked = {
         name: (files.version, find_digests(entries.get(name, {})) or frozenset({files.digest()}))
         for name, files in packages.items()

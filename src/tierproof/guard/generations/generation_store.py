@@ -48,10 +48,10 @@ class GenerationStore:
         """The folder of one generation.
 
         Raises:
-            InstallError: `identifier` is no id; it may come from a file that somebody else wrote.
+            InstallError: `identifier` is not an id; it may come from a file that another user wrote.
         """
         if not _ID.match(identifier):
-            raise InstallError(f"{identifier!r} is not the name of a generation")
+            raise InstallError(f"{identifier!r} is not a valid generation name")
         return self.generations / identifier
 
     def site(self, identifier: str) -> Path:
@@ -103,12 +103,12 @@ class GenerationStore:
             return Path(tempfile.mkdtemp(prefix=prefix, dir=self.folder / "staging"))
         except OSError as error:
             raise InstallError(
-                f"{self.folder} cannot be written: {error.strerror or error}",
-                hint="Added packages are kept there; XDG_DATA_HOME names another place.",
+                f"cannot write to {self.folder}: {error.strerror or error}",
+                hint="Set XDG_DATA_HOME to a writable folder: tierproof stores added packages there.",
             ) from error
 
     def admit(self, staged: Path, identifier: str) -> Path:
-        """Give a staged generation its name by one rename.
+        """Return a staged generation its name by one rename.
 
         One that is there already wins if it is whole; a damaged one changes places with it, so that a kill
         leaves one of both present.
@@ -196,6 +196,6 @@ def read_generation(folder: Path) -> Generation:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InstallError(
-            f"the generation in {folder} cannot be read: {error}",
-            hint="`tierproof recover` puts it back from an archive or its lock; `tierproof rollback` leaves it.",
+            f"cannot read the generation in {folder}: {error}",
+            hint="Run `tierproof recover` to restore it, or `tierproof rollback` to leave it.",
         ) from error

@@ -30,7 +30,7 @@ class LiveProcess:
         pid: of it.
         started_s: when it and each of its ancestors started, in seconds since boot, its own first.
         lineage: its pid and its ancestors'.
-        mapped: the files it has mapped; None where that is hidden.
+        mapped: the files it has mapped; None if that is hidden.
     """
 
     pid: int
@@ -40,7 +40,7 @@ class LiveProcess:
 
 
 def find_live_processes() -> tuple[LiveProcess, ...] | None:
-    """Find the other Python processes of this user that may use this environment; None where none can be seen."""
+    """Find the other Python processes of this user that may use this environment; None if none can be seen."""
     if not (PROC / "self" / "stat").exists():
         return None
     return tuple(_look_at(process) for process in iterate_python_processes())
@@ -53,7 +53,7 @@ def find_users(
     processes: Iterable[LiveProcess],
     boot: str | None = None,
 ) -> tuple[int, ...]:
-    """Give the pids of `processes` that may have loaded something of a generation."""
+    """Return the pids of `processes` that may have loaded something of a generation."""
     spans = list_spans(identifier, history, read_boot_id() if boot is None else boot)
     activators = {entry.pid for entry in history if entry.generation == identifier}
     site = f"{store.site(identifier)}/"
@@ -70,7 +70,7 @@ def find_users(
 
 
 def list_spans(identifier: str, history: Sequence[Activation], boot: str) -> tuple[tuple[float, float], ...]:
-    """Give the spans, in seconds since this boot, in which a generation was the present one."""
+    """Return the spans, in seconds since this boot, in which a generation was the present one."""
     lasting = [entry for entry in history if not entry.session_only]
     moments = [entry.uptime_s if entry.boot == boot else 0.0 for entry in lasting]
     ends = [*moments[1:], float("inf")]
@@ -82,7 +82,7 @@ def list_spans(identifier: str, history: Sequence[Activation], boot: str) -> tup
 
 
 def find_loaded_added(store: GenerationStore) -> Mapping[str, str]:
-    """Give the version of each added package that the calling process has imported, of whichever generation."""
+    """Return the version of each added package that the calling process has imported, of whichever generation."""
     root = os.path.realpath(store.generations) + os.sep
     found: dict[str, set[str]] = {}
     for module in list(sys.modules.values()):

@@ -21,13 +21,13 @@ from tierproof.guard.generations.generation_store import GenerationStore
 
 @dataclass(frozen=True, slots=True)
 class Launchers:
-    """What became of the console scripts.
+    """The console scripts that were created, and those that were not.
 
     Attributes:
         folder: where they are.
         created: names put there, or there already.
-        taken: names that somebody else's file has there.
-        note: a sentence where the folder is not the interpreter's own; empty otherwise.
+        taken: names of files that tierproof did not create, and so left alone.
+        note: a sentence if the folder is not the interpreter's own; empty otherwise.
     """
 
     folder: str = ""
@@ -64,7 +64,7 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
 
 
 def list_script_folders() -> tuple[Path, ...]:
-    """Give the folders that scripts may be put into: the interpreter's own, and the user's."""
+    """Return the folders that scripts may be put into: the interpreter's own, and the user's."""
     return Path(sysconfig.get_path("scripts")), Path(site.getuserbase()) / (
         "Scripts" if os.name == "nt" else "bin"
     )
@@ -83,12 +83,12 @@ def _list_scripts(store: GenerationStore, generation: Generation | None) -> dict
 
 
 def _choose_folder() -> tuple[str, str]:
-    """Give the interpreter's own script folder where it can be written, else the user's."""
+    """Return the interpreter's own script folder where it can be written, else the user's."""
     own, user = map(str, list_script_folders())
     if os.access(own, os.W_OK | os.X_OK):
         return own, ""
     on_path = user in os.environ.get("PATH", "").split(os.pathsep)
-    return user, f"{own} cannot be written: scripts are in {user}" + (
+    return user, f"Cannot write to {own}, so the console scripts are in {user}" + (
         "." if on_path else ", which is not on PATH."
     )
 

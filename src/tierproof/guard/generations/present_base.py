@@ -19,12 +19,12 @@ from tierproof.guard.generations.generation_users import find_live_processes, fi
 
 @dataclass(frozen=True, slots=True)
 class PresentBase:
-    """What an install starts from.
+    """The state that an install starts from.
 
     Attributes:
         base: every installed package, those of the present generation among them.
         generation: the present one, or None.
-        session_only: the calling process alone sees it.
+        session_only: it is visible in the calling process only.
     """
 
     base: Base
@@ -33,7 +33,7 @@ class PresentBase:
 
     @property
     def id(self) -> str:
-        """The id of the present generation; empty where there is none."""
+        """The id of the present generation; empty if there is none."""
         return "" if self.generation is None else self.generation.id
 
 
@@ -44,7 +44,7 @@ def capture_present_base(
 
     Args:
         store: of this environment.
-        find_loaded: finds what is in use among the installed.
+        find_loaded: finds the loaded ones among the installed distributions.
 
     Raises:
         InstallError: the present generation cannot be read, or this process runs another one.
@@ -99,9 +99,9 @@ def _refuse_other_versions(loaded: Mapping[str, str], generation: Generation) ->
     if other:
         name, version = next(iter(other.items()))
         raise InstallError(
-            f"this kernel has loaded {name} {version}, and the present generation holds "
-            f"{versions.get(name, 'none of it')}",
-            hint="Another process changed what is added. Restart this kernel, then install.",
+            f"this kernel has loaded {name} {version}, but the present generation has "
+            f"{versions.get(name, 'no version of it')}",
+            hint="Another process changed the added packages. Restart this kernel, then install again.",
         )
 
 

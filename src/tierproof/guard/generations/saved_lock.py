@@ -19,15 +19,15 @@ from tierproof.guard.resolve.pylock import format_pylock, format_value
 
 @dataclass(frozen=True, slots=True)
 class SavedLock:
-    """A generation as written down.
+    """A generation as a lock file describes it.
 
     Attributes:
         entries: the package tables, by normalised name.
         requests: what was asked for.
-        shadows: names of base packages that it stood in front of.
+        shadows: names of the base packages that it overrode.
         waived: names of base packages on which bounds were waived.
         generation: its id; empty where another tool wrote the lock.
-        archive_sha256: digest of the archive beside it; empty where there is none.
+        archive_sha256: digest of the archive beside it; empty without an archive.
         python: cache tag and platform of the interpreter it was made for.
     """
 
@@ -46,7 +46,7 @@ def name_python() -> str:
 
 
 def format_saved_lock(generation: Generation, archive_sha256: str) -> str:
-    """Give the text of the lock."""
+    """Return the text of the lock."""
     own = {
         "generation": generation.id,
         "archive-sha256": archive_sha256,
@@ -71,7 +71,7 @@ def read_saved_lock(path: Path) -> SavedLock:
     """Read a `pylock.toml`, of `save` or of another tool.
 
     Raises:
-        InstallError: it cannot be read, or is none.
+        InstallError: the file cannot be read, or is not a lock.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def read_saved_lock(path: Path) -> SavedLock:
             str(own.get("python", "")),
         )
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InstallError(f"{path} is not a lock that can be read: {error}") from error
+        raise InstallError(f"cannot read the lock {path}: {error}") from error
 
 
 def _complete(name: str, generation: Generation) -> dict[str, Any]:

@@ -28,12 +28,12 @@ _PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What arrived.
+    """A received message.
 
     Attributes:
-        header: what is said about it; `kind` says what it is.
+        header: its description; `kind` is the type of message.
         sizes: in bytes, of the pickle and of each buffer; empty without an object.
-        memory: where these lie, each at a multiple of 64 bytes.
+        memory: holds the pickle and the buffers, each at a multiple of 64 bytes.
     """
 
     header: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Message:
         return len(self.sizes) > 1 and isinstance(getattr(self.memory, "obj", None), mmap.mmap)
 
     def open(self) -> Any:
-        """Give the object that came along; its arrays live in the memory that was handed over."""
+        """Return the object that came along; its arrays live in the memory that was handed over."""
         assert self.memory is not None
         parts, start = [], 0
         for size in self.sizes:
@@ -114,7 +114,7 @@ class Channel:
         return bool(piece)
 
     def take(self) -> Message | None:
-        """Give the next message that has arrived whole, or None."""
+        """Return the next message that has arrived whole, or None."""
         if len(self._inbox) < _LENGTHS.size:
             return None
         text_bytes, inline_bytes = _LENGTHS.unpack_from(self._inbox)

@@ -1,4 +1,4 @@
-"""Garbage among the layers of workers: those that no live process names and that nobody has used for a while."""
+"""Removes layers of workers that no running process uses and that were not used for a while."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def collect_layers(
         unused_for_s: seconds since the last use, below which a layer stays.
 
     Returns:
-        bytes freed by each that was removed, and the reason why each other one stays.
+        the bytes freed by each removed layer, and the reason why each other one is kept.
 
     Raises:
-        EnvironmentBusyError: somebody makes a layer for long.
+        EnvironmentBusyError: another process has been making a layer for too long.
     """
     removed: dict[str, int] = {}
     kept: dict[str, str] = {}
@@ -59,7 +59,7 @@ def _find_reason(layer: Path, unused_for_s: float) -> str:
         unused_s = time.time() - (layer / "inventory.json").stat().st_mtime
     except OSError:
         return ""
-    return "it was used within the hour" if 0 <= unused_s < unused_for_s else ""
+    return "it was used within the last hour" if 0 <= unused_s < unused_for_s else ""
 
 
 def _names(pid: int, layer: str) -> bool:

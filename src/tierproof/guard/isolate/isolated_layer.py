@@ -1,10 +1,10 @@
-"""The layer of a worker: a folder of packages named by the hash of its lock, made once and used by anybody.
+"""The layer of a worker: a folder of packages, named by the hash of its lock, made once and then shared.
 
 <environment folder>/isolated/
     <id>/site/, bin/, data/             modules, console scripts, wheel data
     <id>/inventory.json, pylock.toml    every file with its hash; what was installed
     .making-<random>/                   being made; becomes <id> by one rename
-    lock                                held by whoever makes one
+    lock                                held by the process that makes one
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer that is there.
+    """A layer on disk.
 
     Attributes:
-        folder: of the layer; None where the base serves the request as it is.
-        made: whether it had to be made just now.
+        folder: of the layer; None if the base needs no layer for the request.
+        made: whether it was made by this call.
     """
 
     folder: Path | None = None
@@ -53,12 +53,12 @@ class Layer:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Folders that stand in front of sys.path."""
+        """Folders to put in front of `sys.path`."""
         return () if self.folder is None else (str(self.folder / "site"),)
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """Folders of console scripts, that stand in front of PATH."""
+        """Folders of console scripts, to put in front of PATH."""
         return (
             () if self.folder is None or not (self.folder / "bin").is_dir() else (str(self.folder / "bin"),)
         )
@@ -73,19 +73,19 @@ def prepare_layer(
     environment: Mapping[str, str] | None = None,
     tell: Tell = lambda _: None,
 ) -> Layer:
-    """Find the layer of a plan, or make it. Who makes the same at the same time waits and takes it.
+    """Find the layer of a plan, or make it. Processes that need the same layer wait for the one that makes it.
 
     Args:
-        planned: what it holds.
-        interpreter: for whose version and platform.
+        planned: the packages that it must hold.
+        interpreter: path of the Python that the wheels must fit.
         allow_build: names that may be built from source.
-        limit_s: seconds that the download, and the wait for somebody else's, may take.
-        environment: where index settings are read; this process's by default.
-        tell: is given a few words about what is done at the moment.
+        limit_s: seconds that the download, or the wait for another process's download, may take.
+        environment: variables with the index settings; `os.environ` by default.
+        tell: called with a short description of each step.
 
     Raises:
-        InstallError: it could not be fetched, is not what its hashes say, or would shadow what no layer may.
-        EnvironmentBusyError: another process was making a layer all that time.
+        InstallError: it cannot be fetched, does not match its hashes, or would hide a protected module.
+        EnvironmentBusyError: another process was still making a layer after `limit_s`.
         OutputError: the user's data folder cannot be written.
     """
     wanted = [item for item in planned.lock.packages if item.name in planned.names]
@@ -116,8 +116,8 @@ def prepare_layer(
             _make(folder, wanted, stage)
     except OSError as error:
         raise InstallError(
-            f"{shelf} cannot be written: {error.strerror or error}",
-            hint="Packages for workers are kept there; XDG_DATA_HOME (or TIERPROOF_DATA) names another place.",
+            f"cannot write to {shelf}: {error.strerror or error}",
+            hint="Set XDG_DATA_HOME (or TIERPROOF_DATA) to a writable folder: packages for workers are stored there.",
         ) from error
     return Layer(folder, made=True)
 
@@ -125,7 +125,7 @@ def prepare_layer(
 def _make(
     folder: Path, wanted: Collection[LockedPackage], stage: Callable[[Path], Mapping[str, PackageFiles]]
 ) -> None:
-    """Make a layer beside its place and move it there; whoever calls this holds the lock."""
+    """Make a layer beside its place and move it there; the caller holds the lock."""
     for leftover in folder.parent.glob(".making-*"):  # of one that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
@@ -154,13 +154,13 @@ def _take_turn(shelf: Path, limit_s: float, tell: Tell) -> Iterator[None]:
         try:
             stack.enter_context(lock_environment(shelf, limit_s=0))
         except EnvironmentBusyError:
-            tell("waiting for another process, which makes a layer")
+            tell("waiting for another process to finish a layer")
             stack.enter_context(lock_environment(shelf, limit_s=limit_s))
         yield
 
 
 def name_layer(packages: Collection[LockedPackage]) -> str:
-    """Give the id: the same packages for the same kind of interpreter have the same."""
+    """Return the id: the same packages for the same kind of interpreter have the same."""
     parts = [sys.implementation.cache_tag or sys.implementation.name, sysconfig.get_platform()]
     for item in sorted(packages, key=lambda item: item.name):
         digests = sorted(find_digests(item.entry)) or [item.url, _hash_local(item.url)]
@@ -189,19 +189,19 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _refuse_names(site: Path) -> None:
-    """Refuse what would run in every Python, or stand before the standard library, once it is in front."""
+    """Refuse modules that would run at every Python start or hide the standard library."""
     for entry in site.iterdir():
         name = entry.name.partition(".")[0]
         importable = entry.suffix in (".py", ".so", ".pyd") or (entry / "__init__.py").exists()
         if importable and name != _STRAY and (name in sys.stdlib_module_names or name in _REFUSED):
             raise InstallError(
-                f"refused: {entry.name} would stand before the standard library, or run in every Python",
-                hint="A package brings it that was made for an older Python. Ask for a newer version of it.",
+                f"refused: {entry.name} would hide a standard library module or run at every Python start",
+                hint="Request a newer version of the package that contains it; this one was made for an older Python.",
             )
 
 
 def _put(staging: Path, folder: Path) -> None:
-    """Give a layer its name; a damaged one that has it goes out of the way first."""
+    """Return a layer its name; a damaged one that has it goes out of the way first."""
     damaged = staging.with_name(f"{staging.name}-damaged")
     if folder.exists():
         folder.rename(damaged)

@@ -1,4 +1,4 @@
-"""What a worker's layer must hold, and which base packages will not work in front of it."""
+"""Plans the layer of a worker, and finds the base packages that may fail with it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class IsolatedPlan:
-    """What stands in front of the base in a worker.
+    """The packages that a worker imports instead of, or beside, those of the base.
 
     Attributes:
-        plan: its `add` is the layer; its verdict is *satisfied* where the base serves the request as it is.
-        lock: from which the layer is installed.
+        plan: its `add` is the layer; its verdict is *satisfied* if no layer is needed.
+        lock: the resolution that the layer is installed from.
         unhappy: bounds of base packages that the layer breaks; these packages may fail in the worker.
     """
 
@@ -42,7 +42,7 @@ class IsolatedPlan:
         return tuple(item.name for item in self.plan.add)
 
     def describe_unhappy(self) -> str:
-        """Give one sentence about the base packages that may fail, or nothing."""
+        """Return a sentence about the base packages that may fail; empty if there are none."""
         if not self.unhappy:
             return ""
         told = [
@@ -51,8 +51,8 @@ class IsolatedPlan:
         ]
         names = sorted({item.required_by for item in self.unhappy})
         return (
-            f"These packages of the base may fail in front of it: {', '.join(told)}. "
-            f"Ask for {'it' if len(names) == 1 else 'them'} as well, and a version that fits is brought: "
+            f"These installed packages may fail in the worker: {', '.join(told)}. "
+            f"Request {'it' if len(names) == 1 else 'them'} as well to get a version that fits: "
             f"{' '.join(names)}."
         )
 
@@ -67,21 +67,21 @@ def plan_isolated(
 ) -> IsolatedPlan:
     """Plan a layer.
 
-    A base package that depends on a replaced one and is not content with its new version is resolved into the
-    layer as well where the calling process has it loaded, since it is then likely to be used; others are named.
+    If a base package does not accept the new version of a dependency, and the calling process has loaded it, it is
+    resolved into the layer as well, because the call probably uses it. Other such packages are only listed.
 
     Args:
         requirements: as typed.
-        base: what the worker rests on.
+        base: the interpreter and packages that the worker starts from.
         allow_build: names that may be built from source; building runs their code.
         limit_s: seconds that one resolution may take.
-        environment: where index settings are read; this process's by default.
+        environment: variables with the index settings; `os.environ` by default.
 
     Raises:
-        PlanRefused: no choice of versions serves it, or something would have to be built; it carries the plan.
-        UsageError: a requirement cannot be read.
-        UnknownPackageError: no index knows a requested name.
-        PlanError: no network, an index that refuses, or too slow a search.
+        PlanRefused: no combination of versions satisfies the request, or a package must be built; it carries the plan.
+        UsageError: a requirement is not valid.
+        UnknownPackageError: no index has a requested name.
+        PlanError: no network, an index that refuses, or a resolution that takes too long.
     """
 
     def judge(asked: Sequence[str]) -> IsolatedPlan:
@@ -110,18 +110,16 @@ def plan_isolated(
 def _explain(plan: Plan, base: Base) -> Plan:
     """Say what the layer is, where it replaces nothing: then no conflict is there to be explained."""
     if not plan.add:
-        words = "Everything asked for is installed already; the worker takes it as it is."
+        words = "Everything requested is already installed; the worker uses it unchanged."
         return replace(plan, verdict=PlanVerdict.SATISFIED, explanation=words)
     if not any(item.name in base.by_name for item in plan.add):
         names = ", ".join(f"{item.name} {item.version}" for item in plan.add)
-        return replace(
-            plan, explanation=f"The worker alone gets {names}; nothing of the base is replaced in it."
-        )
+        return replace(plan, explanation=f"Only the worker gets {names}; it replaces no installed package.")
     return plan
 
 
 def find_unhappy(lock: Lock, plan: Plan, base: Base) -> tuple[Conflict, ...]:
-    """Give the bounds of base packages that hold now and break once the layer stands in front."""
+    """Return the bounds of base packages that hold now and that the layer would break."""
     brought = {item.name for item in plan.add}
     versions = {item.name: item.version for item in lock.packages if item.name in brought}
     replaced = {name for name in versions if name in base.by_name}
@@ -142,7 +140,7 @@ def find_unhappy(lock: Lock, plan: Plan, base: Base) -> tuple[Conflict, ...]:
 
 
 def _read_bounds(line: str, base: Base) -> SpecifierSet:
-    """Give the bounds of a Requires-Dist line; none where it does not apply or cannot be read."""
+    """Return the bounds of a Requires-Dist line; none where it does not apply or cannot be read."""
     try:
         requirement = Requirement(line)
     except InvalidRequirement:

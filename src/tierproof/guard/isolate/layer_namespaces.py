@@ -35,7 +35,7 @@ class _LayerFirst(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Give a spec only where the base's package is regular; else Python joins the parts by itself."""
+        """Return a spec only where the base's package is regular; else Python joins the parts by itself."""
         folder = self._parts.get(fullname)
         if folder is None:
             return None

@@ -42,10 +42,10 @@ class _NotImportable(pickle.PicklingError):
 
 
 def pack(value: object) -> Parcel:
-    """Pack an object; what is defined in a notebook or a script travels by value, which takes cloudpickle.
+    """Pack an object. A function or class of a notebook or script is sent by value, which needs cloudpickle.
 
     Raises:
-        MissingPackageError: cloudpickle is needed and absent.
+        MissingPackageError: cloudpickle is needed but not installed.
         UsageError: it cannot be pickled.
     """
     try:
@@ -65,7 +65,7 @@ def pack(value: object) -> Parcel:
 
 
 def unpack(payload: bytes | bytearray | memoryview, buffers: Sequence[memoryview]) -> Any:
-    """Give the object; its arrays live in `buffers`."""
+    """Return the object; its arrays live in `buffers`."""
     return pickle.loads(payload, buffers=buffers)
 
 
@@ -208,21 +208,21 @@ def _is_about_names(error: Exception) -> bool:
 
 
 def _missing_cloudpickle(refusal: Exception) -> MissingPackageError:
-    feature = "to send a function or class that no module holds to a worker"
+    feature = "to send a function or class that cannot be imported to a worker"
     return MissingPackageError(
-        f"cloudpickle is needed {feature}, and is not installed: {refusal}.",
+        f"cloudpickle is needed {feature}, but it is not installed: {refusal}.",
         package="cloudpickle",
         feature=feature,
         command="tierproof install cloudpickle",
         hint=(
             "Install it with:  tierproof install cloudpickle   (it is pure Python and needs nothing else)\n"
-            "Or put the function into a .py file beside the notebook and import it from there."
+            "Or move the function into a .py file next to the notebook and import it from there."
         ),
     )
 
 
 def _unpicklable(error: Exception) -> UsageError:
     return UsageError(
-        f"it cannot be sent between processes: {type(error).__name__}: {error}",
-        hint="Open files, locks, generators and connections stay where they are made: make them in the function.",
+        f"the object cannot be sent between processes: {type(error).__name__}: {error}",
+        hint="Create open files, locks, generators and connections inside the function.",
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def find_readable(descriptors: Iterable[int], limit_s: float | None) -> set[int]:
-    """Give the descriptors that can be read, or whose other end is closed.
+    """Return the descriptors that can be read, or whose other end is closed.
 
     Args:
         descriptors: to wait for.

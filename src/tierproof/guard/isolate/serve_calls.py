@@ -1,4 +1,4 @@
-"""What a worker does: take a call, run it, answer; one after another, until nobody calls any more."""
+"""The loop of a worker: receives a call, runs it and answers, until the other end closes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_LINES = 200
 
 
 def serve_calls(end: socket.socket) -> None:
-    """Serve until the other end closes, or nobody has called for the time that the greeting says."""
+    """Serve until the other end closes, or no call has come for the time given in the greeting."""
     channel = Channel(end)
     turn = _Turn()
     signal.signal(signal.SIGINT, turn.interrupt)
@@ -118,7 +118,7 @@ def _run(message: Message) -> Any:
 
 
 def _name_source(function: Any, sources: Mapping[str, list[str]]) -> None:
-    """Give a function of a notebook's cell the file name of its cell again: cloudpickle leaves it out."""
+    """Return a function of a notebook's cell the file name of its cell again: cloudpickle leaves it out."""
     code = getattr(function, "__code__", None)
     if len(sources) == 1 and code is not None and code.co_filename == _NAMELESS:
         function.__code__ = _rename(code, *sources)

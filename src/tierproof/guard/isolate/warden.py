@@ -92,7 +92,7 @@ def _end_descendants(worker: int) -> None:
 
 
 def _find_descendants(root: int) -> list[int]:
-    """Give every live descendant of `root`; nothing where there is no /proc."""
+    """Return every live descendant of `root`; nothing if there is no /proc."""
     children: dict[int, list[int]] = {}
     try:
         names = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names alone

@@ -1,4 +1,4 @@
-"""A worker process as the process that asks sees it: started, called, interrupted, ended."""
+"""A worker process as its caller sees it: started, called, interrupted, ended."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _CLOSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """How the last call went.
+    """Time and data volume of the last call.
 
     Attributes:
-        seconds: wall time, the way there and back included.
-        sent_bytes: function and arguments together.
-        received_bytes: the result.
+        seconds: wall time, both transfers included.
+        sent_bytes: size of the function and the arguments.
+        received_bytes: size of the result.
         copies: how often the data of any array of a mebibyte and more was copied on its way, at worst: once, and
-            twice where it was not contiguous or a small part of a large tensor; 0 where there was none.
-        reused: the process was there already.
+            twice where it was not contiguous or a small part of a large tensor; 0 if there was none.
+        reused: the process was already running.
     """
 
     seconds: float
@@ -54,7 +54,7 @@ class Worker:
     """Runs calls in one process, which is started when it is needed, and again when it has ended.
 
     Args:
-        layer: folders that stand in front of this process's sys.path.
+        layer: folders that the worker puts in front of this process's `sys.path`.
         idle_s: seconds without a call after which the process ends by itself.
     """
 
@@ -69,7 +69,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Number of the live process; 0 where there is none."""
+        """Number of the running process; 0 if none runs."""
         process = self._process if self._owner == os.getpid() else None
         return process.pid if process is not None and process.is_alive() else 0
 
@@ -81,20 +81,20 @@ class Worker:
         *,
         limit_s: float | None = None,
     ) -> Any:
-        """Call `function` there and give what it returns. Prints appear here as they are made.
+        """Call `function` in the worker and return its result. Its output appears here as it is printed.
 
         Args:
-            function: also one that is defined in a notebook.
+            function: any function, also one defined in a notebook.
             args: positional arguments.
             kwargs: keyword arguments.
             limit_s: seconds that the call may take.
 
         Raises:
-            WorkerTimeoutError: it took longer; the process was ended if it did not stop by itself.
-            WorkerDiedError: the process ended in the middle of it.
+            WorkerTimeoutError: the call took longer; the process was ended if it did not stop when interrupted.
+            WorkerDiedError: the process ended during the call.
             WorkerError: its exception, or its result, cannot be rebuilt here.
             KeyboardInterrupt: Ctrl-C, after the call was interrupted or the process ended.
-            BaseException: whatever the function raised, with the worker's traceback as its cause.
+            BaseException: the exception that the function raised, with the worker's traceback as its cause.
         """
         parcel = pack((function, tuple(args), dict(kwargs)))
         if self._owner != os.getpid():  # forked: the process belongs to the one that started it
@@ -111,7 +111,7 @@ class Worker:
             return value
 
     def close(self) -> None:
-        """End the process: it may say good-bye for a second, then it and all that it has started are killed."""
+        """End the process: it may shut down for a second, then it and all its children are killed."""
         process, self._process = self._process, None
         if process is None or self._owner != os.getpid():
             return
@@ -121,7 +121,7 @@ class Worker:
         process.end()
 
     def start(self) -> bool:
-        """Start the process where there is none; tells whether there was one.
+        """Start the process if none runs; return whether one was already running.
 
         Raises:
             WorkerError: it could not be started.
@@ -148,7 +148,7 @@ class Worker:
             code, self._process = process.end(), None
             raise WorkerError(
                 f"the worker ended before its first call, with exit code {code}",
-                hint=process.last_words.strip() or "It said nothing.",
+                hint=process.last_words.strip() or "It printed nothing.",
             )
         process.pid = message.header["pid"]
         return False
@@ -207,14 +207,10 @@ class Worker:
     def _time_out(self, function: Callable[..., Any], limit_s: float) -> WorkerTimeoutError:
         stopped = self._stop_call(None)
         name = getattr(function, "__qualname__", repr(function))
-        end = (
-            "it was interrupted"
-            if stopped
-            else "it did not let itself be interrupted, so its worker was ended"
-        )
+        end = "it was interrupted" if stopped else "it did not stop when interrupted, so its worker was ended"
         return WorkerTimeoutError(
             f"{name} took longer than limit_s={limit_s:g} seconds: {end}",
-            hint="Give it more time, or less to do.",
+            hint="Raise `limit_s`, or give the call less work.",
         )
 
     def _kill(self) -> None:
@@ -235,7 +231,7 @@ def _describe_here(layer: Sequence[str]) -> dict[str, Any]:
 
 
 def _find_source(function: Callable[..., Any]) -> dict[str, list[str]]:
-    """Give the lines of the notebook cell that a function was defined in, for the worker's tracebacks."""
+    """Return the lines of the notebook cell that a function was defined in, for the worker's tracebacks."""
     name = getattr(getattr(function, "__code__", None), "co_filename", "")
     entry = linecache.cache.get(name)
     if entry is None or len(entry) < 4 or os.path.exists(name):  # noqa: PTH110

@@ -20,12 +20,12 @@ _KEPT_INDEX = re.compile(r"(UV|PIP)_.*(INDEX|FIND_LINKS|CERT|PROXY|TRUSTED_HOST|
 
 
 def clean_environment(layer: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Give a worker's variables.
+    """Return a worker's variables.
 
     PYTHONPATH names the layer, then what the user's named: for the interpreters that a call starts.
 
     Args:
-        layer: folders that stand in front.
+        layer: folders to put in front.
         environment: of the process that asks.
     """
     kept = {name: value for name, value in environment.items() if _is_kept(name)}
@@ -40,11 +40,11 @@ def clean_environment(layer: Sequence[str], environment: Mapping[str, str]) -> d
 def extend_environment(
     layer: Sequence[str], programs: Sequence[str], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Give a command's variables: all of the user's, the layer in front for any Python started from it.
+    """Return a command's variables: all of the user's, the layer in front for any Python started from it.
 
     Args:
-        layer: folders of modules that stand in front.
-        programs: folders of programs that stand in front.
+        layer: folders of modules to put in front.
+        programs: folders of programs to put in front.
         environment: of the process that asks.
     """
     path = environment.get("PATH", os.defpath)

@@ -1,4 +1,4 @@
-"""What went wrong in a worker, told where the call was made."""
+"""Turns failures in a worker into exceptions for its caller."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tierproof.errors import WorkerDiedError, WorkerError
 from tierproof.guard.isolate.channel import Message
 
 _HINTS = {
-    signal.SIGKILL: "Most often memory ran out: its own and the arrays handed to it count together.",
-    signal.SIGSEGV: "Native code crashed, often a package that was built for another version of one it uses.",
-    signal.SIGABRT: "Native code gave up; its reason is among the last words.",
+    signal.SIGKILL: "The worker probably ran out of memory; arrays sent to it count too. Send less data per call.",
+    signal.SIGSEGV: "Native code crashed, often because a package was built for another version of a dependency.",
+    signal.SIGABRT: "Native code aborted; see its last output for the reason.",
 }
 
 
@@ -28,7 +28,7 @@ class RemoteTraceback(Exception):  # noqa: N818 - it is shown as a cause, never 
 
 
 def rebuild_exception(message: Message) -> BaseException:
-    """Give the exception that a worker sent: as itself where it can be rebuilt here, else a WorkerError."""
+    """Return the exception that a worker sent: the original if it can be rebuilt here, else a `WorkerError`."""
     header = message.header
     rebuilt: BaseException | None = None
     reason = ""
@@ -38,7 +38,7 @@ def rebuild_exception(message: Message) -> BaseException:
         try:
             opened = message.open()
         except Exception as error:  # noqa: BLE001 - any class may fail to rebuild
-            reason = f" (it cannot be rebuilt here: {type(error).__name__}: {error})"
+            reason = f" (the exception cannot be rebuilt in this process: {type(error).__name__}: {error})"
         else:
             rebuilt = opened if isinstance(opened, BaseException) else None
     if rebuilt is None:
@@ -52,39 +52,39 @@ def rebuild_exception(message: Message) -> BaseException:
 
 
 def refuse_result(error: Exception) -> WorkerError:
-    """Say that a result arrived and cannot be put together."""
+    """Return the error for a result that cannot be unpickled here."""
     return WorkerError(
-        f"the result cannot be rebuilt here: {type(error).__name__}: {error}",
+        f"the result cannot be rebuilt in this process: {type(error).__name__}: {error}",
         hint=(
-            "Its class belongs to a package that this process lacks or has in another version. Return plain "
+            "Its class comes from a package that is missing here or has another version. Return plain "
             "values, numpy arrays, tensors or DataFrames, or write a file and return its path."
         ),
     )
 
 
 def explain_death(code: int | None, last_words: str, function: Any) -> WorkerDiedError:
-    """Say how a worker ended in the middle of a call.
+    """Return the error for a worker that ended during a call.
 
     Args:
-        code: its exit code; a signal's is negative; None where nobody knows.
+        code: its exit code; a signal's is negative; None if unknown.
         last_words: the end of what it printed.
-        function: that it ran.
+        function: the function that it ran.
     """
     name = getattr(function, "__qualname__", repr(function))
     number = None
-    hint = "Does the code, or a package it uses, call os._exit?"
+    hint = "Check whether the code, or a package it uses, calls `os._exit`."
     if code is None:
-        how, hint = "ended, and nobody knows how", "Was its warden killed, or did memory run out?"
+        how, hint = "ended for an unknown reason", "Check whether memory ran out or its warden was killed."
     elif code < 0:
         number = -code
         how = f"was killed by {_name_signal(number)}"
-        hint = _HINTS.get(number, "Native code crashed, or somebody ended it.")  # type: ignore[call-overload]
+        hint = _HINTS.get(number, "Native code crashed, or another process ended it.")  # type: ignore[call-overload]
     else:
         how = f"ended with exit status {code}"
     said = last_words.strip()
-    told = f"\nIts last words:\n{said}" if said else ""
+    told = f"\nIts last output:\n{said}" if said else ""
     return WorkerDiedError(
-        f"the worker {how} while it ran {name}; the next call starts another",
+        f"the worker {how} while running {name}; the next call starts a new one",
         hint=hint + told,
         signal_number=number,
         exit_status=code if code is not None and code >= 0 else None,

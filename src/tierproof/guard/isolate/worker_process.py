@@ -26,7 +26,7 @@ _PIECE_BYTES = 1 << 16
 
 
 class TimedOut(Exception):  # noqa: N818 - no error of its own: the caller says what was late
-    """The moment until which to listen has passed."""
+    """The time limit of `listen` has passed."""
 
 
 class WorkerProcess:
@@ -62,7 +62,7 @@ class WorkerProcess:
             self._channel.send(header, parcel)
 
     def listen(self, ends_at: float | None) -> Message | None:
-        """Pass on what is printed until a message arrives; None where the process ended without one.
+        """Pass on what is printed until a message arrives; None if the process ended without one.
 
         Args:
             ends_at: until when, by the monotonic clock.
@@ -165,7 +165,7 @@ class _Output:
 
 
 def find_folder() -> str:
-    """The current folder; the root where that was removed, since Python starts in no such place."""
+    """The current folder, or the root if it was removed, because Python cannot start in a removed folder."""
     try:
         return os.getcwd()  # noqa: PTH109
     except OSError:
@@ -185,12 +185,10 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
     if not hasattr(socket, "send_fds") or not hasattr(os, "fork"):
         raise UsageError(
             "tp.isolated does not work on Windows",
-            hint="There, `tierproof run --with REQ -- CMD` runs a program with packages of its own.",
+            hint="Use `tierproof run --with REQ -- CMD`: it runs a program with its own packages.",
         )
     if not sys.executable:
-        raise UsageError(
-            "sys.executable is empty: there is no interpreter that a worker could be started with"
-        )
+        raise UsageError("sys.executable is empty, so there is no interpreter to start a worker with")
     ours, theirs = socket.socketpair()
     lifeline, their_lifeline = socket.socketpair()
     reads, writes = zip(os.pipe(), os.pipe(), strict=True)
@@ -213,7 +211,7 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
         lifeline.close()
         for descriptor in reads:
             os.close(descriptor)
-        raise WorkerError(f"no worker process could be started: {error.strerror or error}") from error
+        raise WorkerError(f"cannot start a worker process: {error.strerror or error}") from error
     finally:
         theirs.close()
         their_lifeline.close()

@@ -1,4 +1,4 @@
-"""What is to be said of an isolated worker: what stands in front in it, whether it lives, how its last call went."""
+"""The state of an isolated worker: its own packages, whether it runs, and its last call."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class WorkerState:
     """A worker at one moment.
 
     Attributes:
-        plan: its `add` stands in front of the base.
-        unhappy: bounds of base packages that are broken there.
-        layer: folder of what stands in front; empty where nothing does.
-        layer_made: whether it had to be fetched for this worker.
-        pid: number of the live process; 0 while there is none.
-        calls: answered so far.
-        last_call: how it went; None before the first.
+        plan: its `add` lists the worker's own packages, which come before those of the base.
+        unhappy: bounds of base packages that are not met in the worker.
+        layer: folder of the worker's own packages; empty if it needs none.
+        layer_made: whether it was fetched for this worker.
+        pid: number of the running process; 0 if none runs.
+        calls: number of calls answered so far.
+        last_call: its time and data volume; None before the first call.
     """
 
     plan: Plan
@@ -35,7 +35,7 @@ class WorkerState:
     last_call: CallRecord | None = None
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the state as JSON."""
+        """Return the state as JSON."""
         return {
             "format_version": FORMAT_VERSION,
             "requested": list(self.plan.requested),
@@ -49,20 +49,20 @@ class WorkerState:
         }
 
     def describe(self) -> str:
-        """Give the state as plain text of a few lines."""
-        running = f"process {self.pid}" if self.pid else "no process at the moment"
+        """Return the state as plain text of a few lines."""
+        running = f"process {self.pid}" if self.pid else "no process running"
         lines = [f"isolated worker for {', '.join(self.plan.requested)}: {running}, {self.calls} calls"]
         lines += [f"  + {item.name} {item.version}" for item in self.plan.add]
         lines += [
-            f"  ! {item.required_by} needs {item.package} {item.required}; {item.installed} stands in front"
+            f"  ! {item.required_by} needs {item.package} {item.required}; the worker has {item.installed}"
             for item in self.unhappy
         ]
         if self.last_call is not None:
             call = self.last_call
-            way = "the process was there already" if call.reused else "a process was started for it"
+            way = "the process was already running" if call.reused else "a new process was started"
             lines.append(
-                f"  last call: {call.seconds:.2f} s, {call.sent_bytes / 1e6:.1f} MB there, "
-                f"{call.received_bytes / 1e6:.1f} MB back, copies of array data on a way: {call.copies}; {way}"
+                f"  last call: {call.seconds:.2f} s, {call.sent_bytes / 1e6:.1f} MB sent, "
+                f"{call.received_bytes / 1e6:.1f} MB received, copies of array data each way: {call.copies}; {way}"
             )
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Is an added release markedly older than the latest? A resolver ages packages silently; a plan says so."""
+"""Finds added releases that are much older than the latest one: a resolver picks them silently, a plan says so."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _OLD_MAJOR = timedelta(days=182)
 def find_aged(
     requested: Sequence[RequestedPackage], lock: Lock, resolver: Resolver
 ) -> tuple[AgedPackage, ...]:
-    """Compare each requested package that would come new with the latest release that the request allows.
+    """Find requested packages that would be added in a much older release than the request allows.
 
-    Latest among wheels for this interpreter. A version pinned by the request is what the user wants.
+    Compares with the latest release that has a wheel for this interpreter. A pinned version is never aged.
     """
     base = resolver.base
     chosen: dict[str, LockedPackage] = {}
@@ -48,7 +48,7 @@ def find_aged(
 
 
 def is_markedly_older(found: LockedPackage, newest: LockedPackage) -> bool:
-    """Judge by the time between the two uploads, or where the index tells none, by the numbers."""
+    """Compare by the time between the two uploads, or by the version numbers if the index has no dates."""
     if Version(found.version) >= Version(newest.version):
         return False
     behind = _major(found.version) < _major(newest.version)

@@ -1,4 +1,4 @@
-"""The minimal conflict: which bounds of which packages the base breaks, found by relaxing one at a time."""
+"""Finds the smallest conflict: the bounds that the base breaks, found by relaxing one package at a time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A resolution on the whole base that holds once `conflicts` are waived, and no smaller set was found."""
+    """A resolution that keeps the whole base once `conflicts` are waived; no smaller set was found."""
 
     lock: Lock
     conflicts: tuple[Conflict, ...]
 
 
 def find_direct_conflicts(requested: Sequence[RequestedPackage], base: Base) -> tuple[Conflict, ...]:
-    """Give the requirements that name a package of the base in another version than it has."""
+    """Return the requirements that ask for another version of an installed package."""
     found = []
     for item in requested:
         installed = base.by_name.get(item.name)
@@ -45,13 +45,13 @@ def find_direct_conflicts(requested: Sequence[RequestedPackage], base: Base) -> 
 def find_waiver(
     requested: Sequence[RequestedPackage], lines: Sequence[str], resolver: Resolver
 ) -> Waiver | None:
-    """Find the fewest packages of the base whose bounds, declared by others, stand in the way.
+    """Find the fewest base packages on which a bound must be waived.
 
-    First every bound on the base is lifted. Of the base's packages that then turn out to break a bound,
-    one after another is put back under its bounds: it stays there if a solution remains.
+    First all bounds on the base are lifted. Then, for each base package that breaks a bound, the bound is
+    restored; it stays if a solution remains.
 
     Returns:
-        None where even without any bound on the base nothing resolves.
+        None if nothing resolves even without any bound on the base.
     """
     base = resolver.base
     everything = frozenset(base.by_name)
@@ -74,7 +74,7 @@ def find_waiver(
 def find_broken_bounds(
     requested: Sequence[RequestedPackage], lock: Lock, resolver: Resolver
 ) -> tuple[Conflict, ...]:
-    """Compare what the added packages declare with the base."""
+    """Find the bounds of added packages that the base does not meet."""
     base = resolver.base
     added = [item for item in lock.packages if item.name not in base.by_name]
     extras = {item.name: item.extras for item in requested}
@@ -93,7 +93,7 @@ def find_broken_bounds(
 def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
     """Put conflicts into one sentence: `open3d needs ipywidgets ≥ 8.0.4; this kernel has 7.7.1, loaded`.
 
-    Those about loaded packages first, and of many the first few.
+    Conflicts about loaded packages come first; of many, only the first few are named.
     """
     described = []
     kept_by = "the image" if base.platform else "this kernel"
@@ -106,7 +106,7 @@ def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
             f"{kept_by} has {item.installed}{state}"
         )
     if len(ordered) > _NAMED:
-        described.append(f"{len(ordered) - _NAMED} more bounds do not hold")
+        described.append(f"{len(ordered) - _NAMED} more bounds are not met")
     return ", and ".join(described)
 
 

@@ -1,4 +1,4 @@
-"""A plan's verdict in words."""
+"""Puts a plan's verdict into words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from tierproof.guard.capture.base import Base
-from tierproof.guard.judge.plan import AddedPackage, AgedPackage, ShadowedPackage
+from tierproof.guard.judge.conflict import spell_bounds
+from tierproof.guard.judge.plan import AddedPackage, AgedPackage, Conflict, ShadowedPackage
+from tierproof.guard.judge.shadow import find_loaded_bounds
+from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.resolve import Resolver
 
 _NAMED = 4
 
@@ -18,7 +22,7 @@ def join_sentences(*sentences: str) -> str:
 
 
 def name_packages(names: Sequence[str]) -> str:
-    """List names as one reads them, the first few of many."""
+    """Join names with commas and "and"; of many, name the first few and count the rest."""
     unique = list(dict.fromkeys(names))
     if len(unique) > _NAMED:
         return f"{', '.join(unique[:_NAMED])} and {len(unique) - _NAMED} more"
@@ -28,27 +32,50 @@ def name_packages(names: Sequence[str]) -> str:
 def explain_added(add: Sequence[AddedPackage]) -> str:
     """Say what is added."""
     named = name_packages([f"{item.name} {item.version}" for item in add])
-    return f"Adds {named}; nothing that is installed changes."
+    return f"Adds {named}; no installed package changes."
 
 
 def explain_shadows(shadows: Sequence[ShadowedPackage], base: Base) -> str:
-    """Say which packages would stand before the base's, and where that holds."""
+    """Say which packages would be overridden, and in which processes."""
     named = name_packages([f"{item.name} {item.version} (installed: {item.base})" for item in shadows])
-    said = f"No live process has loaded what would change: later imports would take {named}; no installed file changes."
+    said = (
+        f"No running process has loaded the packages that would change. "
+        f"Later imports would use {named}; no installed file changes."
+    )
     if not (_has_user_site(base.executable) if base.user_site is None else base.user_site):
         said += (
-            " This interpreter uses no user site, so this would hold in the calling process only, "
-            "and elsewhere it runs isolated."
+            " This interpreter has no user site-packages, so this works in the calling process only; "
+            "elsewhere, run it isolated."
         )
     return said
 
 
 def explain_aged(aged: Sequence[AgedPackage]) -> str:
-    """Say what would come old."""
+    """Say which packages would be added in a much older release."""
     if not aged:
         return ""
     named = name_packages([f"{item.name} {item.version} (latest: {item.latest})" for item in aged])
-    return f"But the installed packages hold back {named}, which is markedly older."
+    return f"But the installed packages only allow much older releases: {named}."
+
+
+def explain_steady(
+    steady: Sequence[str], conflicts: Sequence[Conflict], lock: Lock, resolver: Resolver
+) -> str:
+    """Say which loaded packages prevent a shadow whose conflicts are only about packages that nothing has loaded."""
+    if not conflicts or {item.package for item in conflicts} & resolver.base.loaded.names:
+        return ""
+    bounds = [
+        f"{bound.owner} needs {bound.name} {spell_bounds(bound.specifier)}"
+        for bound in find_loaded_bounds(lock, resolver)
+    ]
+    if bounds:
+        return f"A change would break loaded packages: {', and '.join(bounds)}."
+    versions = [f"{name} {found.version}" for name in steady if (found := lock.get(name)) is not None]
+    return (
+        f"It would also bring other versions of packages in use: {name_packages(versions)}."
+        if versions
+        else ""
+    )
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""The ladder: the safest way to serve a request, judged by resolving it under ever weaker promises."""
+"""The ladder of verdicts: finds the safest way to install a request, by resolving it under ever weaker promises."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from tierproof.guard.judge.conflict import (
     describe_conflicts,
     find_direct_conflicts,
     find_waiver,
-    spell_bounds,
 )
 from tierproof.guard.judge.explain import (
     explain_added,
     explain_aged,
     explain_shadows,
+    explain_steady,
     join_sentences,
     name_packages,
 )
-from tierproof.guard.judge.plan import AddedPackage, Conflict, Plan, PlanVerdict, ReusedPackage
+from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator, is_protected
+from tierproof.guard.judge.refuse_builds import refuse_builds
 from tierproof.guard.judge.shadow import (
     Shadowing,
     collect_bounds,
-    find_loaded_bounds,
     find_shadowing,
     list_changed,
 )
+from tierproof.guard.judge.split_lock import list_loaded, name_accelerators, split_lock
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.known_packages import is_unknown
 from tierproof.guard.resolve.lock import Lock
@@ -42,7 +43,7 @@ from tierproof.guard.resolve.run_uv import hide_credentials
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for, on what base: `active` are the requirements whose markers hold."""
+    """The requirements and the base they are planned on; `active` are those whose markers hold."""
 
     active: tuple[RequestedPackage, ...]
     lines: tuple[str, ...]
@@ -52,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A plan, and the resolution behind it: None where there is none, as for an infeasible request."""
+    """A plan and the resolution behind it; `lock` is None if nothing resolves."""
 
     plan: Plan
     lock: Lock | None = None
@@ -66,7 +67,7 @@ def make_plan(
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Plan an install: `judge_requirements`, and the plan of its answer alone."""
+    """Plan an install and return only the plan of `judge_requirements`."""
     return judge_requirements(
         requirements, base, allow_build=allow_build, limit_s=limit_s, environment=environment
     ).plan
@@ -81,10 +82,10 @@ def judge_requirements(
     environment: Mapping[str, str] | None = None,
     isolated: bool = False,
 ) -> Judgement:
-    """Plan an install of requirements as typed: reads them, and then as `judge_requested`.
+    """Plan an install of requirements as typed: parse them, then call `judge_requested`.
 
     Raises:
-        UsageError: a requirement cannot be read.
+        UsageError: a requirement is not valid.
     """
     return judge_requested(
         parse_requirements(requirements),
@@ -108,22 +109,22 @@ def judge_requested(
     exclude_newer: str = "",
     constraints: Sequence[str] = (),
 ) -> Judgement:
-    """Plan an install. Nothing is written but a temporary folder and the caches.
+    """Plan an install. Writes nothing but a temporary folder and the caches.
 
     Args:
-        requested: as read.
-        base: what the plan rests on.
+        requested: parsed requirements.
+        base: the interpreter and packages to plan for.
         allow_build: names that may be built from source; building runs their code.
         limit_s: seconds that one resolution may take.
-        environment: where index settings are read; this process's by default.
-        isolated: plan for a worker of its own at once, whatever else would do.
-        settings: index settings in place of those that are configured.
-        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
-        constraints: bounds on whatever comes with the request, as requirement lines.
+        environment: variables with the index settings; `os.environ` by default.
+        isolated: plan for an isolated worker, even if the request fits the kernel.
+        settings: index settings, instead of the configured ones.
+        exclude_newer: a date or time in ISO format; later uploads are ignored.
+        constraints: bounds on all resolved packages, as requirement lines.
 
     Raises:
-        UnknownPackageError: no index knows a requested name.
-        PlanError: no network, an index that refuses, or too slow a search.
+        UnknownPackageError: no index has a requested name.
+        PlanError: no network, an index that refuses, or a resolution that takes too long.
     """
     started = time.perf_counter()
     active = tuple(item for item in requested if item.applies(base.markers))
@@ -138,33 +139,40 @@ def judge_requested(
         constraints=constraints,
     ) as resolver:
         request = Request(active, tuple(item.line for item in active), base, resolver)
-        refused = _refuse_builds(request, allow_build)
+        refused = refuse_builds(request.active, base, allow_build)
         if refused is not None:
             judgement = Judgement(refused)
         else:
             judgement = _plan_isolated(request, (), "") if isolated else _judge(request)
+    return _complete(judgement, requested, left_out, time.perf_counter() - started)
+
+
+def _complete(
+    judgement: Judgement, requested: Sequence[RequestedPackage], left_out: Sequence[str], duration_s: float
+) -> Judgement:
+    """Add to a plan what was requested, what was left out, and its duration; credentials are hidden."""
     plan = judgement.plan
-    note = f"The marker of {', '.join(left_out)} does not hold here." if left_out else ""
+    note = f"Skipped because of its environment marker: {', '.join(left_out)}." if left_out else ""
     plan = replace(
         plan,
         requested=tuple(hide_credentials(item.text) for item in requested),
         explanation=hide_credentials(join_sentences(plan.explanation, note)),
-        duration_s=time.perf_counter() - started,
+        duration_s=duration_s,
     )
     return Judgement(plan, judgement.lock)
 
 
 def _judge(request: Request) -> Judgement:
-    """Climb down the ladder to the first step that holds."""
+    """Go down the ladder to the first verdict that holds."""
     direct = find_direct_conflicts(request.active, request.base)
     barred = ""
     if not direct:
         lock = request.resolver.resolve(request.lines, _hold_base(request))
         if isinstance(lock, Lock):
-            barred = _name_accelerators(lock, request.base)
+            barred = name_accelerators(lock, request.base)
             if not barred:
                 return _plan_addition(lock, request)
-            return _plan_isolated(request, (), f"{barred} may not enter a kernel's own path")
+            return _plan_isolated(request, (), f"tierproof never adds {barred} to a running kernel")
     if _may_be_shadowed(direct, request.base):
         must = frozenset(item.package for item in direct)
         shadowing = find_shadowing(request.lines, request.resolver, must)
@@ -181,7 +189,7 @@ def _judge(request: Request) -> Judgement:
 
 
 def _hold_base(request: Request) -> Freedom:
-    """Hold the base; of what tierproof itself added, let change what nobody has loaded, within known bounds."""
+    """Freeze the base; packages that tierproof added and no process has loaded may change within known bounds."""
     base, everything = request.base, frozenset(request.base.by_name)
     named = {item.name for item in request.active}
     constraints = {
@@ -196,7 +204,7 @@ def _hold_base(request: Request) -> Freedom:
 
 
 def _plan_addition(lock: Lock, request: Request) -> Judgement:
-    add, reuse = _split(lock, request.base)
+    add, reuse = split_lock(lock, request.base)
     if not add:
         plan = Plan(
             (), request.base.name, PlanVerdict.SATISFIED, reuse=reuse, explanation=_explain_satisfied(request)
@@ -216,7 +224,7 @@ def _plan_addition(lock: Lock, request: Request) -> Judgement:
 
 
 def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Request) -> Judgement:
-    add, reuse = _split(shadowing.lock, request.base)
+    add, reuse = split_lock(shadowing.lock, request.base)
     conflicts = direct or shadowing.conflicts
     needed = describe_conflicts(conflicts, request.base)
     shadowed = {item.name for item in shadowing.shadows}
@@ -241,12 +249,12 @@ def _plan_shadow(shadowing: Shadowing, direct: tuple[Conflict, ...], request: Re
 
 
 def _plan_waiver(waiver: Waiver, request: Request) -> Judgement:
-    barred = _name_accelerators(waiver.lock, request.base)
+    barred = name_accelerators(waiver.lock, request.base)
     said = describe_conflicts(waiver.conflicts, request.base)
     if barred or not waiver.conflicts or any(is_protected(item.package) for item in waiver.conflicts):
-        reason = said or (f"{barred} may not enter a kernel's own path" if barred else "")
+        reason = said or (f"tierproof never adds {barred} to a running kernel" if barred else "")
         return _plan_isolated(request, waiver.conflicts, reason)
-    add, reuse = _split(waiver.lock, request.base)
+    add, reuse = split_lock(waiver.lock, request.base)
     aged = find_aged(request.active, waiver.lock, request.resolver)
     packages = name_packages([item.package for item in waiver.conflicts])
     plan = Plan(
@@ -257,12 +265,11 @@ def _plan_waiver(waiver: Waiver, request: Request) -> Judgement:
         reuse=reuse,
         conflicts=waiver.conflicts,
         aged=aged,
-        touches_loaded=_list_loaded(waiver.conflicts, request.base),
+        touches_loaded=list_loaded(waiver.conflicts, request.base),
         explanation=join_sentences(
             f"{said}.",
-            f"If that bound on {packages} may be waived, the rest fits; it is tried in a child process first."
-            if len(waiver.conflicts) == 1
-            else f"If these bounds on {packages} may be waived, the rest fits; it is tried in a child first.",
+            f"If you waive {'this bound' if len(waiver.conflicts) == 1 else 'these bounds'} on {packages}, "
+            "everything else fits; the imports are tried in a child process first.",
             explain_aged(aged),
             request.base.loaded.how_known,
         ),
@@ -271,7 +278,7 @@ def _plan_waiver(waiver: Waiver, request: Request) -> Judgement:
 
 
 def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: str) -> Judgement:
-    """Let everything change, in a worker of its own; the accelerators stay if they can."""
+    """Plan an isolated worker: every package may change, but accelerators stay if they can."""
     base, everything = request.base, frozenset(request.base.by_name)
     asked = {item.package for item in conflicts}
     fixed = frozenset(name for name in everything if is_accelerator(name) and name not in asked)
@@ -280,16 +287,16 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
         lock = request.resolver.resolve(request.lines, Freedom(preferred=everything))
     if isinstance(lock, Unsolvable):
         return _plan_infeasible(request, conflicts, lock.words)
-    add, reuse = _split(lock, base)
+    add, reuse = split_lock(lock, base)
     changed = list_changed(lock, base)
     if not reason:
         reason = (
-            f"this needs another version of {name_packages(changed)}"
+            f"the request needs another version of {name_packages(changed)}"
             if changed
-            else "this does not fit the base"
+            else "the request does not fit the installed packages"
         )
     steady = [name for name in changed if name in base.loaded.names or is_protected(name)]
-    touched = {*_list_loaded(conflicts, base), *(name for name in changed if name in base.loaded.names)}
+    touched = {*list_loaded(conflicts, base), *(name for name in changed if name in base.loaded.names)}
     plan = Plan(
         (),
         base.name,
@@ -300,108 +307,41 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
         touches_loaded=tuple(sorted(touched)),
         explanation=join_sentences(
             f"{reason}.",
-            _explain_steady(steady, conflicts, lock, request),
-            "It runs in a worker of its own, with its own versions in front: tierproof run --with, or tp.isolated.",
+            explain_steady(steady, conflicts, lock, request.resolver),
+            "It can run isolated, with its own versions: use `tierproof run --with`, or `tp.isolated`.",
             base.loaded.how_known if conflicts or changed else "",
         ),
     )
     return Judgement(plan, lock)
 
 
-def _explain_steady(
-    steady: Sequence[str], conflicts: Sequence[Conflict], lock: Lock, request: Request
-) -> str:
-    """Name what stands in the way where the conflicts themselves are about packages that nobody has loaded."""
-    if not conflicts or {item.package for item in conflicts} & request.base.loaded.names:
-        return ""
-    bounds = [
-        f"{bound.owner}, loaded, needs {bound.name} {spell_bounds(bound.specifier)}"
-        for bound in find_loaded_bounds(lock, request.resolver)
-    ]
-    if bounds:
-        return f"In its way: {', and '.join(bounds)}."
-    versions = [f"{name} {found.version}" for name in steady if (found := lock.get(name)) is not None]
-    verb = "is" if len(versions) == 1 else "are"
-    return (
-        f"With it would come {name_packages(versions)}, which {verb} in use in another version."
-        if versions
-        else ""
-    )
-
-
 def _plan_infeasible(request: Request, conflicts: tuple[Conflict, ...], words: str) -> Judgement:
     for item in request.active:
         if item.source is Source.INDEX and is_unknown(item.name, request.resolver.settings):
             raise UnknownPackageError(
-                f"no package index knows {item.name!r}",
-                hint="Is it spelled as on its page at the index? The name to import is sometimes another.",
+                f"no package index has a package named {item.name!r}",
+                hint="Check the spelling: the name on the index can differ from the name that you import.",
             )
     plan = Plan(
         (),
         request.base.name,
         PlanVerdict.INFEASIBLE,
         conflicts=conflicts,
-        touches_loaded=_list_loaded(conflicts, request.base),
+        touches_loaded=list_loaded(conflicts, request.base),
         explanation=join_sentences(
-            f"No choice of versions serves this on Python {request.base.python}, not even alone, from wheels.",
+            f"No combination of released wheels satisfies this request on Python {request.base.python}, "
+            "even in an empty environment.",
             words,
         ),
     )
     return Judgement(plan)
 
 
-def _refuse_builds(request: Request, allow_build: Collection[str]) -> Plan | None:
-    barred = [
-        item
-        for item in request.active
-        if item.source is Source.BUILD and not {item.name, item.text} & set(allow_build)
-    ]
-    if not barred:
-        return None
-    names = [item.name or item.text for item in barred]
-    options = " ".join(f"--allow-build {name}" for name in names)
-    return Plan(
-        (),
-        request.base.name,
-        PlanVerdict.INFEASIBLE,
-        explanation=(
-            f"{name_packages(names)} would have to be built from source, which runs its code; a plan never does "
-            f"that unasked. An install with {options} may."
-        ),
-    )
-
-
 def _may_be_shadowed(direct: Sequence[Conflict], base: Base) -> bool:
     return not any(item.package in base.loaded.names or is_protected(item.package) for item in direct)
 
 
-def _split(lock: Lock, base: Base) -> tuple[tuple[AddedPackage, ...], tuple[ReusedPackage, ...]]:
-    """Part a resolution into what the base has not, or not so, and what it has."""
-    changed = set(list_changed(lock, base))
-    add = [
-        AddedPackage(item.name, item.version, item.bytes)
-        for item in lock.packages
-        if item.name not in base.by_name or item.name in changed
-    ]
-    reuse = [
-        ReusedPackage(item.name, base.by_name[item.name].version)
-        for item in lock.packages
-        if item.name in base.by_name and item.name not in changed
-    ]
-    return tuple(add), tuple(reuse)
-
-
-def _name_accelerators(lock: Lock, base: Base) -> str:
-    return name_packages(
-        [item.name for item in lock.packages if item.name not in base.by_name and is_accelerator(item.name)]
-    )
-
-
-def _list_loaded(conflicts: Sequence[Conflict], base: Base) -> tuple[str, ...]:
-    return tuple(sorted({item.package for item in conflicts if item.package in base.loaded.names}))
-
-
 def _explain_satisfied(request: Request) -> str:
     if not request.active:
-        return "Nothing is asked for here."
-    return "Everything asked for is installed already; nothing changes."
+        return "There is nothing to install."
+    return "Everything requested is already installed; nothing changes."

@@ -1,4 +1,4 @@
-"""The plan: what an install would do, frozen. Made and judged before a byte is written."""
+"""The plan of an install, made before anything is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 
 class PlanVerdict(StrEnum):
-    """The step of the ladder that a request reaches, from the safest."""
+    """The outcome of a plan, from the safest to the impossible."""
 
     SATISFIED = "satisfied"
     ADDITIVE = "additive"
@@ -26,38 +26,38 @@ class PlanVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AddedPackage:
-    """A package that the install would bring; `bytes` is its download, 0 where the index does not tell."""
+    """A package that the install would add; `bytes` is its download size, 0 if the index does not say."""
 
     name: str
     version: str
     bytes: int = 0
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the package as JSON."""
+        """Return the package as JSON."""
         return {"name": self.name, "version": self.version, "bytes": self.bytes}
 
 
 @dataclass(frozen=True, slots=True)
 class ReusedPackage:
-    """A package of the base that the request uses as it is."""
+    """An installed package that the request uses unchanged."""
 
     name: str
     version: str
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the package as JSON."""
+        """Return the package as JSON."""
         return {"name": self.name, "version": self.version}
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowedPackage:
-    """A package of the base, loaded by nobody, before which another version would stand.
+    """An installed package that no process has loaded and that another version would override.
 
     Attributes:
         name: normalised.
         base: the version that is installed.
-        version: the version that later imports would take.
-        dependents: packages of the base that depend on it; their bounds were honoured.
+        version: the version that later imports would use.
+        dependents: installed packages that depend on it; the version meets their bounds.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ShadowedPackage:
     dependents: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the package as JSON."""
+        """Return the package as JSON."""
         return {
             "name": self.name,
             "base": self.base,
@@ -77,7 +77,7 @@ class ShadowedPackage:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A bound that the base breaks: `required_by` needs `package` `required`, and `installed` is there."""
+    """A bound that the base breaks: `required_by` needs `package` `required`, but `installed` is installed."""
 
     package: str
     installed: str
@@ -85,7 +85,7 @@ class Conflict:
     required_by: str
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the conflict as JSON."""
+        """Return the conflict as JSON."""
         return {
             "package": self.package,
             "installed": self.installed,
@@ -96,14 +96,14 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class AgedPackage:
-    """A requested package that would come markedly older than its latest release."""
+    """A requested package that would be added in a release much older than the latest."""
 
     name: str
     version: str
     latest: str
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the package as JSON."""
+        """Return the package as JSON."""
         return {"name": self.name, "version": self.version, "latest": self.latest}
 
 
@@ -113,15 +113,15 @@ class Plan:
 
     Attributes:
         requested: as typed.
-        base: `here`, or an image.
-        verdict: the step of the ladder.
-        add: packages that the base has not, or not in this version.
-        reuse: packages of the base that are used as they are.
-        shadows: packages of the base that another version would stand before.
-        conflicts: the fewest bounds that stand in the way.
-        aged: requested packages that would come markedly old.
+        base: `here`, or the name of an image.
+        verdict: the outcome.
+        add: packages that are missing, or installed in another version.
+        reuse: installed packages that are used unchanged.
+        shadows: installed packages that another version would override.
+        conflicts: the smallest set of bounds that prevents a plain install.
+        aged: requested packages that would be added in a much older release than the latest.
         touches_loaded: loaded packages that the request would have to change.
-        explanation: the verdict in words a person understands.
+        explanation: the verdict in words.
         duration_s: wall time of the planning in seconds.
     """
 
@@ -139,16 +139,16 @@ class Plan:
 
     @property
     def ok(self) -> bool:
-        """True where an install needs nobody's consent."""
+        """True if an install needs no consent."""
         return self.verdict in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE) and not self.aged
 
     @property
     def exit_code(self) -> int:
-        """0 = safe as it stands, 1 = needs consent, isolation, or cannot be."""
+        """0 = safe to install, 1 = needs consent or isolation, or is infeasible."""
         return 0 if self.ok else 1
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `plan --json` document of the contract."""
+        """Return the `plan --json` document of the contract."""
         return {
             "format_version": FORMAT_VERSION,
             "requested": list(self.requested),
@@ -169,7 +169,7 @@ class Plan:
         """Read a `plan --json` document.
 
         Raises:
-            KeyError, TypeError, ValueError: it is none.
+            KeyError, TypeError, ValueError: the document is not a plan.
         """
         return cls(
             tuple(document["requested"]),
@@ -189,7 +189,7 @@ class Plan:
         )
 
     def describe(self) -> str:
-        """Give the plan as plain text of a few lines."""
+        """Return the plan as plain text of a few lines."""
         lines = [f"{self.verdict.value}: {self.explanation}"]
         lines += [f"  + {item.name} {item.version}{_describe_bytes(item.bytes)}" for item in self.add]
         for item in self.shadows:

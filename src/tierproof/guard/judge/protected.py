@@ -1,4 +1,4 @@
-"""Packages that tierproof never puts into a layer, and packages that it never shadows."""
+"""Packages that tierproof never adds to a running kernel, and packages that it never shadows."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def is_accelerator(name: str) -> bool:
 
 
 def is_protected(name: str) -> bool:
-    """Tell whether another version of `name` (normalised) must never stand before the base's."""
+    """Tell whether another version of `name` (normalised) must never override the installed one."""
     return name in _KERNEL or _ACCELERATOR.match(name) is not None

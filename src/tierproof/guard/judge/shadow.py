@@ -1,4 +1,4 @@
-"""Which packages of the base, loaded by nobody, would another version have to stand before?"""
+"""Finds the installed packages, loaded by no process, that a request would have to shadow."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Shadowing:
-    """A resolution in which only packages that nobody has loaded change, and no fewer were found.
+    """A resolution that changes only packages that no process has loaded; no smaller set was found.
 
     Attributes:
         lock: the resolution.
-        shadows: what changes.
-        conflicts: the bounds of added packages that the base breaks, and that make it change.
+        shadows: the packages that change.
+        conflicts: the bounds of added packages that the base breaks, and that cause the changes.
     """
 
     lock: Lock
@@ -42,18 +42,18 @@ class Shadowing:
 def find_shadowing(
     lines: Sequence[str], resolver: Resolver, must: frozenset[str] = frozenset()
 ) -> Shadowing | None:
-    """Let the packages that nobody has loaded change, as few as possible.
+    """Resolve with as few changes as possible, all to packages that no process has loaded.
 
-    A package of the base that depends on a changed one must be content with the new version: first all of
-    them as they are; failing that, those that nobody has loaded may change as well.
+    Base packages that depend on a changed one must accept its new version. If one does not, and no process has
+    loaded it, it may change as well.
 
     Args:
         lines: requirements as uv reads them.
         resolver: of the base.
-        must: names of the base's packages that the request itself changes.
+        must: names of base packages that the request itself changes.
 
     Returns:
-        None where that does not resolve, or brings an accelerator library.
+        None if that does not resolve, or would add an accelerator library.
     """
     base = resolver.base
     free = frozenset(
@@ -71,7 +71,7 @@ def find_shadowing(
 
 
 def list_changed(lock: Lock, base: Base) -> list[str]:
-    """Names of the base's packages that `lock` has in another version or from elsewhere."""
+    """Names of base packages that `lock` has in another version or from another source."""
     return [
         item.name
         for item in lock.packages
@@ -174,7 +174,7 @@ def _list_forced(lock: Lock, resolver: Resolver) -> frozenset[str]:
 
 
 def _list_broken(lock: Lock, resolver: Resolver) -> tuple[Conflict, ...]:
-    """Give what added packages need of those of the base that change."""
+    """Return what added packages need of those of the base that change."""
     base = resolver.base
     changed = frozenset(list_changed(lock, base))
     added = [item for item in lock.packages if item.name not in base.by_name]
@@ -229,7 +229,7 @@ def _list_unhappy(lock: Lock, resolver: Resolver) -> list[str]:
 
 
 def collect_bounds(resolver: Resolver, owners: Collection[str], *, on: Collection[str]) -> tuple[str, ...]:
-    """Give the bounds that `owners` put on packages in `on`, those that the base breaks already aside."""
+    """Return the bounds that `owners` put on packages in `on`, except those that the base already breaks."""
     if not on:
         return ()
     among, about = frozenset(owners), frozenset(on)
@@ -245,7 +245,7 @@ def collect_bounds(resolver: Resolver, owners: Collection[str], *, on: Collectio
 
 
 def find_loaded_bounds(lock: Lock, resolver: Resolver) -> tuple[Bound, ...]:
-    """Give the bounds of loaded packages that hold now and that the changes of `lock` would break."""
+    """Return the bounds of loaded packages that hold now and that the changes of `lock` would break."""
     base = resolver.base
     changed = {name: new.version for name in list_changed(lock, base) if (new := lock.get(name)) is not None}
     return tuple(

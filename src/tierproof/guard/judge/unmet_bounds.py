@@ -1,4 +1,4 @@
-"""What added packages require and would not find: judged from metadata alone, without an index."""
+"""Finds requirements of added packages that are not met, from metadata alone, without an index."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def find_unmet_bounds(site: Path, base: Base, waived: Collection[str] = ()) -> t
 
 
 def list_required(site: Path, base: Base) -> dict[str, frozenset[str]]:
-    """Give the normalised names that each package in `site` requires, extras among them: rather one too many."""
+    """Return the normalised names that each package in `site` requires, including those of its extras."""
     return {
         item.name: frozenset(
             canonicalize_name(requirement.name)

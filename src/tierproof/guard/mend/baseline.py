@@ -1,4 +1,4 @@
-"""The base as found at first sight: what was already amiss then is nobody's tear.
+"""The state of a site directory when it was first seen: files that already differed then are not a tear.
 
 A hosted image is dirty as shipped, so cleanliness is judged by difference from this.
 """
@@ -90,7 +90,7 @@ def load_baseline(root: Path) -> Baseline | None:
 
 
 def save_baseline(baseline: Baseline) -> bool:
-    """Write the baseline whole or not at all; False where the user's data folder cannot be written."""
+    """Write the baseline whole or not at all; False if the user's data folder cannot be written."""
     path = baseline_path(Path(baseline.root))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def sight(
     read: Read = read_own_record,
     tell_change: TellChange = metadata_changed_at,
 ) -> tuple[Baseline, bool]:
-    """Give the baseline of `root`, made and stored now if there was none, and whether this is the first sight.
+    """Return the baseline of `root`, made and stored now if there was none, and whether this is the first sight.
 
     Args:
         root: a site directory.

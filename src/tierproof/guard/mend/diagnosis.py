@@ -1,4 +1,4 @@
-"""The diagnosis: what is torn, frozen, as the contract's JSON and as a table in a notebook."""
+"""The result of a diagnosis, as text, as JSON and as a table in a notebook."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What the doctor found.
+    """The torn packages of the diagnosed processes.
 
     Attributes:
-        torn: one for each torn package of each process.
-        checked: distributions looked at.
+        torn: one entry for each torn package of each process.
+        checked: number of distributions that were checked.
         duration_s: wall time in seconds.
-        notes: what could not be seen, or was already amiss at first sight.
+        notes: what could not be checked, or already differed at first sight.
     """
 
     torn: tuple[TornPackage, ...]
@@ -29,7 +29,7 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """True when nothing is torn."""
+        """True if no package is torn."""
         return not self.torn
 
     @property
@@ -38,7 +38,7 @@ class Diagnosis:
         return 0 if self.healthy else 1
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `doctor --json` document of the contract."""
+        """Return the `doctor --json` document of the contract."""
         return {
             "format_version": FORMAT_VERSION,
             "healthy": self.healthy,
@@ -49,7 +49,7 @@ class Diagnosis:
         }
 
     def to_text(self) -> str:
-        """Give the diagnosis as plain lines."""
+        """Return the diagnosis as plain lines."""
         if self.healthy:
             lines = [f"healthy: {self.checked} distributions checked in {self.duration_s:.2f} s"]
         else:

@@ -1,4 +1,4 @@
-"""The doctor: is a process torn, is an environment; by what, and what mends it.
+"""The doctor: finds torn packages of a process or an environment, the evidence and the remedy.
 
 Facts are captured here and judged in `torn`. Nothing is imported into the process that asks.
 """
@@ -39,7 +39,7 @@ _CLOCK_GRAIN_S = 1.0
 def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     """Diagnose the calling process: its modules and its mapped libraries against the disk.
 
-    What a heal left in part that was killed is settled first; `notes` are passed on with those of that.
+    An interrupted heal is finished or undone first, which adds a note to `notes`.
     """
     began = time.perf_counter()
     site, told = _open_site(Site.of_this_interpreter)
@@ -50,7 +50,7 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     if has_maps():
         replaced = find_replaced(site, os.getpid(), read_mapped_libraries(os.getpid()), tops)
     else:
-        notes.append("this system does not show mapped libraries: only modules were compared")
+        notes.append("this system does not show mapped libraries, so only modules were compared")
     changed = {each.name for each in site.find_changed_since(_start_of(os.getpid()))}
     loaded = _gather(site, modules, changed, replaced)
     torn = _judge(site, (each for each in loaded if _is_suspect(each, changed)), sys.executable)
@@ -58,10 +58,10 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
 
 
 def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
-    """Diagnose another process of this user, from outside, by what it has mapped; `notes` are passed on.
+    """Diagnose another process of this user from outside, by its mapped libraries; `notes` are passed on.
 
     Raises:
-        ProcessError: it is gone, somebody else's, or has nothing of a site directory mapped.
+        ProcessError: it does not exist, belongs to another user, or is not a Python process.
     """
     if pid == os.getpid():
         return diagnose_this_process(notes=notes)
@@ -71,16 +71,16 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
     notes = [*notes, *told]
     if not site.roots:
         if not _is_python(pid, libraries):
-            raise ProcessError(f"process {pid} is no Python, or has not started yet")
+            raise ProcessError(f"process {pid} is not a Python process, or has not started yet")
         notes.append(
-            "no native library of a package is loaded; pure Python modules cannot be seen from outside"
+            "the process has loaded no native library of a package; pure Python modules are invisible from outside"
         )
     torn = _diagnose_from_outside(site, pid, libraries)
     return Diagnosis(torn, len(site.distributions), time.perf_counter() - began, tuple(notes))
 
 
 def diagnose_environment() -> Diagnosis:
-    """Diagnose this interpreter's environment: its files, and the user's live processes that run from it."""
+    """Diagnose this interpreter's environment: its files, and this user's running processes that use it."""
     began = time.perf_counter()
     site, notes = _open_site(Site.of_this_interpreter)
     users = find_users(site)
@@ -232,7 +232,7 @@ def _try_import(site: Site, name: str, disk: DiskPackage, interpreter: str) -> D
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return replace(disk, import_error=f"not done after {_IMPORT_LIMIT_S} s")
+        return replace(disk, import_error=f"the import did not finish within {_IMPORT_LIMIT_S} s")
     if result.returncode == 0:
         return disk
     lines = [line for line in result.stderr.splitlines() if line.strip()]
@@ -254,7 +254,7 @@ def _first_sight_notes(site: Site) -> list[str]:
         if dirty:
             more = f" and {len(dirty) - 5} more" if len(dirty) > 5 else ""
             notes.append(
-                f"{root} is seen for the first time; not as installed, and left out of the judgement: "
+                f"{root} was checked for the first time; packages that already had changed files are ignored: "
                 f"{', '.join(dirty[:5])}{more}"
             )
     return notes

@@ -1,4 +1,4 @@
-"""Mend a torn process without a restart: put the version that it has loaded back on disk."""
+"""Heals a torn process without a restart: puts the version that it has loaded back on disk."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _LOCK_LIMIT_S = 300.0
 
 
 def heal_process(pid: int) -> Healing:
-    """Put back on disk what process `pid` has loaded and the disk no longer holds, then diagnose it anew.
+    """Put the package versions that process `pid` has loaded back on disk, then diagnose it again.
 
-    Each package is taken from a snapshot or fetched into a folder of its own, verified against RECORD and
-    against the libraries that the process has mapped, and then put in place by renames. One that cannot be
-    mended is left as it was. Heals of one environment, and installs into it, wait for each other.
+    Each package is taken from a snapshot or downloaded into a separate folder, verified against its RECORD and
+    the libraries that the process has mapped, and then moved in place by renames. A package that cannot be healed
+    stays unchanged. Heals of one environment, and installs into it, wait for each other.
 
     Raises:
-        ProcessError: the process cannot be looked into.
-        EnvironmentBusyError: another process changes this environment for long.
+        ProcessError: the process cannot be inspected.
+        EnvironmentBusyError: another process has been changing this environment for too long.
         OutputError: the user's data folder cannot be written.
     """
     began = time.perf_counter()
@@ -79,7 +79,7 @@ def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[Fai
     """A package that was put back and runs another version all the same was not healed."""
     names = {each.package for each in healed}
     return tuple(
-        FailedHeal(each.package, "it is torn still: restart the process")
+        FailedHeal(each.package, "it is still torn; restart the process")
         for each in after.torn
         if each.package in names and each.remedy is Remedy.HEAL
     )
@@ -91,21 +91,19 @@ def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
     root = present.root if present is not None else _find_former_root(site, torn.package)
     if present is not None and present.installer == "tierproof":
         raise HealError(
-            f"{torn.package} was added by tierproof, and what it adds is never changed file by file",
-            hint="Put its generation back with:  tierproof recover",
+            f"{torn.package} was added by tierproof, and a heal never changes such files",
+            hint="Restore its generation with:  tierproof recover",
         )
     user = find_user_of_disk(site, torn.package, pid) if present is not None else None
     if user is not None:
         raise HealError(
-            f"process {user} has loaded {torn.package} {torn.disk_version} and would be torn in its turn",
-            hint=f"End process {user} and heal again, or restart this one.",
+            f"process {user} has loaded {torn.package} {torn.disk_version} and would be torn by this heal",
+            hint=f"End process {user} and heal again, or restart this process.",
         )
     try:
         folder = make_heal_folder(root)
     except OSError as error:
-        raise HealError(
-            f"{root} cannot be written to: {error.strerror}", hint="Restart the process."
-        ) from error
+        raise HealError(f"cannot write to {root}: {error.strerror}", hint="Restart the process.") from error
     try:
         staged = _stage(site, pid, torn, root, folder / "stage")
         adopt_scripts(staged, present)
@@ -126,7 +124,7 @@ def _find_former_root(site: Site, name: str) -> Path:
     for root, baseline in site.baselines.items():
         if name in baseline.versions:
             return root
-    raise HealError(f"nothing tells where {name} was installed", hint="Restart the process.")
+    raise HealError(f"cannot find out where {name} was installed", hint="Restart the process.")
 
 
 def find_user_of_disk(site: Site, name: str, pid: int) -> int | None:
@@ -190,8 +188,8 @@ def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, sta
             continue
         if not holds(mapped, stage / path.relative_to(root), constant=library.constant):
             raise HealError(
-                f"the {torn.package} {torn.loaded_version} that can be had is another build than the one "
-                f"loaded: {path.name} differs",
+                f"the available {torn.package} {torn.loaded_version} is a different build from the loaded one: "
+                f"{path.name} differs",
                 hint="Restart the process.",
             )
 
@@ -226,7 +224,7 @@ def _put_in_place(
     try:
         exchange(root, folder, journal)
     except (OSError, ForeignChangeError) as error:
-        raise HealError(f"{staged.name} could not be put in place: {error}") from error
+        raise HealError(f"cannot put {staged.name} in place: {error}") from error
 
 
 def _files_inside(distribution: InstalledDistribution) -> set[str]:

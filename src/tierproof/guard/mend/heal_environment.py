@@ -1,4 +1,4 @@
-"""Mend every torn process of this environment."""
+"""Heals every torn process of this environment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tierproof.guard.mend.torn import Remedy
 
 
 def heal_environment() -> Healing:
-    """Heal each of this user's live Python processes of this environment that is torn, one after the other.
+    """Heal each torn Python process of this user in this environment, one after the other.
 
-    Where two of them have different versions of a package loaded, only one can be served: the other is
-    refused. What is damaged on disk with nobody torn is not installed anew here: the diagnosis says how.
+    If two processes have loaded different versions of a package, only one of them can be healed. Packages that are
+    damaged on disk but loaded by no process are not reinstalled: the diagnosis names the command.
 
     Raises:
-        EnvironmentBusyError: another process changes this environment for long.
+        EnvironmentBusyError: another process has been changing this environment for too long.
         OutputError: the user's data folder cannot be written.
     """
     began = time.perf_counter()

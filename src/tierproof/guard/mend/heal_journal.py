@@ -1,4 +1,4 @@
-"""The journal of a heal: what is to be exchanged, written before the first rename.
+"""The journal of a heal: the files to exchange, written before the first rename.
 
 It lies in the heal's own folder inside the site directory, so on the same file system; the folder's name says
 whose it is. While the journal stands, the exchange is neither done nor undone.
@@ -30,7 +30,7 @@ class HealJournal:
         version: the one that is put back.
         replaced_version: the one that was there; empty for none.
         pid: of the process that has `version` loaded.
-        start_ticks: when that process started, as the system counts; 0 where it does not say.
+        start_ticks: when that process started, as the system counts; 0 if it does not say.
         units: in the order of their moves.
         owned: paths that the replaced version had installed.
     """
@@ -67,7 +67,7 @@ def find_heal_folders(root: Path) -> tuple[Path, ...]:
 
 
 def is_owner_alive(folder: Path) -> bool:
-    """Tell whether the process that made the folder of a heal still runs; False where the system is silent."""
+    """Tell whether the process that made the folder of a heal still runs; False if the system is silent."""
     pid, _, rest = folder.name.removeprefix(PREFIX).partition("-")
     ticks = rest.partition("-")[0]
     return pid.isdigit() and ticks.isdigit() and is_alive(int(pid), int(ticks))
@@ -107,7 +107,7 @@ def write_journal(folder: Path, journal: HealJournal) -> None:
 
 
 def read_journal(folder: Path) -> HealJournal | None:
-    """Read the journal of a heal; None where there is none, so that nothing was moved."""
+    """Read the journal of a heal; None if there is none, so that nothing was moved."""
     try:
         document = json.loads((folder / _NAME).read_text(encoding="utf-8"))
         units = tuple(Unit(path, _pair(old), _pair(new)) for path, old, new in document["units"])

@@ -1,4 +1,4 @@
-"""What a heal did, frozen, and how the process is afterwards."""
+"""The result of a heal, and the diagnosis of the process afterwards."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class HealedPackage:
-    """One package whose loaded version is on disk again.
+    """One package whose loaded version is back on disk.
 
     Attributes:
         package: normalised name.
         version: the loaded one, now on disk.
-        replaced_version: what the disk held; empty where it was gone.
+        replaced_version: the version that was on disk; empty if it was gone.
     """
 
     package: str
@@ -26,30 +26,30 @@ class HealedPackage:
     replaced_version: str
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         return {"package": self.package, "version": self.version, "replaced_version": self.replaced_version}
 
 
 @dataclass(frozen=True, slots=True)
 class FailedHeal:
-    """One package that is torn as before, and why."""
+    """One package that is still torn, and why."""
 
     package: str
     reason: str
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         return {"package": self.package, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What a heal did.
+    """The result of a heal.
 
     Attributes:
-        healed: packages put back.
+        healed: packages that were put back.
         failed: packages that were not.
-        diagnosis: made afresh afterwards; it names modules that were imported while torn.
+        diagnosis: made after the heal; it names modules that were imported while torn.
         duration_s: wall time in seconds.
     """
 
@@ -60,16 +60,16 @@ class Healing:
 
     @property
     def ok(self) -> bool:
-        """True when nothing failed and the process is healthy now."""
+        """True if nothing failed and the process is now healthy."""
         return not self.failed and self.diagnosis.healthy
 
     @property
     def exit_code(self) -> int:
-        """0 = mended, 1 = something is torn still."""
+        """0 = healed, 1 = still torn."""
         return 0 if self.ok else 1
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `heal --json` document."""
+        """Return the `heal --json` document."""
         return {
             "format_version": FORMAT_VERSION,
             "ok": self.ok,
@@ -80,10 +80,10 @@ class Healing:
         }
 
     def to_text(self) -> str:
-        """Give the outcome as plain lines."""
+        """Return the outcome as plain lines."""
         lines = [
-            f"healed: {each.package} {each.version} is on disk again, in place of "
-            f"{each.replaced_version or 'nothing'}"
+            f"healed: {each.package} {each.version} is back on disk "
+            f"(the disk had {each.replaced_version or 'no version of it'})"
             for each in self.healed
         ]
         lines += [f"not healed: {each.package}: {each.reason}" for each in self.failed]

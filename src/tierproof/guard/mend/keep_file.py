@@ -44,7 +44,7 @@ def keep_file(source: Path, target: Path, *, may_link: bool = True, may_copy: bo
 
 
 def clone_file(source: Path, target: Path) -> bool:
-    """Make `target` share the blocks of `source` until one of them is written; False where that is not possible."""
+    """Make `target` share the blocks of `source` until one of them is written; False if that is not possible."""
     if sys.platform != "linux":
         return False
     import fcntl

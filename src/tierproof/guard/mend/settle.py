@@ -1,4 +1,4 @@
-"""Finish or undo what a heal left in part when its process was killed."""
+"""Finishes or undoes a heal whose process was killed."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from tierproof.guard.system.environment_lock import lock_environment
 
 
 def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:
-    """Bring every package that a dead heal left in part to its old or its new state.
+    """Finish or undo every interrupted heal, so that each package is in its old or its new state.
 
-    The heal is finished where the process that it was for still runs, or nothing but tidying up is left;
-    otherwise it is undone. A package that somebody else has changed meanwhile is left as it is. Whoever calls
-    this holds the environment's lock, so that no heal is at work. It may itself be killed and run again.
+    A heal is finished if its process still runs or only tidying up is left; otherwise it is undone. A package that
+    has been changed since is left alone. The caller holds the environment's lock, so no heal is running. This
+    function can itself be killed and called again.
 
     Args:
         roots: site directories.
 
     Returns:
-        One sentence for each package that was brought to an end.
+        One sentence for each heal that was finished, undone or dropped.
     """
     told = []
     for root in roots:
@@ -56,14 +56,14 @@ def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:
                 try:
                     told.append(_settle(root, folder, journal))
                 except OSError as error:
-                    told.append(f"a heal of {journal.package} that was cut off could not be settled: {error}")
+                    told.append(f"cannot finish or undo the interrupted heal of {journal.package}: {error}")
                     continue
             remove_heal_folder(folder)
     return tuple(told)
 
 
 def settle_if_idle(roots: Iterable[Path]) -> tuple[str, ...]:
-    """Settle what dead heals left in `roots`, unless somebody is changing that environment now; never wait."""
+    """Settle interrupted heals in `roots`, unless another process is changing that environment; never wait."""
     told: list[str] = []
     for root in roots:
         if find_heal_folders(root):
@@ -79,8 +79,8 @@ def exchange(root: Path, folder: Path, journal: HealJournal) -> None:
     """Put what is staged in `folder` in the place of what `root` holds: wholly, or not at all.
 
     Raises:
-        OSError: a rename failed; `root` is as it was, or is settled by the next call.
-        ForeignChangeError: the same of somebody else's change.
+        OSError: a rename failed; `root` is unchanged, or is settled by the next call.
+        ForeignChangeError: another process changed the same files; `root` as for `OSError`.
     """
     write_journal(folder, journal)
     try:
@@ -111,10 +111,10 @@ def _settle(root: Path, folder: Path, journal: HealJournal) -> str:
         if is_in_place(root, journal.units) or is_alive(journal.pid, journal.start_ticks):
             advance(root, folder / "stage", folder / "aside", journal.units)
             _tidy(root, folder, journal)
-            return f"a heal of {name} that was cut off is finished: {journal.version} is on disk"
+            return f"an interrupted heal of {name} was finished: {journal.version} is on disk"
         retreat(root, folder / "stage", folder / "aside", journal.units)
     except ForeignChangeError:
         keep_unowned(folder / "aside", root, set(journal.owned))
-        return f"a heal of {name} that was cut off is dropped: something else has been installed since"
+        return f"an interrupted heal of {name} was dropped: something else has been installed since"
     held = f"{journal.replaced_version} is on disk" if journal.replaced_version else "it is not on disk"
-    return f"a heal of {name} that was cut off is undone: {held}"
+    return f"an interrupted heal of {name} was undone: {held}"

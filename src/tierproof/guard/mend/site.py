@@ -105,7 +105,7 @@ class Site:
         return self._records[path]
 
     def restore(self, path: str, known: Iterable[str] = ()) -> Path | None:
-        """Give the path that a mapped library had before pip or a heal moved it aside; None outside every site.
+        """Return the path that a mapped library had before pip or a heal moved it aside; None outside every site.
 
         Args:
             path: as the kernel shows it.
@@ -142,7 +142,7 @@ class Site:
         return None
 
     def find_seen_version(self, name: str) -> str:
-        """The version at first sight; empty where it was not there."""
+        """The version at first sight; empty if it was not there."""
         versions = [baseline.versions.get(name, "") for baseline in self.baselines.values()]
         return next((version for version in versions if version), "")
 

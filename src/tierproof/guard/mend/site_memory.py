@@ -56,7 +56,7 @@ class SiteMemory:
     def read(
         self, metadata_path: Path, root: Path, read: Callable[[], InstalledDistribution | None]
     ) -> InstalledDistribution | None:
-        """Give the distribution with its metadata at `metadata_path`, by `read` where it is not remembered."""
+        """Return the distribution with its metadata at `metadata_path`, by `read` where it is not remembered."""
         key, stamp = str(metadata_path), stamp_metadata(metadata_path)
         self._stamps[key] = stamp
         row, marks = self._rows.get(key), list(stamp.marks)
@@ -146,7 +146,7 @@ def _split(watched: str) -> list[str]:
 
 
 def _stamp_files(root: Path, paths: Iterable[str]) -> list[int] | None:
-    """When the content of each last changed, in nanoseconds; None where one is absent."""
+    """When the content of each last changed, in nanoseconds; None if one is absent."""
     folder = f"{root}/"
     try:
         return [os.stat(folder + path).st_mtime_ns for path in paths]  # noqa: PTH116 - ten thousand times

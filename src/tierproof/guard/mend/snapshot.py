@@ -54,12 +54,12 @@ class SnapshotPackage:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a snapshot keeps.
+    """The contents of a snapshot.
 
     Attributes:
-        folder: where it lies; empty where nothing was to be kept.
-        kept: one for each distribution, also those kept before.
-        skipped: the reason, by distribution.
+        folder: its path; empty if there was nothing to keep.
+        kept: one entry for each distribution, also for those kept earlier.
+        skipped: the reason for each distribution that was not kept, by name.
         duration_s: wall time in seconds.
     """
 
@@ -69,7 +69,7 @@ class Snapshot:
     duration_s: float
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         kept: list[JsonValue] = [
             {
                 "package": each.package,
@@ -89,13 +89,13 @@ class Snapshot:
         }
 
     def to_text(self) -> str:
-        """Give it as plain lines."""
+        """Return it as plain lines."""
         megabytes = sum(each.size_bytes for each in self.kept) / 1e6
         copied = sum(each.size_bytes for each in self.kept if each.how == "copy") / 1e6
         files = sum(each.files for each in self.kept)
         head = (
             f"snapshot: {len(self.kept)} distributions, {files} files, {megabytes:.0f} MB, "
-            f"of which {copied:.0f} MB take space of their own; {self.duration_s:.2f} s"
+            f"of which {copied:.0f} MB use extra disk space; {self.duration_s:.2f} s"
         )
         return "\n".join([head, *(f"not kept: {name}: {reason}" for name, reason in self.skipped.items())])
 
@@ -115,18 +115,18 @@ def keep_distributions(
 ) -> Snapshot:
     """Keep the files of `distributions` for as long as one of the processes `holders` lives.
 
-    torch and nvidia-* are left out, then whatever goes beyond the limits, the largest first. One that is
-    kept already costs nothing.
+    torch and nvidia-* are left out, then the largest distributions until the rest fits the limits. One that is
+    already kept costs nothing.
 
     Args:
         distributions: of one environment; loaded, so that they can be torn.
         holders: process ids.
-        most_bytes: of all that is kept, whether or not it takes space.
-        most_copied_bytes: of what can be neither linked nor cloned, and so takes space.
+        most_bytes: limit of all kept files, also of links that take no space.
+        most_copied_bytes: limit of the files that can be neither linked nor cloned, and so take space.
 
     Raises:
         OutputError: the user's data folder cannot be written.
-        EnvironmentBusyError: another process is at it for long.
+        EnvironmentBusyError: another process has been making a snapshot for too long.
     """
     began = time.perf_counter()
     wanted = sorted(((_measure(each), each) for each in distributions), key=lambda pair: pair[0])
@@ -140,13 +140,13 @@ def keep_distributions(
         _remove_waste(folder)
         for size, each in wanted:
             reason = _refuse(each) or (
-                f"{size / 1e6:.0f} MB are beyond the limit of {most_bytes / 1e6:.0f} MB"
+                f"its {size / 1e6:.0f} MB would exceed the limit of {most_bytes / 1e6:.0f} MB"
                 if size > room
                 else ""
             )
             entry = None if reason else _keep_one(folder, each, room_to_copy)
             if entry is None:
-                skipped[each.name] = reason or "it lies on another file system and is too large to copy"
+                skipped[each.name] = reason or "it is on another file system and too large to copy"
                 continue
             room -= size
             room_to_copy -= size if entry.how == Kept.COPY.value else 0
@@ -169,21 +169,19 @@ def _measure(distribution: InstalledDistribution) -> int:
 
 def _refuse(distribution: InstalledDistribution) -> str:
     if distribution.name.startswith(_EXCLUDED[1]) or distribution.name == _EXCLUDED[0]:
-        return "it is too large to be worth it"
+        return "it is too large to keep"
     if not read_record(distribution.metadata_path):
-        return "it has no RECORD: nothing tells which files are its own"
+        return "it has no RECORD, so its files are unknown"
     try:
         origin = json.loads((distribution.metadata_path / "direct_url.json").read_text(encoding="utf-8"))
         editable = bool(origin.get("dir_info", {}).get("editable"))
     except (OSError, ValueError, AttributeError):
         editable = False
-    return (
-        "it is editable: its files are your source folder's, which nothing here touches" if editable else ""
-    )
+    return "it is an editable install, and a snapshot never touches your source folder" if editable else ""
 
 
 def _keep_one(folder: Path, distribution: InstalledDistribution, room_to_copy: int) -> SnapshotEntry | None:
-    """Make the entry of a distribution, or find the one that is there; None where it would take too much."""
+    """Make the entry of a distribution, or find the one that is there; None if it would take too much."""
     target = folder / name_entry(distribution)
     found = read_entry(target)
     if found is not None:

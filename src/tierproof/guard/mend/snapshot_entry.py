@@ -43,7 +43,7 @@ class SnapshotEntry:
 
 
 def name_entry(distribution: InstalledDistribution) -> str:
-    """Give the folder name of a distribution's entry: another build or another place has another one."""
+    """Return the folder name of a distribution's entry: another build or another place has another one."""
     try:
         record = (distribution.metadata_path / "RECORD").read_bytes()
     except OSError:
@@ -54,7 +54,7 @@ def name_entry(distribution: InstalledDistribution) -> str:
 
 
 def read_entry(folder: Path) -> SnapshotEntry | None:
-    """Read an entry; None where there is none that is whole."""
+    """Read an entry; None if it is missing or incomplete."""
     try:
         document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return SnapshotEntry(
@@ -96,24 +96,24 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
     for path, digest in entry.digests.items():
         source, target = entry.folder / "files" / path, stage / path
         if ".." in PurePosixPath(path).parts or PurePosixPath(path).is_absolute():
-            raise HealError(f"the snapshot of {entry.name} {entry.version} names {path}, outside its folder")
+            raise HealError(
+                f"the snapshot of {entry.name} {entry.version} lists {path}, which is outside its folder"
+            )
         if not has_digest(source, digest):
-            raise HealError(f"the snapshot of {entry.name} {entry.version} was changed since: {path}")
+            raise HealError(f"a file in the snapshot of {entry.name} {entry.version} has changed: {path}")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             keep_file(source, target, may_link=".dist-info" not in PurePosixPath(path).parts[0])
         except OSError as error:
-            raise HealError(
-                f"the snapshot of {entry.name} {entry.version} cannot be laid out: {error}"
-            ) from error
+            raise HealError(f"cannot copy the snapshot of {entry.name} {entry.version}: {error}") from error
     found = list(iterate_installed([str(stage)]))
     if [(each.name, each.version) for each in found] != [(entry.name, entry.version)]:
-        raise HealError(f"the snapshot of {entry.name} {entry.version} is not whole")
+        raise HealError(f"the snapshot of {entry.name} {entry.version} is incomplete")
     return found[0]
 
 
 def digest_file(path: Path) -> str:
-    """Give the digest of a file as RECORD writes it."""
+    """Return the digest of a file as RECORD writes it."""
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").digest()
     return "sha256=" + base64.urlsafe_b64encode(found).decode().rstrip("=")

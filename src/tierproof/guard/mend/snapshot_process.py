@@ -19,7 +19,7 @@ def snapshot_this_process(
 ) -> Snapshot:
     """Keep what the calling process has loaded for as long as it lives; see `keep_distributions`.
 
-    What is torn already is left out: the disk no longer holds what was loaded.
+    Packages that are already torn are left out: their loaded files are no longer on disk.
     """
     site = Site.of_this_interpreter()
     found: dict[str, InstalledDistribution] = {}
@@ -35,11 +35,11 @@ def snapshot_this_process(
 def snapshot_process(pid: int) -> Snapshot:
     """Keep what process `pid` may have loaded for as long as it lives.
 
-    From outside only native libraries are seen: kept is what they belong to, and every distribution without
-    one.
+    From outside only native libraries are visible. Kept are the distributions they belong to, and every
+    distribution without a native library.
 
     Raises:
-        ProcessError: it cannot be looked into, or has nothing of a site directory mapped.
+        ProcessError: it cannot be inspected, or has mapped no native library of a package.
     """
     if pid == os.getpid():
         return snapshot_this_process()
@@ -47,8 +47,8 @@ def snapshot_process(pid: int) -> Snapshot:
     site = Site(site_roots(libraries))
     if not site.roots:
         raise ProcessError(
-            f"process {pid} has no native library of a package loaded, so its packages cannot be told",
-            hint="Call tp.snapshot() inside it.",
+            f"process {pid} has no native library of a package loaded, so its packages are unknown",
+            hint="Call `tp.snapshot()` inside the process.",
         )
     return keep_distributions(find_perhaps_loaded(site, libraries), [pid])
 

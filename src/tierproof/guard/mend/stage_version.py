@@ -1,4 +1,4 @@
-"""One exact version of a distribution, fetched into a folder and verified, touching nothing else."""
+"""Downloads one exact version of a distribution into a folder and verifies it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "
     Args:
         name: of the distribution.
         version: the exact one.
-        folder: where to; on the file system where it will be used.
-        interpreter: whose wheels; the running one by default.
+        folder: the target, on the file system where the files will be used.
+        interpreter: path of the Python that the wheels must fit; the running one by default.
 
     Raises:
-        HealError: it could not be fetched, or what came is not what was asked for.
-        MissingPackageError: there is no uv.
+        HealError: it cannot be downloaded, or the download is another version or damaged.
+        MissingPackageError: uv is not installed.
     """
     settings = read_index_settings()
     command = ["pip", "install", "--quiet", "--no-deps", "--no-python-downloads", "--no-config"]
@@ -45,20 +45,22 @@ def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "
 
 
 def verify_staged(name: str, version: str, folder: Path) -> InstalledDistribution:
-    """Give the one distribution in `folder`, if it is `name` `version` and every file is as its RECORD says.
+    """Return the one distribution in `folder`, if it is `name` `version` and every file is as its RECORD says.
 
     Raises:
-        HealError: it is not.
+        HealError: it is another version, or a file does not match.
     """
     found = list(iterate_installed([str(folder)]))
     if [(each.name, each.version) for each in found] != [(canonicalize_name(name), version)]:
         came = ", ".join(f"{each.name} {each.version}" for each in found) or "nothing"
-        raise HealError(f"{name} {version} was asked for; what came is {came}")
+        raise HealError(f"requested {name} {version}, but received {came}")
     (staged,) = found
     entries = read_record(staged.metadata_path)
     wrong = find_mismatches(folder, entries)
     if wrong or not entries:
-        raise HealError(f"{name} {version} arrived damaged: {', '.join(wrong[:3]) or 'it has no RECORD'}")
+        raise HealError(
+            f"the downloaded {name} {version} is damaged: {', '.join(wrong[:3]) or 'it has no RECORD'}"
+        )
     return staged
 
 

@@ -1,7 +1,7 @@
 """Put one distribution's files in the place of another's by renames: all of them, or none.
 
 Several renames are not one atomic step. Which file or folder stands where is therefore told by its identity
-on disk, noted beforehand: from whatever state a process that died has left, `advance` leads to the new one
+on disk, noted beforehand: from any state that a killed process has left, `advance` leads to the new one
 and `retreat` to the old one.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class ForeignChangeError(Exception):
-    """Somebody else has put something in the place of what was to be moved."""
+    """Another process has replaced a file that was about to be moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Unit:
 
     Attributes:
         path: relative to the site directory.
-        old: device and inode of what stands there; None where nothing does.
-        new: device and inode of what shall; None where nothing shall.
+        old: device and inode of the present file; None if there is none.
+        new: device and inode of the new file; None if there is none.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Unit:
 
 
 def choose_units(paths: Iterable[str], shared: Collection[str]) -> tuple[str, ...]:
-    """Give the highest files and folders that hold all of `paths` and nothing of another distribution.
+    """Return the highest files and folders that hold all of `paths` and nothing of another distribution.
 
     Args:
         paths: relative, with forward slashes.
@@ -76,7 +76,7 @@ def swap(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
 
 
 def advance(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
-    """Lead to the state in which every new unit is in place, from any state between."""
+    """Put every new unit in place, from any state in between."""
     for unit in units:
         here = identify(root / unit.path)
         if here == unit.new and (here is not None or identify(aside / unit.path) == unit.old):
@@ -92,7 +92,7 @@ def advance(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None
 
 
 def retreat(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None:
-    """Lead back to the state in which every old unit is in place, from any state between."""
+    """Put every old unit back in place, from any state in between."""
     for unit in reversed(tuple(units)):
         here = identify(root / unit.path)
         if here == unit.old and (here is not None or identify(stage / unit.path) == unit.new):
@@ -108,7 +108,7 @@ def retreat(root: Path, stage: Path, aside: Path, units: Iterable[Unit]) -> None
 
 
 def is_in_place(root: Path, units: Iterable[Unit]) -> bool:
-    """Tell whether every new unit stands where it shall, and nothing where nothing shall."""
+    """Tell whether every new unit is in place, and every unit without a new version is gone."""
     return all(identify(root / unit.path) == unit.new for unit in units)
 
 
@@ -118,7 +118,7 @@ def is_untouched(root: Path, units: Iterable[Unit]) -> bool:
 
 
 def keep_unowned(aside: Path, root: Path, owned: Collection[str]) -> None:
-    """Bring back what lay in a folder that was moved aside and belonged to nobody: files of the user's own.
+    """Bring back files that belong to no distribution (the user's own) from a folder that was moved aside.
 
     Args:
         aside: where the units were moved to.

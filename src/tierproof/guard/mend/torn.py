@@ -1,4 +1,4 @@
-"""The judgement: is a package torn, that is, does a process run another one than the disk holds."""
+"""Decides whether a package is torn: whether a process runs another version than the one on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tierproof.core.json_value import JsonValue
 
 
 class Evidence(StrEnum):
-    """What speaks for a tear; the values are the contract's."""
+    """The kinds of evidence for a tear; the values are part of the JSON documents."""
 
     VERSION = "version"
     NATIVE_LIBRARY_REPLACED = "native-library-replaced"
@@ -23,7 +23,7 @@ class Evidence(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What mends a tear: the loaded version back on disk, a new process, or the distribution once more."""
+    """The remedies of a tear: put the loaded version back on disk, restart the process, or reinstall."""
 
     HEAL = "heal"
     RESTART = "restart"
@@ -32,14 +32,14 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadedPackage:
-    """What a process has of a distribution.
+    """The state of a distribution in a process.
 
     Attributes:
         name: of the distribution.
-        version: as loaded; empty where it could not be learned.
+        version: the loaded one; empty if unknown.
         replaced: native libraries that are mapped and no longer on disk, by file name.
-        differing: modules whose code is not the disk's.
-        pid: of the process; 0 for the one that asks.
+        differing: modules whose code differs from the disk.
+        pid: of the process; 0 for the calling one.
     """
 
     name: str
@@ -51,15 +51,15 @@ class LoadedPackage:
 
 @dataclass(frozen=True, slots=True)
 class DiskPackage:
-    """What the disk holds of a distribution.
+    """The state of a distribution on disk.
 
     Attributes:
-        version: as its metadata says; empty where the distribution is gone.
-        mismatches: files that are not as RECORD says and were so at first sight.
-        duplicates: versions with metadata of their own, where there is more than one and was not at first.
+        version: from its metadata; empty if the distribution is gone.
+        mismatches: files that matched RECORD at first sight and no longer do.
+        duplicates: versions with metadata, if there is more than one now and was not at first sight.
         import_error: the last line of a failed import in a fresh process.
-        installer: who put it there.
-        changed_at: when, in seconds since the epoch; 0 where unknown.
+        installer: the program that installed it, from INSTALLER.
+        changed_at: the time of the install, in seconds since the epoch; 0 if unknown.
         stashes: folders that an interrupted pip left behind.
     """
 
@@ -74,17 +74,17 @@ class DiskPackage:
 
 @dataclass(frozen=True, slots=True)
 class TornPackage:
-    """One package that is torn, by what, and what mends it.
+    """One torn package, with its evidence and remedy.
 
     Attributes:
         package: normalised name.
-        loaded_version: empty where nothing of it is loaded, or the version could not be learned.
-        disk_version: empty where it is gone.
-        evidence: at least one code.
-        remedy: what mends it.
-        detail: a few sentences for a person.
-        modules: those whose code is not the disk's.
-        pid: of the process that has it loaded; 0 for the one that asks, or none.
+        loaded_version: empty if it is not loaded, or the version is unknown.
+        disk_version: empty if it is gone from disk.
+        evidence: at least one kind.
+        remedy: how to repair it.
+        detail: the explanation, in a few sentences.
+        modules: modules whose code differs from the disk.
+        pid: of the process that has it loaded; 0 for the calling process, or for none.
     """
 
     package: str
@@ -97,7 +97,7 @@ class TornPackage:
     pid: int = 0
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as in the contract's JSON."""
+        """Return it as JSON."""
         return {
             "package": self.package,
             "loaded_version": self.loaded_version,
@@ -111,9 +111,9 @@ class TornPackage:
 
 
 def judge_package(loaded: LoadedPackage, disk: DiskPackage) -> TornPackage | None:
-    """Judge one package from what was captured; None when nothing speaks for a tear.
+    """Judge one package from the captured facts; None if there is no evidence of a tear.
 
-    A version alone is no evidence: packages are careless with `__version__`. It counts beside a library or
+    A version alone is not evidence: packages are careless with `__version__`. It counts together with a library or
     a module that differs.
     """
     evidence = []
@@ -158,7 +158,7 @@ def agree(loaded: str, disk: str) -> bool:
 
 
 def choose_remedy(loaded: LoadedPackage, evidence: tuple[Evidence, ...]) -> Remedy:
-    """What mends it. Putting back the version found on *disk* would change nothing, so that is never it."""
+    """Choose the remedy. Putting back the version that is already on *disk* would change nothing."""
     if Evidence.VERSION in evidence or Evidence.NATIVE_LIBRARY_REPLACED in evidence:
         return Remedy.HEAL if loaded.version else Remedy.RESTART
     if Evidence.IMPORTED_WHILE_TORN in evidence:
@@ -167,26 +167,26 @@ def choose_remedy(loaded: LoadedPackage, evidence: tuple[Evidence, ...]) -> Reme
 
 
 def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy) -> str:
-    """Say in a few sentences what happened and what mends it."""
+    """Describe in a few sentences what happened and how to repair it."""
     process = f"process {loaded.pid}" if loaded.pid else "this process"
     name, sentences = loaded.name, []
     if Evidence.VERSION in evidence or Evidence.NATIVE_LIBRARY_REPLACED in evidence:
-        held = f"the disk holds {disk.version}" if disk.version else "the disk holds it no longer"
+        held = f"the disk has {disk.version}" if disk.version else "the disk no longer has it"
         sentences.append(
             f"{process} runs {name} {loaded.version or '(version unknown)'}; {held}{_who(disk)}."
         )
     if loaded.replaced:
-        sentences.append(f"Mapped, but no longer on disk: {_list(loaded.replaced)}.")
+        sentences.append(f"Libraries in use, but no longer on disk: {_list(loaded.replaced)}.")
     if Evidence.IMPORTED_WHILE_TORN in evidence:
         sentences.append(
-            f"These modules of {process} hold other code than the disk: {_list(loaded.differing, 40)}."
+            f"These modules in {process} differ from the code on disk: {_list(loaded.differing, 40)}."
         )
     if disk.mismatches:
-        sentences.append(f"Not as {name}'s RECORD says: {_list(disk.mismatches)}.")
+        sentences.append(f"These files do not match the RECORD of {name}: {_list(disk.mismatches)}.")
     if disk.duplicates:
-        sentences.append(f"Metadata of several versions lie side by side: {_list(disk.duplicates)}.")
+        sentences.append(f"The metadata of several versions is on disk: {_list(disk.duplicates)}.")
     if disk.import_error:
-        sentences.append(f"A fresh Python fails to import it: {disk.import_error}")
+        sentences.append(f"A fresh Python cannot import it: {disk.import_error}")
     if disk.stashes:
         sentences.append(f"An interrupted pip left {_list(disk.stashes)} behind.")
     said = _RECOVER if remedy is Remedy.REINSTALL and disk.installer == "tierproof" else _REMEDIES[remedy]
@@ -196,19 +196,19 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
 
 
 _REMEDIES = {
-    Remedy.HEAL: "tp.heal() in that process puts {version} back on disk, without a restart.",
-    Remedy.RESTART: "Restart the process: it then loads what the disk holds.",
-    Remedy.REINSTALL: 'Install it once more: pip install --force-reinstall --no-deps "{name}=={disk}"',
+    Remedy.HEAL: "Call `tp.heal()` in that process to put {version} back on disk, without a restart.",
+    Remedy.RESTART: "Restart the process: it then loads the version on disk.",
+    Remedy.REINSTALL: 'Reinstall it: pip install --force-reinstall --no-deps "{name}=={disk}"',
 }
-_RECOVER = "tierproof added it: `tierproof recover` puts the generation back."
+_RECOVER = "tierproof added it: run `tierproof recover` to restore the generation."
 
 
 def _who(disk: DiskPackage) -> str:
     by = f" by {disk.installer}" if disk.installer else ""
     if not disk.changed_at:
-        return f", put there{by}" if by else ""
+        return f", installed{by}" if by else ""
     when = dt.datetime.fromtimestamp(disk.changed_at).astimezone()
-    return f", put there{by} on {when:%Y-%m-%d at %H:%M:%S}"
+    return f", installed{by} on {when:%Y-%m-%d at %H:%M:%S}"
 
 
 def _list(items: tuple[str, ...], most: int = 4) -> str:

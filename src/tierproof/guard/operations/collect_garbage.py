@@ -1,4 +1,4 @@
-"""Garbage: generations, and layers of workers, that no process can have on its path any more."""
+"""Removes generations, and layers of workers, that no process can have on its path any more."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collection removed and kept.
+    """The result of a garbage collection.
 
     Attributes:
-        removed: ids; those of workers' layers begin with `isolated/`.
-        kept: id to the reason.
-        bytes: freed, files shared with other generations not counted.
+        removed: ids of what was removed; those of workers' layers begin with `isolated/`.
+        kept: the reason for each id that was kept.
+        bytes: space freed, without files that other generations share.
     """
 
     removed: tuple[str, ...]
@@ -37,7 +37,7 @@ class Collected:
     bytes: int
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `gc --json` document."""
+        """Return the `gc --json` document."""
         return {
             "format_version": FORMAT_VERSION,
             "removed": list(self.removed),
@@ -46,7 +46,7 @@ class Collected:
         }
 
     def describe(self) -> str:
-        """Give it as plain text."""
+        """Return it as plain text."""
         count = len(self.removed) + len(self.kept)
         lines = [
             f"gc: removed {len(self.removed)} of {count} generations and layers, {self.bytes / 1e6:.1f} MB"
@@ -63,13 +63,13 @@ class Collected:
 
 
 def collect_garbage(*, keep: int = 1) -> Collected:
-    """Remove generations and layers, each by one rename, but for the present one and those that are in use.
+    """Remove generations and layers that are not in use, each by one rename. The present generation stays.
 
-    In use is a generation that a live process may have on its path, and a layer that one names or that was used
-    within the hour.
+    A generation is in use if a running process may have it on its path; a layer is in use if a running process
+    refers to it, or if it was used within the last hour.
 
     Args:
-        keep: how many of the others stay, the latest first, to roll back to.
+        keep: how many unused generations to keep for a rollback, the latest first.
 
     Raises:
         EnvironmentBusyError: another process is changing this environment.
@@ -95,23 +95,23 @@ def collect_garbage(*, keep: int = 1) -> Collected:
 
 
 def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
-    """Give the reason why each generation that stays does."""
+    """Return the reason why each generation that stays does."""
     history = read_history(store)
     processes = find_live_processes()
     present = read_present(store)
     reasons: dict[str, str] = {}
     for identifier in store.list():
         if present is not None and identifier == present.id:
-            reasons[identifier] = "it is the present one"
+            reasons[identifier] = "it is the present generation"
         elif identifier in list_live_sites(store):
-            reasons[identifier] = "this process has it on its path"
+            reasons[identifier] = "this process has it on its sys.path"
         elif processes is None:
             reasons[identifier] = "this system does not show which processes use it"
         elif users := find_users(store, identifier, history, processes):
             reasons[identifier] = f"process {users[0]} may use it"
     order = list(dict.fromkeys(entry.generation for entry in reversed(history) if entry.generation))
     for identifier in [each for each in order if each in store.list() and each not in reasons][:keep]:
-        reasons[identifier] = "to roll back to"
+        reasons[identifier] = "it is kept for a rollback"
     return reasons
 
 

@@ -1,4 +1,4 @@
-"""The history and the present additions of an environment, as a person reads them."""
+"""The history and the present additions of an environment, as text and JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was activated, oldest first; `present` is the id that new processes see, empty for none."""
+    """All activations, oldest first; `present` is the id of the generation that new processes see, or empty."""
 
     entries: tuple[Activation, ...]
     present: str
     gone: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `history --json` document."""
+        """Return the `history --json` document."""
         return {
             "format_version": FORMAT_VERSION,
             "present": self.present,
@@ -34,9 +34,9 @@ class History:
         }
 
     def describe(self) -> str:
-        """Give one line for each entry."""
+        """Return one line for each entry."""
         if not self.entries:
-            return "Nothing was ever added here."
+            return "No packages have been added to this environment yet."
         last = max((e.number for e in self.entries if e.generation == self.present), default=0)
         return "\n".join(
             self._describe_entry(entry, is_present=entry.number == last) for entry in self.entries
@@ -61,7 +61,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """One added package; `requested_by` are the requirements, as typed, that it came with."""
+    """One added package; `requested_by` are the requirements, as typed, that it was added for."""
 
     name: str
     version: str
@@ -70,13 +70,13 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What the present generation holds."""
+    """The packages of the present generation."""
 
     generation: str
     packages: tuple[Addition, ...]
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `list --json` document."""
+        """Return the `list --json` document."""
         return {
             "format_version": FORMAT_VERSION,
             "generation": self.generation,
@@ -87,9 +87,9 @@ class Additions:
         }
 
     def describe(self) -> str:
-        """Give one line for each package."""
+        """Return one line for each package."""
         if not self.packages:
-            return "Nothing is added here."
+            return "No packages are added to this environment."
         return "\n".join(
             f"{each.name} {each.version}  (for {', '.join(each.requested_by)})" for each in self.packages
         )
@@ -102,7 +102,7 @@ class Additions:
 
 
 def list_history() -> History:
-    """List what was activated in this environment."""
+    """List the activations in this environment."""
     store = GenerationStore(find_environment_folder())
     entries = read_history(store)
     present = read_present(store)
@@ -112,7 +112,7 @@ def list_history() -> History:
 
 
 def list_additions() -> Additions:
-    """List what the present generation holds, and by which request.
+    """List the packages of the present generation, and the requests they were added for.
 
     Raises:
         InstallError: the present generation cannot be read.

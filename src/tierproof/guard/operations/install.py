@@ -1,4 +1,4 @@
-"""Install: plan, stage, verify, try, activate. Nothing of the base changes, and a kill leaves the old or the new."""
+"""Install: plan, stage, verify, try, activate. The base never changes, and a kill leaves the old or the new state."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _LOCK_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
-    """An install as asked for.
+    """The options of an install.
 
     Attributes:
         requirements: as typed.
-        consent: of the user.
-        find_loaded: finds what is in use among the installed packages.
-        in_process: the calling process is to see the packages at once.
-        limit_s: seconds for each of the resolution, the download and the trial.
-        on_step: told what is being done, in a few words.
+        consent: what the user agreed to.
+        find_loaded: finds the loaded ones among the installed packages.
+        in_process: make the packages visible in the calling process at once.
+        limit_s: time limit in seconds, for each of the resolution, the download and the trial.
+        on_step: called with a short description of each step.
     """
 
     requirements: tuple[str, ...]
@@ -56,8 +56,8 @@ def install_requirements(request: InstallRequest) -> Receipt:
     """Add packages as a new generation.
 
     Raises:
-        PlanRefused: the plan needs a consent that was not given, or cannot be; nothing was written.
-        InstallError: fetching, verifying, trying or activating failed; what was there is there still.
+        PlanRefused: the plan needs a consent that was not given, or is infeasible; nothing was written.
+        InstallError: fetching, verifying, trying or activating failed; the existing installation is unchanged.
         UsageError, PlanError: as for a plan.
     """
     watch = Stopwatch()
@@ -73,7 +73,7 @@ def install_requirements(request: InstallRequest) -> Receipt:
         watch.lap("wait")
         if not start.session_only and (present := read_present(store)) is not None and present.id != start.id:
             # Another process was first: what it added is part of the base now.
-            request.on_step("planning again, on what another process has added meanwhile")
+            request.on_step("planning again, because another process has added packages")
             start = capture_present_base(store, request.find_loaded)
             judgement = _judge(request, start)
             watch.lap("plan")
@@ -109,7 +109,10 @@ def _install_locked(
     recipe = _write_recipe(request.requirements, start, judgement)
     accelerators = [name for name in recipe.fetched if is_accelerator(name)]
     if accelerators:
-        raise InstallError(f"refused: {accelerators[0]} may not enter a kernel's own path")
+        raise InstallError(
+            f"refused: tierproof never adds {accelerators[0]} to a running kernel",
+            hint="Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
+        )
     _refuse_unwritable(recipe.position, in_process=request.in_process)
     generation, failures = make_generation(
         MakeRequest(request.consent, request.limit_s, request.on_step), store, start, recipe, watch
@@ -166,8 +169,11 @@ def _write_recipe(requirements: Sequence[str], start: PresentBase, judgement: Ju
 def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     """Find out that nothing can be activated before anything is fetched."""
     if choose_path_file(position, find_path_files()) is None and not in_process:
-        raise InstallError("this interpreter uses no user site: nothing can stand before its base")
+        raise InstallError(
+            "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
+            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+        )
 
 
 def _describe_failure(failure: ImportFailure) -> str:
-    return f"{failure.module} of {failure.package} does not import: {failure.reason}"
+    return f"{failure.module} of {failure.package} cannot be imported: {failure.reason}"

@@ -1,4 +1,4 @@
-"""What an install, an uninstall, a rollback or a recovery did, frozen."""
+"""The result of an install, an uninstall, a rollback or a recovery."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was done.
+    """The result of a change to the added packages.
 
     Attributes:
         action: `install`, `uninstall`, `rollback` or `recover`.
-        generation: id of the present generation; empty where nothing is added any more.
-        previous: id of the one before; empty where there was none.
-        added: packages that are new or in another version.
-        removed: normalised names of packages that are gone.
-        path_entry: what stands on `sys.path`; empty where nothing does.
-        session_only: it holds in the calling process only, because this interpreter uses no user site.
+        generation: id of the present generation; empty if no package is added any more.
+        previous: id of the generation before; empty if there was none.
+        added: packages that are new or have another version.
+        removed: normalised names of removed packages.
+        path_entry: the folder on `sys.path`; empty if there is none.
+        session_only: visible in the calling process only, because this interpreter has no user site-packages.
         restart_needed: the calling process still runs the previous generation.
         launchers: console scripts.
-        notes: sentences worth reading.
-        in_process: the calling process was to see it at once.
-        plan: behind an install.
+        notes: further remarks.
+        in_process: the change was made visible in the calling process.
+        plan: of an install; None otherwise.
         parts_s: wall time of each part in seconds.
         duration_s: wall time in seconds.
     """
@@ -51,11 +51,11 @@ class Receipt:
 
     @property
     def changed(self) -> bool:
-        """False where everything was as asked already."""
+        """False if everything was already in place."""
         return self.generation != self.previous
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `--json` document."""
+        """Return the `--json` document."""
         return {
             "format_version": FORMAT_VERSION,
             "action": self.action,
@@ -80,23 +80,24 @@ class Receipt:
         }
 
     def describe(self) -> str:
-        """Give what was done as plain text of a few lines."""
+        """Return the result as a few lines of text."""
         lines = [f"  + {item.name} {item.version}" for item in self.added if self.changed]
         lines += [f"  - {name}" for name in self.removed]
         head = f"{self.action}: done in {self.duration_s:.1f} s"
         if not self.changed:
-            head = f"{self.action}: nothing to do; everything is there already"
+            head = f"{self.action}: nothing to do; everything is already in place"
         elif not self.in_process:
             head += ". New processes see it"
         elif self.restart_needed:
-            head += ". New processes see it; this kernel goes on with what it has until it is restarted"
+            head += ". New processes see it; this kernel keeps its present packages until you restart it"
         elif self.added:
             head += ". Usable now, without a restart"
         if self.launchers.created and self.changed:
             lines.append(f"  scripts in {self.launchers.folder}: {', '.join(self.launchers.created)}")
         if self.launchers.taken:
             lines.append(
-                f"  left alone, not ours: {', '.join(self.launchers.taken)} in {self.launchers.folder}"
+                f"  not overwritten, because tierproof did not create them: {', '.join(self.launchers.taken)} "
+                f"in {self.launchers.folder}"
             )
         lines += [f"  {note}" for note in self.notes]
         return "\n".join([f"{head}.", *lines])

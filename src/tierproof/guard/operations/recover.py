@@ -45,15 +45,15 @@ _LOCK_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class RecoverRequest:
-    """A recovery as asked for.
+    """The options of a recovery.
 
     Attributes:
-        folder: with what `save` wrote; None for what this environment knows itself.
-        lock: a copy of the lock that the user trusts; None for the one in `folder`.
-        trust: take an archive whose digest nobody vouches for.
-        in_process: the calling process is to see the packages at once.
+        folder: the folder that `save` wrote; None to restore this environment's last generation.
+        lock: a copy of the lock that the user trusts; None to use the one in `folder`.
+        trust: accept an archive that cannot be verified.
+        in_process: make the packages visible in the calling process at once.
         limit_s: seconds that a download may take.
-        on_step: told what is being done, in a few words.
+        on_step: called with a short description of each step.
     """
 
     folder: Path | None = None
@@ -65,15 +65,15 @@ class RecoverRequest:
 
 
 def recover(request: RecoverRequest) -> Receipt:
-    """Make what was added present again.
+    """Restore added packages.
 
-    From an archive nothing is fetched. Without one, or for another kind of interpreter, every package is
-    installed anew in exactly the version and with exactly the hashes of the lock.
+    With an archive, nothing is downloaded. Without one, or on another kind of interpreter, every package is
+    downloaded again in exactly the version and with exactly the hashes of the lock.
 
     Raises:
-        UsageError: there is nothing to recover from.
-        InstallError: an archive that nobody vouches for, a hostile or damaged one, or packages that do not fit
-            what is installed now.
+        UsageError: there is nothing to recover.
+        InstallError: the archive cannot be verified, is hostile or damaged, or the packages do not fit the
+            packages installed now.
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
@@ -106,7 +106,7 @@ def recover(request: RecoverRequest) -> Receipt:
 
 
 def _find(request: RecoverRequest, store: GenerationStore, staging: Path) -> Generation:
-    """Give the generation to recover, in the store and whole."""
+    """Return the generation to recover, in the store and whole."""
     if request.folder is None and request.lock is None:
         return _recover_own(request, store, staging)
     lock_file = request.lock or (request.folder or Path()) / LOCK_NAME
@@ -129,8 +129,8 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
     history = [entry for entry in read_history(store) if not entry.session_only and entry.generation]
     if not history:
         raise UsageError(
-            "nothing was ever added to this environment",
-            hint="Name the folder that `tierproof save` wrote to.",
+            "no packages have ever been added to this environment",
+            hint="Pass the folder that `tierproof save` wrote.",
         )
     identifier = history[-1].generation
     if store.is_whole(identifier):
@@ -140,8 +140,8 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
     lock_file = store.lock_file(identifier)
     if not lock_file.is_file():
         raise InstallError(
-            f"generation {identifier} is damaged, and its lock is gone from {lock_file.parent}",
-            hint="Name the folder that `tierproof save` wrote to, or install again: "
+            f"generation {identifier} is damaged, and its lock is missing from {lock_file.parent}",
+            hint="Pass the folder that `tierproof save` wrote, or install again: "
             + ", ".join(history[-1].packages),
         )
     saved = read_saved_lock(lock_file)
@@ -152,18 +152,18 @@ def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: P
     try:
         digest = hash_archive(archive)
     except OSError as error:
-        raise InstallError(f"{archive} cannot be read: {error.strerror or error}") from error
+        raise InstallError(f"cannot read {archive}: {error.strerror or error}") from error
     vouched = {*read_noted_digests(), *([saved.archive_sha256] if request.lock is not None else [])}
     if request.lock is not None and saved.archive_sha256 and digest != saved.archive_sha256:
         raise InstallError(
-            f"refused: {archive} is not the archive that {request.lock} was saved with",
-            hint="It was changed or is damaged. Without the folder, --lock alone installs everything anew.",
+            f"refused: {archive} does not match the lock {request.lock}",
+            hint="The archive was changed or is damaged. Pass `--lock` alone to download everything again.",
         )
     if digest not in vouched and not request.trust:
         raise InstallError(
-            f"refused: nothing on this machine vouches for {archive}",
-            hint="Whoever can write to that drive could have changed it. Give a copy of the lock that you trust "
-            "(--lock FILE), or --trust.",
+            f"refused: {archive} cannot be verified: this machine has neither made nor trusted it before",
+            hint="Anyone who can write to that drive could have changed it. Pass a copy of the lock that you trust "
+            "(`--lock FILE`), or `--trust`.",
         )
     generation = read_archive(archive, staging)
     note_digest(digest)
@@ -176,7 +176,7 @@ def _install_exactly(
     base = capture_other_base(store)
     names = [name for name in saved.entries if name not in base.by_name or name in saved.shadows]
     if not names:
-        raise UsageError("everything in that lock is installed here already")
+        raise UsageError("everything in that lock is already installed here")
     request.on_step(f"fetching {len(names)} packages")
     lock = read_lock(format_pylock(saved.entries[name] for name in names), folder)
     packages = stage_packages(
@@ -213,13 +213,13 @@ def _refuse_unfit(folder: Path, generation: Generation, base: Base) -> None:
     twice = [name for name in generation.versions if name in base.by_name and name not in generation.shadows]
     if twice:
         raise InstallError(
-            f"{twice[0]} is part of this base now ({base.version(twice[0])}); the saved one has "
+            f"{twice[0]} is now part of the base ({base.version(twice[0])}); the saved generation has "
             f"{generation.versions[twice[0]]}",
-            hint="Install what you need again: it is planned on what is installed now.",
+            hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )
     unmet = find_unmet_bounds(folder / "site", base, generation.waived)
     if unmet:
         raise InstallError(
-            f"it does not fit what is installed here: {describe_conflicts(unmet[:3], base)}",
-            hint="Install what you need again: it is planned on what is installed now.",
+            f"the generation does not fit the packages installed here: {describe_conflicts(unmet[:3], base)}",
+            hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )

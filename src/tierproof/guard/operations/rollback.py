@@ -1,4 +1,4 @@
-"""Rollback: make an earlier generation the present one again."""
+"""Rollback: returns to an earlier generation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LOCK_LIMIT_S = 900.0
 
 
 def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
-    """Go back to an entry of the history, or to the one before the present.
+    """Return to an entry of the history, or to the one before the present.
 
-    A process that has loaded what the earlier generation holds in another version goes on with what it has;
-    new processes see the earlier one.
+    A process that has loaded a package in another version than the earlier generation has keeps its packages until
+    it is restarted; new processes see the earlier generation.
 
     Args:
         number: of the entry; None for the last that differs from the present.
-        in_process: the calling process is to see it at once, where it may.
+        in_process: make it visible in the calling process at once, if that is safe.
 
     Raises:
-        UsageError: there is no such entry.
-        InstallError: that generation is gone or damaged, or no longer fits what is installed.
+        UsageError: the history has no such entry.
+        InstallError: that generation is missing, damaged, or no longer fits the installed packages.
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
@@ -73,16 +73,16 @@ def capture_other_base(store: GenerationStore) -> Base:
 
 
 def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> None:
-    """Refuse a generation that no longer fits what is installed.
+    """Refuse a generation that no longer fits the installed packages.
 
     Raises:
-        InstallError: it needs what the base has not, or not so.
+        InstallError: a requirement of its packages is not met by the base.
     """
     unmet = find_unmet_bounds(store.site(generation.id), base, generation.waived)
     if unmet:
         raise InstallError(
-            f"that generation no longer fits what is installed: {describe_conflicts(unmet[:3], base)}",
-            hint="Install what you need again: it is planned on what is installed now.",
+            f"that generation no longer fits the installed packages: {describe_conflicts(unmet[:3], base)}",
+            hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )
 
 
@@ -90,12 +90,16 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
     if number is not None:
         entry = next((entry for entry in history if entry.number == number), None)
         if entry is None:
-            raise UsageError(f"the history has no entry {number}", hint="`tierproof history` lists them.")
+            raise UsageError(
+                f"the history has no entry {number}", hint="List the entries with `tierproof history`."
+            )
         return entry
     lasting = [entry for entry in history if not entry.session_only]
     earlier = [entry for entry in lasting if entry.generation != present]
     if not lasting:
-        raise UsageError("nothing was ever added here", hint="`tierproof install` adds packages.")
+        raise UsageError(
+            "no packages have ever been added here", hint="Add packages with `tierproof install`."
+        )
     # Before the first install there was nothing, which is a state to go back to as well.
     return earlier[-1] if earlier else Activation(0, "", "rollback")
 
@@ -105,6 +109,6 @@ def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
         state = "damaged" if store.path(entry.generation).is_dir() else "removed"
         raise InstallError(
             f"generation {entry.generation} is {state}",
-            hint=f"Install it again, exactly: tierproof recover --lock {store.lock_file(entry.generation)}",
+            hint=f"Install exactly that generation again: tierproof recover --lock {store.lock_file(entry.generation)}",
         )
     return store.read(entry.generation)

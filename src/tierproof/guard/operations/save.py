@@ -1,4 +1,4 @@
-"""Save: the present generation's lock and archive, for `recover` on this or another machine."""
+"""Save: writes the present generation's lock and archive, for `recover` on this or another machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was written.
+    """The files that were written.
 
     Attributes:
         generation: the id.
@@ -40,7 +40,7 @@ class Saved:
     duration_s: float
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `save --json` document."""
+        """Return the `save --json` document."""
         return {
             "format_version": FORMAT_VERSION,
             "generation": self.generation,
@@ -52,7 +52,7 @@ class Saved:
         }
 
     def describe(self) -> str:
-        """Give it as plain text, with the way back."""
+        """Return it as text, with the commands that recover it."""
         folder = Path(self.archive).parent
         return (
             f"saved {self.archive} ({self.bytes / 1e6:.1f} MB) and {self.lock}\n"
@@ -72,7 +72,7 @@ def save_generation(folder: Path) -> Saved:
     """Write the present generation's archive and lock into `folder`, the archive first.
 
     Raises:
-        UsageError: nothing was added here.
+        UsageError: no packages are added in this environment.
         InstallError: the generation is damaged.
         OutputError: the folder cannot be written.
     """
@@ -80,12 +80,12 @@ def save_generation(folder: Path) -> Saved:
     store = GenerationStore(find_environment_folder())
     present = read_present(store)
     if present is None:
-        raise UsageError("nothing was added here, so there is nothing to save")
+        raise UsageError("no packages are added here, so there is nothing to save")
     generation = store.read(present.id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
     digest = write_archive(store, generation, folder)
     write_text_atomically(folder / LOCK_NAME, format_saved_lock(generation, digest))
     archive = folder / ARCHIVE_NAME

@@ -1,4 +1,4 @@
-"""Bring an environment to rest before it is changed: what killed installs and heals left in part."""
+"""Cleans up after killed installs and heals before an environment is changed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tierproof.guard.mend.settle import settle_heals
 
 
 def settle_environment(store: GenerationStore) -> tuple[str, ...]:
-    """Remove strays, record an activation that was killed before that, and finish or undo dead heals.
+    """Remove leftover files, record an activation that a kill left unrecorded, and finish or undo interrupted heals.
 
-    Call it with the environment locked.
+    The caller holds the environment lock.
 
     Returns:
-        one sentence for each heal that was brought to an end.
+        one sentence for each heal that was finished, undone or dropped.
     """
     store.clear_staging()
     sites = [file.parent for _, file in find_path_files().legible]

@@ -1,4 +1,4 @@
-"""Uninstall: a generation without some packages, and without what only they needed."""
+"""Uninstall: makes a generation without some packages, and without dependencies that only they needed."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class _Remainder:
 
 
 def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
-    """Make the generation without `names`, and without what was added only because of them, the present one.
+    """Remove added packages, and the dependencies that were added only for them.
 
     Args:
-        names: of added packages; the base's are never touched.
-        in_process: the calling process is to see it at once, where it has loaded nothing that goes.
+        names: of added packages; packages of the base are never removed.
+        in_process: apply it to the calling process at once, unless it has loaded a removed package.
 
     Raises:
         UsageError: one was not added by tierproof, or another added package needs it.
-        InstallError: it could not be carried out; what was there is there still.
+        InstallError: the uninstall failed; the existing installation is unchanged.
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
@@ -51,7 +51,8 @@ def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
         present = read_present(store)
         if present is None:
             raise UsageError(
-                "nothing was added here, so nothing can be taken away", hint="`tierproof list` shows what is."
+                "no packages are added here, so there is nothing to uninstall",
+                hint="Use pip for packages that tierproof did not add; `tierproof list` shows those it added.",
             )
         generation = store.read(present.id)
         remainder = _choose(store, generation, [canonicalize_name(name) for name in names])
@@ -78,7 +79,7 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
     if foreign:
         raise UsageError(
             f"{foreign[0]} was not added by tierproof",
-            hint=f"Added here: {', '.join(sorted(added)) or 'nothing'}.",
+            hint=f"Choose from the packages that it added: {', '.join(sorted(added)) or 'none'}.",
         )
     requires = list_required(store.site(generation.id), capture_base())
     roots = [each.name for each in generation.requests if each.name not in names]
@@ -88,7 +89,7 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
             users = sorted(each for each in needed if name in requires.get(each, ()))
             raise UsageError(
                 f"{name} is needed by {', '.join(users)}",
-                hint=f"Take that away as well: {' '.join([*names, *users])}",
+                hint=f"Uninstall all of these together: {' '.join([*names, *users])}",
             )
     return _Remainder(tuple(sorted(needed)), tuple(sorted(set(added) - needed)))
 
@@ -105,7 +106,7 @@ def _make(store: GenerationStore, present: Generation, remainder: _Remainder) ->
         write_generation(staging, generation)
         store.admit(staging, generation.id)
     except OSError as error:
-        raise InstallError(f"{store.folder} cannot be written: {error.strerror or error}") from error
+        raise InstallError(f"cannot write to {store.folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return store.read(generation.id)

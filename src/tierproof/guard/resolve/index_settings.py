@@ -118,7 +118,7 @@ def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSet
 
 
 def _read_pip_values(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give pip's settings by their long option's name; later files win, the environment over all."""
+    """Return pip's settings by their long option's name; later files win, the environment over all."""
     values: dict[str, str] = {}
     for path in _list_pip_files(environment):
         parser = configparser.RawConfigParser()

@@ -1,4 +1,4 @@
-"""Does any configured index know a name? Asked only after a resolution failed."""
+"""Asks the configured indexes whether they have a name, after a resolution failed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ABSENT = (404, 410)
 def is_unknown(name: str, settings: IndexSettings) -> bool:
     """Tell whether every index and every `find-links` was asked for `name` and none has it.
 
-    False where one could not be asked: then nobody knows.
+    False if one of them could not be asked, because the name may be there.
     """
     if not settings.index_urls and not settings.find_links:
         return False

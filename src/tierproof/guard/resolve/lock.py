@@ -27,11 +27,11 @@ class LockedPackage:
         name: normalised.
         version: empty for a project folder whose version only a build tells.
         url: of the file that would be installed; empty for a folder or a repository.
-        bytes: of that file; 0 where the index does not tell.
+        bytes: of that file; 0 if the index does not tell.
         uploaded: when the index received it, or None.
         direct: it comes from a URL, a path or a repository rather than from an index.
         built: it would have to be built from source.
-        digest: sha256 of that file in hexadecimal; empty where the lock tells none.
+        digest: sha256 of that file in hexadecimal; empty if the lock tells none.
         entry: its whole table in the lock, from which it can be installed.
     """
 
@@ -66,11 +66,11 @@ def read_lock(text: str, folder: Path | None = None, tags: Mapping[Tag, int] | N
         tags: those of the interpreter that it is for, ranked; the running one's by default.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a pylock.toml.
     """
     document = tomllib.loads(text)
     if "lock-version" not in document:
-        raise ValueError("no lock-version: this is no pylock.toml")
+        raise ValueError("no lock-version: this is not a pylock.toml")
     entries = [_resolve_paths(entry, folder or Path.cwd()) for entry in document.get("packages", [])]
     ranks = rank_tags() if tags is None else tags
     return Lock(tuple(_read_package(entry, ranks) for entry in entries))
@@ -114,7 +114,7 @@ def _read_package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> LockedPa
 
 
 def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) -> Mapping[str, Any] | None:
-    """Give the wheel that an interpreter with these ranked tags would install: the best tag's."""
+    """Return the wheel that an interpreter with these ranked tags would install: the best tag's."""
     ranked: list[tuple[int, int, Mapping[str, Any]]] = []
     for wheel in wheels:
         try:
@@ -126,7 +126,7 @@ def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) 
 
 
 def find_url(source: Mapping[str, Any]) -> str:
-    """Give the URL of a file that a lock names by URL or path; empty where it names neither."""
+    """Return the URL of a file that a lock names by URL or path; empty if it names neither."""
     if url := source.get("url"):
         return str(url)
     path = source.get("path")

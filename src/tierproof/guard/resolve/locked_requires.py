@@ -19,7 +19,7 @@ from tierproof.guard.system.cache_folder import find_user_cache_folder
 def read_locked_requires(
     item: LockedPackage, environment: Mapping[str, str]
 ) -> tuple[Requirement, ...] | None:
-    """Give the Requires-Dist of the wheel that `item` would install, or None where that cannot be had.
+    """Return the Requires-Dist of the wheel that `item` would install, or None if that cannot be had.
 
     Args:
         item: with its wheel; one that would be built tells nothing.

@@ -12,7 +12,7 @@ _BARE_KEY = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 
 
 def format_pylock(entries: Iterable[Mapping[str, Any]]) -> str:
-    """Give the text of a lock with these package tables, in their order.
+    """Return the text of a lock with these package tables, in their order.
 
     Raises:
         ValueError: an entry holds what TOML cannot say.
@@ -25,7 +25,7 @@ def format_pylock(entries: Iterable[Mapping[str, Any]]) -> str:
 
 
 def format_value(value: object) -> str:
-    """Give one TOML value on one line: tables become inline tables."""
+    """Return one TOML value on one line: tables become inline tables."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -44,7 +44,7 @@ def format_value(value: object) -> str:
         case Sequence():
             return f"[{', '.join(format_value(item) for item in value)}]"
         case _:
-            raise ValueError(f"TOML has no {type(value).__name__}")
+            raise ValueError(f"TOML cannot represent {type(value).__name__}")
 
 
 def _format_key(key: str) -> str:

@@ -26,19 +26,19 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Unsolvable:
-    """No choice of versions satisfies everything; `words` are uv's, for a person only."""
+    """No combination of versions satisfies all requirements; `words` is the message of uv, for display only."""
 
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Freedom:
-    """What a resolution may do with the base.
+    """Which packages of the base a resolution may change.
 
     Attributes:
         frozen: names that stay at the base's version.
-        preferred: names that stay at the base's version where nothing speaks against it.
-        overridden: names whose version is the base's, whatever anybody declares.
+        preferred: names that stay at the base's version if possible.
+        overridden: names that stay at the base's version even if that breaks declared bounds.
         constraints: further bounds, as requirement lines.
     """
 
@@ -95,11 +95,11 @@ class Resolver:
 
         Args:
             lines: requirements as uv reads them.
-            freedom: what may become of the base.
-            dependencies: whether those of the requirements are resolved as well.
+            freedom: which packages of the base may change.
+            dependencies: whether to resolve dependencies as well.
 
         Raises:
-            PlanError: uv could not work: no network, an index that refuses, no interpreter, too slow.
+            PlanError: uv failed: no network, an index that refuses, no interpreter, or too slow.
         """
         self._calls += 1
         folder = self._folder / f"call-{self._calls}"
@@ -175,7 +175,7 @@ def open_resolver(
     exclude_newer: str = "",
     constraints: Sequence[str] = (),
 ) -> Iterator[Resolver]:
-    """Give a resolver for `base`; what it writes lies in a temporary folder, removed afterwards.
+    """Return a resolver for `base`; what it writes lies in a temporary folder, removed afterwards.
 
     Args:
         base: what is installed.
@@ -202,4 +202,4 @@ def _describe_preferences(base: Base, names: Collection[str]) -> str:
 
 
 def _first_line(words: str) -> str:
-    return (words.splitlines() or ["uv said nothing"])[0].removeprefix("error: ")
+    return (words.splitlines() or ["uv printed no message"])[0].removeprefix("error: ")

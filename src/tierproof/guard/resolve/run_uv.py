@@ -1,4 +1,4 @@
-"""Run the uv binary: found, scrubbed, limited in time, and never left behind."""
+"""Finds and runs the uv program, with a clean environment and a time limit, and never leaves it running."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 @dataclass(frozen=True, slots=True)
 class UvAnswer:
-    """What uv said: its exit status, its output, and its words, free of credentials."""
+    """The result of uv: its exit status, its output, and its messages without credentials."""
 
     status: int
     output: str
@@ -34,7 +34,7 @@ def find_uv() -> str:
     """Find the uv binary: the one of the uv package, else the one on PATH.
 
     Raises:
-        MissingPackageError: there is none.
+        MissingPackageError: uv is not installed.
     """
     try:
         package = require("uv", feature="to resolve packages")
@@ -44,11 +44,11 @@ def find_uv() -> str:
         if found := shutil.which("uv"):
             return found
         raise MissingPackageError(
-            "the uv program is needed to resolve packages, and is not installed.",
+            "uv is needed to resolve packages, but it is not installed.",
             package="uv",
             feature="to resolve packages",
             command="pip install uv",
-            hint="Install it with:  pip install uv\nIt is one program and changes no other package.",
+            hint="Install it with:  pip install uv\nIt is a single program and changes no other package.",
         ) from error
 
 
@@ -64,7 +64,7 @@ def run_uv(
 
     Raises:
         PlanError: it did not end within `limit_s` seconds.
-        BaseException: whatever interrupts the wait, after uv and all it started were killed.
+        BaseException: the exception that interrupts the wait, after uv and its children were killed.
     """
     process = subprocess.Popen(
         [find_uv(), *arguments],
@@ -83,10 +83,10 @@ def run_uv(
     except subprocess.TimeoutExpired as error:
         _end(process)
         raise PlanError(
-            f"the packages were not {doing} within {limit_s:.0f} seconds",
-            hint="Is the package index reachable? A version bound on each requirement shortens the search."
+            f"the packages could not be {doing} within {limit_s:.0f} seconds",
+            hint="Check that the package index is reachable, or add version bounds to shorten the search."
             if doing == "resolved"
-            else "Is the package index reachable, and is it fast enough?",
+            else "Check that the package index is reachable and fast enough.",
         ) from error
     except BaseException:
         _end(process)

@@ -52,7 +52,7 @@ class StubWheels:
         return tuple(Bound(*each) for each in json.loads((self._folder / BOUNDS).read_text(encoding="utf-8")))
 
     def find_stub(self, name: str) -> Path:
-        """Give the stub of one package of the base (normalised name)."""
+        """Return the stub of one package of the base (normalised name)."""
         return self.flat / name_stub(name, str(self._base.version(name)))
 
     @cached_property
@@ -77,7 +77,7 @@ class StubWheels:
 
 
 def _fingerprint(base: Base) -> str:
-    """Give a name that changes with anything that the stubs are made from."""
+    """Return a name that changes with anything that the stubs are made from."""
     items: Iterable[object] = ((item.name, item.version, item.requires) for item in base.by_name.values())
     text = repr((_FORMAT, sorted(items, key=repr), sorted(base.markers.items())))
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]

@@ -34,7 +34,7 @@ _TIMEOUT_S = 15
 
 
 def read_requires(url: str, bytes_: int, environment: Mapping[str, str]) -> tuple[Requirement, ...] | None:
-    """Give the Requires-Dist of the wheel at `url`, or None where that cannot be had.
+    """Return the Requires-Dist of the wheel at `url`, or None if that cannot be had.
 
     Args:
         url: http, https or file.
@@ -75,7 +75,7 @@ def fetch(url: str, environment: Mapping[str, str], span: tuple[int, int] | None
     asked = URLRequest(bare, headers={} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"})
     with opener.open(asked, timeout=_TIMEOUT_S) as answer:
         if span is not None and answer.status != HTTPStatus.PARTIAL_CONTENT:
-            raise OSError("the server gives no part of a file")
+            raise OSError("the server does not support range requests")
         content: bytes = answer.read()
     return content
 
@@ -95,7 +95,7 @@ def _read_metadata(url: str, bytes_: int, environment: Mapping[str, str]) -> str
         remote = RangedFile(lambda begin, end: fetch(url, environment, (begin, end)), bytes_)
         return _read_from_archive(remote)
     if not 0 < bytes_ <= _WHOLE_WHEEL_BYTES:
-        raise OSError("too large to be read whole for its metadata")
+        raise OSError("too large to download only for its metadata")
     return _read_from_archive(io.BytesIO(fetch(url, environment)))
 
 

@@ -18,14 +18,14 @@ _OLDEST_GLIBC = {"x86_64": (2, 5), "aarch64": (2, 17)}
 
 @lru_cache(maxsize=8)
 def rank_tags(python: str = "", platform: str = "") -> Mapping[Tag, int]:
-    """Give the tags that an interpreter takes, the best first, each with its rank.
+    """Return the tags that an interpreter takes, the best first, each with its rank.
 
     Args:
         python: the version of a CPython, such as `3.12.11`; read only with a platform.
         platform: as uv names it, `x86_64-manylinux_2_35` for one; empty for the running interpreter.
 
     Raises:
-        UsageError: the platform is none that is known here.
+        UsageError: the platform is unknown.
     """
     if not platform:
         return {tag: rank for rank, tag in enumerate(sys_tags())}
@@ -40,7 +40,7 @@ def rank_tags(python: str = "", platform: str = "") -> Mapping[Tag, int]:
 
 
 def describe_machine(platform: str) -> str:
-    """Give the machine of a platform as `platform.machine()` spells it there.
+    """Return the machine of a platform as `platform.machine()` spells it there.
 
     Raises:
         UsageError: as `rank_tags`.
@@ -61,7 +61,7 @@ def _read(platform: str) -> tuple[str, tuple[int, int]]:
     match = _GLIBC.match(platform)
     if match is None or match[2] != "2":
         raise UsageError(
-            f"the platform {platform!r} is not known",
-            hint="Known are Linux ones, named by machine and glibc: x86_64-manylinux_2_35, aarch64-manylinux_2_28",
+            f"unknown platform {platform!r}",
+            hint="Use a Linux platform, such as x86_64-manylinux_2_35 or aarch64-manylinux_2_28 (machine and glibc).",
         )
     return match[1], (int(match[2]), int(match[3]))

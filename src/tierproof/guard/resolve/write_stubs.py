@@ -38,7 +38,7 @@ def write_stubs(base: Base, folder: Path) -> None:
 
 
 def name_stub(name: str, version: str) -> str:
-    """Give the file name of a stub."""
+    """Return the file name of a stub."""
     return f"{name.replace('-', '_')}-{version}{_TAG}"
 
 

@@ -45,8 +45,8 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     damage = find_damage(root, generation.inventory)
     if damage:
         raise InstallError(
-            f"generation {generation.id} is damaged: {damage[0]} is not what was installed",
-            hint="`tierproof recover` puts it back from its lock; then save it.",
+            f"generation {generation.id} is damaged: {damage[0]} is missing or has changed",
+            hint="Run `tierproof recover` to restore it from its lock, then save it.",
         )
     paths = sorted({path for files in generation.inventory.packages.values() for path, _ in files.iterate()})
     try:
@@ -59,7 +59,7 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     except OSError as error:
         raise OutputError(
             f"cannot write {folder / ARCHIVE_NAME}: {error.strerror or error}",
-            hint="Name a folder that you may write to, with room for the archive.",
+            hint="Choose a writable folder with enough space for the archive.",
         ) from error
     return digest
 
@@ -68,28 +68,28 @@ def read_archive(path: Path, folder: Path) -> Generation:
     """Unpack an archive into the empty `folder`, refuse what is hostile, and compare every file with the inventory.
 
     Raises:
-        InstallError: it is damaged, or holds what no generation holds.
+        InstallError: it is damaged, or contains what a generation cannot contain.
     """
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in _iterate_members(archive):
                 _extract(archive, member, folder)
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-        raise InstallError(f"{path} cannot be unpacked: {error}") from error
+        raise InstallError(f"cannot unpack {path}: {error}") from error
     refuse_special_files(folder)
     generation = read_generation(folder)
     packages = generation.inventory.packages
     if generation.id != compute_id(generation.entries, packages, generation.position):
-        raise InstallError(f"refused: {path} does not hold the generation that it names")
+        raise InstallError(f"refused: {path} does not contain the generation that it names")
     damage = find_damage(folder, generation.inventory)
     if damage:
-        raise InstallError(f"refused: {damage[0]} in {path} is not what its inventory says")
+        raise InstallError(f"refused: {damage[0]} in {path} does not match its inventory")
     listed = {file for files in packages.values() for file, _ in files.iterate()}
     for root, _, names in os.walk(folder):
         for name in names:
             relative = Path(root, name).relative_to(folder).as_posix()
             if relative not in listed and relative not in _DESCRIPTIONS:
-                raise InstallError(f"refused: {path} holds {relative}, which its inventory does not name")
+                raise InstallError(f"refused: {path} contains {relative}, which is not in its inventory")
     return generation
 
 
@@ -136,7 +136,7 @@ def _iterate_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for count, member in enumerate(archive):
         total += member.size
         if count > _MOST_FILES or total > _MOST_BYTES:
-            raise InstallError("refused: the archive unpacks to more than any generation holds")
+            raise InstallError("refused: the archive unpacks to more data than a generation can contain")
         yield member
 
 
@@ -148,7 +148,7 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
     if not member.isreg():
         raise InstallError(f"refused: {member.name} in the archive is a link or a special file")
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
-        raise InstallError(f"refused: {member.name} in the archive leads out of it")
+        raise InstallError(f"refused: {member.name} in the archive points outside of it")
     if member.mode & 0o6000:
         raise InstallError(f"refused: {member.name} in the archive is a set-uid file")
     target = folder / path

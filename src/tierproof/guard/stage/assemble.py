@@ -28,15 +28,15 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a generation is to hold.
+    """What a new generation must contain.
 
     Attributes:
         fetched: names that come from `lock`.
         kept: names that come from the present generation.
-        lock: the resolution; None where nothing is fetched.
+        lock: the resolution; None if nothing is fetched.
         present: the generation that packages are kept from, or None.
         requests: of the new generation, oldest first.
-        shadows: names of base packages that it stands in front of.
+        shadows: names of the base packages that it overrides.
         waived: names of base packages on which bounds are waived.
     """
 
@@ -65,7 +65,7 @@ class Recipe:
         return entries
 
     def foresee_id(self) -> str | None:
-        """Give the id before anything is fetched; None where the index gave no hashes to name it by."""
+        """Return the id before anything is fetched; None if the index gave no hashes to name it by."""
         entries = self.entries
         locked = {name: (self._version(name), find_digests(entries[name])) for name in entries}
         for name in self.kept:
@@ -103,7 +103,7 @@ def link_kept(
     Generations are immutable, so two may share a file.
 
     Raises:
-        InstallError: a kept file is gone, or a fetched package has another file of its name.
+        InstallError: a kept file is missing, or a fetched package has a different file of the same name.
     """
     if recipe.present is None or not recipe.kept:
         return {}
@@ -115,7 +115,7 @@ def link_kept(
             target = folder / path
             if path in brought:
                 if brought[path] != stamp and not _is_stray(path):
-                    raise InstallError(f"refused: {name}, added earlier, has another file {path}")
+                    raise InstallError(f"refused: {name}, added earlier, already has a different file {path}")
                 continue
             if target.exists():
                 continue
@@ -138,7 +138,7 @@ def strip_credentials(value: Any) -> Any:
 def keep_needed(
     generation: Generation, requires: Mapping[str, Collection[str]], roots: Collection[str]
 ) -> set[str]:
-    """Give the added packages that `roots` lead to by what each requires.
+    """Return the added packages that `roots` lead to by what each requires.
 
     Args:
         generation: whose packages.
@@ -168,8 +168,8 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileNotFoundError as error:
         raise InstallError(
-            f"{source} of the present generation is gone",
-            hint="`tierproof recover` puts the generation back, `tierproof rollback` leaves it.",
+            f"{source} of the present generation is missing",
+            hint="Run `tierproof recover` to restore the generation, or `tierproof rollback` to leave it.",
         ) from error
     except OSError:  # another file system, or one without hard links
         shutil.copy2(source, target)

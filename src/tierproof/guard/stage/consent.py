@@ -1,4 +1,4 @@
-"""What a user agrees to, and which plans may be carried out with it."""
+"""The consents that a user can give, and which plans need them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tierproof.guard.judge.plan import Plan, PlanVerdict
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the user agrees to.
+    """The consents that the user gave.
 
     Attributes:
-        shadow: other versions may stand before base packages that nobody has loaded.
-        aged: requested packages may come markedly old.
+        shadow: other versions may override installed packages that no process has loaded.
+        aged: requested packages may be added in a much older release than the latest.
         waive: normalised names of base packages on which bounds may be waived.
         build: names that may be built from source.
         trial: try the imports in a child process first.
@@ -29,27 +29,27 @@ class Consent:
 
 
 def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
-    """Refuse a plan that needs a consent which was not given, or that cannot be carried out in this kernel.
+    """Refuse a plan that needs a consent that was not given, or that this kernel cannot carry out.
 
     Raises:
-        PlanRefused: its message says what is in the way, its hint what to do.
+        PlanRefused: the message gives the reason, the hint what to do.
     """
     hint = ""
     match plan.verdict:
         case PlanVerdict.SHADOW if not consent.shadow:
-            hint = "If that is what you want: --allow-shadow, or allow_shadow=True."
+            hint = "To agree, pass `--allow-shadow` (or `allow_shadow=True`)."
         case PlanVerdict.SHADOW if not in_process and find_path_files().front is None:
-            hint = "From the command line it cannot hold here: use tp.install in the kernel, or tierproof run --with."
+            hint = "Call `tp.install()` in the kernel, or use `tierproof run --with`: a command cannot do this here."
         case PlanVerdict.WAIVER if not {item.package for item in plan.conflicts} <= consent.waive:
             options = " ".join(
                 f"--waive {name}" for name in sorted({item.package for item in plan.conflicts})
             )
-            hint = f"If the bound may be waived: {options}; the imports are tried in a child process first."
+            hint = f"To waive it, pass {options}. The imports are then tried in a child process first."
         case PlanVerdict.ISOLATED:
-            hint = "Run it apart from this kernel: tierproof run --with, or tp.isolated."
+            hint = "Run it isolated from this kernel: use `tierproof run --with`, or `tp.isolated`."
         case PlanVerdict.INFEASIBLE:
-            hint = "Ask for other versions, or allow a build where the explanation names one."
+            hint = "Request other versions, or allow the build if the explanation names one."
     if not hint and plan.aged and not consent.aged:
-        hint = "If the old version will do: --allow-aged, or allow_aged=True."
+        hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
         raise PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)

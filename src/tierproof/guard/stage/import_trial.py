@@ -42,13 +42,13 @@ for name in request["modules"]:
 
 @dataclass(frozen=True, slots=True)
 class ImportFailure:
-    """A module that did not import.
+    """A module that could not be imported.
 
     Attributes:
         package: normalised name of its distribution.
         module: what was imported.
-        reason: the error's type and text, or how the child ended.
-        missing: the module that was not found, where that was the reason.
+        reason: the error's type and message, or how the child process ended.
+        missing: the module that was not found, if that was the reason.
     """
 
     package: str
@@ -68,12 +68,12 @@ def try_imports(
 
     Args:
         modules: top-level modules by package.
-        path: of the child.
-        interpreter: the child's.
-        limit_s: seconds for all of them.
+        path: the child's `sys.path`.
+        interpreter: path of the child's Python.
+        limit_s: seconds for all imports together.
 
     Raises:
-        InstallError: they took longer.
+        InstallError: the imports took longer.
     """
     owners = {module: package for package, names in modules.items() for module in names}
     if not owners:
@@ -87,7 +87,7 @@ def try_imports(
 
 
 def find_modules(files: PackageFiles) -> tuple[str, ...]:
-    """Give the modules that a package puts at the top, and of namespaces those one step below.
+    """Return the modules that a package puts at the top, and of namespaces those one step below.
 
     Private ones are left out where there are others.
     """
@@ -123,7 +123,7 @@ def _judge(
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         failures.append(ImportFailure(owners[begun[0]], begun[0], f"the import ended the process with {how}"))
     elif not said:
-        raise InstallError(f"the child process for the import trial did not start: {words.strip()[-500:]}")
+        raise InstallError(f"cannot start the child process for the import trial: {words.strip()[-500:]}")
     return tuple(failures)
 
 
@@ -147,7 +147,7 @@ def _run(command: Sequence[str], folder: str, limit_s: float) -> tuple[int, str]
         if isinstance(error, subprocess.TimeoutExpired):
             raise InstallError(
                 f"the added packages did not import within {limit_s:.0f} seconds in a child process",
-                hint="--no-trial leaves the trial out.",
+                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
             ) from error
         raise
     return process.returncode, words

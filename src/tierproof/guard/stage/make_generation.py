@@ -27,12 +27,12 @@ from tierproof.guard.system.stopwatch import Stopwatch
 
 @dataclass(frozen=True, slots=True)
 class MakeRequest:
-    """How a generation is to be made.
+    """The options for making a generation.
 
     Attributes:
-        consent: of the user.
-        limit_s: seconds for each of the download and the trial.
-        on_step: told what is being done, in a few words.
+        consent: what the user agreed to.
+        limit_s: time limit in seconds, for each of the download and the trial.
+        on_step: called with a short description of each step.
     """
 
     consent: Consent
@@ -43,7 +43,7 @@ class MakeRequest:
 def make_generation(
     request: MakeRequest, store: GenerationStore, start: PresentBase, recipe: Recipe, watch: Stopwatch
 ) -> tuple[Generation, tuple[ImportFailure, ...]]:
-    """Give the generation, made now unless it is there already."""
+    """Return the generation; make it if it does not exist yet."""
     known = _find_known(store, recipe, tried=request.consent.trial)
     if known is not None:
         watch.lap("stage")
@@ -53,8 +53,8 @@ def make_generation(
         return _make_in(staging, request, store, start, recipe, watch)
     except OSError as error:
         raise InstallError(
-            f"the packages could not be staged in {store.folder}: {error.strerror or error}",
-            hint="Nothing was changed. Is the disk full? `tierproof gc` frees what no process uses.",
+            f"cannot store the packages in {store.folder}: {error.strerror or error}",
+            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -100,7 +100,7 @@ def _make_in(
 
 
 def _find_known(store: GenerationStore, recipe: Recipe, *, tried: bool) -> Generation | None:
-    """Give the generation of this recipe if it was made before and is whole."""
+    """Return the generation of this recipe if it was made before and is whole."""
     identifier = recipe.foresee_id()
     if identifier is None or not (store.path(identifier) / "generation.json").is_file():
         return None
@@ -127,8 +127,8 @@ def _try(
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
     if grave:
         raise InstallError(
-            f"{grave[0].package} was fetched, but {grave[0].module} does not import here: {grave[0].reason}",
-            hint="Nothing was changed. --no-trial (trial=False) installs it all the same.",
+            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported here: {grave[0].reason}",
+            hint="Nothing was changed. Pass `--no-trial` (or `trial=False`) to install it anyway.",
         )
     return failures
 
@@ -148,13 +148,13 @@ def _is_grave(
 
 
 def _find_main(package: str, modules: Mapping[str, Sequence[str]]) -> str:
-    """Give the module that is named as the package (duckdb, beside adbc_driver_duckdb), else the first."""
+    """Return the module that is named as the package (duckdb, beside adbc_driver_duckdb), else the first."""
     names = modules[package]
     return next((name for name in names if canonicalize_name(name) == package), names[0])
 
 
 def list_base_roots(store: GenerationStore, start: PresentBase) -> list[str]:
-    """Give the folders on the path that hold packages of the base."""
+    """Return the folders on the path that hold packages of the base."""
     roots = dict.fromkeys(str(item.root) for item in start.base.installed)
     return [root for root in roots if store.find_by_site(root) is None]
 

@@ -1,4 +1,4 @@
-"""What may not stand in a generation: names that Python itself, or the base, already gives a meaning."""
+"""Refuses modules whose names Python itself or an installed package already uses."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def refuse_names(packages: Mapping[str, PackageFiles]) -> None:
             if module in _STARTUP:
                 raise _refusal(name, f"{path}, which Python runs at every start")
             if module and is_accelerator(module):
-                raise _refusal(name, f"{path}, of a library that may not enter a kernel's own path")
+                raise _refusal(name, f"{path}, and tierproof never adds that library to a running kernel")
             if module in sys.stdlib_module_names and _is_importable(path) and module not in _STRAYS:
-                raise _refusal(name, f"{path}, a name of the standard library")
+                raise _refusal(name, f"{path}, which has the name of a standard library module")
 
 
 def refuse_collisions(
@@ -64,7 +64,7 @@ def refuse_collisions(
         site: the staged generation's importable folder.
         packages: those that are new in it.
         roots: the base's folders on sys.path.
-        yielding: absolute paths of base files that a shadow may stand before.
+        yielding: absolute paths of base files that a shadow may override.
 
     Raises:
         InstallError: the message names both files.
@@ -85,7 +85,7 @@ def refuse_collisions(
 
 
 def list_yielding(distributions: Iterable[tuple[str, Iterable[str]]]) -> frozenset[str]:
-    """Give the absolute paths of base files that belong to shadowed packages, and of the folders above them.
+    """Return the absolute paths of base files that belong to shadowed packages, and of the folders above them.
 
     Args:
         distributions: root folder and relative paths of each shadowed package.
@@ -123,8 +123,8 @@ def _refuse_unit(name: str, site: Path, root: str, unit: str, yielding: Collecti
 
 def _collision(name: str, unit: str, candidate: str) -> InstallError:
     return InstallError(
-        f"refused: {name} brings {unit}, which the installed {candidate} already is",
-        hint="Two packages own that name. Run it isolated: tierproof run --with, or tp.isolated.",
+        f"refused: {name} contains {unit}, which collides with the installed {candidate}",
+        hint="Two packages use that name. Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
     )
 
 
@@ -133,7 +133,7 @@ def _holds_modules(folder: str) -> bool:
 
 
 def _find_modules(stem: str) -> list[str]:
-    """Give what a module name leads to in the base: a file, or a package."""
+    """Return what a module name leads to in the base: a file, or a package."""
     folder, _, module = stem.rpartition("/")
     found = [f"{stem}.py"] if os.path.exists(f"{stem}.py") else []  # noqa: PTH110
     if os.path.exists(f"{stem}/__init__.py"):  # noqa: PTH110
@@ -157,6 +157,6 @@ def _module_name(file: str) -> str:
 
 def _refusal(name: str, what: str) -> InstallError:
     return InstallError(
-        f"refused: {name} brings {what}",
-        hint="That would change what every Python of this environment does. Run it isolated: tp.isolated.",
+        f"refused: {name} contains {what}",
+        hint="It would affect every Python process of this environment. Run it isolated: use `tp.isolated`.",
     )

@@ -1,11 +1,11 @@
-"""Fetch the packages of a lock into a folder of their own, from wheels, and verify what came."""
+"""Downloads the packages of a lock as wheels into a folder and verifies every file."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tierproof.guard.capture.installed import InstalledDistribution, iterate_ins
 from tierproof.guard.capture.inventory import FileStamp, PackageFiles, hash_file
 from tierproof.guard.capture.record import has_digest, read_record
 from tierproof.guard.resolve.index_settings import IndexSettings
-from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.lock import Lock, LockedPackage
 from tierproof.guard.resolve.pylock import format_pylock
 from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.uv_config import write_uv_config
@@ -43,9 +43,9 @@ def stage_packages(
     Args:
         lock: a resolution; hashes that it names are enforced.
         names: normalised names of the packages wanted.
-        folder: where to.
-        settings: of the user's package indexes.
-        interpreter: for whose version and platform.
+        folder: the empty target folder.
+        settings: of the package indexes.
+        interpreter: path of the Python that the wheels must fit.
         limit_s: seconds that the download may take.
         allow_build: names that may be built from source; building runs their code.
 
@@ -53,7 +53,7 @@ def stage_packages(
         the files of each package, by normalised name.
 
     Raises:
-        InstallError: it could not be fetched, or is not what the lock or its own RECORD says.
+        InstallError: a package cannot be fetched, or does not match the lock or its own RECORD.
     """
     site = folder / "site"
     site.mkdir(parents=True, exist_ok=True)
@@ -67,13 +67,7 @@ def stage_packages(
     shutil.rmtree(outside)
     (site / ".lock").unlink(missing_ok=True)  # uv's own
     found = {item.name: item for item in iterate_installed([str(site)])}
-    for item in wanted:
-        got = found.get(item.name)
-        if got is None or (item.version and got.version != item.version and not item.built):
-            raise InstallError(
-                f"{item.name} {item.version} was asked for, and {got.version if got else 'nothing'} came",
-                hint="Its wheel says another name or version than its file name does.",
-            )
+    _refuse_other_packages(wanted, found)
     refuse_special_files(folder)
     verified = _verify_records(site, found)
     packages = {}
@@ -83,11 +77,24 @@ def stage_packages(
     return packages
 
 
+def _refuse_other_packages(
+    wanted: Sequence[LockedPackage], found: Mapping[str, InstalledDistribution]
+) -> None:
+    """Refuse a download in which a package is missing or has another version."""
+    for item in wanted:
+        got = found.get(item.name)
+        if got is None or (item.version and got.version != item.version and not item.built):
+            raise InstallError(
+                f"requested {item.name} {item.version}, but received {got.version if got else 'nothing'}",
+                hint="Report it to the package's authors: the file name of the wheel and its metadata disagree.",
+            )
+
+
 def refuse_special_files(folder: Path) -> None:
     """Refuse links, devices, sockets, pipes and set-uid files anywhere in `folder`.
 
     Raises:
-        InstallError: there is one.
+        InstallError: the folder contains such a file.
     """
     for path in _iterate_files(folder):
         mode = path.lstat().st_mode
@@ -100,8 +107,8 @@ def refuse_special_files(folder: Path) -> None:
             kind = "a set-uid file"
         if kind:
             raise InstallError(
-                f"refused: it contains {kind}, {path.relative_to(folder)}",
-                hint="A package has no need of such a file. Report it to the package's authors.",
+                f"refused: the download contains {kind}, {path.relative_to(folder)}",
+                hint="Report it to the package's authors: no package needs such a file.",
             )
 
 
@@ -135,9 +142,9 @@ def _run_uv(
         is_full = "os error 28" in reason or "No space left" in reason
         raise InstallError(
             f"the packages could not be fetched: {reason}",
-            hint="Nothing was changed. The disk is full; `tierproof gc` frees what no process uses."
+            hint="Nothing was changed. The disk is full: run `tierproof gc` to remove unused generations."
             if is_full
-            else "Nothing was changed. Try again, or look at the package index and the network.",
+            else "Nothing was changed. Check the network and the package index, then try again.",
         )
 
 
@@ -157,7 +164,7 @@ def _verify_records(
             continue
         digests = [digest for _, digest in owners if digest]
         if digests and not any(_agrees(files[path], stamp, digest) for digest in digests):
-            raise InstallError(f"refused: {path} is not what the RECORD of {owners[0][0]} says")
+            raise InstallError(f"refused: {path} does not match the RECORD of {owners[0][0]}")
         for name, _ in owners:
             verified[name][path] = stamp
     return verified
@@ -170,7 +177,9 @@ def _collect_claims(found: Mapping[str, InstalledDistribution]) -> dict[str, lis
         for entry in read_record(distribution.metadata_path):
             path = os.path.normpath(entry.path)
             if path.startswith("..") or os.path.isabs(path):  # noqa: PTH117
-                raise InstallError(f"refused: the RECORD of {name} names {entry.path}, outside the package")
+                raise InstallError(
+                    f"refused: the RECORD of {name} lists {entry.path}, which is outside the package"
+                )
             claims.setdefault(path, []).append((name, entry.digest))
     return claims
 
@@ -179,10 +188,10 @@ def _refuse_other_files(claims: Mapping[str, list[tuple[str, str]]], files: Mapp
     """Refuse files that no RECORD names, and RECORDs that name what is not there."""
     for path in files:
         if path not in claims and not path.endswith(".pyc"):
-            raise InstallError(f"refused: no package's RECORD names the file {path}")
+            raise InstallError(f"refused: no package's RECORD lists the file {path}")
     for path, owners in claims.items():
         if path not in files and not path.endswith((".pyc", "RECORD")):
-            raise InstallError(f"refused: the RECORD of {owners[0][0]} names {path}, which is absent")
+            raise InstallError(f"refused: the RECORD of {owners[0][0]} lists {path}, which is missing")
 
 
 def _agrees(path: Path, stamp: FileStamp, digest: str) -> bool:
