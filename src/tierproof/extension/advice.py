@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import TierproofError
 from tierproof.extension.stopped import InstallStopped
 from tierproof.guard.commands.pip_command import Action
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.foresee.name_requests import name_requests
 from tierproof.guard.judge.plan import Plan, PlanVerdict
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 _SHOWN = 12
 _SHARE = 3  # a plan takes several resolutions

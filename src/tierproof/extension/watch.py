@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.extension.advice import make_stop
 from tierproof.extension.notice import Notice, show
 from tierproof.extension.stopped import InstallStopped
@@ -27,7 +28,6 @@ from tierproof.guard.foresee.foresee_pip import DEFAULT_LIMIT_S, foresee
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.doctor import diagnose_this_process
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 _ALLOW = re.compile(r"#\s*tierproof:\s*allow\b", re.IGNORECASE)
 _OWN = ("tierproof.guard.", "tierproof.api.", "tierproof.cli.")

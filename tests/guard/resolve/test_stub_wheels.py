@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import make_base
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import UsageError
 from tierproof.guard.capture.declared_bounds import Bound
 from tierproof.guard.resolve.stub_wheels import StubWheels
 from tierproof.guard.resolve.wheel_tags import describe_machine, rank_tags
-from tierproof.guard.system.cache_folder import find_user_cache_folder
 
 BASE = make_base(
     {"a": "1.0", "b": "2.0+cu128", "c": "1!3"}, {"a": ["b>=2", "c; extra == 'x'", "no requirement"]}

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import EnvironmentBusyError, OutputError
 from tierproof.guard.system.environment_folder import (
     find_environment_folder,
-    find_user_data_folder,
     name_environment,
 )
 from tierproof.guard.system.environment_lock import lock_environment

@@ -11,7 +11,6 @@ import contextlib
 import faulthandler
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from tierproof.cli.check.artifact_message import encode_artifacts
 from tierproof.cli.check.check_request import CheckRequest
 from tierproof.cli.check.hang_watch import HangWatch
 from tierproof.cli.terminal.error_message import describe_error
+from tierproof.core.end_process import kill_group
 from tierproof.core.json_value import JsonValue
 from tierproof.errors import TargetError
 
@@ -132,7 +132,7 @@ def _end_with_parent(watched: int) -> None:
     with contextlib.suppress(OSError):
         while os.read(watched, 4096):
             pass
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    kill_group(os.getpgid(0))
 
 
 def _prepare_process(*, debug: bool) -> None:

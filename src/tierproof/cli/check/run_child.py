@@ -20,11 +20,12 @@ from tierproof.cli.check.check_request import CheckRequest
 from tierproof.cli.check.hang_watch import STARTING, allowed_s, explain_hang
 from tierproof.cli.terminal.error_message import rebuild_error
 from tierproof.cli.terminal.show_progress import Listener
+from tierproof.core.end_process import kill_group
 from tierproof.core.json_value import JsonValue
 from tierproof.core.report import Report
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import TierproofError
 from tierproof.model.load.download import remove_partial_downloads
-from tierproof.model.load.user_folders import cache_folder
 
 _POLL_S = 0.2  # how soon a death is noticed that leaves the pipes open to others
 _GRACE_S = 5.0  # how much longer than the child itself the parent waits before it calls it hanging
@@ -58,7 +59,7 @@ def run_in_child(request: CheckRequest, listener: Listener) -> Report:
             process.wait(_LEAVE_S)
     finally:
         os.close(answers)
-        _end(process, Path(request.cache_dir) if request.cache_dir else cache_folder())
+        _end(process, Path(request.cache_dir) if request.cache_dir else find_user_cache_folder())
     if message is None:
         raise _explain_death(process.returncode)
     if message["event"] == "error":
@@ -151,8 +152,7 @@ def _drain(stream: IO[bytes], decoder: codecs.IncrementalDecoder, listener: List
 
 
 def _end(process: subprocess.Popen[bytes], cache: Path) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process.pid)
     process.wait()
     for stream in (process.stdin, process.stdout):
         if stream is not None:

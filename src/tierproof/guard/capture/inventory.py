@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tierproof.core.hash_file import hash_file
+
 FORMAT_VERSION = 1
 
 
@@ -124,12 +126,6 @@ def find_damage(folder: Path, inventory: Inventory, *, read: bool = True) -> tup
 def stamp_file(path: Path) -> FileStamp:
     """Hash one file."""
     return FileStamp(hash_file(path), path.stat().st_size)
-
-
-def hash_file(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _dump(files: Mapping[str, FileStamp]) -> dict[str, list[str | int]]:

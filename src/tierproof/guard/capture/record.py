@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from tierproof.core.hash_file import hash_for_record
 from tierproof.guard.capture.installed import InstalledDistribution
 
 _INVENTORY = "inventory.json"
@@ -168,11 +169,9 @@ def has_digest(path: Path, digest: str) -> bool:
     if algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
         return True
     try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, algorithm).digest()
+        return hash_for_record(path, algorithm) == expected.rstrip("=")
     except OSError:
         return False
-    return base64.urlsafe_b64encode(found).decode().rstrip("=") == expected.rstrip("=")
 
 
 def _split_line(line: str) -> list[str]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import TierproofError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.installed import InstalledDistribution
@@ -33,7 +34,6 @@ from tierproof.guard.foresee.foreseen import Change, Foreseen
 from tierproof.guard.foresee.target_interpreter import changes_other_environment
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 DEFAULT_LIMIT_S = 15.0
 

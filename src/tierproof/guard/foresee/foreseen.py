@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 from tierproof.guard.commands.pip_command import PipCommand
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 
 @dataclass(frozen=True, slots=True)

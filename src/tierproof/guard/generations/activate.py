@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import InstallError
 from tierproof.guard.generations.activation import (
     choose_path_file,
@@ -22,7 +23,6 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_loaded_added
 from tierproof.guard.generations.launchers import Launchers, sync_launchers
 from tierproof.guard.generations.saved_lock import format_saved_lock
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
-from tierproof.guard.capture.inventory import hash_file
+from tierproof.core.hash_file import hash_file
 from tierproof.guard.generations.activation import STRAY_PREFIX
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore

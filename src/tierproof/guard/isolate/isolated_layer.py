@@ -20,8 +20,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.hash_file import hash_file
 from tierproof.errors import EnvironmentBusyError, InstallError
-from tierproof.guard.capture.inventory import Inventory, PackageFiles, find_damage, hash_file, parse_inventory
+from tierproof.guard.capture.inventory import Inventory, PackageFiles, find_damage, parse_inventory
 from tierproof.guard.generations.generation import find_digests
 from tierproof.guard.isolate.isolated_plan import IsolatedPlan
 from tierproof.guard.resolve.index_settings import read_index_settings

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from tierproof.core.end_process import kill_group
 from tierproof.guard.isolate.readable import find_readable
 
 STATUS = struct.Struct("!i")
@@ -76,8 +77,7 @@ def _reap(worker: int) -> int | None:
 
 def _end_descendants(worker: int) -> None:
     """Kill the worker's group, and whoever left it: as orphans they become the warden's own children."""
-    with contextlib.suppress(OSError):
-        os.killpg(worker, signal.SIGKILL)
+    kill_group(worker)
     for _ in range(_ROUNDS):  # whoever was forked meanwhile shows in the next round
         found = _find_descendants(os.getpid())
         for pid in found:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UnknownPackageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirements
@@ -38,7 +39,6 @@ from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.known_packages import is_unknown
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.hash_file import hash_for_record
 from tierproof.core.json_value import JsonValue
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.record import read_record
@@ -25,7 +26,6 @@ from tierproof.guard.mend.keep_file import Kept, keep_file
 from tierproof.guard.mend.snapshot_entry import (
     MANIFEST,
     SnapshotEntry,
-    digest_file,
     iterate_entries,
     name_entry,
     read_entry,
@@ -221,7 +221,7 @@ def _fill(staging: Path, distribution: InstalledDistribution, room_to_copy: int)
         ways |= set() if is_metadata else {way}
         # What RECORD does not vouch for is vouched for here.
         vouched = record.digest.startswith("sha256=") and record.size == length
-        digests[record.path] = record.digest if vouched else digest_file(target)
+        digests[record.path] = record.digest if vouched else f"sha256={hash_for_record(target)}"
     how = max(ways, default=Kept.COPY, key=lambda way: list(Kept).index(way))
     document = {
         "format_version": FORMAT_VERSION,

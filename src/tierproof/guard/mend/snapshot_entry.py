@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -110,10 +109,3 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
     if [(each.name, each.version) for each in found] != [(entry.name, entry.version)]:
         raise HealError(f"the snapshot of {entry.name} {entry.version} is incomplete")
     return found[0]
-
-
-def digest_file(path: Path) -> str:
-    """Return the digest of a file as RECORD writes it."""
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").digest()
-    return "sha256=" + base64.urlsafe_b64encode(found).decode().rstrip("=")

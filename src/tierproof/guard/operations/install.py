@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import InstallError
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.loaded_distributions import Loaded
@@ -19,7 +20,6 @@ from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.operations.settle_environment import settle_environment
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.guard.stage.assemble import Recipe
 from tierproof.guard.stage.consent import Consent, require_consent
 from tierproof.guard.stage.import_trial import ImportFailure

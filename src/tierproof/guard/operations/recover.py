@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tierproof.core.hash_file import hash_file
 from tierproof.errors import InstallError, UsageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_record
@@ -28,7 +29,6 @@ from tierproof.guard.resolve.pylock import format_pylock
 from tierproof.guard.stage.archive import (
     ARCHIVE_NAME,
     LOCK_NAME,
-    hash_archive,
     note_digest,
     read_archive,
     read_noted_digests,
@@ -150,7 +150,7 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
 
 def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: Path) -> Generation:
     try:
-        digest = hash_archive(archive)
+        digest = hash_file(archive)
     except OSError as error:
         raise InstallError(f"cannot read {archive}: {error.strerror or error}") from error
     vouched = {*read_noted_digests(), *([saved.archive_sha256] if request.lock is not None else [])}

@@ -10,10 +10,10 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import OutputError
 from tierproof.guard.resolve.lock import LockedPackage
 from tierproof.guard.resolve.wheel_metadata import read_requires
-from tierproof.guard.system.cache_folder import find_user_cache_folder
 
 
 def read_locked_requires(

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import shutil
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof._optional import require
+from tierproof.core.credentials import hide_credentials
+from tierproof.core.end_process import end_process
 from tierproof.errors import MissingPackageError, PlanError
 
 # What the uv package asks of sysconfig is not yet there while another thread asks for the first time.
 _finding = threading.Lock()
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def run_uv(
     try:
         output, words = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired as error:
-        _end(process)
+        end_process(process)
         raise PlanError(
             f"the packages could not be {doing} within {limit_s:.0f} seconds",
             hint="Check that the package index is reachable, or add version bounds to shorten the search."
@@ -89,20 +86,6 @@ def run_uv(
             else "Check that the package index is reachable and fast enough.",
         ) from error
     except BaseException:
-        _end(process)
+        end_process(process)
         raise
     return UvAnswer(process.returncode, output, hide_credentials(words.strip()))
-
-
-def hide_credentials(text: str) -> str:
-    """Leave user names, passwords and tokens out of the URLs in `text`."""
-    return _CREDENTIALS.sub("****@", text)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.communicate()

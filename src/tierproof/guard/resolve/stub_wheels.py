@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.declared_bounds import Bound
 from tierproof.guard.resolve.write_stubs import BOUNDS, FLAT, name_stub, write_stubs
-from tierproof.guard.system.cache_folder import find_user_cache_folder
 
 _FORMAT = 2
 _KEPT = 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tarfile
@@ -12,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.hash_file import hash_file
+from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import InstallError, OutputError
 from tierproof.guard.capture.inventory import find_damage
 from tierproof.guard.generations.generation import Generation, compute_id
 from tierproof.guard.generations.generation_store import GenerationStore, read_generation
 from tierproof.guard.stage.stage import refuse_special_files
-from tierproof.guard.system.environment_folder import find_user_data_folder
 
 ARCHIVE_NAME = "tierproof-packages.tar.gz"
 LOCK_NAME = "pylock.toml"
@@ -54,7 +54,7 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
             with tarfile.open(temporary, "w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as archive:
                 for path in (*_DESCRIPTIONS, *paths):
                     _add(archive, root, path)
-            digest = hash_archive(temporary)
+            digest = hash_file(temporary)
             note_digest(digest)
     except OSError as error:
         raise OutputError(
@@ -91,16 +91,6 @@ def read_archive(path: Path, folder: Path) -> Generation:
             if relative not in listed and relative not in _DESCRIPTIONS:
                 raise InstallError(f"refused: {path} contains {relative}, which is not in its inventory")
     return generation
-
-
-def hash_archive(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def note_digest(digest: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.end_process import end_process
 from tierproof.errors import InstallError
 from tierproof.guard.capture.inventory import PackageFiles
 
@@ -141,9 +140,7 @@ def _run(command: Sequence[str], folder: str, limit_s: float) -> tuple[int, str]
     try:
         _, words = process.communicate(timeout=limit_s)
     except BaseException as error:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
-        process.communicate()
+        end_process(process)
         if isinstance(error, subprocess.TimeoutExpired):
             raise InstallError(
                 f"the added packages did not import within {limit_s:.0f} seconds in a child process",

@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import OutputError
 
 _LONGEST_NAME = 24
@@ -68,19 +69,6 @@ def name_environment(prefix: str = sys.prefix, cache_tag: str = "") -> str:
     key = hashlib.sha256(f"{real}\0{tag}".encode(errors="surrogateescape")).hexdigest()[:8]
     stem = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(real)).strip("-")  # noqa: PTH119
     return f"{stem[:_LONGEST_NAME].lower() or 'root'}-{tag.replace('cpython-', 'cp')}-{key}"
-
-
-def find_user_data_folder() -> Path:
-    """Give tierproof's folder among the user's data; `$TIERPROOF_DATA` overrides it. Not made here."""
-    if override := os.environ.get("TIERPROOF_DATA"):
-        return Path(override)
-    base = os.environ.get("XDG_DATA_HOME", "")
-    if Path(base).is_absolute():  # the XDG specification has relative ones ignored
-        return Path(base) / "tierproof"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tierproof"
-    below_home = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
-    return Path.home() / below_home / "tierproof"
 
 
 def _unwritable(folder: Path, reason: str) -> OutputError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tierproof.guard.system.cache_folder import find_user_cache_folder
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.images.base.fact_cache import FactCache
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tierproof.guard.system.cache_folder import find_user_cache_folder
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.images.base.fact_cache import FactCache
 
 # A release that an index lacks may still be published there.

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import OutputError
 from tierproof.guard.judge.plan import Plan
-from tierproof.guard.system.cache_folder import find_user_cache_folder
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
 
 _FORMAT = 1

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tierproof._version import __version__
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import PlanError, UnknownPackageError, UsageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.installed import InstalledDistribution
@@ -22,7 +23,6 @@ from tierproof.guard.judge.shadow import list_changed
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.resolve.locked_requires import read_locked_requires
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key, mark_stale
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast

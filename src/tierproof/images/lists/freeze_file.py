@@ -16,8 +16,8 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UsageError
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 # What pip writes above an editable project: `# Editable install with no version control (name==1.0)`.
 _EDITABLE_NOTE = re.compile(r"#.*\(([A-Za-z0-9][\w.-]*)===?([^\s()]+)\)\s*\Z")

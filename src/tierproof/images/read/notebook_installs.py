@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.guard.commands.notebook_magics import tell_magic_command
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program, mentions_installer, read_command
 from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.read.cell_code import CellCode, ShellLine, part_cell
 from tierproof.images.read.constant_value import NotConstant, evaluate
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UsageError
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind
 from tierproof.images.read.notebook_file import read_notebook
 from tierproof.images.read.notebook_installs import find_installs

@@ -21,8 +21,8 @@ from urllib.request import (
     getproxies,
 )
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import ImageSourceError, UsageError
-from tierproof.guard.resolve.run_uv import hide_credentials
 
 _TIMEOUT_S = 20.0
 _LIMIT_S = 120.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UsageError
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.lists.image_contents import read_list_file
 from tierproof.images.lists.image_index import INDEX_NAME, Image, parse_index, read_entry
 from tierproof.images.store.image_source import Offer, OfferedList, Offers

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.credentials import hide_credentials
+from tierproof.core.end_process import end_process
 from tierproof.errors import ImageSourceError
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.store.folder_lock import lock_folder
 
 _HEAD = "refs/heads/synced"
@@ -163,13 +162,13 @@ class GitRepository:
         try:
             output, complaints = process.communicate(words.encode(), timeout=limit_s)
         except subprocess.TimeoutExpired as error:
-            _end(process)
+            end_process(process)
             raise ImageSourceError(
                 f"{self.name} did not answer within {limit_s:.0f} seconds",
                 hint="Run the command again; lists that are already stored are not fetched twice.",
             ) from error
         except BaseException:
-            _end(process)
+            end_process(process)
             raise
         if process.returncode != 0:
             said = hide_credentials(complaints.decode("utf-8", "replace").strip())
@@ -204,12 +203,3 @@ def _parse_log(text: str) -> Iterator[PathChange]:
         elif changed:
             yield PathChange(commit, at_s, field)
             changed = False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.communicate()

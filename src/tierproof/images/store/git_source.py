@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import UsageError
-from tierproof.guard.system.cache_folder import find_user_cache_folder
 from tierproof.images.lists.image_index import Image
 from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES
 from tierproof.images.store.backend_info import (

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
+from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import UsageError
-from tierproof.guard.system.environment_folder import find_user_data_folder
 from tierproof.images.lists.freeze_file import FreezeFile
 from tierproof.images.lists.image_index import INDEX_NAME, Image, format_index, read_index, split_label
 from tierproof.images.lists.verify_list import VerifiedList, digest_list

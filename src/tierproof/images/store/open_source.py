@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UsageError
 from tierproof.guard.resolve.index_settings import read_index_settings
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.lists.image_index import INDEX_NAME
 from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES
 from tierproof.images.store.backend_info import REPOSITORY_URL

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UsageError
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.lists.image_index import Image
 from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES
 from tierproof.images.store.backend_info import (

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
 from tierproof.errors import ImageSourceError, UsageError
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.lists.freeze_file import find_python
 from tierproof.images.lists.image_index import Image
 from tierproof.images.lists.image_name import check_hardware, check_image_name

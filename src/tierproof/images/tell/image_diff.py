@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.lists.freeze_file import FrozenPackage
 from tierproof.images.lists.image_contents import ImageContents
 from tierproof.images.lists.image_index import Image

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
-from tierproof.guard.resolve.run_uv import hide_credentials
 from tierproof.images.lists.freeze_file import FrozenPackage
 from tierproof.images.lists.image_contents import ImageContents
 from tierproof.images.tell.image_listing import describe_image

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from tierproof.core.user_folders import find_user_cache_folder, find_user_data_folder
 from tierproof.errors import TargetError, UsageError
 from tierproof.model.load.build_module import build_module
 from tierproof.model.load.choose_entry import choose_entry
@@ -25,7 +26,6 @@ from tierproof.model.load.target import (
     PathTarget,
     parse_target,
 )
-from tierproof.model.load.user_folders import cache_folder, data_folder
 from tierproof.model.load.weights import load_checkpoint, read_checkpoint
 
 
@@ -90,7 +90,7 @@ def load_target(target: str, options: LoadOptions | None = None) -> LoadedModel:
 
 def _load(target: str, options: LoadOptions) -> LoadedModel:
     parsed = parse_target(target)
-    cache = options.cache_dir or cache_folder()
+    cache = options.cache_dir or find_user_cache_folder()
     if options.weights and not isinstance(parsed, HubTarget | FolderTarget):
         raise UsageError(
             f"--weights cannot be used with {target}",
@@ -107,7 +107,7 @@ def _load(target: str, options: LoadOptions) -> LoadedModel:
             )
             return LoadedModel(found.module, target, found.assumptions, found.scope or ImportScope())
         case GistTarget():
-            data = options.data_dir or data_folder()
+            data = options.data_dir or find_user_data_folder()
             gist = load_gist(parsed, trust=options.trust, gist_url=options.gist_url, cache=cache, data=data)
             return LoadedModel(gist.module, target, gist.assumptions, gist.scope)
         case FolderTarget(path):
