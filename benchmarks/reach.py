@@ -26,12 +26,13 @@ from pathlib import Path
 
 from table import format_table
 
-from tierproof.errors import PlanError, TierproofError
+from tierproof.errors import TierproofError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirements
 from tierproof.guard.judge.judge_plan import make_plan
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.resolve import Freedom, open_resolver
 from tierproof.images.base.image_base import make_image_base
 from tierproof.images.store.image_store import find_stored_image

@@ -19,7 +19,9 @@ LIMIT_S = 300
 _INSTALL = """
 import importlib.metadata, json, sys
 import tierproof as tp
-from tierproof.errors import PlanRefused, TierproofError, UnknownPackageError
+from tierproof.errors import TierproofError
+from tierproof.guard.judge.plan_refused import PlanRefused
+from tierproof.guard.resolve.plan_error import UnknownPackageError
 asked = json.loads(sys.argv[1])
 result = {"verdict": "", "added": {}, "seen": {}, "path_entry": "", "error": ""}
 try:

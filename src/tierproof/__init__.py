@@ -23,14 +23,10 @@ if TYPE_CHECKING:
     from tierproof.api.packages.snapshot import snapshot
     from tierproof.api.packages.uninstall import uninstall
     from tierproof.core.report import Report
-    from tierproof.errors import (
-        PlanRefused,
-        TierproofError,
-        WorkerDiedError,
-        WorkerError,
-        WorkerTimeoutError,
-    )
+    from tierproof.errors import TierproofError
+    from tierproof.guard.isolate.worker_error import WorkerDiedError, WorkerError, WorkerTimeoutError
     from tierproof.guard.judge.plan import Plan
+    from tierproof.guard.judge.plan_refused import PlanRefused
     from tierproof.guard.mend.diagnosis import Diagnosis
     from tierproof.guard.mend.healing import Healing
     from tierproof.guard.mend.snapshot import Snapshot
@@ -95,7 +91,7 @@ _HOMES = {
     "IsolatedWorker": "tierproof.api.packages.isolated",
     "ModelSpec": "tierproof.model.call.spec",
     "Plan": "tierproof.guard.judge.plan",
-    "PlanRefused": "tierproof.errors",
+    "PlanRefused": "tierproof.guard.judge.plan_refused",
     "Preflight": "tierproof.images.judge.preflight_result",
     "Receipt": "tierproof.guard.operations.receipt",
     "Snapshot": "tierproof.guard.mend.snapshot",
@@ -104,9 +100,9 @@ _HOMES = {
     # What `%load_ext tierproof` and `%unload_ext tierproof` look for.
     "load_ipython_extension": "tierproof.extension.extension",
     "unload_ipython_extension": "tierproof.extension.extension",
-    "WorkerDiedError": "tierproof.errors",
-    "WorkerError": "tierproof.errors",
-    "WorkerTimeoutError": "tierproof.errors",
+    "WorkerDiedError": "tierproof.guard.isolate.worker_error",
+    "WorkerError": "tierproof.guard.isolate.worker_error",
+    "WorkerTimeoutError": "tierproof.guard.isolate.worker_error",
 }
 
 

@@ -1,4 +1,34 @@
-"""Errors a user may meet: each is one clear message with a next step."""
+"""Errors that every layer raises. A domain's own errors lie beside what they are about.
+
+Each is one clear message with a next step. This is the whole tree, with the module of each class:
+
+    TierproofError                  errors
+      UsageError                    errors
+      OutputError                   errors
+      MissingPackageError           errors
+      BrokenPackageError            errors
+      TargetError                   model.load.target
+        UntrustedCodeError          model.load.target
+      InputError                    model.load.input_error
+      ForwardError                  model.call.forward_error
+      DeviceError                   model.sizes.device_error
+      RestorationError              model.preserve.restoration_error
+      HangError                     cli.check.hang_watch
+      PlanError                     guard.resolve.plan_error
+        UnknownPackageError         guard.resolve.plan_error
+      PlanRefused                   guard.judge.plan_refused
+      InstallError                  guard.generations.install_error
+      InstallStopped                extension.stopped
+      HealError                     guard.mend.heal_error
+      ProcessError                  guard.system.process
+      EnvironmentBusyError          guard.system.environment_lock
+      WorkerError                   guard.isolate.worker_error
+        WorkerTimeoutError          guard.isolate.worker_error
+        WorkerDiedError             guard.isolate.worker_error
+      ImageSourceError              images.store.image_source
+
+`PlanRefused` and the errors of a worker can also be had from `tierproof` itself.
+"""
 
 from __future__ import annotations
 
@@ -26,33 +56,6 @@ class UsageError(TierproofError):
     """An option, argument or config value cannot be used."""
 
 
-class TargetError(TierproofError):
-    """The target does not lead to one module."""
-
-
-class UntrustedCodeError(TargetError):
-    """Loading would run code that the user has not trusted."""
-
-
-class InputError(TierproofError):
-    """No inputs could be worked out, or the given ones do not fit."""
-
-
-class ForwardError(TierproofError):
-    """The forward pass raised on every input tried.
-
-    The message names the input shapes tried and the layers already executed.
-    """
-
-
-class HangError(TierproofError):
-    """The check made no progress for longer than it was allowed to; the message says where it was."""
-
-
-class DeviceError(TierproofError):
-    """The requested device is absent or unusable."""
-
-
 class OutputError(TierproofError):
     """A report could not be written where it was asked for."""
 
@@ -74,85 +77,3 @@ class BrokenPackageError(TierproofError):
         super().__init__(message, hint=hint)
         self.package = package
         self.feature = feature
-
-
-class ImageSourceError(TierproofError):
-    """Where images come from cannot be reached, or breaks off; what was stored before is there still."""
-
-
-class PlanError(TierproofError):
-    """No plan could be made: no network, an index that refuses, or too slow a search."""
-
-
-class UnknownPackageError(PlanError):
-    """No package index knows a requested name."""
-
-
-class ProcessError(TierproofError):
-    """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
-
-
-class HealError(TierproofError):
-    """What is torn could not be mended, and was left as it was."""
-
-
-class EnvironmentBusyError(TierproofError):
-    """Another process is changing this environment, and did not finish in time."""
-
-
-class InstallError(TierproofError):
-    """Packages could not be fetched, verified or activated; what was there before is there still."""
-
-
-class PlanRefused(TierproofError):  # noqa: N818 - the contract's name
-    """An install that needs a consent which was not given, or cannot be. `plan` is the plan."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, *, plan: object, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.plan = plan
-
-
-class WorkerError(TierproofError):
-    """A call in a worker failed, and its own exception cannot be raised here.
-
-    Attributes:
-        remote_type: name of the exception's class, with its module; empty where there was none.
-        remote_traceback: where it was raised, as text.
-    """
-
-    def __init__(
-        self, message: str, *, hint: str = "", remote_type: str = "", remote_traceback: str = ""
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.remote_type = remote_type
-        self.remote_traceback = remote_traceback
-
-
-class WorkerTimeoutError(WorkerError, TimeoutError):
-    """A call in a worker took longer than it was allowed to."""
-
-
-class WorkerDiedError(WorkerError):
-    """A worker ended in the middle of a call.
-
-    Attributes:
-        signal_number: of the signal that killed it, or None.
-        exit_status: with which it ended, or None.
-        last_words: the end of what it printed.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        signal_number: int | None = None,
-        exit_status: int | None = None,
-        last_words: str = "",
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.signal_number = signal_number
-        self.exit_status = exit_status
-        self.last_words = last_words

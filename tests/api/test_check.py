@@ -9,7 +9,10 @@ import torch
 
 import tierproof
 from tierproof.core.verdict import Verdict
-from tierproof.errors import DeviceError, ForwardError, TargetError, UsageError
+from tierproof.errors import UsageError
+from tierproof.model.call.forward_error import ForwardError
+from tierproof.model.load.target import TargetError
+from tierproof.model.sizes.device_error import DeviceError
 from zoo.handwritten import HANDWRITTEN, build
 from zoo.pretrained_configs import TINY
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import tierproof
-from tierproof.errors import ForwardError
+from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.load import load_transformers
 from zoo.handwritten import CharGPT, MhaDecoder, Seq2Seq
 

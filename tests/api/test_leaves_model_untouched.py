@@ -15,7 +15,7 @@ import tierproof
 from tierproof.checks import registry
 from tierproof.checks.tier1.shape import shape
 from tierproof.core.verdict import Verdict
-from tierproof.errors import ForwardError
+from tierproof.model.call.forward_error import ForwardError
 from zoo.fingerprint import fingerprint, process_fingerprint
 from zoo.handwritten import HANDWRITTEN, build
 from zoo.nasty import NASTY

@@ -11,7 +11,7 @@ from torch import nn
 
 import tierproof
 from tierproof.core.verdict import Verdict
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 from zoo.handwritten import CharGPT, Mlp
 from zoo.odd import ODD, HalfBackward, ManyParts, RegisteredCycle, build_odd
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import tierproof
-from tierproof.errors import PlanRefused, UsageError
+from tierproof.errors import UsageError
 from tierproof.extension.magic import TierproofMagic
 from tierproof.extension.watch import Watch
+from tierproof.guard.judge.plan_refused import PlanRefused
 
 
 class Calls:

@@ -14,11 +14,11 @@ import pytest
 from guard.notebook_kernel import SOURCE
 from guard.torn_host import read_tree, write_version
 from scenarios.test_overlapping_heals import end, start, upgrade
-from tierproof.errors import ProcessError
 from tierproof.guard.mend import heal as healing_module
 from tierproof.guard.mend.heal import heal_process
 from tierproof.guard.mend.heal_environment import heal_environment
 from tierproof.guard.mend.snapshot_process import snapshot_environment, snapshot_process
+from tierproof.guard.system.process import ProcessError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

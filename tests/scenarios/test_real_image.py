@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tierproof.errors import PlanError, UnknownPackageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.judge.judge_plan import make_plan
 from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 from tierproof.images.base.hosted_base import HostedBase, open_base
 from tierproof.images.base.image_base import make_image_base
 from tierproof.images.judge.judge_install import QuestionOptions, judge_install

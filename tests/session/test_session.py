@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 import tierproof as tp
-from tierproof.errors import PlanError, UsageError
+from tierproof.errors import UsageError
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.session import further_analyses
 from tierproof.session import session as session_module
 from tierproof.session.add_packages import read_requirements

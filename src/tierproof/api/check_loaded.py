@@ -19,7 +19,6 @@ from tierproof.checks.needed_traits import find_lacking
 from tierproof.checks.plan_checks import CheckPlan, plan_checks
 from tierproof.checks.runner import run_checks
 from tierproof.core.report import Environment, ModelSummary, Report
-from tierproof.errors import DeviceError
 from tierproof.model.costs.step_time import measure_step_time
 from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
 from tierproof.model.describe.prepare_subject import prepare_subject
@@ -27,6 +26,7 @@ from tierproof.model.describe.refuse_module import refuse_cycle, refuse_empty
 from tierproof.model.describe.subject import Subject
 from tierproof.model.load.load import LoadedModel
 from tierproof.model.preserve.preserve import Snapshot, preserve
+from tierproof.model.sizes.device_error import DeviceError
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.model.sizes.thread_count import limit_threads
 from tierproof.reporters.register import register_all

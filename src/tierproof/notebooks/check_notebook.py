@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tierproof._optional import require
-from tierproof.errors import ProcessError, UsageError
+from tierproof.errors import UsageError
+from tierproof.guard.system.process import ProcessError
 from tierproof.notebooks.base_files import BaseFiles, read_base_files
 from tierproof.notebooks.build_notebook import build_notebook
 from tierproof.notebooks.checked_notebook import CheckedNotebook, VerifiedItem

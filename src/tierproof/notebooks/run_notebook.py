@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tierproof._optional import require
-from tierproof.errors import ProcessError
+from tierproof.guard.system.process import ProcessError
 from tierproof.notebooks.evidence import CellRun
 
 _START_LIMIT_S = 120.0

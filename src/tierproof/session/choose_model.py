@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tierproof._optional import require
 from tierproof.core.atomic_write import write_bytes_atomically
-from tierproof.errors import OutputError, TargetError, UsageError
+from tierproof.errors import OutputError, UsageError
+from tierproof.model.load.target import TargetError
 from tierproof.session.colab import upload_files
 from tierproof.session.model_choice import ModelChoice, Source
 

@@ -14,8 +14,10 @@ import tierproof as tp
 from guard import calls
 from guard.wheelhouse import Wheelhouse, make_base
 from tierproof.api.packages import isolated as module
-from tierproof.errors import PlanRefused, UsageError, WorkerTimeoutError
+from tierproof.errors import UsageError
 from tierproof.guard.capture.base import capture_base
+from tierproof.guard.isolate.worker_error import WorkerTimeoutError
+from tierproof.guard.judge.plan_refused import PlanRefused
 
 pytest.importorskip("uv")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")

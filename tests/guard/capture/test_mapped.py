@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.errors import ProcessError
 from tierproof.guard.capture.build_id import find_build_id
 from tierproof.guard.capture.mapped import (
     MappedLibrary,
@@ -21,6 +20,7 @@ from tierproof.guard.capture.mapped import (
     site_roots,
 )
 from tierproof.guard.system.process import (
+    ProcessError,
     find_own_processes,
     parse_boot_time,
     parse_start_ticks,

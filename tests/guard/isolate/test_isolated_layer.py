@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
-from tierproof.errors import EnvironmentBusyError, InstallError, PlanRefused, UnknownPackageError
 from tierproof.guard.capture.base import Base
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.isolate.isolated_layer import Layer, prepare_layer
 from tierproof.guard.isolate.isolated_plan import IsolatedPlan, plan_isolated
 from tierproof.guard.judge.plan import Conflict, PlanVerdict
+from tierproof.guard.judge.plan_refused import PlanRefused
+from tierproof.guard.resolve.plan_error import UnknownPackageError
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
 
 pytest.importorskip("uv")
 

@@ -15,8 +15,9 @@ import pytest
 
 from guard import calls
 from guard.live_processes import is_alive, wait_until
-from tierproof.errors import UsageError, WorkerError
+from tierproof.errors import UsageError
 from tierproof.guard.isolate.worker import Worker
+from tierproof.guard.isolate.worker_error import WorkerError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
-from tierproof.errors import PlanError, UnknownPackageError
 from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
+from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 
 pytest.importorskip("uv")
 

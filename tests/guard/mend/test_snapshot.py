@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from guard.fake_site import install
-from tierproof.errors import HealError
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.mend import keep_file as keeping
+from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.keep_file import Kept, clone_file, keep_file
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.snapshot import find_snapshot_folder, keep_distributions

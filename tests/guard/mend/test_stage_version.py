@@ -9,7 +9,7 @@ import pytest
 
 from guard.notebook_kernel import find_uv
 from guard.wheelhouse import Wheelhouse
-from tierproof.errors import HealError
+from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.stage_version import stage_version
 from tierproof.guard.resolve.run_uv import UvAnswer
 

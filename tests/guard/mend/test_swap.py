@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from guard.fake_site import install
-from tierproof.errors import HealError
 from tierproof.guard.capture.record import read_record
+from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.stage_version import adopt_scripts, stage_version, verify_staged
 from tierproof.guard.mend.swap import choose_units, keep_unowned, note_units, swap

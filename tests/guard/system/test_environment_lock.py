@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tierproof.core.user_folders import find_user_data_folder
-from tierproof.errors import EnvironmentBusyError, OutputError
+from tierproof.errors import OutputError
 from tierproof.guard.system.environment_folder import (
     find_environment_folder,
     name_environment,
 )
-from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 HOLD = """

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import Wheelhouse
-from tierproof.errors import PlanError, UsageError
+from tierproof.errors import UsageError
 from tierproof.guard.judge.judge_plan import make_plan
 from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.images.base.image_base import ImageBase, make_image_base
 from tierproof.images.base.loaded_set import list_loaded
 from tierproof.images.base.requires_cache import RequiresCache

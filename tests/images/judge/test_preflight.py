@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from guard.wheelhouse import Wheelhouse
 from loopback import serve
-from tierproof.errors import PlanError, UnknownPackageError
 from tierproof.guard.commands.pip_command import parse_pip_commands
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.judge.plan import (
@@ -26,6 +25,7 @@ from tierproof.guard.judge.plan import (
     ReusedPackage,
     ShadowedPackage,
 )
+from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.base.image_base import make_image_base
 from tierproof.images.base.requires_cache import RequiresCache

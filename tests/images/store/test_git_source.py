@@ -10,10 +10,11 @@ import pytest
 
 from images.published import HAS_REAL_LISTS, REAL_LISTS, Published, make_list, publish_real, publish_small
 from loopback import Site
-from tierproof.errors import ImageSourceError, UsageError
+from tierproof.errors import UsageError
 from tierproof.images.lists.image_index import Image
 from tierproof.images.store import download as download_module
 from tierproof.images.store.git_source import GitSource
+from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.image_store import list_images
 from tierproof.images.store.open_source import open_source
 from tierproof.images.store.sync_images import SyncReport, sync_images

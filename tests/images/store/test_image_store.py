@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.errors import EnvironmentBusyError, OutputError, UsageError
-from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.errors import OutputError, UsageError
+from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
 from tierproof.images.lists.image_contents import read_contents
 from tierproof.images.lists.image_index import Image, format_index, read_index
 from tierproof.images.lists.verify_list import verify_list

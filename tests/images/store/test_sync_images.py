@@ -9,10 +9,11 @@ import pytest
 
 from images.published import HAS_REAL_LISTS, REAL_LISTS, make_list, publish_small
 from loopback import Site
-from tierproof.errors import ImageSourceError, UsageError
+from tierproof.errors import UsageError
 from tierproof.images.lists.image_contents import read_contents
 from tierproof.images.store import download as download_module
 from tierproof.images.store.add_image import add_image
+from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.image_store import list_images
 from tierproof.images.store.open_source import open_source
 from tierproof.images.store.raw_source import RawSource

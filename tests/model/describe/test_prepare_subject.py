@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from tierproof.errors import ForwardError, InputError, TargetError
+from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.describe.prepare_subject import prepare_subject
+from tierproof.model.load.input_error import InputError
+from tierproof.model.load.target import TargetError
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 from zoo.pretrained_configs import TINY
 

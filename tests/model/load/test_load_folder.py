@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
-from tierproof.errors import TargetError
 from tierproof.model.load.load import LoadOptions, load_target
+from tierproof.model.load.target import TargetError
 
 BY_NAME = """
 from torch import nn

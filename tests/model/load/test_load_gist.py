@@ -7,9 +7,9 @@ import json
 import pytest
 
 from loopback import site  # noqa: F401 - a fixture
-from tierproof.errors import TargetError, UntrustedCodeError
 from tierproof.model.load.accepted_code import digest_files, is_accepted, record_accepted
 from tierproof.model.load.load import LoadOptions, load_target
+from tierproof.model.load.target import TargetError, UntrustedCodeError
 
 MODEL = "from torch import nn\nclass Model(nn.Module):\n    def __init__(self, width=2):\n        super().__init__()\n        self.a = nn.Linear(width, 2)\n"
 

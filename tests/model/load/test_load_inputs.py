@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tierproof.errors import InputError, TargetError
+from tierproof.model.load.input_error import InputError
 from tierproof.model.load.load_inputs import load_inputs
+from tierproof.model.load.target import TargetError
 
 
 @pytest.fixture

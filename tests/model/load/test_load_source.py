@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tierproof.errors import TargetError, UsageError
+from tierproof.errors import UsageError
 from tierproof.model.load.load import LoadOptions, load_target
+from tierproof.model.load.target import TargetError
 
 HEAD = "import torch\nfrom torch import nn\n"
 NET = "class {name}(nn.Module):\n    def __init__(self{extra}):\n        super().__init__()\n        self.layer = nn.Linear(2, 3)\n"

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from loopback import site  # noqa: F401 - a fixture
-from tierproof.errors import TargetError, UntrustedCodeError
 from tierproof.model.load.load import LoadOptions, load_target
+from tierproof.model.load.target import TargetError, UntrustedCodeError
 
 transformers = pytest.importorskip("transformers")
 

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tierproof.errors import TargetError, TierproofError, UsageError
+from tierproof.errors import TierproofError, UsageError
 from tierproof.model.load.target import (
     FolderTarget,
     GistTarget,
     HubTarget,
     ImportTarget,
     PathTarget,
+    TargetError,
     parse_inputs,
     parse_target,
 )

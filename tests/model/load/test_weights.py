@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from tierproof.errors import TargetError
 from tierproof.model.load import weights
+from tierproof.model.load.target import TargetError
 from tierproof.model.load.weights import find_surplus_copies, load_checkpoint, read_checkpoint
 
 

@@ -19,7 +19,8 @@ from torch import nn
 
 from tierproof.model.preserve import object_graph, tensor_state
 from tierproof.model.preserve import preserve as preserve_module
-from tierproof.model.preserve.preserve import RestorationError, preserve
+from tierproof.model.preserve.preserve import preserve
+from tierproof.model.preserve.restoration_error import RestorationError
 from zoo.fingerprint import fingerprint, process_fingerprint
 from zoo.handwritten import HANDWRITTEN
 from zoo.nasty import NASTY, Counting, References

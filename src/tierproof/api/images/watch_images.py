@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tierproof.api.images.preflight import check_date, open_images
-from tierproof.errors import ImageSourceError, UsageError
+from tierproof.errors import UsageError
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.judge.judge_install import QuestionOptions
 from tierproof.images.judge.preflight import preflight
 from tierproof.images.judge.preflight_result import TargetVerdict
 from tierproof.images.read.read_target import read_targets
+from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.open_source import open_source
 from tierproof.images.store.resolve_image import open_image
 from tierproof.images.store.sync_images import sync_images

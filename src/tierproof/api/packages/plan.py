@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from tierproof.errors import PlanError
 from tierproof.guard.capture.loaded_distributions import find_loaded_by_live_processes, find_loaded_here
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.present_base import capture_present_base
 from tierproof.guard.judge.judge_plan import judge_requested, make_plan
 from tierproof.guard.judge.plan import Plan
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
 from tierproof.guard.system.environment_folder import locate_environment_folder
 

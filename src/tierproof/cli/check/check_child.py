@@ -25,7 +25,7 @@ from tierproof.cli.check.hang_watch import HangWatch
 from tierproof.cli.terminal.error_message import describe_error
 from tierproof.core.end_process import kill_group
 from tierproof.core.json_value import JsonValue
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 if TYPE_CHECKING:
     from tierproof.core.report import Report

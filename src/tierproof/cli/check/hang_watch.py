@@ -9,12 +9,16 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from tierproof.errors import HangError
+from tierproof.errors import TierproofError
 
 _POLLS = 20
 STARTING = "starting"
 # Importing torch from a cold disk takes a while, and is nobody's model.
 _STARTING_S = 120.0
+
+
+class HangError(TierproofError):
+    """The check made no progress for longer than it was allowed to; the message says where it was."""
 
 
 def allowed_s(limit_s: float, stage: str) -> float:

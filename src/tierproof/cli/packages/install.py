@@ -54,10 +54,10 @@ def install(
     """
     from packaging.utils import canonicalize_name
 
-    from tierproof.errors import PlanRefused
     from tierproof.guard.capture.loaded_distributions import find_loaded_by_live_processes
     from tierproof.guard.commands.requirements_file import read_requirements_file
     from tierproof.guard.judge.plan import Plan
+    from tierproof.guard.judge.plan_refused import PlanRefused
     from tierproof.guard.operations.install import InstallRequest, install_requirements
     from tierproof.guard.stage.consent import Consent
 

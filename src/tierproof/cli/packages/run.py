@@ -45,12 +45,12 @@ def run(
     from tierproof.api.show.progress import open_progress
     from tierproof.cli.exit_code import EXIT_COULD_NOT_JUDGE
     from tierproof.cli.packages.replace_process import find_program, replace_process
-    from tierproof.errors import PlanRefused
     from tierproof.guard.capture.base import capture_base
     from tierproof.guard.capture.loaded_distributions import Loaded
     from tierproof.guard.isolate.isolated_layer import prepare_layer
     from tierproof.guard.isolate.isolated_plan import plan_isolated
     from tierproof.guard.isolate.worker_environment import extend_environment
+    from tierproof.guard.judge.plan_refused import PlanRefused
 
     with open_progress(not quiet) as show:
         show(0, 2, "planning")

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierproof.errors import ProcessError
 from tierproof.guard.capture.build_id import find_build_id
-from tierproof.guard.system.process import PROC, has_maps
+from tierproof.guard.system.process import PROC, ProcessError, has_maps
 
 _LINE = re.compile(
     r"([0-9a-f]+)-([0-9a-f]+) ([rwxsp-]{4}) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+)\s+(/.*)\Z"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.credentials import hide_credentials
-from tierproof.errors import InstallError
 from tierproof.guard.generations.activation import (
     choose_path_file,
     find_path_files,
@@ -21,6 +20,7 @@ from tierproof.guard.generations.activation_history import read_history, record_
 from tierproof.guard.generations.generation import Generation, Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_loaded_added
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.launchers import Launchers, sync_launchers
 from tierproof.guard.generations.saved_lock import format_saved_lock
 

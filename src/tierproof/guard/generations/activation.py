@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tierproof.errors import InstallError
 from tierproof.guard.generations.generation import Position
 from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.install_error import InstallError
 
 PATH_FILE = "tierproof-packages.pth"
 # Of files that get their name by a rename; a kill may leave one, and the next install removes it.

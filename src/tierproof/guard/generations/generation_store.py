@@ -23,10 +23,10 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import InstallError
 from tierproof.guard.capture.inventory import find_damage, parse_inventory
 from tierproof.guard.generations.exchange import exchange
 from tierproof.guard.generations.generation import Generation, PastRequest, Position
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.pylock import format_pylock
 from tierproof.guard.system.process import process_started_at
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import InstallError
 from tierproof.guard.generations.generation import Generation, PastRequest
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.pylock import format_pylock, format_value
 
 

@@ -21,16 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.hash_file import hash_file
-from tierproof.errors import EnvironmentBusyError, InstallError
 from tierproof.guard.capture.inventory import Inventory, PackageFiles, find_damage, parse_inventory
 from tierproof.guard.generations.generation import find_digests
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.isolate.isolated_plan import IsolatedPlan
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.lock import LockedPackage
 from tierproof.guard.resolve.pylock import format_pylock
 from tierproof.guard.stage.stage import stage_packages
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
 
 DEFAULT_FETCH_LIMIT_S = 1800.0
 _ID_LENGTH = 20

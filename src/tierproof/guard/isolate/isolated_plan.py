@@ -10,12 +10,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import PlanError, PlanRefused
 from tierproof.guard.capture.base import Base
 from tierproof.guard.judge.judge_plan import judge_requirements
 from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
+from tierproof.guard.judge.plan_refused import PlanRefused
 from tierproof.guard.judge.protected import is_accelerator
 from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
 
 _ROUNDS = 4

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tierproof.errors import WorkerError, WorkerTimeoutError
 from tierproof.guard.isolate.channel import INLINE_BYTES, Message
 from tierproof.guard.isolate.parcel import Parcel, pack
 from tierproof.guard.isolate.worker_environment import clean_environment
+from tierproof.guard.isolate.worker_error import WorkerError, WorkerTimeoutError
 from tierproof.guard.isolate.worker_failure import (
     RemoteTraceback,
     explain_death,

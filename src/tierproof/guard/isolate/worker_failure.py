@@ -6,8 +6,8 @@ import signal
 import sys
 from typing import Any
 
-from tierproof.errors import WorkerDiedError, WorkerError
 from tierproof.guard.isolate.channel import Message
+from tierproof.guard.isolate.worker_error import WorkerDiedError, WorkerError
 
 _HINTS = {
     signal.SIGKILL: "The worker probably ran out of memory; arrays sent to it count too. Send less data per call.",

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from tierproof.errors import UsageError, WorkerError
+from tierproof.errors import UsageError
 from tierproof.guard.isolate.channel import Channel, Message
 from tierproof.guard.isolate.parcel import Parcel
 from tierproof.guard.isolate.readable import find_readable
 from tierproof.guard.isolate.warden import STATUS
+from tierproof.guard.isolate.worker_error import WorkerError
 
 _LAST_WORDS = 2000
 _LEAVE_S = 5.0

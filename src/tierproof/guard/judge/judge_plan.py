@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tierproof.core.credentials import hide_credentials
-from tierproof.errors import UnknownPackageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirements
 from tierproof.guard.judge.age import find_aged
@@ -38,6 +37,7 @@ from tierproof.guard.judge.split_lock import list_loaded, name_accelerators, spl
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.known_packages import is_unknown
 from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.plan_error import UnknownPackageError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
 
 

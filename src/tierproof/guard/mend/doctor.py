@@ -15,7 +15,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import ProcessError
 from tierproof.guard.capture.loaded import (
     LoadedModule,
     capture_loaded_modules,
@@ -29,7 +28,7 @@ from tierproof.guard.mend.settle import settle_if_idle
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.site_users import find_users, leave_out_present
 from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
-from tierproof.guard.system.process import has_maps, process_started_at
+from tierproof.guard.system.process import ProcessError, has_maps, process_started_at
 
 _IMPORT_LIMIT_S = 60
 # A file's time and a process's come from clocks of different grain.

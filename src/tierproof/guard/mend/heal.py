@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tierproof.errors import HealError, ProcessError, TierproofError
+from tierproof.errors import TierproofError
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.mapped import (
     MappedLibrary,
@@ -21,6 +21,7 @@ from tierproof.guard.capture.mapped import (
 from tierproof.guard.capture.record import read_own_record
 from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.doctor import diagnose_process, find_replaced
+from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.heal_journal import HealJournal, make_heal_folder, read_journal, read_start_ticks
 from tierproof.guard.mend.healing import FailedHeal, HealedPackage, Healing
 from tierproof.guard.mend.settle import exchange, remove_heal_folder, settle_heals
@@ -31,7 +32,7 @@ from tierproof.guard.mend.swap import ForeignChangeError, choose_units, note_uni
 from tierproof.guard.mend.torn import Remedy, TornPackage
 from tierproof.guard.system.environment_folder import find_environment_folder, find_folder_of_site
 from tierproof.guard.system.environment_lock import lock_environment
-from tierproof.guard.system.process import find_own_processes, has_maps
+from tierproof.guard.system.process import ProcessError, find_own_processes, has_maps
 
 _LOCK_LIMIT_S = 300.0
 

@@ -6,11 +6,11 @@ import contextlib
 import time
 from dataclasses import replace
 
-from tierproof.errors import ProcessError
 from tierproof.guard.mend.doctor import diagnose_environment
 from tierproof.guard.mend.heal import heal_process
 from tierproof.guard.mend.healing import FailedHeal, HealedPackage, Healing
 from tierproof.guard.mend.torn import Remedy
+from tierproof.guard.system.process import ProcessError
 
 
 def heal_environment() -> Healing:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from tierproof.errors import EnvironmentBusyError, OutputError
+from tierproof.errors import OutputError
 from tierproof.guard.mend.heal_journal import (
     HealJournal,
     drop_journal,
@@ -28,7 +28,7 @@ from tierproof.guard.mend.swap import (
     swap,
 )
 from tierproof.guard.system.environment_folder import find_folder_of_site
-from tierproof.guard.system.environment_lock import lock_environment
+from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
 
 
 def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from tierproof.errors import ProcessError
 from tierproof.guard.capture.mapped import MappedLibrary, read_mapped_libraries
 from tierproof.guard.mend.site import Site, may_be_aside
-from tierproof.guard.system.process import find_own_processes
+from tierproof.guard.system.process import ProcessError, find_own_processes
 
 Libraries = tuple[MappedLibrary, ...]
 

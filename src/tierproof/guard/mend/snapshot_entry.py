@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import HealError
 from tierproof.guard.capture.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.capture.record import has_digest
+from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.keep_file import keep_file
 
 MANIFEST = "manifest.json"

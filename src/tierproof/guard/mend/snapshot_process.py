@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from tierproof.errors import ProcessError
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.loaded import capture_loaded_modules
 from tierproof.guard.capture.mapped import MappedLibrary, read_mapped_libraries, site_roots
@@ -12,6 +11,7 @@ from tierproof.guard.capture.record import read_record
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.site_users import find_users
 from tierproof.guard.mend.snapshot import MOST_BYTES, MOST_COPIED_BYTES, Snapshot, keep_distributions
+from tierproof.guard.system.process import ProcessError
 
 
 def snapshot_this_process(

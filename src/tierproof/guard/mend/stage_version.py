@@ -8,10 +8,11 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import HealError, PlanError
 from tierproof.guard.capture.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.capture.record import find_mismatches, format_record, read_record
+from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.resolve.index_settings import read_index_settings
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
 
 _LIMIT_S = 600

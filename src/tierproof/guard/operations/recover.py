@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tierproof.core.hash_file import hash_file
-from tierproof.errors import InstallError, UsageError
+from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.activate import activate
@@ -16,6 +16,7 @@ from tierproof.guard.generations.activation import read_present
 from tierproof.guard.generations.activation_history import read_history
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.saved_lock import SavedLock, name_python, read_saved_lock
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage

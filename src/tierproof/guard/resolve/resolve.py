@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tierproof.errors import PlanError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.declared_bounds import Bound
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.resolve.lock import Lock, read_lock
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.stub_wheels import StubWheels
 from tierproof.guard.resolve.uv_config import write_uv_config

@@ -12,7 +12,8 @@ from pathlib import Path
 from tierproof._optional import require
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.end_process import end_process
-from tierproof.errors import MissingPackageError, PlanError
+from tierproof.errors import MissingPackageError
+from tierproof.guard.resolve.plan_error import PlanError
 
 # What the uv package asks of sysconfig is not yet there while another thread asks for the first time.
 _finding = threading.Lock()

@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.hash_file import hash_file
 from tierproof.core.user_folders import find_user_data_folder
-from tierproof.errors import InstallError, OutputError
+from tierproof.errors import OutputError
 from tierproof.guard.capture.inventory import find_damage
 from tierproof.guard.generations.generation import Generation, compute_id
 from tierproof.guard.generations.generation_store import GenerationStore, read_generation
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.stage.stage import refuse_special_files
 
 ARCHIVE_NAME = "tierproof-packages.tar.gz"

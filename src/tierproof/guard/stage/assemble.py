@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tierproof.errors import InstallError
 from tierproof.guard.capture.inventory import Inventory, PackageFiles
 from tierproof.guard.generations.generation import (
     Generation,
@@ -21,6 +20,7 @@ from tierproof.guard.generations.generation import (
     name_generation,
 )
 from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.lock import Lock
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")

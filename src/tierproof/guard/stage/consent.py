@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tierproof.errors import PlanRefused
 from tierproof.guard.generations.activation import find_path_files
 from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.judge.plan_refused import PlanRefused
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.end_process import end_process
-from tierproof.errors import InstallError
 from tierproof.guard.capture.inventory import PackageFiles
+from tierproof.guard.generations.install_error import InstallError
 
 _SUFFIXES = (".so", ".pyd")
 _MOST_TOPS = 8

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from tierproof.errors import InstallError
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.future_path import foresee_path
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.present_base import PresentBase
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.stage.assemble import Recipe, link_kept

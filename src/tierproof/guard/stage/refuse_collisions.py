@@ -7,8 +7,8 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tierproof.errors import InstallError
 from tierproof.guard.capture.inventory import PackageFiles
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.judge.protected import is_accelerator
 
 # Python runs these at every start, from wherever they lie on the path.

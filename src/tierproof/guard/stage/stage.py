@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tierproof.core.hash_file import hash_file
-from tierproof.errors import InstallError
 from tierproof.guard.capture.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.capture.inventory import FileStamp, PackageFiles
 from tierproof.guard.capture.record import has_digest, read_record
+from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.lock import Lock, LockedPackage
 from tierproof.guard.resolve.pylock import format_pylock

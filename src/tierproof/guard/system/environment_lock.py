@@ -10,13 +10,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tierproof.errors import EnvironmentBusyError, OutputError
+from tierproof.errors import OutputError, TierproofError
 
 LOCK_NAME = "lock"
 _POLL_S = 0.05
 # The system's lock belongs to the whole process, so threads of one process wait for each other here.
 _threads: dict[str, threading.Lock] = {}
 _registry = threading.Lock()
+
+
+class EnvironmentBusyError(TierproofError):
+    """Another process is changing this environment, and did not finish in time."""
 
 
 @contextlib.contextmanager

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tierproof.errors import TierproofError
+
 PROC = Path("/proc")
+
+
+class ProcessError(TierproofError):
+    """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
 
 
 def has_maps() -> bool:

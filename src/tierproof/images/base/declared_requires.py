@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tierproof.errors import PlanError
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.lock import LockedPackage, choose_wheel, find_url, read_lock
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.wheel_metadata import read_requires
 from tierproof.guard.resolve.wheel_tags import rank_tags

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tierproof._version import __version__
 from tierproof.core.credentials import hide_credentials
-from tierproof.errors import PlanError, UnknownPackageError, UsageError
+from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
@@ -22,6 +22,7 @@ from tierproof.guard.judge.judge_plan import Judgement, judge_requested
 from tierproof.guard.judge.shadow import list_changed
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 from tierproof.guard.resolve.locked_requires import read_locked_requires
+from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key, mark_stale

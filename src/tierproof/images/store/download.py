@@ -22,7 +22,8 @@ from urllib.request import (
 )
 
 from tierproof.core.credentials import hide_credentials
-from tierproof.errors import ImageSourceError, UsageError
+from tierproof.errors import UsageError
+from tierproof.images.store.image_source import ImageSourceError
 
 _TIMEOUT_S = 20.0
 _LIMIT_S = 120.0

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tierproof.errors import EnvironmentBusyError, OutputError
-from tierproof.guard.system.environment_lock import LOCK_NAME, lock_environment
+from tierproof.errors import OutputError
+from tierproof.guard.system.environment_lock import LOCK_NAME, EnvironmentBusyError, lock_environment
 
 
 @contextlib.contextmanager

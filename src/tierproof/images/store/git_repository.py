@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.end_process import end_process
-from tierproof.errors import ImageSourceError
 from tierproof.images.store.folder_lock import lock_folder
+from tierproof.images.store.image_source import ImageSourceError
 
 _HEAD = "refs/heads/synced"
 _FETCH_LIMIT_S = 900.0

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tierproof.errors import TierproofError
 from tierproof.images.lists.image_index import Image
+
+
+class ImageSourceError(TierproofError):
+    """Where images come from cannot be reached, or breaks off; what was stored before is there still."""
 
 
 @dataclass(frozen=True, slots=True)

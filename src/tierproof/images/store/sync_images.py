@@ -11,12 +11,12 @@ from pathlib import Path
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
-from tierproof.errors import ImageSourceError, UsageError
+from tierproof.errors import UsageError
 from tierproof.images.lists.freeze_file import find_python
 from tierproof.images.lists.image_index import Image
 from tierproof.images.lists.image_name import check_hardware, check_image_name
 from tierproof.images.lists.verify_list import verify_list
-from tierproof.images.store.image_source import ImageSource, Offer
+from tierproof.images.store.image_source import ImageSource, ImageSourceError, Offer
 from tierproof.images.store.image_store import find_images_folder, is_intact, list_images, store_image
 
 FORMAT_VERSION = 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tierproof.errors import MissingPackageError, PlanError, UsageError
+from tierproof.errors import MissingPackageError, UsageError
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.images.base.native_cache import open_native_cache
 from tierproof.images.base.native_code import find_native
 from tierproof.images.lists.image_contents import ImageContents

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tierproof.errors import InputError
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.spec import ModelSpec
+from tierproof.model.load.input_error import InputError
 
 
 def plan_given_inputs(given: Any, signature: ForwardSignature, spec: ModelSpec) -> InputPlan:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from tierproof.errors import ForwardError, TierproofError
+from tierproof.errors import TierproofError
 from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.call.extra_arguments import add_optional_arguments
+from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.max_length import find_max_length
 from tierproof.model.call.model_probe import ModelProbe

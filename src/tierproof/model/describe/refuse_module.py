@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 
 def refuse_empty(model: object) -> None:

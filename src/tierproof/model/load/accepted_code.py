@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 _FILE_NAME = "accepted-code.txt"
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from tierproof.errors import TargetError, TierproofError
+from tierproof.errors import TierproofError
+from tierproof.model.load.target import TargetError
 from tierproof.model.load.user_error import explain_user_error
 
 

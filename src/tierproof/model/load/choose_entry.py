@@ -8,7 +8,7 @@ from types import ModuleType
 
 from torch import nn
 
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 _PREFERRED = ("build_model", "Model")
 

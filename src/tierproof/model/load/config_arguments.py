@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tierproof.errors import TargetError
 from tierproof.model.load.build_module import parameters_of
 from tierproof.model.load.config_object import ConfigObject
 from tierproof.model.load.config_value import require_fit
+from tierproof.model.load.target import TargetError
 from tierproof.model.load.user_error import explain_user_error
 
 _CONFIG_NAMES = ("config", "cfg", "args")

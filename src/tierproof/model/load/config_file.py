@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 # Names of counts and extents, without indices that count from the end (`vision_feature_layer`: -2).
 _SIZE_NAME = re.compile(

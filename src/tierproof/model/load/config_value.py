@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 _WORDS: dict[type, str] = {
     bool: "true or false",

@@ -12,7 +12,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from tierproof._version import __version__
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 _TIMEOUT_S = 30.0
 _PART_SUFFIX = ".part"

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from tierproof.core.user_folders import find_user_cache_folder, find_user_data_folder
-from tierproof.errors import TargetError, UsageError
+from tierproof.errors import UsageError
 from tierproof.model.load.build_module import build_module
 from tierproof.model.load.choose_entry import choose_entry
 from tierproof.model.load.import_scope import ImportScope
@@ -24,6 +24,7 @@ from tierproof.model.load.target import (
     HubTarget,
     ImportTarget,
     PathTarget,
+    TargetError,
     parse_target,
 )
 from tierproof.model.load.weights import load_checkpoint, read_checkpoint

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from torch import nn
 
-from tierproof.errors import TargetError
 from tierproof.model.load.build_module import build_module, parameters_of
 from tierproof.model.load.choose_entry import choose_entry
 from tierproof.model.load.config_arguments import bind_config
 from tierproof.model.load.config_file import read_config
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_source import load_file
+from tierproof.model.load.target import TargetError
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tierproof.errors import TargetError, UntrustedCodeError
 from tierproof.model.load.accepted_code import digest_files, is_accepted, record_accepted
 from tierproof.model.load.download import fetch_bytes, join_url
 from tierproof.model.load.load_folder import FolderModule, load_folder
-from tierproof.model.load.target import GistTarget
+from tierproof.model.load.target import GistTarget, TargetError, UntrustedCodeError
 
 DEFAULT_GIST_URL = "https://api.github.com"
 _LIMIT_BYTES = 20 << 20

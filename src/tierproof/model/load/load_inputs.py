@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from tierproof.errors import InputError
 from tierproof.model.load.build_module import required_arguments
 from tierproof.model.load.choose_entry import choose_entry
 from tierproof.model.load.import_scope import ImportScope
+from tierproof.model.load.input_error import InputError
 from tierproof.model.load.load_source import load_file
 from tierproof.model.load.seeding import seeded
 from tierproof.model.load.target import parse_inputs

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tierproof.errors import TargetError
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_source import compile_file
+from tierproof.model.load.target import TargetError
 from tierproof.model.load.user_error import explain_user_error
 
 _PACKAGE = "_tierproof_remote_code"

@@ -9,8 +9,8 @@ import tokenize
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from tierproof.errors import TargetError
 from tierproof.model.load.import_scope import ImportScope
+from tierproof.model.load.target import TargetError
 from tierproof.model.load.user_error import explain_user_error
 
 _FALLBACK_NAME = "_tierproof_target"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tierproof.errors import TargetError, UsageError
+from tierproof.errors import TierproofError, UsageError
 
 FORMS = (
     "A target is PATH.py[:NAME], DIR/ with a model.py, package.module:NAME, hf:DIR_OR_ID "
@@ -15,6 +15,14 @@ FORMS = (
 
 _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 _GIST = re.compile(r"(?P<id>[0-9A-Za-z]+)(@(?P<revision>[0-9A-Za-z]+))?\Z")
+
+
+class TargetError(TierproofError):
+    """The target does not lead to one module."""
+
+
+class UntrustedCodeError(TargetError):
+    """Loading would run code that the user has not trusted."""
 
 
 @dataclass(frozen=True, slots=True)

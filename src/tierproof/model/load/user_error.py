@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 
 _LONGEST_MESSAGE = 400  # torch's argument errors run to pages
 

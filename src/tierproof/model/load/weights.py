@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof._optional import require
-from tierproof.errors import TargetError
+from tierproof.model.load.target import TargetError
 from tierproof.model.load.user_error import shorten
 
 CHECKPOINT_NAMES = (

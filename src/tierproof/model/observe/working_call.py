@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tierproof.errors import ForwardError
+from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import iterate_tensors

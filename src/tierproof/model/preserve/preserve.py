@@ -8,20 +8,16 @@ from types import TracebackType
 import torch
 from torch import nn
 
-from tierproof.errors import TierproofError
 from tierproof.model.preserve.deferred_interrupt import InterruptGate
 from tierproof.model.preserve.object_graph import ObjectGraph, collect_objects
 from tierproof.model.preserve.process_state import ProcessState
+from tierproof.model.preserve.restoration_error import RestorationError
 from tierproof.model.preserve.script_state import record_script_modules
 from tierproof.model.preserve.tensor_state import TensorRecord, back_up_storages
 
 _SPARE_BYTES = 256 << 20
 # Below this, comparing everything costs milliseconds, and no trust in version counters is needed.
 _ALWAYS_COMPARED_TOTAL_BYTES = 64 << 20
-
-
-class RestorationError(TierproofError):
-    """Part of a model or of the process could not be restored; the message names it, all else was restored."""
 
 
 def preserve(model: nn.Module) -> AbstractContextManager[Snapshot]:

@@ -1,0 +1,9 @@
+"""The error of packages that cannot be added."""
+
+from __future__ import annotations
+
+from tierproof.errors import TierproofError
+
+
+class InstallError(TierproofError):
+    """Packages could not be fetched, verified or activated; what was there before is there still."""

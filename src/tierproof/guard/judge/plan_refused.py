@@ -1,0 +1,16 @@
+"""The error of a plan that may not be carried out."""
+
+from __future__ import annotations
+
+from tierproof.errors import TierproofError
+from tierproof.guard.judge.plan import Plan
+
+
+class PlanRefused(TierproofError):  # noqa: N818 - the contract's name
+    """An install that needs a consent which was not given, or cannot be. `plan` is the plan."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, plan: Plan, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.plan = plan

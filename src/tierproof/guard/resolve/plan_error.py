@@ -1,0 +1,13 @@
+"""The errors of a plan that cannot be made."""
+
+from __future__ import annotations
+
+from tierproof.errors import TierproofError
+
+
+class PlanError(TierproofError):
+    """No plan could be made: no network, an index that refuses, or too slow a search."""
+
+
+class UnknownPackageError(PlanError):
+    """No package index knows a requested name."""
