@@ -28,7 +28,7 @@ from tierproof.cli.packages.uninstall import uninstall
 def tierproof() -> None:
     """Check a transformer in a minute, and add any package to a live kernel without breaking it.
 
-    Exit codes: 0 = sound, 1 = found wanting, 2 = could not judge.
+    Exit codes: 0 = passed, 1 = failed, 2 = could not be checked.
     """
 
 

@@ -11,7 +11,7 @@ from tierproof.cli.terminal.interruption import Interrupted, interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit code: 0 yes, 1 found wanting, 2 could not judge.
+    """Run the command line and give its exit code: 0 = passed, 1 = failed, 2 = could not be checked.
 
     Args:
         arguments: without the program's name; those of the process by default.
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible():
             return _run(arguments)
     except (Interrupted, KeyboardInterrupt):
-        print("tierproof: interrupted; nothing was judged.", file=sys.stderr)  # noqa: T201
+        print("tierproof: interrupted; there is no verdict.", file=sys.stderr)  # noqa: T201
         return EXIT_COULD_NOT_JUDGE
 
 

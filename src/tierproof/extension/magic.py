@@ -7,13 +7,18 @@ import contextlib
 import importlib
 import shlex
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
+from tierproof.api.packages.install_options import (
+    ALLOW_BUILD,
+    INSTALL_OPTIONS,
+    InstallOption,
+    read_keywords,
+    read_requirements,
+)
 from tierproof.errors import TierproofError, UsageError
 from tierproof.extension.stopped import render
 from tierproof.extension.watch import Watch
-from tierproof.guard.commands.requirements_file import read_requirements_file
 from tierproof.guard.operations.collect_garbage import collect_garbage
 from tierproof.guard.operations.history_listing import list_additions
 
@@ -94,41 +99,34 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, word: str) -> None:
         super().__init__(prog=f"%tierproof {word}", add_help=False, allow_abbrev=False)
 
+    def add_requirements(self, options: Sequence[InstallOption]) -> None:
+        """Take requirements, requirements files and `options`."""
+        self.add_argument("requirements", nargs="*", metavar="REQ")
+        self.add_argument("-r", "--requirement", dest="files", action="append", default=[], metavar="FILE")
+        for option in options:
+            if option.takes:
+                self.add_argument(
+                    option.flag, dest=option.keyword, action="append", default=[], metavar=option.takes
+                )
+            else:
+                self.add_argument(option.flag, dest=option.keyword, action="store_true")
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=self.format_usage().strip())
 
 
 def _install(words: Sequence[str]) -> object:
     parser = _Parser("install")
-    parser.add_argument("requirements", nargs="*", metavar="REQ")
-    parser.add_argument("-r", "--requirement", dest="files", action="append", default=[], metavar="FILE")
-    parser.add_argument("--allow-shadow", action="store_true")
-    parser.add_argument("--allow-aged", action="store_true")
-    parser.add_argument("--waive", action="append", default=[], metavar="PKG")
-    parser.add_argument("--allow-build", action="append", default=[], metavar="PKG")
-    parser.add_argument("--no-trial", dest="trial", action="store_false")
+    parser.add_requirements(INSTALL_OPTIONS)
     options = parser.parse_intermixed_args(list(words))
-    return _call(
-        "install",
-        *_gather(options.requirements, options.files),
-        allow_shadow=options.allow_shadow,
-        allow_aged=options.allow_aged,
-        waive=tuple(options.waive),
-        allow_build=tuple(options.allow_build),
-        trial=options.trial,
-        on_step=_show_step,
-    )
+    return _call("install", *_gather(options), **read_keywords(vars(options)), on_step=_show_step)
 
 
 def _plan(words: Sequence[str]) -> object:
     parser = _Parser("plan")
-    parser.add_argument("requirements", nargs="*", metavar="REQ")
-    parser.add_argument("-r", "--requirement", dest="files", action="append", default=[], metavar="FILE")
-    parser.add_argument("--allow-build", action="append", default=[], metavar="PKG")
+    parser.add_requirements((ALLOW_BUILD,))
     options = parser.parse_intermixed_args(list(words))
-    return _call(
-        "plan", *_gather(options.requirements, options.files), allow_build=tuple(options.allow_build)
-    )
+    return _call("plan", *_gather(options), allow_build=tuple(options.allow_build))
 
 
 def _rollback(words: Sequence[str]) -> object:
@@ -176,8 +174,8 @@ def _without_words(word: str, words: Sequence[str], act: Callable[[], object]) -
     return act()
 
 
-def _gather(requirements: Sequence[str], files: Sequence[str]) -> list[str]:
-    found = [*requirements, *(line for file in files for line in read_requirements_file(Path(file)))]
+def _gather(options: argparse.Namespace) -> tuple[str, ...]:
+    found = read_requirements(options.requirements, options.files)
     if not found:
         raise UsageError(
             "no requirement was given", hint="For instance: %tierproof install captum 'optuna>=4'"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
+from tierproof.api.packages.doctor import doctor
 from tierproof.core.credentials import hide_credentials
 from tierproof.extension.advice import make_stop
 from tierproof.extension.notice import Notice, show
@@ -27,7 +28,6 @@ from tierproof.guard.commands.pip_command import (
 from tierproof.guard.foresee.foresee_pip import DEFAULT_LIMIT_S, foresee
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.doctor import diagnose_this_process
 
 _ALLOW = re.compile(r"#\s*tierproof:\s*allow\b", re.IGNORECASE)
 _OWN = ("tierproof.guard.", "tierproof.api.", "tierproof.cli.")
@@ -47,7 +47,7 @@ class Watch:
         *,
         tell: Callable[[Notice], None] = show,
         capture: Callable[[], Base] = capture_base,
-        diagnose: Callable[[], Diagnosis] = diagnose_this_process,
+        diagnose: Callable[[], Diagnosis] = doctor,
     ) -> None:
         self.enabled = True
         self.limit_s = DEFAULT_LIMIT_S

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.api.packages.history import history
 from tierproof.api.packages.save import save
 from tierproof.core.report import Report
 from tierproof.errors import MissingPackageError, OutputError, TierproofError
-from tierproof.guard.operations.history_listing import list_history
 from tierproof.session.box import Box, Tone
 from tierproof.session.colab import download_file, mount_drive
 from tierproof.session.results_folder import ResultsFolder
@@ -60,7 +60,7 @@ def export_results(
         else:
             figures_s = time.perf_counter() - began
             files += figures
-    if list_history().present:
+    if history().present:
         on_step("saving what was added")
         saved = save(folder.packages_folder)
         files += [Path(saved.lock), Path(saved.archive)]

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tierproof.api.packages.history import history
 from tierproof.api.packages.recover import recover
 from tierproof.errors import TierproofError
 from tierproof.guard.generations.activation import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.operations.history_listing import list_history
 from tierproof.guard.stage.archive import LOCK_NAME
 from tierproof.guard.system.environment_folder import find_environment_folder
 
@@ -33,7 +33,7 @@ def reattach_packages(
         return True, "Packages in place: " + ", ".join(
             f"{name} {versions[name]}" for name in sorted(versions)
         )
-    entries = list_history().entries
+    entries = history().entries
     try:
         if entries and entries[-1].generation:
             receipt = recover(on_step=on_step)

@@ -1,4 +1,4 @@
-"""`tierproof.recover`: put back what was added."""
+"""`tierproof.recover`: restore what was added."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def recover(
     trust: bool = False,
     on_step: Callable[[str], None] | None = None,
 ) -> Receipt:
-    """Put back what was added, usable at once.
+    """Restore the added packages. They can be imported at once.
 
     Args:
-        folder: what `save` wrote to; None for what this environment knows itself.
-        lock: a copy of the lock that you trust; it vouches for the archive in `folder`.
-        trust: take the archive though nothing vouches for it.
-        on_step: told what is being done; by default it is shown in a terminal or a notebook.
+        folder: the folder that `save` wrote to; None uses this environment's own records.
+        lock: a copy of the lock that you trust; the archive in `folder` is verified against it.
+        trust: accept the archive although nothing verifies it.
+        on_step: called with a description of each step; by default the steps are shown in a terminal or notebook.
 
     Raises:
         UsageError: there is nothing to recover from.
-        InstallError: an archive that nobody vouches for, a damaged or hostile one, or packages that do not fit
-            what is installed now.
+        InstallError: the archive cannot be verified, is damaged or hostile, or its packages do not fit the
+            installed ones.
     """
     with open_steps(on_step) as show:
         return recover_generation(
@@ -41,3 +41,14 @@ def recover(
                 on_step=show,
             )
         )
+
+
+def recover_for_new_processes(
+    folder: Path | None, *, lock: Path | None, trust: bool, on_step: Callable[[str], None]
+) -> Receipt:
+    """Restore the added packages for processes that start from now on, as `tierproof recover` does.
+
+    Raises:
+        TierproofError: as `recover`.
+    """
+    return recover_generation(RecoverRequest(folder, lock, trust, on_step=on_step))

@@ -5,20 +5,22 @@ from __future__ import annotations
 import click
 
 
-@click.command(short_help="Tell whether a process or this environment is torn.")
-@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Look into process N.")
+@click.command(short_help="Check whether a process or this environment is torn.")
+@click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Check process N.")
 @click.option(
-    "--snapshot", is_flag=True, help="Keep what is loaded as well, so that a heal needs no network."
+    "--snapshot",
+    is_flag=True,
+    help="Also keep a copy of the loaded packages, so that a heal needs no network.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def doctor(pid: int | None, snapshot: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
-    """Tell whether process N runs other packages than the disk holds, by what, and what mends it.
+    """Check whether process N runs other package versions than those on disk, and say why and what repairs it.
 
-    Without --pid: this environment's files against RECORD and the baseline, and your live Python processes
-    that run from it. An upgrade that nobody had loaded is no tear.
+    Without --pid, this environment's files are compared with RECORD and the baseline, and your live Python
+    processes that run from it are checked. An upgrade of a package that no process had loaded is not a tear.
 
-    Exit codes: 0 = healthy, 1 = torn, 2 = could not judge.
+    Exit codes: 0 = healthy, 1 = torn, 2 = could not be checked.
     """
     from tierproof.guard.mend.doctor import diagnose_environment, diagnose_process
 

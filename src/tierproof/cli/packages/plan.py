@@ -8,11 +8,16 @@ import click
 @click.command(short_help="Show what an install would do.")
 @click.argument("requirements", metavar="REQ…", nargs=-1, required=True)
 @click.option(
-    "--image", metavar="IMAGE", default="", help="Plan on a hosted image: colab:2026.07-gpu, a freeze file."
+    "--image",
+    metavar="IMAGE",
+    default="",
+    help="Plan for a hosted image: colab:2026.07-gpu, or a freeze file.",
 )
-@click.option("--python", metavar="3.X", default="", help="The Python of a freeze file given as IMAGE.")
-@click.option("--exclude-newer", metavar="DATE", default="", help="Plan as of that day.")
-@click.option("--offline", is_flag=True, help="With --image: give a kept answer of any age; ask nobody.")
+@click.option(
+    "--python", metavar="3.X", default="", help="The Python version of a freeze file given as IMAGE."
+)
+@click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases after that day.")
+@click.option("--offline", is_flag=True, help="With --image: use a cached answer of any age, and no network.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def plan(
@@ -28,17 +33,17 @@ def plan(
     """Show what an install would do, here or on a hosted image. Nothing is installed.
 
     \b
-    REQ is what pip reads: captum, 'optuna>=4', 'ray[tune]', 'name @ URL', ./package.whl
+    REQ is written as for pip: captum, 'optuna>=4', 'ray[tune]', 'name @ URL', ./package.whl
 
     \b
-    satisfied   all of it is installed
-    additive    packages are added, nothing that is installed changes
-    shadow      another version would stand before one that no live process has loaded
-    waiver      fits if the bounds it names are waived
-    isolated    conflicts with what is loaded: runs in a worker of its own
-    infeasible  no choice of versions serves it
+    satisfied   everything is installed already
+    additive    packages are added; no installed package changes
+    shadow      a new version would take precedence over one that no live process has loaded
+    waiver      fits if the version bounds it names are ignored
+    isolated    conflicts with what is loaded: must run in a worker of its own
+    infeasible  no combination of versions satisfies the request
 
-    Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not judge.
+    Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not be checked.
     """
     from tierproof.api.packages.plan import plan_here, plan_on_image
     from tierproof.cli.terminal.echo_result import echo_result

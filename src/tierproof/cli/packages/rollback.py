@@ -9,14 +9,14 @@ from tierproof.cli.terminal.echo_result import echo_result
 
 @click.command(short_help="Go back to an earlier generation.")
 @click.argument("number", metavar="[N]", required=False, type=click.IntRange(min=1))
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def rollback(number: int | None, *, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Go back to entry N of the history, or to the one before the present.
+    """Go back to entry N of the history, or to the entry before the present one.
 
-    Running processes go on with what they have; new ones see the earlier generation.
+    Running processes keep what they have; new processes see the earlier generation.
     """
-    from tierproof.guard.operations.rollback import roll_back
+    from tierproof.api.packages.rollback import rollback_for_new_processes
 
-    echo_result(roll_back(number, in_process=False), as_json=as_json)
+    echo_result(rollback_for_new_processes(number), as_json=as_json)
     return 0

@@ -6,7 +6,7 @@ import click
 
 
 @click.command(
-    short_help="Run a command with packages of its own in front.",
+    short_help="Run a command with additional or other package versions.",
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(
@@ -15,10 +15,12 @@ import click
     metavar="REQ",
     multiple=True,
     required=True,
-    help="What stands in front; repeat it.",
+    help="A requirement that CMD sees first; repeatable.",
 )
-@click.option("--allow-build", metavar="PKG", multiple=True, help="May be built from source; repeat it.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option(
+    "--allow-build", metavar="PKG", multiple=True, help="Allow PKG to be built from source; repeatable."
+)
+@click.option("--quiet", is_flag=True, help="Show only errors.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.argument("command", metavar="-- CMD…", nargs=-1, required=True)
 def run(
@@ -29,14 +31,14 @@ def run(
     quiet: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Run CMD on top of what is installed, with packages of its own in front. Nothing installed changes.
+    """Run CMD with REQ taking precedence over what is installed. No installed file changes.
 
     \b
-    REQ is what pip reads: 'datasets>=4.4', 'numpy==2.3.4', 'name @ URL', ./package.whl
+    REQ is written as for pip: 'datasets>=4.4', 'numpy==2.3.4', 'name @ URL', ./package.whl
     tierproof run --with 'numpy==2.3.4' -- python train.py --epochs 3
 
-    Any Python that CMD starts sees them, by way of PYTHONPATH. The exit code is that of CMD; 2 also where it
-    could not be started.
+    Every Python that CMD starts sees them, through PYTHONPATH. The exit code is that of CMD, or 2 if it could
+    not be started.
     """
     import os
     import sys
