@@ -1,4 +1,4 @@
-"""The tree of errors is the one that `tierproof.errors` draws."""
+"""The tree of errors is the one that `tierproof.errors` draws, and each error leads to its entry of the guide."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ import pytest
 
 from tierproof import errors
 from tierproof.cli.terminal.error_message import ChildError, describe_error, rebuild_error
-from tierproof.errors import TierproofError
+from tierproof.cli.terminal.show_error import show_error
+from tierproof.errors import MissingPackageError, TierproofError, UsageError
+from tierproof.notebooks.addresses import TROUBLESHOOTING
+from tierproof.session.carry_out import carry_out
 
-SOURCE = Path(__file__).resolve().parent.parent / "src" / "tierproof"
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "tierproof"
+GUIDE = ROOT / "docs" / "troubleshooting.md"
 NODE = re.compile(r"^( {4,})([A-Z]\w+) +([a-z_.]+)$", re.MULTILINE)
 
 
@@ -92,3 +97,39 @@ def test_what_is_no_error_of_ours_comes_back_named() -> None:
     back = rebuild_error(describe_error(KeyError("x")))
     assert isinstance(back, ChildError)
     assert str(back) == "KeyError: 'x'"
+
+
+def test_each_error_has_a_slug_of_its_own_and_the_guide_an_entry_for_each() -> None:
+    slugs = {name: vars(load(name))["slug"] for name in read_defined()}
+    assert slugs.pop("TierproofError") == ""
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", slug) for slug in slugs.values())
+    anchors = re.findall(r'^<a id="(.+)"></a>$', GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(anchors) == sorted(slugs.values())
+
+
+def test_each_anchor_stands_at_a_heading_with_a_text() -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+    anchors = re.findall(r'^<a id="', guide, re.MULTILINE)
+    assert len(re.findall(r'^<a id=".+"></a>\n\n##+ .+\n\n\w.{20}', guide, re.MULTILINE)) == len(anchors)
+
+
+def test_the_last_line_on_the_terminal_leads_to_the_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    show_error(UsageError("there is no 'x'", hint="Use y."))
+    told = capsys.readouterr().err
+    assert told == f"error: there is no 'x'\n  Use y.\n  More: {TROUBLESHOOTING}#usage\n"
+    show_error(MissingPackageError("x is needed", package="x", feature="to y", command="pip install x"))
+    assert capsys.readouterr().err.endswith(f"\n  More: {TROUBLESHOOTING}#missing-package\n")
+    show_error(TierproofError("it failed"))
+    assert capsys.readouterr().err == "error: it failed\n"
+
+
+def test_the_box_of_a_notebook_leads_to_the_entry() -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    box = carry_out("Adding", lambda: fail(UsageError("there is no 'x'", hint="Use y.")), lambda _: None)
+    assert box is not None
+    assert str(box).endswith(f"\n  More: {TROUBLESHOOTING}#usage")
+    assert f'<a href="{TROUBLESHOOTING}#usage"' in box._repr_html_()
+    plain = carry_out("Adding", lambda: fail(TierproofError("it failed")), lambda _: None)
+    assert "More" not in str(plain)

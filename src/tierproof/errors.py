@@ -39,9 +39,14 @@ class TierproofError(Exception):
     Args:
         message: what is wrong, in one sentence or a short paragraph.
         hint: what to do next; empty only where the message already says it.
+
+    Attributes:
+        exit_code: of a command that ends with this error.
+        slug: leads to the error's entry in docs/troubleshooting.md; empty only for this base.
     """
 
     exit_code = 2
+    slug = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -55,13 +60,19 @@ class TierproofError(Exception):
 class UsageError(TierproofError):
     """An option, argument or config value cannot be used."""
 
+    slug = "usage"
+
 
 class OutputError(TierproofError):
     """A report could not be written where it was asked for."""
 
+    slug = "cannot-write"
+
 
 class MissingPackageError(TierproofError):
     """An optional package is absent; `package`, `feature` and `command` say which, why and how."""
+
+    slug = "missing-package"
 
     def __init__(self, message: str, *, package: str, feature: str, command: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -72,6 +83,8 @@ class MissingPackageError(TierproofError):
 
 class BrokenPackageError(TierproofError):
     """An optional package is installed but does not import; the cause is kept in `__cause__`."""
+
+    slug = "broken-package"
 
     def __init__(self, message: str, *, package: str, feature: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -12,6 +12,7 @@ from tierproof.errors import UsageError
 from tierproof.extension.magic import TierproofMagic
 from tierproof.extension.watch import Watch
 from tierproof.guard.judge.plan_refused import PlanRefused
+from tierproof.notebooks.addresses import troubleshooting_address
 
 
 class Calls:
@@ -135,6 +136,7 @@ def test_a_refusal_shows_its_hint_and_no_traceback(monkeypatch: pytest.MonkeyPat
         "PlanRefused: isolated: it conflicts",
         "",
         "run it apart",
+        f"More: {troubleshooting_address('plan-refused')}",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tierproof.errors import TierproofError
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.judge.plan import Plan
+from tierproof.notebooks.addresses import troubleshooting_address
 
 
 class InstallStopped(TierproofError):  # noqa: N818 - what happened, as the user reads it
@@ -14,6 +15,8 @@ class InstallStopped(TierproofError):  # noqa: N818 - what happened, as the user
         foreseen: the commands that would have done so.
         plan: how tierproof would serve the same request; None where that could not be worked out.
     """
+
+    slug = "install-stopped"
 
     def __init__(
         self, message: str, *, hint: str, foreseen: tuple[Foreseen, ...] = (), plan: Plan | None = None
@@ -28,10 +31,12 @@ class InstallStopped(TierproofError):  # noqa: N818 - what happened, as the user
 
 
 def render(error: TierproofError) -> list[str]:
-    """Give an error as the lines that a notebook shows: the message and its next step, no traceback."""
+    """Give an error as the lines that a notebook shows: message, next step and page, without a traceback."""
     first, *rest = error.message.splitlines() or [""]
+    address = troubleshooting_address(error.slug)
     return [
         f"{type(error).__name__}: {first}",
         *rest,
         *(["", *error.hint.splitlines()] if error.hint else []),
+        *([f"More: {address}"] if address else []),
     ]

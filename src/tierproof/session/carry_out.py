@@ -1,4 +1,4 @@
-"""Carry out a step of a notebook: whatever goes wrong becomes a box, so that *Run all* goes on."""
+"""Carry out a step of a notebook: every error becomes a box, so that *Run all* goes on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tierproof.errors import TierproofError
-from tierproof.notebooks.addresses import FEEDBACK
+from tierproof.notebooks.addresses import FEEDBACK, troubleshooting_address
 from tierproof.session.box import Box, Tone
 
 Shown = TypeVar("Shown")
@@ -25,14 +25,21 @@ def carry_out(title: str, step: Callable[[], Shown], keep: Callable[[BaseExcepti
         return step()
     except TierproofError as error:
         keep(error)
-        return Box(title, Tone.BAD, (error.message,), advice=(error.hint,) if error.hint else ())
+        address = troubleshooting_address(error.slug)
+        return Box(
+            title,
+            Tone.BAD,
+            (error.message,),
+            advice=(error.hint,) if error.hint else (),
+            links=(("More", address),) if address else (),
+        )
     except Exception as error:  # noqa: BLE001 - shown, and kept with its traceback
         keep(error)
         return Box(
             title,
             Tone.BAD,
-            (f"This was not foreseen: {type(error).__name__}: {error}", f"It came from {_place(error)}."),
-            advice=("session.show_traceback() shows all of it; please report it.",),
+            (f"Unexpected error: {type(error).__name__}: {error}", f"It was raised in {_place(error)}."),
+            advice=("Run `session.show_traceback()` to see the whole traceback, and please report it.",),
             links=(("Report it", FEEDBACK),),
         )
 

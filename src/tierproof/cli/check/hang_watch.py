@@ -20,6 +20,8 @@ _STARTING_S = 120.0
 class HangError(TierproofError):
     """The check made no progress for longer than it was allowed to; the message says where it was."""
 
+    slug = "check-hangs"
+
 
 def allowed_s(limit_s: float, stage: str) -> float:
     """Seconds that a stage may take without progress."""

@@ -1,4 +1,4 @@
-"""Tell the user what went wrong: one message with its next step, or a box for a package."""
+"""Tell the user what went wrong: one message with its next step and its page; a box for a package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import traceback
 
 from tierproof.cli.terminal.error_message import ChildError
 from tierproof.errors import BrokenPackageError, MissingPackageError, TierproofError
+from tierproof.notebooks.addresses import troubleshooting_address
 
 
 def show_error(error: Exception, *, debug: bool = False) -> None:
@@ -21,8 +22,10 @@ def show_error(error: Exception, *, debug: bool = False) -> None:
         sys.stderr.write(_describe_traceback(error))
     if isinstance(error, MissingPackageError | BrokenPackageError):
         _show_box(error)
+        _show_address(error)
     elif isinstance(error, TierproofError):
         _show_message(error.message, error.hint)
+        _show_address(error)
     else:
         told = str(error) if isinstance(error, ChildError) else f"{type(error).__name__}: {error}"
         hint = "" if debug else "Run with --debug for the traceback."
@@ -42,6 +45,11 @@ def _show_message(message: str, hint: str) -> None:
         label = f"\x1b[1;31m{label}\x1b[0m"
     indented = "".join(f"\n  {line}" for line in hint.splitlines())
     sys.stderr.write(f"{label} {message}{indented}\n")
+
+
+def _show_address(error: TierproofError) -> None:
+    if address := troubleshooting_address(error.slug):
+        sys.stderr.write(f"  More: {address}\n")
 
 
 def _show_box(error: MissingPackageError | BrokenPackageError) -> None:

@@ -7,3 +7,5 @@ from tierproof.errors import TierproofError
 
 class InstallError(TierproofError):
     """Packages could not be fetched, verified or activated; what was there before is there still."""
+
+    slug = "install-failed"

@@ -13,6 +13,8 @@ class WorkerError(TierproofError):
         remote_traceback: where it was raised, as text.
     """
 
+    slug = "worker-failed"
+
     def __init__(
         self, message: str, *, hint: str = "", remote_type: str = "", remote_traceback: str = ""
     ) -> None:
@@ -24,6 +26,8 @@ class WorkerError(TierproofError):
 class WorkerTimeoutError(WorkerError, TimeoutError):
     """A call in a worker took longer than it was allowed to."""
 
+    slug = "worker-timeout"
+
 
 class WorkerDiedError(WorkerError):
     """A worker ended in the middle of a call.
@@ -33,6 +37,8 @@ class WorkerDiedError(WorkerError):
         exit_status: with which it ended, or None.
         last_words: the end of what it printed.
     """
+
+    slug = "worker-died"
 
     def __init__(
         self,

@@ -9,6 +9,8 @@ from tierproof.guard.judge.plan import Plan
 class PlanRefused(TierproofError):  # noqa: N818 - the contract's name
     """An install that needs a consent which was not given, or cannot be. `plan` is the plan."""
 
+    slug = "plan-refused"
+
     exit_code = 1
 
     def __init__(self, message: str, *, plan: Plan, hint: str = "") -> None:

@@ -7,3 +7,5 @@ from tierproof.errors import TierproofError
 
 class HealError(TierproofError):
     """What is torn could not be mended, and was left as it was."""
+
+    slug = "heal-failed"

@@ -22,6 +22,8 @@ _registry = threading.Lock()
 class EnvironmentBusyError(TierproofError):
     """Another process is changing this environment, and did not finish in time."""
 
+    slug = "environment-busy"
+
 
 @contextlib.contextmanager
 def lock_environment(folder: Path, *, limit_s: float) -> Iterator[None]:

@@ -13,6 +13,8 @@ PROC = Path("/proc")
 class ProcessError(TierproofError):
     """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
 
+    slug = "process"
+
 
 def has_maps() -> bool:
     """Tell whether this system shows what a process has mapped (Linux does)."""

@@ -13,6 +13,8 @@ from tierproof.images.lists.image_index import Image
 class ImageSourceError(TierproofError):
     """Where images come from cannot be reached, or breaks off; what was stored before is there still."""
 
+    slug = "image-source"
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

@@ -10,3 +10,5 @@ class ForwardError(TierproofError):
 
     The message names the input shapes tried and the layers already executed.
     """
+
+    slug = "forward-failed"

@@ -7,3 +7,5 @@ from tierproof.errors import TierproofError
 
 class InputError(TierproofError):
     """No inputs could be worked out, or the given ones do not fit."""
+
+    slug = "inputs"

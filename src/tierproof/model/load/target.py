@@ -20,9 +20,13 @@ _GIST = re.compile(r"(?P<id>[0-9A-Za-z]+)(@(?P<revision>[0-9A-Za-z]+))?\Z")
 class TargetError(TierproofError):
     """The target does not lead to one module."""
 
+    slug = "target"
+
 
 class UntrustedCodeError(TargetError):
     """Loading would run code that the user has not trusted."""
+
+    slug = "untrusted-code"
 
 
 @dataclass(frozen=True, slots=True)

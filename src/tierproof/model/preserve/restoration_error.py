@@ -7,3 +7,5 @@ from tierproof.errors import TierproofError
 
 class RestorationError(TierproofError):
     """Part of a model could not be put back; the message names it, everything else was put back."""
+
+    slug = "model-not-restored"

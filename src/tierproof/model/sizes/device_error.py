@@ -7,3 +7,5 @@ from tierproof.errors import TierproofError
 
 class DeviceError(TierproofError):
     """The requested device is absent or unusable."""
+
+    slug = "device"
