@@ -43,7 +43,7 @@ def require(package: str, *, feature: str) -> ModuleType:
             command=command,
             hint=(
                 f"Install it with:  {command}\n"
-                f"It adds {package} and what {package} needs. Plain pip may replace packages that a running "
+                f"It adds {package} and its dependencies. Plain pip may replace packages that a running "
                 "notebook has loaded: run it before the first import, or restart the kernel afterwards."
             ),
         ) from error
@@ -63,7 +63,7 @@ def _broken(package: str, feature: str, error: Exception) -> BrokenPackageError:
         package=package,
         feature=feature,
         hint=(
-            f"Installing {package} again will not help while another package is the cause: "
-            "mend what the error names."
+            f"Installing {package} again does not help if another package is the cause: "
+            "repair the package that the error names."
         ),
     )

@@ -103,7 +103,7 @@ def test_what_was_not_foreseen_is_told_once_a_cell(watch: Watch, told: list[Noti
     for _ in range(2):
         watch.consider_text("pip install git+https://me:secret@x.invalid/other.git")
     assert len(told) == 1
-    assert "not foreseen" in told[0].title
+    assert "could not be checked in advance" in told[0].title
     assert "secret" not in told[0].to_text()
 
 
@@ -163,7 +163,9 @@ def test_processes_of_python_code_are_heard(watch: Watch, told: list[Notice], tm
     finally:
         audit_hook.clear_watch()
     assert subprocess.run([sys.executable, "-c", "pass"], check=False).returncode == 0
-    assert [notice.title for notice in told] == ["the watch failed while reading what is to be started."]
+    assert [notice.title for notice in told] == [
+        "the watch failed while reading the command of a new process."
+    ]
 
 
 def test_processes_that_tierproof_starts_are_its_own_affair(watch: Watch) -> None:
@@ -213,7 +215,7 @@ NUMB = Change("numb", "1.0", "2.0", loaded=True)
         (PlanVerdict.SHADOW, "%tierproof install capt --allow-shadow"),
         (PlanVerdict.WAIVER, "%tierproof install capt --waive numb"),
         (PlanVerdict.ISOLATED, "tp.isolated(['capt'], function"),
-        (PlanVerdict.INFEASIBLE, "No choice of versions"),
+        (PlanVerdict.INFEASIBLE, "No combination of versions"),
     ],
 )
 def test_the_alternative_follows_the_plan(

@@ -135,7 +135,7 @@ def expect_to_follow(order: list[str], position: int, recovered: str, following:
         assert "The kernel was restarted." in recovered
         assert "The model is loaded again" in recovered
     if "check" in done:
-        assert "The last report is back" in recovered
+        assert "The last report is restored" in recovered
         assert "with the weights that were checked" in recovered
     if "packages" in done:
         assert "Packages in place: colorlog" in recovered
@@ -167,12 +167,12 @@ def test_torn_before_the_first_cell_it_is_healed(make_runtime: Make, name: str) 
             == ""
         )
     if name == "validate":
-        assert "This kernel was torn, and is mended without a restart: numpy." in ran["install"].text
+        assert "This kernel was torn, and was repaired without a restart: numpy." in ran["install"].text
         assert verdict(ran["conclude"].text) == "passed"
     else:
         assert "This kernel is torn: numpy." in ran["install"].text
         assert "by pip" in ran["examine"].text
-        assert "is mended without a restart: numpy." in ran["heal"].text
+        assert "was repaired without a restart: numpy." in ran["heal"].text
         assert "Added colorlog" in ran["go_on"].text
 
 
@@ -185,7 +185,7 @@ def test_torn_beyond_healing_it_is_told_clearly(make_runtime: Make) -> None:
         pip(runtime, *TORN_BY)
         kernel.run("user", "import numpy.polynomial")  # from the other version: only a restart takes it out
         ran = run_all(kernel, cells)
-        assert "has to be restarted" in ran["install"].text or "could not be mended" in ran["install"].text
+        assert "has to be restarted" in ran["install"].text or "could not be repaired" in ran["install"].text
         assert "Restart the kernel" in ran["install"].text
         kernel.restart()
         assert "Recovered" in expect_fine(kernel.run("recover", cells["recover"])).text
@@ -209,7 +209,7 @@ def test_a_deleted_runtime_is_recovered_from_a_lock_and_archive(make_runtime: Ma
         assert "Recovered in part." in unvouched.text
         assert "this machine has neither made nor trusted it before" in unvouched.text
         recovered = expect_fine(kernel.run("recover", cells["recover"]))
-        assert "Packages brought back: colorlog" in recovered.text
+        assert "Packages restored: colorlog" in recovered.text
         assert kernel.run("user", "import colorlog").error == ""
         concluded = expect_fine(kernel.run("conclude", cells["conclude"]))
     assert verdict(concluded.text) == "passed"

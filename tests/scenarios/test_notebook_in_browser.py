@@ -54,7 +54,7 @@ def test_validate_is_run_looked_at_restarted_and_recovered(make_runtime: Make, d
         lab.page.set_viewport_size({"width": 1280, "height": 900})
         lab.restart()
         lab.run_cell("6 · Recover")
-        lab.wait_for_text("The last report is back", 120)
+        lab.wait_for_text("The last report is restored", 120)
         lab.run_cell("8 · The verdict")
         lab.wait_until_idle(120)
         assert "Verdict: passed." in lab.output("8 · The verdict")
@@ -84,7 +84,7 @@ def test_a_failing_model_and_bad_input_look_clean(make_runtime: Make) -> None:
 
 @pytest.mark.parametrize(
     ("name", "ends_with"),
-    [("quickstart", "Verdict: passed."), ("rescue", "No packages were asked for")],
+    [("quickstart", "Verdict: passed."), ("rescue", "No packages were requested")],
 )
 def test_the_small_notebooks_look_clean(make_runtime: Make, name: str, ends_with: str) -> None:
     runtime = make_runtime()

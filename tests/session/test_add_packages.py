@@ -62,7 +62,7 @@ def test_only_auto_installs_at_once_and_only_what_is_safe(
     )
     assert ("session.confirm()" in str(box)) == offered
     confirmed = session.confirm()
-    assert ("no plan waits" in str(confirmed)) != offered
+    assert ("no plan is waiting" in str(confirmed)) != offered
     if offered:
         (done,) = installs
         assert done["allow_shadow"] == (name == "shadow")
@@ -73,10 +73,10 @@ def test_only_auto_installs_at_once_and_only_what_is_safe(
 @pytest.mark.parametrize(
     ("text", "switch", "expected"),
     [
-        ("captum", "sometimes", "is no setting of the switch"),
-        ("--upgrade numpy", "auto", "is an option, and no package"),
+        ("captum", "sometimes", "is not a setting of the install switch"),
+        ("--upgrade numpy", "auto", "is an option, not a package"),
         ("'captum", "auto", "cannot be read"),
-        ("", "auto", "No packages were asked for"),
+        ("", "auto", "No packages were requested"),
     ],
 )
 def test_bad_requests_become_boxes(session: Session, text: str, switch: str, expected: str) -> None:

@@ -60,8 +60,8 @@ def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD_INPUT = [
-    ("nonsense", "", "is no source of a model"),
-    ("path", "", "its value is empty"),
+    ("nonsense", "", "is not a source of a model"),
+    ("path", "", "the value for the source 'path' is empty"),
     ("path", "no_such_file.py", "no_such_file.py"),
     ("path", "no_such_folder", "no_such_folder"),
     ("path", "\0", ""),
@@ -70,15 +70,15 @@ BAD_INPUT = [
     ("path", "raises.py", "raises.py"),
     ("path", "empty.py", "empty.py"),
     ("path", "latin.py", "latin.py"),
-    ("gist", "", "its value is empty"),
+    ("gist", "", "the value for the source 'gist' is empty"),
     ("gist", "???", ""),
-    ("hub", "", "its value is empty"),
+    ("hub", "", "the value for the source 'hub' is empty"),
     ("hub", "/no/such/folder", ""),
     ("variable", "model", "has no variable 'model'"),
     ("variable", "not a name", "has no variable"),
     ("upload", "", "has no upload dialog"),
     ("path", None, ""),
-    (None, None, "is no source"),
+    (None, None, "is not a source"),
 ]
 
 
@@ -97,7 +97,7 @@ def test_bad_input_of_the_form_becomes_a_box(
     assert box.tone is Tone.BAD
     assert expected in str(box)
     assert "Traceback" not in str(box)
-    assert "not foreseen" not in str(box)
+    assert "Unexpected error" not in str(box)
     unjudged = session.check()
     assert "no model is chosen" in str(unjudged)
     assert str(session.conclude()).startswith("! Verdict: not judged.")
@@ -120,7 +120,7 @@ def test_what_the_model_prints_is_held_back(
     session.choose("path", tiny)
     shown = session.check()
     assert "called" not in capsys.readouterr().out
-    assert "lines meanwhile" in str(shown)
+    assert "lines during this step" in str(shown)
     assert "<style>" in shown._repr_html_()
     assert str(shown).count("\n") < 40
 
@@ -136,7 +136,7 @@ def test_a_restarted_kernel_takes_up_what_was_left(
     monkeypatch.setattr(session_module, "KERNEL", "another")
     lines = " ".join(later.restore())
     assert "No variables of yours were lost" in lines
-    assert "The last report is back" in lines
+    assert "The last report is restored" in lines
     assert "with the weights that were checked" in lines
     assert later.report is not None
     assert later.report.verdict == session.report.verdict  # type: ignore[union-attr]
@@ -169,7 +169,7 @@ def test_code_from_a_folder_of_others_is_not_run(
     later = Session("validate", session.folder)
     lines = " ".join(later.restore(run_code=False))
     assert "The model was not loaded" in lines
-    assert "The last report is back" in lines
+    assert "The last report is restored" in lines
     assert "no model is chosen" in str(later.check())
 
 
@@ -327,7 +327,7 @@ def test_export_writes_reports_figures_and_a_copy(session: Session, tiny: str, t
 
 def test_nothing_to_export_is_said(session: Session) -> None:
     assert "Nothing to export." in str(session.export())
-    assert "there is no Google Drive here" in str(session.export(to_drive=True))
+    assert "Google Drive can only be mounted on Colab" in str(session.export(to_drive=True))
 
 
 # Small parts
@@ -356,7 +356,7 @@ def test_held_output_keeps_the_end() -> None:
         print("two\nthree\nfour")
         print("open", end="")
     assert held.describe() == (
-        "The model printed 5 lines meanwhile; the last:",
+        "The model printed 5 lines during this step. The last ones:",
         "  two",
         "  three",
         "  four",

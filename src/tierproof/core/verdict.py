@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """0 = sound, 1 = judged and found wanting, 2 = could not judge."""
+        """0 = passed, 1 = failed, 2 = could not be checked."""
         return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 2}[self]
 
 

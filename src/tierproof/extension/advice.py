@@ -17,7 +17,7 @@ from tierproof.guard.judge.plan import Plan, PlanVerdict
 _SHOWN = 12
 _SHARE = 3  # a plan takes several resolutions
 LET_THROUGH = (
-    "To let it run all the same, write  # tierproof: allow  into the cell, and restart the kernel afterwards."
+    "To run it anyway, add the comment  # tierproof: allow  to the cell, and restart the kernel afterwards."
 )
 
 
@@ -53,7 +53,7 @@ def advise(foreseen: Foreseen, limit_s: float) -> Advice:
     """Work out how the same request is served without changing what is loaded."""
     command = foreseen.command
     if command.action is not Action.INSTALL:
-        return Advice(("Nothing that is loaded can be removed safely: restart the kernel first.",))
+        return Advice(("A loaded package cannot be removed safely: restart the kernel first.",))
     requests = name_requests(foreseen)
     files = [word for file in command.requirement_files for word in ("-r", file)]
     words = shlex.join([*files, *requests])
@@ -87,7 +87,7 @@ def _describe_way(plan: Plan, words: str, requests: Sequence[str]) -> list[str]:
         line += " --allow-aged"
     match plan.verdict:
         case PlanVerdict.SATISFIED:
-            return ["Nothing needs to be installed: what is there serves this request."]
+            return ["Nothing needs to be installed: the installed packages satisfy this request."]
         case PlanVerdict.ADDITIVE:
             return [line, f"  {plan.explanation}"]
         case PlanVerdict.SHADOW:
@@ -99,9 +99,9 @@ def _describe_way(plan: Plan, words: str, requests: Sequence[str]) -> list[str]:
             reason = plan.explanation.partition(". ")[0].rstrip(".")
             return [
                 f"It does not fit this kernel: {reason}.",
-                "Instead, run what needs it in a worker with its own packages:",
+                "Instead, run the code that needs it in a worker with its own packages:",
                 f"  tp.isolated({list(requests)!r}, function, *arguments)",
                 f"  !tierproof run --with {' '.join(shlex.quote(each) for each in requests)} -- python script.py",
             ]
         case _:
-            return [f"No choice of versions serves this: {plan.explanation}"]
+            return [f"No combination of versions satisfies this request: {plan.explanation}"]

@@ -41,7 +41,7 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     try:
         text, words, environment, folder = _read(event, arguments)
     except Exception as error:  # noqa: BLE001 - reported; the process starts as if nobody listened
-        watch.report("reading what is to be started", error)
+        watch.report("reading the command of a new process", error)
         return
     if words is None:
         watch.consider_text(text, environment, folder)

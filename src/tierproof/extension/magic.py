@@ -72,7 +72,7 @@ class TierproofMagic:
             print(_HELP)  # noqa: T201 - asked for
             return None
         if words[0] not in self._words:
-            raise UsageError(f"there is no {words[0]!r}", hint=_HELP)
+            raise UsageError(f"%tierproof has no command {words[0]!r}", hint=_HELP)
         return self._words[words[0]](words[1:])
 
     def _set_watch(self, words: Sequence[str]) -> None:
@@ -89,8 +89,9 @@ class TierproofMagic:
         if options.allow_next:
             self._watch.allow_cells()
         state = "on" if self._watch.enabled else "off"
+        limit = f"it may take {self._watch.limit_s:g} s to check a command"
         more = "; installs in the next cell are let through" if self._watch.allow_next else ""
-        print(f"tierproof: the watch is {state}, {self._watch.limit_s:g} s to foresee a command{more}.")  # noqa: T201 - the answer
+        print(f"tierproof: the watch is {state}; {limit}{more}.")  # noqa: T201 - the answer
 
 
 class _Parser(argparse.ArgumentParser):
@@ -178,7 +179,7 @@ def _gather(options: argparse.Namespace) -> tuple[str, ...]:
     found = read_requirements(options.requirements, options.files)
     if not found:
         raise UsageError(
-            "no requirement was given", hint="For instance: %tierproof install captum 'optuna>=4'"
+            "no requirement was given", hint="Name at least one: %tierproof install captum 'optuna>=4'"
         )
     return found
 
@@ -192,7 +193,7 @@ def _read_seconds(text: str) -> float:
         seconds = float(text)
         if 0 < seconds < 3600:
             return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 3600")
 
 
 def _call(function: str, *arguments: Any, **options: Any) -> object:

@@ -1,4 +1,4 @@
-"""The watch itself: foresees an install command, and stops it or lets it run."""
+"""The watch: predicts what an install command changes, and stops it or lets it run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Watch:
 
     def begin(self) -> None:
         """Note what the environment looks like, and tell what is torn already."""
-        self._guarded("looking at the environment", lambda: self._check_tears(always=True))
+        self._guarded("examining the environment", lambda: self._check_tears(always=True))
 
     def before_cell(self, source: str) -> None:
         """Take note of a cell that is about to run."""
@@ -138,7 +138,7 @@ class Watch:
             with self.settled():
                 stop = self._judge(commands, environment, folder)
 
-        self._guarded("foreseeing an install", judge)
+        self._guarded("checking an install", judge)
         if stop is not None:
             raise stop
 
@@ -166,10 +166,10 @@ class Watch:
         self._told.add(text)
         lines = (
             text,
-            f"What it changes was not fully worked out: {foreseen.unforeseen}.",
-            "It runs; should it tear something that is loaded, that is told after the cell.",
+            f"tierproof could not work out everything that it changes: {foreseen.unforeseen}.",
+            "It runs. If it changes a loaded package, you are told after the cell.",
         )
-        self._tell(Notice("this install is not foreseen.", lines, "info"))
+        self._tell(Notice("this install could not be checked in advance.", lines, "info"))
 
     # -- tears and failures
 
@@ -195,7 +195,7 @@ class Watch:
         place = "".join(f" ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in where)
         lines = (
             f"{cause}{place}",
-            "The cell runs as if there were no watch. %tierproof watch --off ends it.",
+            "The cell runs without being checked. `%tierproof watch --off` turns the watch off.",
         )
         notice = Notice(f"the watch failed while {doing}.", lines, "warning")
         try:

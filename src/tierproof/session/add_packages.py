@@ -21,8 +21,8 @@ _COMMAND = re.compile(r"^\s*[!%]?\s*(?:(?:uv\s+)?pip3?\s+install)\s+")
 _TITLES = ("package", "version", "what happens", "download")
 _MOST_ROWS = 12
 _CONSENT = {
-    PlanVerdict.SHADOW: "It would put other versions before installed packages that nobody has loaded.",
-    PlanVerdict.WAIVER: "It would go against a declared bound of an installed package.",
+    PlanVerdict.SHADOW: "Other versions would take precedence over installed packages that no process has loaded.",
+    PlanVerdict.WAIVER: "It would violate a version bound that an installed package declares.",
 }
 
 
@@ -51,14 +51,12 @@ def read_requirements(text: str) -> tuple[str, ...]:
     try:
         words = [word.rstrip(",") for word in shlex.split(_COMMAND.sub("", text))]
     except ValueError as error:
-        raise UsageError(
-            f"{text!r} cannot be read: {error}", hint="Write names with blanks between."
-        ) from error
+        raise UsageError(f"{text!r} cannot be read: {error}", hint="Separate names with spaces.") from error
     options = [word for word in words if word.startswith("-")]
     if options:
         raise UsageError(
-            f"{options[0]} is an option, and no package",
-            hint="Give packages alone, such as captum 'optuna>=4'.",
+            f"{options[0]} is an option, not a package",
+            hint="Enter only packages, such as captum 'optuna>=4'.",
         )
     return tuple(word for word in words if word)
 
@@ -73,7 +71,8 @@ def read_switch(switch: str) -> InstallSwitch:
         return InstallSwitch(str(switch).strip().lower())
     except ValueError:
         raise UsageError(
-            f"{switch!r} is no setting of the switch", hint=f"Choose one of {', '.join(InstallSwitch)}."
+            f"{switch!r} is not a setting of the install switch",
+            hint=f"Choose one of {', '.join(InstallSwitch)}.",
         ) from None
 
 
@@ -86,7 +85,9 @@ def add_packages(text: str, switch: str, on_step: Callable[[str], None]) -> Pack
     setting = read_switch(switch)
     requirements = read_requirements(text)
     if not requirements:
-        return PackageStep(Box("No packages were asked for.", Tone.NOTE, advice=("Name some in the form.",)))
+        return PackageStep(
+            Box("No packages were requested.", Tone.NOTE, advice=("Enter package names in the form.",))
+        )
     on_step("planning")
     plan = make_plan(*requirements)
     if plan.verdict is PlanVerdict.SATISFIED and plan.ok:
@@ -101,7 +102,7 @@ def add_packages(text: str, switch: str, on_step: Callable[[str], None]) -> Pack
     if setting is InstallSwitch.ASK or not plan.ok:
         reason = _CONSENT.get(plan.verdict, "" if plan.ok else "It would take a markedly old release.")
         advice = (f"{reason} To go ahead, run  session.confirm()  in a cell.".strip(),)
-        return PackageStep(_show_plan(plan, "Planned; a yes is needed", Tone.WARN, advice), plan)
+        return PackageStep(_show_plan(plan, "Planned; your confirmation is needed", Tone.WARN, advice), plan)
     return PackageStep(carry_out_plan(plan, on_step))
 
 
@@ -128,16 +129,20 @@ def _show_receipt(receipt: Receipt, memory: Sequence[str]) -> Box:
         f"Done in {receipt.duration_s:.1f} s, without a restart."
         if not receipt.restart_needed
         else "New processes see it; this kernel does after a restart.",
-        "No installed file was changed, and nothing that is loaded is torn."
+        "No installed file changed, and no loaded package is torn."
         if healthy
-        else "Something that is loaded is torn: tp.doctor() says what.",
+        else "A loaded package is torn: run tp.doctor() to see which.",
         *memory,
         *receipt.notes,
     ]
     if receipt.session_only:
-        lines.append("It holds in this kernel only: after a restart, run this cell again.")
+        lines.append("The packages are available in this kernel only. Run this cell again after a restart.")
     names = [f"{item.name} {item.version}" for item in receipt.added]
-    title = f"Added {', '.join(names[:_MOST_ROWS])}" if receipt.changed and names else "It was there already"
+    title = (
+        f"Added {', '.join(names[:_MOST_ROWS])}"
+        if receipt.changed and names
+        else "Everything was installed already"
+    )
     more = f" and {len(names) - _MOST_ROWS} more" if len(names) > _MOST_ROWS else ""
     return Box(f"{title}{more}.", Tone.GOOD if healthy else Tone.BAD, tuple(lines))
 
@@ -145,7 +150,7 @@ def _show_receipt(receipt: Receipt, memory: Sequence[str]) -> Box:
 def _show_plan(plan: Plan, title: str, tone: Tone, advice: tuple[str, ...] = ()) -> Box:
     place = "would be in the worker" if plan.verdict is PlanVerdict.ISOLATED else "is added"
     rows = [(item.name, item.version, place, _describe_bytes(item.bytes)) for item in plan.add]
-    rows += [(item.name, item.version, f"stands before {item.base}", "") for item in plan.shadows]
+    rows += [(item.name, item.version, f"takes precedence over {item.base}", "") for item in plan.shadows]
     rows += [
         (item.package, item.required, f"is {item.installed}; {item.required_by} needs another", "")
         for item in plan.conflicts
@@ -166,7 +171,7 @@ def _show_plan(plan: Plan, title: str, tone: Tone, advice: tuple[str, ...] = ())
 
 def _offer_worker(plan: Plan) -> tuple[str, ...]:
     if plan.verdict is PlanVerdict.INFEASIBLE:
-        return ("No choice of versions serves this request.",)
+        return ("No combination of versions satisfies this request.",)
     call = f"tp.isolated({list(plan.requested)!r}, function, *arguments)"
     return (f"It can run beside the kernel, in a worker with its own versions:\n{call}",)
 

@@ -63,7 +63,7 @@ def find_variable(name: str) -> Any:
     found = variables[name]
     if not isinstance(found, nn.Module):
         raise UsageError(
-            f"{name} is a {type(found).__name__}, and no nn.Module", hint="Give the model itself."
+            f"{name} is a {type(found).__name__}, not an nn.Module", hint="Pass the model itself."
         )
     return found
 
@@ -93,13 +93,13 @@ def _keep_upload(files: Mapping[str, bytes], folder: Path) -> str:
         )
     if len(sources) > 1 and "model.py" not in sources:
         raise TargetError(
-            f"which of {', '.join(sources)} is the model?",
-            hint="Name that file model.py, or upload it alone.",
+            f"several Python files were uploaded, and none is named model.py: {', '.join(sources)}",
+            hint="Rename the file that defines the model to model.py, or upload only that file.",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
     for name, content in names.items():
         write_bytes_atomically(folder / name, content)
     return str(folder / ("model.py" if len(sources) > 1 else sources[0]))

@@ -22,7 +22,7 @@ def upload_files() -> dict[str, bytes]:
     """
     if not has_colab():
         raise UsageError(
-            "this notebook has no upload dialog: that is Colab's",
+            "this notebook has no upload dialog: only Colab has one",
             hint="Upload the file in the file browser, set the source to path, and give its name.",
         )
     uploaded: dict[str, bytes] = _files().upload()
@@ -48,8 +48,8 @@ def mount_drive(mount_point: Path = DRIVE) -> Path:
     """
     if not has_colab():
         raise UsageError(
-            "there is no Google Drive here: that is Colab's",
-            hint="Give a folder in the field drive_folder, for instance one on a shared disk.",
+            "Google Drive can only be mounted on Colab",
+            hint="Enter a folder in the field drive_folder, for instance one on a shared disk.",
         )
     try:
         importlib.import_module("google.colab.drive").mount(str(mount_point))

@@ -13,12 +13,12 @@ from tierproof.session.box import Box, Tone
 from tierproof.session.further_analyses import TITLES, list_further_analyses
 
 _MOST_FINDINGS = 3
-_ABOUT = "Below, “about” is what it took on two CPU cores; other seconds were measured in this session."
+_ABOUT = "Times marked “about” were measured on two CPU cores; the others in this session."
 _TONES = {Verdict.PASS: Tone.GOOD, Verdict.FAIL: Tone.BAD, Verdict.INCONCLUSIVE: Tone.WARN}
 _SENTENCES = {
     Verdict.PASS: "Verdict: passed. No check found an error.",
     Verdict.FAIL: "Verdict: failed. At least one exact invariant is broken.",
-    Verdict.INCONCLUSIVE: "Verdict: inconclusive. Not everything that was to be checked could be.",
+    Verdict.INCONCLUSIVE: "Verdict: inconclusive. Some checks could not be completed.",
 }
 _LINKS = (("Send feedback", FEEDBACK), ("Troubleshooting", TROUBLESHOOTING))
 

@@ -61,7 +61,7 @@ def export_results(
             figures_s = time.perf_counter() - began
             files += figures
     if history().present:
-        on_step("saving what was added")
+        on_step("saving the added packages")
         saved = save(folder.packages_folder)
         files += [Path(saved.lock), Path(saved.archive)]
     if report is not None and folder.weights_file.is_file():
@@ -129,12 +129,12 @@ def restore_from(saved: Path, folder: ResultsFolder) -> tuple[bool, str]:
         TierproofError: the folder is not there, or cannot be read.
     """
     if not saved.is_dir():
-        raise OutputError(f"there is no folder {saved}", hint="Is the drive mounted?")
+        raise OutputError(f"there is no folder {saved}", hint="Mount the drive, or correct the path.")
     if folder.report_file.is_file():
-        return False, "The results of this runtime were kept; those of the saved folder were left alone."
+        return False, "This runtime has results of its own, so those of the saved folder were not copied."
     folder.make()
     try:
         shutil.copytree(saved, folder.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     except (OSError, shutil.Error) as error:
         raise TierproofError(f"cannot read {saved}: {error}") from error
-    return True, f"The results were copied back from {saved}."
+    return True, f"The results were restored from {saved}."

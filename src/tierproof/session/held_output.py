@@ -39,7 +39,10 @@ class HeldOutput(io.TextIOBase):
             return ()
         shown = [*self._last, *([self._open] if self._open.strip() else [])]
         count = self.lines + bool(self._open.strip())
-        return (f"The model printed {count} lines meanwhile; the last:", *(f"  {line}" for line in shown))
+        return (
+            f"The model printed {count} lines during this step. The last ones:",
+            *(f"  {line}" for line in shown),
+        )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from tierproof.guard.mend.torn import Remedy
 from tierproof.notebooks.addresses import TROUBLESHOOTING
 from tierproof.session.box import Box, Tone
 
-_WHOLE = "This kernel is whole: what is loaded is what the disk holds."
+_WHOLE = "This kernel is healthy: the loaded packages match those on disk."
 _TITLES = ("package", "loaded", "on disk")
 _MOST_PACKAGES = 6
 _RESTART = (
@@ -29,7 +29,7 @@ def examine_kernel() -> Box:
     found = doctor()
     if found.healthy:
         return Box(_WHOLE, Tone.GOOD, found.notes)
-    return _show_torn(found, f"This kernel is torn: {_names(found)}.", ("Run the next cell to mend it.",))
+    return _show_torn(found, f"This kernel is torn: {_names(found)}.", ("Run the next cell to repair it.",))
 
 
 def heal_kernel() -> Box:
@@ -43,7 +43,7 @@ def heal_kernel() -> Box:
         healing = heal()
     except TierproofError as error:
         return Box(
-            f"This kernel is torn ({_names(found)}), and could not be mended.",
+            f"This kernel is torn ({_names(found)}), and could not be repaired.",
             Tone.BAD,
             (error.message,),
             advice=(_RESTART,),
@@ -60,7 +60,7 @@ def _show_healing(healing: Healing) -> Box:
     )
     if healing.ok:
         names = ", ".join(each.package for each in healing.healed) or "it"
-        return Box(f"This kernel was torn, and is mended without a restart: {names}.", Tone.NOTE, healed)
+        return Box(f"This kernel was torn, and was repaired without a restart: {names}.", Tone.NOTE, healed)
     failed = tuple(f"{each.package}: {each.reason}" for each in healing.failed)
     return _show_beyond(healing.diagnosis, (*healed, *failed))
 
@@ -69,9 +69,9 @@ def _show_beyond(found: Diagnosis, lines: tuple[str, ...] = ()) -> Box:
     remedies = {each.remedy for each in found.torn}
     if remedies == {Remedy.REINSTALL}:
         title = f"Files of {_names(found)} are damaged on disk."
-        advice = (f"Install {_names(found)} once more, then restart the kernel.",)
+        advice = (f"Install {_names(found)} again, then restart the kernel.",)
     else:
-        title = f"This kernel is torn beyond mending ({_names(found)}): it has to be restarted."
+        title = f"This kernel is torn beyond repair ({_names(found)}): it has to be restarted."
         advice = (_RESTART,)
     shown = _show_torn(found, title, advice)
     return Box(title, Tone.BAD, (*lines, *shown.lines), shown.titles, shown.rows, advice, _LINKS)

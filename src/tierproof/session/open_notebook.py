@@ -20,19 +20,19 @@ _sessions: dict[Path, Session] = {}
 
 
 def open_notebook(notebook: str, *, heal: bool = True) -> Session:
-    """Open the session of a notebook: say what this runtime is, and mend it where it is torn.
+    """Open the session of a notebook: describe this runtime, and repair it if it is torn.
 
-    Called again in the same kernel, the session that is open goes on. What it shows is its last step.
+    A second call in the same kernel returns the open session. It displays its last step.
 
     Args:
         notebook: `validate`, `quickstart`, `rescue`, or a name of your own.
-        heal: mend a torn kernel at once; False only says what is torn.
+        heal: repair a torn kernel at once; False only says what is torn.
     """
     session = _find_session(notebook)
 
     def step() -> Box:
         with open_live_line() as show:
-            show("looking at the kernel")
+            show("examining the kernel")
             host = find_host()
             health = heal_kernel() if heal else examine_kernel()
             kept = _describe_kept(session)
@@ -46,20 +46,20 @@ def open_notebook(notebook: str, *, heal: bool = True) -> Session:
             health.links,
         )
 
-    session.latest = carry_out("The kernel could not be looked at.", step, session._keep)
+    session.latest = carry_out("The kernel could not be examined.", step, session._keep)
     return session
 
 
 def recover_notebook(
     notebook: str = "validate", *, saved: str = "", lock: str = "", trust: bool = False
 ) -> Session:
-    """Go on after a restart, on this runtime or a new one. Safe to call at any time.
+    """Continue after a restart, on this runtime or a new one. It is safe to call at any time.
 
     Args:
         notebook: as for `open_notebook`.
-        saved: folder that the export cell wrote to, on a drive; empty for what this runtime has.
-        lock: a copy of the lock that you trust; it vouches for the archive in `saved`.
-        trust: take the archive though nothing vouches for it, and run a model's code that lies in `saved`.
+        saved: folder that the export cell wrote to, on a drive; empty uses what this runtime has.
+        lock: a copy of the lock that you trust; the archive in `saved` is verified against it.
+        trust: accept the archive although nothing verifies it, and run a model's code that lies in `saved`.
     """
     session = _find_session(notebook)
 
@@ -72,7 +72,7 @@ def recover_notebook(
 
 
 def _recover(session: Session, saved: str, lock: str, *, trust: bool, show: Callable[[str], None]) -> Box:
-    show("looking at the kernel")
+    show("examining the kernel")
     lines: list[str] = []
     health = heal_kernel()
     if health.tone is Tone.BAD:
@@ -99,5 +99,5 @@ def _find_session(notebook: str) -> Session:
 
 def _describe_kept(session: Session) -> tuple[str, ...]:
     if session.report is None and session.folder.report_file.is_file():
-        return ("There are results of an earlier run here: the recovery cell brings them back.",)
+        return ("There are results of an earlier run here. Run the recovery cell to restore them.",)
     return ()

@@ -1,4 +1,4 @@
-"""Bring added packages back: those of this environment, or a lock and archive that were saved elsewhere."""
+"""Restore added packages: those of this environment, or a lock and archive that were saved elsewhere."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tierproof.guard.system.environment_folder import find_environment_folder
 def reattach_packages(
     saved: Path | None, lock: str, *, trust: bool, on_step: Callable[[str], None]
 ) -> tuple[bool, str]:
-    """Bring them back; give whether that went well, and a sentence.
+    """Restore them; return whether that succeeded, and a sentence.
 
     Args:
         saved: folder with a lock and an archive; None for what this environment knows itself.
         lock: a copy of the lock that is trusted; empty for none.
-        trust: take the archive though nothing vouches for it.
-        on_step: told what is being done.
+        trust: accept the archive although nothing verifies it.
+        on_step: called with a description of each step.
     """
     store = GenerationStore(find_environment_folder())
     present = read_present(store)
@@ -40,8 +40,8 @@ def reattach_packages(
         elif saved is not None and (saved / LOCK_NAME).is_file():
             receipt = recover(saved, lock=lock or None, trust=trust, on_step=on_step)
         else:
-            return True, "No packages were added, so none had to be brought back."
+            return True, "No packages were added, so none had to be restored."
     except TierproofError as error:
-        return False, f"Packages could not be brought back: {error.message} {error.hint}".strip()
+        return False, f"The packages could not be restored: {error.message} {error.hint}".strip()
     names = ", ".join(f"{item.name} {item.version}" for item in receipt.added)
-    return True, f"Packages brought back: {names}"
+    return True, f"Packages restored: {names}"

@@ -64,7 +64,7 @@ class ResultsFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"cannot make {self.path}: {error.strerror or error}",
+                f"cannot create {self.path}: {error.strerror or error}",
                 hint="Set the variable TIERPROOF_RESULTS to a folder that you may write to.",
             ) from error
 
@@ -72,7 +72,7 @@ class ResultsFolder:
         """Write what a restarted kernel has to know.
 
         Raises:
-            OutputError: the folder cannot be written.
+            OutputError: the folder is not writable.
         """
         self.make()
         document = {"format_version": FORMAT_VERSION, **state}
@@ -87,7 +87,7 @@ class ResultsFolder:
         """Keep the report for after a restart.
 
         Raises:
-            OutputError: the folder cannot be written.
+            OutputError: the folder is not writable.
         """
         self.make()
         report.save(self.report_file)
@@ -103,7 +103,7 @@ class ResultsFolder:
         """Keep the weights; gives why not, or nothing.
 
         Raises:
-            OutputError: the folder cannot be written.
+            OutputError: the folder is not writable.
         """
         import torch
 

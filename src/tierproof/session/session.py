@@ -1,4 +1,4 @@
-"""The session of a notebook: one method for each cell. None of them raises for what a user can get wrong."""
+"""The session of a notebook: one method for each cell. A user's mistake becomes a box, never an exception."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ class Session:
         return self._show(carry_out("The model could not be checked.", step, self._keep_problem))
 
     def add_packages(self, packages: str, install: str = "auto") -> Box:
-        """Plan what was asked for, show the plan, and add it where the switch says auto and it is safe.
+        """Plan the requested packages, show the plan, and add them if the switch says auto and the plan is safe.
 
         Args:
-            packages: requirements with blanks between.
+            packages: requirements, separated by spaces.
             install: auto, ask or never.
         """
         self._waiting = None
@@ -126,11 +126,13 @@ class Session:
         return self._show(carry_out("Nothing was added.", step, self._keep))
 
     def confirm(self) -> Box:
-        """Say yes to the plan that was shown last, with the consent that it needs."""
+        """Confirm the plan that was shown last, with the consent that it needs."""
 
         def step() -> Box:
             if self._waiting is None:
-                raise UsageError("no plan waits for a yes", hint="Run the cell that adds packages first.")
+                raise UsageError(
+                    "no plan is waiting for confirmation", hint="Run the cell that adds packages first."
+                )
             plan, self._waiting = self._waiting, None
             with open_live_line() as show:
                 return carry_out_plan(plan, show)
@@ -138,7 +140,7 @@ class Session:
         return self._show(carry_out("Nothing was added.", step, self._keep))
 
     def export(self, *, download: bool = False, to_drive: bool = False, drive_folder: str = "") -> Box:
-        """Write the report, its figures and what was added; hand them to the browser and to a drive.
+        """Write the report, its figures and the added packages; offer them to the browser and to a drive.
 
         Args:
             download: hand one archive to the browser.
@@ -159,7 +161,7 @@ class Session:
         return self._show(carry_out("The results could not be exported.", step, self._keep))
 
     def conclude(self) -> Box:
-        """Give the verdict that follows from the results, and what else there is."""
+        """Show the verdict, which follows from the results, and what else can be done."""
 
         def step() -> Box:
             with open_live_line():
@@ -172,8 +174,8 @@ class Session:
         return self._show(carry_out("The kernel could not be examined.", examine_kernel, self._keep))
 
     def heal(self) -> Box:
-        """Mend this kernel without a restart."""
-        return self._show(carry_out("The kernel could not be mended.", heal_kernel, self._keep))
+        """Repair this kernel without a restart."""
+        return self._show(carry_out("The kernel could not be repaired.", heal_kernel, self._keep))
 
     def show_traceback(self) -> None:
         """Print the traceback of the last error."""
@@ -201,7 +203,7 @@ class Session:
     # After a restart
 
     def restore(self, *, run_code: bool = True) -> tuple[str, ...]:
-        """Take up what the kernel before left; say what is back and what is lost.
+        """Restore what the kernel before the restart left; say what is restored and what is lost.
 
         Args:
             run_code: load the model, which runs its code; False where that came from a folder of others.
@@ -214,7 +216,7 @@ class Session:
         lines = [_describe_lost(state)]
         self.report = self.folder.read_report() if state.get("checked") else None
         if self.report is not None:
-            lines.append(f"The last report is back: {self.report.target}, {self.report.verdict.value}.")
+            lines.append(f"The last report is restored: {self.report.target}, {self.report.verdict.value}.")
         self.problem = str(state.get("problem", ""))
         lines.append(self._restore_model(state.get("choice"), run_code=run_code))
         self._write_state()
@@ -226,16 +228,16 @@ class Session:
         try:
             choice = ModelChoice.from_dict(document)
         except (KeyError, ValueError):
-            return "What was chosen cannot be read: choose the model again in step 3."
+            return "The saved choice cannot be read: choose the model again in step 3."
         if not run_code and choice.source is not Source.EXAMPLE:
             return (
-                "The model was not loaded: whoever can write to the saved folder could have changed its code. "
+                "The model was not loaded: anyone who can write to the saved folder could have changed its code. "
                 "Choose it in step 3, or set trust_archive."
             )
         try:
             self._chosen = load_choice(choice, self.folder.path / "uploads")
         except TierproofError as error:
-            return f"The model is not back: {error.message}. {error.hint}"
+            return f"The model could not be restored: {error.message}. {error.hint}"
         self.choice = self._chosen.choice
         if self.report is None:
             return f"The model is loaded again: {_name(self._chosen)}."

@@ -149,7 +149,7 @@ def test_bad_input_is_told_and_harms_nothing(person: Person) -> None:
         (("plan", "", *image), "requirement"),
         (("plan", "capt==", *image), "capt=="),
         (("plan", "nosuch", *image), "no package index has a package named 'nosuch'"),
-        (("plan", "capt", *image, "--exclude-newer", "tomorrow"), "no date"),
+        (("plan", "capt", *image, "--exclude-newer", "tomorrow"), "is not a date"),
         (("preflight", "no.ipynb", *image), "line 1"),
         (("preflight", "three.ipynb", *image), "old notebook format 3"),
         (("preflight", "absent.ipynb", *image), "no file"),

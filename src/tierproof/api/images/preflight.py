@@ -30,15 +30,17 @@ def preflight(
     offline: bool = False,
     refresh: bool = False,
 ) -> Preflight:
-    """Judge requirements, notebooks, requirements files and locks on hosted images. Nothing is installed.
+    """Check whether requirements, notebooks, requirements files and locks install on hosted images.
+
+    Nothing is installed.
 
     Args:
         targets: `"captum"`, `"demo.ipynb"`, `"requirements.txt"`, `"pylock.toml"`; requirements are taken together.
         image: `"colab:2026.07-gpu"`, a stored name, a freeze file, `"here"`, `"all"`; or several.
-        exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
-        allow_build: names that may be built from source; building runs their code.
-        offline: give kept answers of any age, and ask nobody.
-        refresh: ask again whatever was kept.
+        exclude_newer: a date or time in ISO format; later uploads are ignored.
+        allow_build: names of packages that may be built from source; building runs their code.
+        offline: use cached answers of any age, and no network.
+        refresh: ignore cached answers.
 
     Raises:
         UsageError: a target or an image cannot be read.
@@ -71,11 +73,11 @@ def judge_on_images(
         targets: as typed.
         images: as typed.
         python: of a freeze file among the images.
-        exclude_newer: a day or an instant in ISO format.
+        exclude_newer: a date or time in ISO format.
         allow_build: names that may be built from source.
-        offline: give kept answers of any age.
-        refresh: ask again whatever was kept.
-        on_progress: told how many questions are answered, of how many, and what is being done.
+        offline: use cached answers of any age.
+        refresh: ignore cached answers.
+        on_progress: called with the number of answered questions, their total, and the current step.
 
     Raises:
         UsageError: a target, an image or the date cannot be read.
@@ -120,5 +122,7 @@ def check_date(text: str) -> str:
         if text:
             read_instant(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date", hint="For instance --exclude-newer 2026-11-01") from error
+        raise UsageError(
+            f"{text!r} is not a date", hint="Write it as in --exclude-newer 2026-11-01."
+        ) from error
     return text

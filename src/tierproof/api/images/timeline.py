@@ -1,4 +1,4 @@
-"""How requirements fared over all stored images."""
+"""How requirements install on all stored images."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def make_timeline(
     Args:
         requirements: as typed.
         hardware: `cpu`, `gpu` or `tpu`.
-        exclude_newer: a day or an instant in ISO format.
-        offline: give kept answers of any age.
-        on_progress: told how many questions are answered, of how many, and what is being done.
+        exclude_newer: a date or time in ISO format.
+        offline: use cached answers of any age.
+        on_progress: called with the number of answered questions, their total, and the current step.
 
     Raises:
         UsageError: a requirement cannot be read, or no such image is stored.
     """
     images = [image for image in list_images() if image.hardware == hardware]
     if not images:
-        raise UsageError(f"no image of a {hardware} is stored", hint="Run `tierproof images sync` once.")
+        raise UsageError(f"no {hardware} image is stored", hint="Run `tierproof images sync` once.")
     targets = [target for word in requirements for target in read_targets([word])]
     opened = [open_image(image, lambda step: on_progress(0, 0, step)) for image in images]
     options = QuestionOptions(check_date(exclude_newer), offline)

@@ -31,15 +31,15 @@ def watch(
     exclude_newer: str = "",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> WatchReport:
-    """Sync, judge what is subscribed to, compare with the last report and write today's.
+    """Sync the images, check all subscriptions, compare with the last report and write today's.
 
     Args:
         words: a TOML file of subscriptions, or targets as preflight takes them.
         images: for targets; the newest for each hardware by default.
         report: folder of the reports; None writes none and compares with none.
         sync_from: the source of images; None for no sync.
-        exclude_newer: a day or an instant in ISO format.
-        on_step: told what is being done.
+        exclude_newer: a date or time in ISO format.
+        on_step: called with a description of each step.
 
     Raises:
         UsageError: a file, a target or an image cannot be read.
@@ -74,10 +74,12 @@ def _read(words: Sequence[str], images: Sequence[str]) -> tuple[Subscription, ..
     configs = [word for word in words if word.endswith(".toml") and "pylock" not in Path(word).name]
     if not configs:
         if not words:
-            raise UsageError("nothing is to be watched", hint="Name a file of subscriptions, or targets.")
+            raise UsageError("there is nothing to watch", hint="Name a subscription file, or targets.")
         return (subscribe(words, images),)
     if len(configs) != len(words) or images:
-        raise UsageError("a file of subscriptions stands alone", hint="Its targets and images are in it.")
+        raise UsageError(
+            "a subscription file cannot be combined with targets or images", hint="Write them into the file."
+        )
     return tuple(each for config in configs for each in read_subscriptions(Path(config)))
 
 
@@ -86,7 +88,7 @@ def _sync(source: str, on_step: Callable[[str], None]) -> list[str]:
     try:
         result = sync_images(open_source(source), on_progress=lambda _done, _total, name: on_step(name))
     except ImageSourceError as error:
-        return [f"the images could not be brought up to date: {error.message}"]
+        return [f"the images could not be updated: {error.message}"]
     notes = [f"new image: {label}" for label in result.new] if len(result.new) < result.current else []
     return [*notes, *(f"{label} was refused: {reason}" for label, reason in result.refused)]
 

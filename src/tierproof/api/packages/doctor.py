@@ -1,4 +1,4 @@
-"""`tierproof.doctor`: is the calling process torn."""
+"""`tierproof.doctor`: check whether the calling process is torn."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from tierproof.guard.mend.doctor import diagnose_this_process
 
 
 def doctor() -> Diagnosis:
-    """Tell whether the calling process runs other packages than the disk holds, by what, and what mends it.
+    """Check whether the calling process runs other package versions than those on disk, and say what repairs it.
 
     Nothing is imported or changed, and it works while numpy or torch is broken. The first call in an
-    environment notes what it looks like in the user's data folder; what is amiss then is nobody's tear.
+    environment records its state in the user's data folder; damage that exists by then is not called a tear.
     """
     return diagnose_this_process()

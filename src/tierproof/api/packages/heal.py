@@ -1,4 +1,4 @@
-"""`tierproof.heal`: mend the calling process without a restart."""
+"""`tierproof.heal`: repair the calling process without a restart."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tierproof.guard.mend.healing import Healing
 
 
 def heal() -> Healing:
-    """Put back on disk what the calling process has loaded and an installer has replaced.
+    """Restore on disk the package versions that the calling process has loaded and an installer has replaced.
 
-    Modules that were imported while torn keep the other version's code: the diagnosis in what is returned
-    names them. A heal that failed is in `failed`, and the process is then not called healthy.
+    Modules that were imported while the process was torn keep the other version's code; the returned diagnosis
+    names them. A package that could not be repaired is listed in `failed`.
     """
     return heal_process(os.getpid())

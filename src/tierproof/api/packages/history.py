@@ -1,4 +1,4 @@
-"""`tierproof.history`: what was added and taken away."""
+"""`tierproof.history`: what was added and removed."""
 
 from __future__ import annotations
 

@@ -23,19 +23,19 @@ _STEPS = 3
 
 
 class IsolatedWorker:
-    """A worker process on top of this kernel's packages, with versions of its own in front.
+    """A worker process that uses this kernel's packages, except for `requirements`, which take precedence.
 
-    Use it as a context manager, or close it; it also ends with this process, and after a while without a call.
-    What a call leaves in modules and global variables is there at the next.
+    Use it as a context manager, or close it. It also ends with this process, and after `idle_s` without a call.
+    Modules and global variables keep their state between calls.
 
     Args:
-        requirements: what stands in front, as pip reads it; one string is one requirement.
-        allow_build: names that may be built from source; building runs their code.
+        requirements: what takes precedence, written as for pip; one string is one requirement.
+        allow_build: names of packages that may be built from source; building runs their code.
         idle_s: seconds without a call after which the process ends by itself; the next call starts another.
         progress: a bar in a terminal or notebook while packages are fetched, or a function of (done, total, name).
 
     Raises:
-        PlanRefused: nothing serves the requirements; it carries the plan.
+        PlanRefused: no combination of versions satisfies the requirements; its `plan` says why.
         UnknownPackageError, PlanError, InstallError, UsageError: as their messages say.
     """
 
@@ -53,7 +53,7 @@ class IsolatedWorker:
 
     @property
     def state(self) -> WorkerState:
-        """What stands in front, whether the process lives, and how the last call went."""
+        """What takes precedence, whether the process lives, and how the last call went."""
         return WorkerState(
             self._planned.plan,
             self._planned.unhappy,
@@ -65,18 +65,18 @@ class IsolatedWorker:
         )
 
     def run(self, fn: Callable[..., Any], *args: Any, limit_s: float | None = None, **kwargs: Any) -> Any:
-        """Call `fn(*args, **kwargs)` in the worker and give what it returns.
+        """Call `fn(*args, **kwargs)` in the worker and return its result.
 
         Args:
-            fn: also one that is defined in a notebook, which takes cloudpickle.
+            fn: the function; one that is defined in a notebook needs cloudpickle.
             *args: positional arguments; arrays and tensors go through shared memory, one copy each way.
-            limit_s: seconds that the call may take; a parameter of `fn` by that name takes `functools.partial`.
+            limit_s: time limit of the call in seconds; use `functools.partial` for a parameter of `fn` with that name.
             **kwargs: keyword arguments.
 
         Raises:
-            WorkerTimeoutError: it took longer.
-            WorkerDiedError: the process ended in the middle of it.
-            WorkerError: its exception or result cannot be rebuilt here.
+            WorkerTimeoutError: the call exceeded `limit_s`.
+            WorkerDiedError: the process ended during the call.
+            WorkerError: the exception or result of `fn` cannot be rebuilt in this process.
             BaseException: whatever `fn` raised; the worker's traceback is its cause.
         """
         if limit_s is not None and not limit_s > 0:
@@ -84,7 +84,7 @@ class IsolatedWorker:
         return self._worker.run(fn, args, kwargs, limit_s=limit_s)
 
     def close(self) -> None:
-        """End the process and all that it has started. A later call starts another."""
+        """End the process and everything it started. A later call starts a new one."""
         self._worker.close()
 
     def __enter__(self) -> IsolatedWorker:
@@ -112,23 +112,23 @@ def isolated(
     progress: ProgressOption = True,
     **kwargs: Any,
 ) -> Any:
-    """Run `fn(*args, **kwargs)` in a worker with `requirements` in front of this kernel's packages.
+    """Run `fn(*args, **kwargs)` in a worker in which `requirements` take precedence over this kernel's packages.
 
-    Nothing that is installed or loaded here changes. The process is kept for further calls with the same
+    No installed or loaded package changes. The process is kept for further calls with the same
     requirements (`isolated_workers()` shows them) until this one ends, or for ten minutes without a call.
 
     Args:
-        requirements: what stands in front, as pip reads it; one string is one requirement.
-        fn: also one that is defined in a notebook, which takes cloudpickle.
+        requirements: what takes precedence, written as for pip; one string is one requirement.
+        fn: the function; one that is defined in a notebook needs cloudpickle.
         *args: positional arguments; arrays and tensors go through shared memory, one copy each way.
-        limit_s: seconds that the call may take, preparation aside.
+        limit_s: time limit of the call in seconds, without the preparation.
         keep_warm: False ends the process after the call.
-        allow_build: names that may be built from source; building runs their code.
+        allow_build: names of packages that may be built from source; building runs their code.
         progress: a bar in a terminal or notebook while packages are fetched, or a function of (done, total, name).
-        **kwargs: keyword arguments; for names that stand above use `functools.partial`.
+        **kwargs: keyword arguments; use `functools.partial` for names that are parameters here.
 
     Raises:
-        PlanRefused: nothing serves the requirements; it carries the plan.
+        PlanRefused: no combination of versions satisfies the requirements; its `plan` says why.
         WorkerTimeoutError, WorkerDiedError, WorkerError: as `IsolatedWorker.run`.
         BaseException: whatever `fn` raised; the worker's traceback is its cause.
     """
@@ -145,7 +145,7 @@ def isolated(
 
 
 def isolated_workers() -> tuple[WorkerState, ...]:
-    """Give the state of the workers that `isolated` keeps warm."""
+    """Return the state of the workers that `isolated` keeps for further calls."""
     return tuple(worker.state for worker in _WARM.list())
 
 
@@ -202,11 +202,11 @@ def _prepare(
 
 
 def describe_layer(planned: IsolatedPlan, layer: Layer) -> str:
-    """Give lines for a person: what was brought, and what may fail in front of it."""
+    """Say what was downloaded for the worker, and which packages may fail with it."""
     lines = []
     if layer.made:
         names = ", ".join(f"{item.name} {item.version}" for item in planned.plan.add)
-        lines.append(f"tierproof: fetched for the worker alone: {names}.")
+        lines.append(f"tierproof: downloaded for the worker only: {names}.")
     if planned.unhappy:
         lines.append(f"tierproof: {planned.describe_unhappy()}")
     return "".join(f"{line}\n" for line in lines)

@@ -23,20 +23,20 @@ def plan(
     allow_build: Collection[str] = (),
     limit_s: float = DEFAULT_LIMIT_S,
 ) -> Plan:
-    """Plan an install into this interpreter, or on a hosted image. Nothing is installed.
+    """Plan an install into this interpreter or on a hosted image. Nothing is installed.
 
-    Here, loaded is what this process has imported; on an image, what its kernel holds and the usual imports.
+    Packages count as loaded if this process has imported them; on an image, if its kernel or the usual imports do.
 
     Args:
         requirements: `captum`, `"optuna>=4"`, `"ray[tune]"`, `"name @ URL"`, `"./package.whl"`.
         image: `"colab:2026.07-gpu"`, a stored name, or a freeze file; empty for this interpreter.
-        allow_build: names that may be built from source; building runs their code.
-        limit_s: seconds that one resolution may take.
+        allow_build: names of packages that may be built from source; building runs their code.
+        limit_s: time limit of one resolution, in seconds.
 
     Raises:
         UsageError: a requirement or the image cannot be read.
         UnknownPackageError: no package index knows a name.
-        PlanError: no network, an index that refuses, or too slow a search.
+        PlanError: the index is unreachable or refuses, or the search takes too long.
         MissingPackageError: uv is not installed.
     """
     if image not in ("", "here"):
@@ -46,7 +46,7 @@ def plan(
 
 
 def plan_here(requirements: Sequence[str], *, exclude_newer: str = "") -> Plan:
-    """Plan an install into this environment, whichever of its processes are alive.
+    """Plan an install into this environment, with regard to all of its live processes.
 
     Raises:
         TierproofError: as `plan`.

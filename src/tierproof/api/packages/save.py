@@ -1,4 +1,4 @@
-"""`tierproof.save`: write what was added to a folder, for `recover`."""
+"""`tierproof.save`: write the added packages to a folder, for `recover`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tierproof.guard.operations.save import Saved, save_generation
 
 
 def save(folder: str | Path) -> Saved:
-    """Write the lock (`pylock.toml`) and the archive of what was added, to a folder that may lie on a drive.
+    """Write the lock (`pylock.toml`) and the archive of the added packages to a folder, which may be on a drive.
 
     Raises:
         UsageError: nothing was added.
-        InstallError: what was added is damaged.
-        OutputError: the folder cannot be written.
+        InstallError: an added package is damaged.
+        OutputError: the folder is not writable.
     """
     return save_generation(Path(folder))

@@ -1,4 +1,4 @@
-"""`tierproof.snapshot`: keep what is loaded, so that a heal needs no network."""
+"""`tierproof.snapshot`: keep a copy of the loaded packages, so that a heal needs no network."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from tierproof.guard.mend.snapshot_process import snapshot_this_process
 
 
 def snapshot() -> Snapshot:
-    """Keep the files of every distribution that the calling process has loaded, for as long as it lives.
+    """Keep the files of every distribution that the calling process has loaded, until the process ends.
 
-    They are kept by hard links (else clones, else copies up to 512 MB) in the user's data folder. `heal` uses
-    them first: without a network and exact, also for what came from a local wheel or a URL. torch, nvidia-*
-    and editable installs are left out, and what goes beyond 2 GB.
+    They are kept as hard links (else clones, else copies up to 512 MB) in the user's data folder. `heal` uses
+    them first, which is exact and needs no network, also for local wheels and URLs. Left out are torch, nvidia-*,
+    editable installs, and everything beyond 2 GB in total.
     """
     return snapshot_this_process()

@@ -1,4 +1,4 @@
-"""Progress of a check: a bar in a terminal or a notebook, a function, or nothing."""
+"""Progress of a check: a bar in a terminal or notebook, a function, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a longer call is doing, on one line that rewrites itself, where a person looks at it."""
+"""The steps of a longer call, on one line that rewrites itself in a terminal or notebook."""
 
 from __future__ import annotations
 

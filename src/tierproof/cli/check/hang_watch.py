@@ -18,7 +18,7 @@ _STARTING_S = 120.0
 
 
 class HangError(TierproofError):
-    """The check made no progress for longer than it was allowed to; the message says where it was."""
+    """The check made no progress within its time limit; the message says where it was."""
 
     slug = "check-hangs"
 

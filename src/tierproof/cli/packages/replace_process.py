@@ -1,4 +1,4 @@
-"""Become another program: it gets our terminal, our signals and our exit."""
+"""Replace this process by another program, which takes over its terminal, signals and exit code."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
     if found is not None:
         return found
     if os.sep in name and Path(name).is_file():
-        raise UsageError(f"{name} is not executable", hint=f"chmod +x {name}, or name its interpreter first.")
+        raise UsageError(
+            f"{name} is not executable", hint=f"Run `chmod +x {name}`, or put its interpreter first."
+        )
     raise UsageError(
         f"there is no command {name!r}",
-        hint="It stands neither on PATH nor among the scripts that --with brings. CMD follows after --.",
+        hint="It is neither on PATH nor among the scripts of the `--with` packages. Write the command after `--`.",
     )
 
 
@@ -58,7 +60,7 @@ def replace_process(program: str, command: Sequence[str], environment: Mapping[s
     except OSError as error:
         raise UsageError(
             f"{program} cannot be run: {error.strerror or error}",
-            hint="Is it a script without a first line such as #!/bin/sh, or made for another system?",
+            hint="Check that it was built for this system; a script needs a first line such as #!/bin/sh.",
         ) from error
 
 

@@ -6,6 +6,6 @@ from tierproof.errors import TierproofError
 
 
 class InstallError(TierproofError):
-    """Packages could not be fetched, verified or activated; what was there before is there still."""
+    """Packages could not be fetched, verified or activated; the existing installation is unchanged."""
 
     slug = "install-failed"

@@ -24,13 +24,13 @@ class WorkerError(TierproofError):
 
 
 class WorkerTimeoutError(WorkerError, TimeoutError):
-    """A call in a worker took longer than it was allowed to."""
+    """A call in a worker exceeded its time limit."""
 
     slug = "worker-timeout"
 
 
 class WorkerDiedError(WorkerError):
-    """A worker ended in the middle of a call.
+    """A worker process ended during a call.
 
     Attributes:
         signal_number: of the signal that killed it, or None.

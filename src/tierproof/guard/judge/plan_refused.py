@@ -7,7 +7,7 @@ from tierproof.guard.judge.plan import Plan
 
 
 class PlanRefused(TierproofError):  # noqa: N818 - the contract's name
-    """An install that needs a consent which was not given, or cannot be. `plan` is the plan."""
+    """An install needs a consent that was not given, or is impossible. `plan` is the plan."""
 
     slug = "plan-refused"
 

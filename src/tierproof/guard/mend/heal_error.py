@@ -6,6 +6,6 @@ from tierproof.errors import TierproofError
 
 
 class HealError(TierproofError):
-    """What is torn could not be mended, and was left as it was."""
+    """A torn package could not be repaired, and was left as it was."""
 
     slug = "heal-failed"

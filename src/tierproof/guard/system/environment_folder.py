@@ -1,4 +1,4 @@
-"""Where what belongs to one environment is kept: outside of it, in the user's data folder."""
+"""The folder for what belongs to one environment. It lies outside of it, in the user's data folder."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def name_environment(prefix: str = sys.prefix, cache_tag: str = "") -> str:
 def _unwritable(folder: Path, reason: str) -> OutputError:
     return OutputError(
         f"cannot write to {folder}: {reason}",
-        hint="tierproof keeps there what it adds to this environment. "
+        hint="tierproof keeps the packages that it adds to this environment there. "
         "Set XDG_DATA_HOME (or TIERPROOF_DATA) to a folder that you may write to.",
     )

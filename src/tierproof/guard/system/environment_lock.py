@@ -1,4 +1,4 @@
-"""One at a time: the lock that whoever changes an environment holds. Who only reads never asks for it."""
+"""The lock that a process holds while it changes an environment. Readers never take it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EnvironmentBusyError(TierproofError):
 def lock_environment(folder: Path, *, limit_s: float) -> Iterator[None]:
     """Hold the lock of the environment whose folder is `folder`.
 
-    The system drops it when its holder ends in whatever way, so a killed one blocks nobody; children that
+    The system releases it when its holder ends for any reason, so a killed process blocks no other; children that
     the holder has forked do not inherit it. It is not reentrant.
 
     Args:

@@ -1,4 +1,4 @@
-"""Facts about a process that the system tells: when it started, whose it is, which Pythons run."""
+"""What the system says about processes: when they started, and which belong to this user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROC = Path("/proc")
 
 
 class ProcessError(TierproofError):
-    """A process cannot be looked into: it is gone, belongs to somebody else, or the system shows no maps."""
+    """A process cannot be inspected: it has ended, belongs to another user, or the system shows no maps."""
 
     slug = "process"
 

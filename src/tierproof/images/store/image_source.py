@@ -11,7 +11,7 @@ from tierproof.images.lists.image_index import Image
 
 
 class ImageSourceError(TierproofError):
-    """Where images come from cannot be reached, or breaks off; what was stored before is there still."""
+    """A source of images cannot be reached or fails midway; the stored images are unchanged."""
 
     slug = "image-source"
 

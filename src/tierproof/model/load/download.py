@@ -36,7 +36,7 @@ def fetch_bytes(url: str, *, limit_bytes: int) -> bytes | None:
         raise _explain_network(url, error) from error
     if len(body) > limit_bytes:
         raise TargetError(
-            f"{url} is longer than {limit_bytes} bytes", hint="Download it and name the folder."
+            f"{url} is longer than {limit_bytes} bytes", hint="Download it yourself and pass its folder."
         )
     return body
 
@@ -60,7 +60,7 @@ def download(url: str, destination: Path) -> bool:
                 shutil.copyfileobj(response, stream, 1 << 20)
             expected = response.headers.get("Content-Length")
             if expected is not None and part.stat().st_size != int(expected):
-                raise TargetError(f"{url} ended early", hint="Try again.")
+                raise TargetError(f"the download of {url} ended early", hint="Try again.")
             tag_path.unlink(missing_ok=True)  # never a new tag beside an old file
             part.replace(destination)
             if tag := response.headers.get("ETag"):
@@ -90,10 +90,10 @@ def join_url(base: str, *parts: str) -> str:
     """Append path segments to a base URL, each quoted.
 
     Raises:
-        TargetError: when the base is no http or https URL.
+        TargetError: when the base is not an http or https URL.
     """
     if urllib.parse.urlsplit(base).scheme not in ("http", "https"):
-        raise TargetError(f"{base!r} is no http or https URL", hint="Give the base URL as https://HOST.")
+        raise TargetError(f"{base!r} is not an http or https URL", hint="Give the base URL as https://HOST.")
     return "/".join([base.rstrip("/"), *(urllib.parse.quote(part, safe="/") for part in parts)])
 
 
@@ -113,8 +113,8 @@ def _read_tag(path: Path) -> str:
 def _explain_status(url: str, error: urllib.error.HTTPError) -> TargetError:
     if error.code in (401, 403):
         return TargetError(
-            f"{url} answers {error.code} {error.reason}: it is private, gated, absent, or asked too often",
-            hint="Download the files with your own account and name their folder.",
+            f"{url} answers {error.code} {error.reason}: it is private, gated or missing, or was requested too often",
+            hint="Download the files with your own account and pass their folder.",
         )
     return TargetError(f"{url} answers {error.code} {error.reason}", hint="Try again later.")
 
@@ -128,5 +128,5 @@ def _explain_network(url: str, error: Exception) -> TargetError:
     reason = getattr(error, "reason", None) or error
     return TargetError(
         f"cannot fetch {url}: {reason}",
-        hint="Check the network, or download the files and name their folder.",
+        hint="Check the network, or download the files and pass their folder.",
     )

@@ -6,6 +6,6 @@ from tierproof.errors import TierproofError
 
 
 class InputError(TierproofError):
-    """No inputs could be worked out, or the given ones do not fit."""
+    """No inputs could be worked out, or the given inputs do not fit the model."""
 
     slug = "inputs"

@@ -95,7 +95,7 @@ def _load(target: str, options: LoadOptions) -> LoadedModel:
     if options.weights and not isinstance(parsed, HubTarget | FolderTarget):
         raise UsageError(
             f"--weights cannot be used with {target}",
-            hint="It reads the checkpoint of an hf: or DIR/ target; other targets load their own.",
+            hint="`--weights` reads the checkpoint of an hf: or DIR/ target. Other targets load their own weights.",
         )
     match parsed:
         case HubTarget(directory_or_id):
@@ -143,5 +143,5 @@ def _refuse_empty(loaded: LoadedModel) -> None:
     what = "is an empty module" if not any(True for _ in model.children()) else "has no parameters"
     raise TargetError(
         f"{loaded.target}: {type(model).__name__} {what}: there is nothing to check",
-        hint="Layers kept in a plain list or dict are not registered: use nn.ModuleList or nn.ModuleDict.",
+        hint="Use nn.ModuleList or nn.ModuleDict: layers in a plain list or dict are not registered.",
     )

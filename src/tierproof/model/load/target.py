@@ -18,13 +18,13 @@ _GIST = re.compile(r"(?P<id>[0-9A-Za-z]+)(@(?P<revision>[0-9A-Za-z]+))?\Z")
 
 
 class TargetError(TierproofError):
-    """The target does not lead to one module."""
+    """The target does not lead to exactly one module."""
 
     slug = "target"
 
 
 class UntrustedCodeError(TargetError):
-    """Loading would run code that the user has not trusted."""
+    """Loading the target would run code that the user has not trusted."""
 
     slug = "untrusted-code"
 

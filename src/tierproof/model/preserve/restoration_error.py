@@ -6,6 +6,6 @@ from tierproof.errors import TierproofError
 
 
 class RestorationError(TierproofError):
-    """Part of a model could not be put back; the message names it, everything else was put back."""
+    """Part of a model could not be restored; the message names it. Everything else was restored."""
 
     slug = "model-not-restored"
