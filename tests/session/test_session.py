@@ -191,7 +191,7 @@ def test_a_model_that_is_gone_is_said(session: Session, tiny: str, monkeypatch: 
     Path(tiny).unlink()
     monkeypatch.setattr(session_module, "KERNEL", "another")
     later = Session("validate", session.folder)
-    assert "The model is not back" in " ".join(later.restore())
+    assert "The model could not be restored" in " ".join(later.restore())
     assert "not judged" in str(later.conclude())
 
 

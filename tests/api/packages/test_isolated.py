@@ -104,7 +104,7 @@ def test_what_was_fetched_is_said_where_a_person_looks(
     assert any(words.startswith("fetching numbered 2.0") for words in told)
     assert capsys.readouterr().err == ""
     tp.IsolatedWorker("setting")
-    assert "fetched for the worker alone: numbered 2.0, setting 4.4." in capsys.readouterr().err
+    assert "downloaded for the worker only: numbered 2.0, setting 4.4." in capsys.readouterr().err
     tp.IsolatedWorker("setting")
     assert capsys.readouterr().err == ""
 

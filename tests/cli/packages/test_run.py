@@ -53,7 +53,7 @@ def test_the_command_and_its_children_see_the_layer_and_give_the_exit_code(varia
     assert done.returncode == 7, done.stderr
     assert sorted(lines[:2]) == ["2.0 99.0", "99.0"]
     assert lines[2] == sys.executable
-    assert "fetched for the worker alone: numbered 2.0, packaging 99.0" in done.stderr
+    assert "downloaded for the worker only: numbered 2.0, packaging 99.0" in done.stderr
     again = run(variables, "--with", "numbered", "--with", "packaging==99", "--", "python", "-c", "print(1)")
     assert (again.returncode, again.stdout) == (0, "1\n")
     assert "fetched" not in again.stderr

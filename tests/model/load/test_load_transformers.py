@@ -350,5 +350,5 @@ def test_a_hub_that_does_not_answer(site, tmp_path):  # noqa: F811
     options["hub_url"] = "http://127.0.0.1:9"
     assert "cannot fetch" in refusal("hf:owner/absent", **options).message
     options["hub_url"] = "ftp://example.org"
-    assert "no http" in refusal("hf:owner/absent", **options).message
+    assert "is not an http" in refusal("hf:owner/absent", **options).message
     assert not (tmp_path / "cache").exists()
