@@ -7,6 +7,7 @@ Each is one clear message with a next step. This is the whole tree, with the mod
       OutputError                   errors
       MissingPackageError           errors
       BrokenPackageError            errors
+      DocumentError                 core.document
       TargetError                   model.load.target
         UntrustedCodeError          model.load.target
       InputError                    model.load.input_error

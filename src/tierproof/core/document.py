@@ -11,6 +11,8 @@ from tierproof.errors import TierproofError
 class DocumentError(TierproofError, ValueError):
     """A JSON document lacks a key, or holds a value of another type than its format says."""
 
+    slug = "document"
+
 
 def read_text(document: Mapping[str, JsonValue], key: str) -> str:
     """The text under `key`."""
