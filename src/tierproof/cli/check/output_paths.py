@@ -20,7 +20,7 @@ def require_writable(paths: Sequence[Path]) -> None:
         if not path.suffix or path.suffix.endswith("-fragment") or find_renderer(path.suffix) is None:
             known = ", ".join(suffix for suffix in known_suffixes() if "-" not in suffix)
             raise OutputError(
-                f"-o {path}: {path.suffix!r} is not a report format", hint=f"Use one of {known}."
+                f"-o {path}: the suffix {path.suffix!r} is not a report format", hint=f"Use one of {known}."
             )
         if path.is_dir():
             raise OutputError(f"-o {path}: it is a folder", hint="Name a file in it.")
