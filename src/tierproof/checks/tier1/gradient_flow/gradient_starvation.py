@@ -8,7 +8,7 @@ multiplied by zero, or its result is not used. They jump: a hard choice lies bet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
+from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.checks.tier1.gradient_flow.unused_parameters import judge_routing, judge_unused_parameters
 from tierproof.core.finding import Finding, Severity
@@ -31,6 +32,22 @@ CODE = "T1-GRAD"
 # the cut lies behind the last of them.
 _MOST_PROBED = 12
 _NAMES_SHOWN = 8
+# What the note says of parameters whose lack of a gradient is sound.
+_SOUND = {
+    StarvationCause.UNUSED: "take part in the forward, but no answer depends on them",
+    StarvationCause.AWAITS_ZEROS: (
+        "get no gradient yet, because they are multiplied by parameters that are exactly zero"
+    ),
+    StarvationCause.CHOSEN: (
+        "only affect hard choices (top-k, argmax, rounding), or were not selected by such a choice"
+    ),
+    StarvationCause.LONE_KEY: "only affect a softmax over a single key, whose output is always 1",
+    StarvationCause.PADDING: "are only read at the row of `padding_idx`, which never gets a gradient",
+    StarvationCause.EMPTY: "get no gradient, because no position of this input goes through them",
+    StarvationCause.NOT_PROBED: (
+        "get no gradient and were not examined, because other modules of this model were judged first"
+    ),
+}
 
 
 def find_starved(model: nn.Module, passes: Sequence[GradientPass]) -> list[StarvedModule]:
@@ -73,68 +90,63 @@ def judge_starved(
     unused = [item for item in starved if item.tick is None]
     used = [item for item in starved if item.tick is not None]
     if not used:
-        return _judge_unused(model, passes[0], unused, ())
+        return _judge_unused(model, passes[0], unused, ())[0]
     probe = DependenceProbe(context.subject, call, context.seed, passes[0].differentiable, {})
     if not probe.repeatable:
-        findings = _judge_unused(model, passes[0], unused, ())
+        findings, _ = _judge_unused(model, passes[0], unused, ())
         return [*findings, _note_unjudged(used, "the forward is not repeatable from a fixed seed")]
-    verdicts = _probe_all(context, call, passes, used, probe)
-    findings = _judge_unused(
-        model, passes[0], unused, [i for i in used if verdicts[i] == "unused" and not i.connected]
+    causes = _find_causes(context, call, passes, used, probe)
+
+    def select(cause: StarvationCause) -> list[StarvedModule]:
+        return [item for item in used if causes[item] is cause]
+
+    findings, listed = _judge_unused(
+        model, passes[0], unused, [item for item in select(StarvationCause.UNUSED) if not item.connected]
     )
-    findings += _report_cuts(
-        context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"]
-    )
-    zeroed = _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
+    findings += _report_cuts(model, passes[0], used, select(StarvationCause.CUT))
+    zeroed = _report_zeroed(model, used, select(StarvationCause.ZEROED))
     findings += _blame_silent_module(context, call, zeroed)
-    findings += [_report_dead(item) for item in used if verdicts[item] == "dead"]
-    findings += judge_routing(model, passes[0], [i for i in used if verdicts[i] == "chosen"])
-    told = {name for finding in findings if finding.code == f"{CODE}-014" for name in _told(finding, used)}
-    notes = {
-        "unused": "take part in the forward, but no answer depends on them",
-        "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
-        "chosen": "feed only hard choices (top-k, argmax, rounding) or were not chosen by one",
-        "lone": "feed a softmax over a single key, which is one whatever they hold",
-        "padding": "are read at the row of padding_idx alone, which gets no gradient by request",
-        "empty": "get no gradient because no position of this input goes through them",
-        "not probed": "get no gradient and were not probed: others in the same model were judged first",
-    }
-    for verdict, reason in notes.items():
-        items = [item for item in used if verdicts[item] == verdict and item.path not in told]
-        if items:
-            findings.append(_note(items, reason))
-    return findings
+    findings += [_report_dead(item) for item in select(StarvationCause.DEAD)]
+    findings += judge_routing(model, passes[0], select(StarvationCause.CHOSEN))
+    return findings + _note_sound(used, causes, listed)
 
 
-def _told(finding: Finding, used: Sequence[StarvedModule]) -> list[str]:
-    named = finding.evidence["parameters"]
-    return [item.path for item in used if isinstance(named, list) and set(item.names) & set(named)]
+def _note_sound(
+    used: Sequence[StarvedModule], causes: Mapping[StarvedModule, StarvationCause], listed: frozenset[str]
+) -> list[Finding]:
+    """A note for each cause that is sound, about the modules that no finding has listed yet."""
+    left = [item for item in used if not listed & set(item.names)]
+    groups = {cause: [item for item in left if causes[item] is cause] for cause in _SOUND}
+    return [_note(items, _SOUND[cause]) for cause, items in groups.items() if items]
 
 
-def _probe_all(
+def _find_causes(
     context: CheckContext,
     call: Call,
     passes: Sequence[GradientPass],
     used: Sequence[StarvedModule],
     probe: DependenceProbe,
-) -> dict[StarvedModule, str]:
-    verdicts = dict.fromkeys(used, "not probed")
+) -> dict[StarvedModule, StarvationCause]:
+    """Move the parameters of each module, watch the answers, and conclude why it got no gradient."""
+    causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
     refilled: DependenceProbe | None = None
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
         if movement.smooth:
-            verdicts[item] = "padding" if _reads_only_padding(context, call, item.path) else "cut"
+            only_padding = _reads_only_padding(context, call, item.path)
+            causes[item] = StarvationCause.PADDING if only_padding else StarvationCause.CUT
         elif movement.none and passes[0].log.is_near_lone_softmax(item.path):
-            verdicts[item] = "lone"
+            causes[item] = StarvationCause.LONE_KEY
         elif passes[0].log.is_near_choice(item.path) or "expert" in item.path.lower():
-            verdicts[item] = "chosen"
+            causes[item] = StarvationCause.CHOSEN
         elif not movement.none:
-            verdicts[item] = "dead" if item.connected and item.whole else "chosen"
+            dead = item.connected and item.whole
+            causes[item] = StarvationCause.DEAD if dead else StarvationCause.CHOSEN
         elif not item.connected:
-            verdicts[item] = "unused"
+            causes[item] = StarvationCause.UNUSED
         elif _is_fed_nothing(context, call, item.path):
-            verdicts[item] = "empty"
+            causes[item] = StarvationCause.EMPTY
         else:
             if refilled is None:
                 stand_ins = fill_zeros(context.subject.model, context.seed)
@@ -142,10 +154,10 @@ def _probe_all(
                     context.subject, call, context.seed, passes[0].differentiable, stand_ins
                 )
             if not refilled.measure(item.names).none:
-                verdicts[item] = "explained"
+                causes[item] = StarvationCause.AWAITS_ZEROS
             else:
-                verdicts[item] = "zeroed" if item.whole else "unused"
-    return verdicts
+                causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED
+    return causes
 
 
 def _reads_only_padding(context: CheckContext, call: Call, path: str) -> bool:
@@ -335,18 +347,22 @@ def _judge_unused(
     first: GradientPass,
     unused: Sequence[StarvedModule],
     without_effect: Sequence[StarvedModule],
-) -> list[Finding]:
-    """Judge what the forward does not touch (`unused`), or touches and throws away (`without_effect`)."""
+) -> tuple[list[Finding], frozenset[str]]:
+    """Judge what the forward does not touch (`unused`), or touches and throws away (`without_effect`).
+
+    Also gives the parameters that the findings about slips list, which need no note of their own.
+    """
     if not unused:
-        return judge_unused_parameters(model, first, without_effect)[0]
+        slips = judge_unused_parameters(model, first, without_effect)
+        return list(slips.findings), slips.listed
     findings, skipped = judge_skipped_layers(model, first.log, [item.path for item in unused])
     rest = [item for item in unused if not any(_is_within(item.path, path) for path in skipped)]
-    slips, told = judge_unused_parameters(model, first, [*rest, *without_effect])
-    findings += slips
-    rest = [item for item in rest if not told & set(item.names)]
+    slips = judge_unused_parameters(model, first, [*rest, *without_effect])
+    findings += slips.findings
+    rest = [item for item in rest if not slips.covered & set(item.names)]
     if rest:
         findings.append(_note(rest, "are not used by this forward"))
-    return findings
+    return findings, slips.listed
 
 
 def _note(items: Sequence[StarvedModule], reason: str) -> Finding:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -33,17 +34,34 @@ TOKENS_PER_EXPERT = 8
 _ROUNDING = 1e-5
 
 
+@dataclass(frozen=True)
+class SlipReport:
+    """Findings about unused parameters that are slips.
+
+    Attributes:
+        findings: one for each part that was forgotten.
+        covered: names of all parameters that the findings are about.
+        listed: those that the findings' evidence names; it stops at a few.
+    """
+
+    findings: tuple[Finding, ...]
+    covered: frozenset[str]
+    listed: frozenset[str]
+
+
 def judge_unused_parameters(
     model: nn.Module, first: GradientPass, items: Sequence[StarvedModule]
-) -> tuple[list[Finding], frozenset[str]]:
-    """Findings about unused parameters that are slips, and the names of the parameters they speak of."""
+) -> SlipReport:
+    """Report unused parameters that are slips rather than a design."""
     findings: list[Finding] = []
-    told: set[str] = set()
+    covered: set[str] = set()
+    listed: set[str] = set()
     for where, names, message, hint in (
         *_find_in_every_layer(model, first, items),
         *_find_own_tables(model, first, items),
     ):
-        told |= set(names)
+        covered |= set(names)
+        listed |= set(names[:_NAMES_SHOWN])
         findings.append(
             Finding(
                 f"{CODE}-014",
@@ -54,7 +72,7 @@ def judge_unused_parameters(
                 hint,
             )
         )
-    return findings, frozenset(told)
+    return SlipReport(tuple(findings), frozenset(covered), frozenset(listed))
 
 
 Slip = tuple[str, tuple[str, ...], str, str]

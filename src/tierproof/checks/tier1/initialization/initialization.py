@@ -51,7 +51,7 @@ from tierproof.model.observe.weight_statistics import (
     WeightStatistics,
     count_layers,
     fingerprint,
-    is_rank_one,
+    has_equal_rows_or_columns,
     list_schemes,
     looks_trained,
     measure_weight,
@@ -161,7 +161,7 @@ def _judge_constant(
             or (weight.kind == "embedding" and weight.constant)
         ):
             continue
-        if weight.name.endswith(("weight", "weight_ih_l0", "weight_hh_l0")) and is_rank_one(
+        if weight.name.endswith(("weight", "weight_ih_l0", "weight_hh_l0")) and has_equal_rows_or_columns(
             tensors[weight.path, weight.name]
         ):
             findings.append(
