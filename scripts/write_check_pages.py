@@ -28,16 +28,17 @@ _FINDING = re.compile(r"^(T\d-[A-Z]+-\d{3}) ([a-z ]+): (.*)$", re.DOTALL)
 _INTRODUCTION = """# The checks and what they can find
 
 Each finding has a code that is never reused, a severity, the module it is about (`where`), its evidence in
-numbers, and the next step. An **error** breaks an exact invariant, and the verdict is *fail*. A **warning**
-rests on statistics, or on an invariant that some designs break on purpose. An **info** is worth knowing.
+numbers, and a hint. An **error** breaks an exact invariant, and the verdict is *fail*. A **warning** rests on
+statistics, or on an invariant that some designs break on purpose. An **info** is worth knowing.
 
-Checks skip themselves, with a reason, where the model's traits exempt it: an encoder is not asked for
-causality. All of these are tier 1: they need torch and numpy, and nothing else.
+A check is skipped, with a reason, if it does not apply to the model: an encoder is not checked for causality.
+All of these checks are tier 1: they need only torch and numpy.
 
-**What runs.** By default all but those marked *on request*; together they cost less than 25 training steps of a
-large model. With `--budget S` one training step is timed first, each check's cost is estimated from it, and the
-most valuable checks that fit are run, those on request too. What is left out is reported as skipped, with the
-estimate and the budget that would include it. `--only CODE` names a check on request.
+**What runs.** By default, all checks except those marked *on request*; together they cost less than 25 training
+steps of a large model. With `--budget S`, one training step is timed first and the cost of each check is
+estimated from it. The most valuable checks that fit are run, including those on request. Checks that do not fit
+are reported as skipped, with the estimate and the budget that would include them. `--only CODE` runs a check on
+request.
 """
 
 
@@ -98,7 +99,7 @@ def read_document(check: Check) -> CheckDocument:
     """Take the docstring of the check's module apart.
 
     Raises:
-        ValueError: a section is missing, or stands in another order.
+        ValueError: a section is missing, or the order is another one.
     """
     module = sys.modules[check.run.__module__]
     text = re.sub(r"\n[ ]+", "\n", module.__doc__ or "")
@@ -124,10 +125,11 @@ def render_page(check: Check) -> str:
             lines += _render_example(read_example(check.code))
     needs = [f"- *{word}*: {NEEDED_TRAITS[word].meaning}" for word in check.needs]
     lines += ["## Needs and cost", ""]
-    lines += [*needs, ""] if needs else ["It needs nothing of the model.", ""]
-    asked = " It runs on request." if check.opt_in else ""
+    lines += [*needs, ""] if needs else ["It runs on every model.", ""]
+    asked = " It runs only on request." if check.opt_in else ""
     lines.append(
-        f"About {check.cost_steps:g} training steps on a large model; value {check.value} of 100 within a budget."
+        f"It costs about {check.cost_steps:g} training steps on a large model. Its value is {check.value} of 100, "
+        f"which decides what a budget keeps."
         f"{asked}"
     )
     lines += ["", "[All checks](../checks.md)", ""]
@@ -146,7 +148,7 @@ def _render_findings(document: CheckDocument) -> list[str]:
         f'| <a id="{code}"></a>`{code}` | {severity} | {_capitalise(text)} |'
         for code, severity, text in document.findings
     ]
-    return ["| code | severity | what was found |", "|---|---|---|", *rows]
+    return ["| code | severity | what is wrong |", "|---|---|---|", *rows]
 
 
 def render_index(checks: tuple[Check, ...]) -> str:
@@ -157,7 +159,7 @@ def render_index(checks: tuple[Check, ...]) -> str:
         for check in checks
     ]
     table = [
-        "| check | name | what holds for a sound model | runs | training steps |",
+        "| check | name | what is true for a correct model | runs | training steps |",
         "|---|---|---|---|---|",
     ]
     return "\n".join([_INTRODUCTION, *table, *rows, ""])

@@ -1,4 +1,4 @@
-"""`T1-COMPILE-003`: `.item()` leaves the graph, so torch.compile sees two graphs instead of one."""
+"""`T1-COMPILE-003`: `.item()` ends the graph, so torch.compile splits the forward pass in two."""
 
 import torch
 from torch import nn

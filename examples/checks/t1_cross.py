@@ -13,5 +13,5 @@ class Model(nn.Module):
 
     def forward(self, src, tgt):
         memory, x = self.encoder(self.source(src)), self.target(tgt)
-        memory = x  # wrong: the encoder's states are thrown away
+        memory = x  # wrong: drops the encoder's states
         return self.head(x + self.cross(x, memory, memory, need_weights=False)[0])

@@ -1,4 +1,4 @@
-"""`T1-FIT-001`: the answer is scaled away, so that not even one small batch can be learnt."""
+"""`T1-FIT-001`: the output is scaled down, so the model cannot memorise even one small batch."""
 
 import torch
 from torch import nn
@@ -12,5 +12,5 @@ class Model(nn.Module):
 
     def forward(self, tokens):
         logits = self.head(self.embed(tokens))
-        return 0.1 * torch.tanh(logits)  # wrong: never more than 0.1 apart from zero
+        return 0.1 * torch.tanh(logits)  # wrong: all logits lie between -0.1 and 0.1
         return logits  # right

@@ -1,4 +1,4 @@
-"""`T1-LIVE-001`: a list of losses keeps each step's tensors alive, and memory grows until training stops."""
+"""`T1-LIVE-001`: a list of losses keeps each step's tensors alive, so memory grows with every step."""
 
 from torch import nn
 

@@ -11,7 +11,7 @@ class Model(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(2))
         mask = torch.ones(2048, 2048).tril()
         for layer in self.layers:
-            layer.register_buffer("mask", mask.clone(), persistent=False)  # wrong: 16 MiB a layer
+            layer.register_buffer("mask", mask.clone(), persistent=False)  # wrong: 16 MiB for each layer
             layer.register_buffer("mask", mask, persistent=False)  # right
 
     def forward(self, tokens):

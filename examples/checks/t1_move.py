@@ -1,4 +1,4 @@
-"""`T1-MOVE-001`: `torch.arange` makes its tensor on the CPU, which fails once the model is on a GPU."""
+"""`T1-MOVE-001`: `torch.arange` creates its tensor on the CPU, so the forward raises on a GPU."""
 
 import torch
 from torch import nn

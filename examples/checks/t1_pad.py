@@ -1,4 +1,4 @@
-"""`T1-PAD-001`: the mean counts padded positions, so the length of the padding changes the answer."""
+"""`T1-PAD-001`: the mean counts padded positions, so the length of the padding changes the output."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""`T1-SAVE-003`: a lambda keeps a reference to the original's layer, and a deep copy goes on using it."""
+"""`T1-SAVE-003`: a lambda refers to the layer of the original, and a deep copy keeps using it."""
 
 from torch import nn
 

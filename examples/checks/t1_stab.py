@@ -1,4 +1,4 @@
-"""`T1-STAB-002`: `F.dropout` drops in evaluation mode too, unless it is told the mode."""
+"""`T1-STAB-002`: `F.dropout` also drops in evaluation mode unless you pass the mode."""
 
 import torch.nn.functional as F
 from torch import nn

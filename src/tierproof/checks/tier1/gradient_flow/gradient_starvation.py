@@ -1,9 +1,9 @@
-"""Parameters that get no gradient: which of them should, where the gradient is cut, and why the rest is sound.
+"""Find which parameters without gradient should have one, where the graph is cut, and why the others are sound.
 
-The exact invariant: when the answers move in proportion to a parameter, backward must reach it. So every
-parameter that took part in the forward and got no gradient (or exactly zero, over several inputs) is moved,
-and the answers are watched. They move smoothly: the gradient is cut. They never move: the branch is
-multiplied by zero, or its result is not used. They jump: a hard choice lies between, which is sound.
+The exact invariant: if the outputs change in proportion to a parameter, backward must reach it. So every
+parameter that took part in the forward and got no gradient (or exactly zero, over several inputs) is changed,
+and the outputs are compared. If they change smoothly, the graph is cut. If they never change, the branch is
+multiplied by zero or its result is not used. If they jump, a hard choice lies between, which is sound.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ CODE = "T1-GRAD"
 # the cut lies behind the last of them.
 _MOST_PROBED = 12
 _NAMES_SHOWN = 8
-# What the note says of parameters whose lack of a gradient is sound.
+# What the note says about parameters that lack a gradient for a sound reason.
 _SOUND = {
-    StarvationCause.UNUSED: "take part in the forward, but no answer depends on them",
+    StarvationCause.UNUSED: "take part in the forward, but no output depends on them",
     StarvationCause.AWAITS_ZEROS: (
         "get no gradient yet, because they are multiplied by parameters that are exactly zero"
     ),
@@ -127,7 +127,7 @@ def _find_causes(
     used: Sequence[StarvedModule],
     probe: DependenceProbe,
 ) -> dict[StarvedModule, StarvationCause]:
-    """Move the parameters of each module, watch the answers, and conclude why it got no gradient."""
+    """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
     causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
     refilled: DependenceProbe | None = None
     together = probe.measure([name for item in used for name in item.names])
@@ -244,12 +244,13 @@ def _report_cut(
     if cut is not None and cut.path and (_is_within(cut.path, where) or not _is_within(where, cut.path)):
         where = cut.path
     cause = f"{cut.operation}()" if cut is not None else "torch.no_grad()" if silent else "a cut in the graph"
+    named = f"`{cause}` cuts the graph" if cut is not None or silent else "the graph is cut"
     names = [name for item in run for name in item.names]
     shown = last.path or last.names[-1]
     return Finding(
         f"{CODE}-003",
         Severity.ERROR,
-        f"The answers depend on `{shown}` ({_count(len(names), 'parameter')}), but no gradient reaches it: {cause}.",
+        f"The outputs depend on `{shown}` ({_count(len(names), 'parameter')}), but no gradient reaches it: {named}.",
         where=where,
         evidence={
             "parameters": names[:_NAMES_SHOWN],
@@ -257,7 +258,8 @@ def _report_cut(
             "cause": cause,
             "cut_in": cut.path if cut is not None else "",
         },
-        hint="Remove .detach(), .data, .item(), torch.no_grad() or a tensor rebuilt from numbers after this module.",
+        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor "
+        "rebuilt from numbers.",
     )
 
 
@@ -279,7 +281,7 @@ def _find_largest_starved(model: nn.Module, path: str, starved: set[str]) -> str
         inside = [name for name in trainable if name.startswith(ancestor + ".")]
         if any(name not in starved for name in inside):
             break
-        # A list of blocks is no place: the block is.
+        # Name the block rather than the list that holds it.
         if not isinstance(model.get_submodule(ancestor), nn.ModuleList | nn.ModuleDict):
             best = ancestor
     return best
@@ -301,17 +303,18 @@ def _report_zeroed(
         Finding(
             f"{CODE}-004",
             Severity.ERROR,
-            f"`{where}` has no effect: its gradient is exactly zero, and no value of its parameters moves an answer.",
+            f"`{where}` has no effect: its gradient is exactly zero, and no value of its parameters changes an output.",
             where=where,
             evidence={"parameters": names[:_NAMES_SHOWN], "movement": 0.0},
-            hint="Look for a branch multiplied by 0, a mask that hides everything, or a constant scale of zero.",
+            hint="Remove what multiplies its result by zero: a factor of 0, a mask that hides everything, or "
+            "a zero scale.",
         )
         for where, names in places.items()
     ]
 
 
 def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding]) -> list[Finding]:
-    """One finding instead, where a module gives a constant: what it cuts off is without effect by that."""
+    """Report one finding instead if a module returns a constant, which is why others have no effect."""
     if not zeroed:
         return []
     silent = find_silent_module(context.subject, call, context.seed)
@@ -323,10 +326,10 @@ def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding
         Finding(
             f"{CODE}-004",
             Severity.ERROR,
-            f"`{silent}` returns one vector for every position and row, so {named} can have no effect.",
+            f"`{silent}` returns the same vector for every position and row, so {named} cannot have an effect.",
             where=silent,
             evidence={"without_effect": cut_off[:_NAMES_SHOWN], "distinct_outputs": 1},
-            hint="Look in this module for a mask that hides everything, a scale of zero or a dead activation.",
+            hint="In this module, correct the mask that hides everything, the scale of zero or the dead activation.",
         )
     ]
 
@@ -335,10 +338,12 @@ def _report_dead(item: StarvedModule) -> Finding:
     return Finding(
         f"{CODE}-005",
         Severity.WARNING,
-        f"`{item.path}` is dead at present: its gradient is exactly zero on every input tried.",
+        f"`{item.path}` is not learning: its gradient is exactly zero on every input tried.",
         where=item.path,
         evidence={"parameters": list(item.names)},
-        hint="A saturated activation or an all-negative ReLU stands behind it: check its scale and bias.",
+        hint="Reduce the scale or the bias of this module: the activation after it is saturated, or a ReLU "
+        "whose inputs "
+        "are all negative.",
     )
 
 
@@ -374,12 +379,12 @@ def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
         f"{', '.join(names[:3])}{more} {reason}.",
         where=items[0].path if len(items) == 1 else "",
         evidence={"parameters": names[:_NAMES_SHOWN], "count": len(names)},
-        hint="Nothing to do if that is meant.",
+        hint="Remove parameters that no call uses. Nothing to do if this is intended.",
     )
 
 
 def _note_unjudged(items: Sequence[StarvedModule], why: str) -> Finding:
-    return _note(items, f"get no gradient; why could not be judged, because {why}")
+    return _note(items, f"get no gradient; the reason could not be determined, because {why}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,15 +9,15 @@ class StarvationCause(Enum):
     """What moving a starved module's parameters showed; each member is one outcome."""
 
     CUT = auto()
-    """The answers move smoothly with the parameters: the graph is cut."""
+    """The outputs change smoothly with the parameters: the graph is cut."""
     ZEROED = auto()
-    """Zeros arrive and no value of the parameters moves an answer: the module is multiplied by zero."""
+    """Zeros arrive and no value of the parameters changes an output: the module is multiplied by zero."""
     DEAD = auto()
-    """Zeros arrive, and only a large move of the parameters moves an answer: a saturated or dead activation."""
+    """Zeros arrive, and only a large change of the parameters changes an output: a saturated or dead activation."""
     UNUSED = auto()
-    """The forward computes with the parameters and no answer depends on the result."""
+    """The forward computes with the parameters, but no output depends on the result."""
     AWAITS_ZEROS = auto()
-    """The module is multiplied by parameters that are exactly zero, and gets its gradient once they have moved."""
+    """The module is multiplied by parameters that are exactly zero, and gets its gradient once they have changed."""
     CHOSEN = auto()
     """Only a hard choice depends on the parameters, or the choice left the module out."""
     LONE_KEY = auto()
@@ -27,4 +27,4 @@ class StarvationCause(Enum):
     EMPTY = auto()
     """No position of this input goes through the module."""
     NOT_PROBED = auto()
-    """The module was not moved: others of the same model were judged first."""
+    """The module was not examined: others of the same model were judged first."""
