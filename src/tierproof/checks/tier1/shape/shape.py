@@ -304,7 +304,7 @@ def _describe_raise(
             "failed_lengths": sorted({r.case.length or 0 for r in failed or [result]}),
             **evidence,
         },
-        hint=advise_on_raise(number, result.where),
+        hint=advise_on_raise(f"{CODE}-{number}", result.where),
     )
 
 
