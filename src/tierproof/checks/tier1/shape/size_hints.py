@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 _HINTS = {
-    "T1-SHAPE-001": "In {place}, take sizes from the input's shape instead of fixing them, and give tables enough rows.",
-    "T1-SHAPE-002": "In {place}, give the position table or mask a row for every position, or declare a shorter maximum.",
-    "T1-SHAPE-005": "In {place}, handle a single position: give `squeeze()` an axis, and take sizes from the input's shape.",
+    "T1-SHAPE-001": "In {place}, take sizes from the input's shape, and give tables enough rows.",
+    "T1-SHAPE-002": "In {place}, give the position table or mask enough rows, or declare a shorter maximum length.",
+    "T1-SHAPE-005": "In {place}, handle one position: give `squeeze()` an axis, and take sizes from the input.",
     "T1-SHAPE-006": "In {place}, take the batch size from the input's shape, and give `squeeze()` an axis.",
     "T1-SHAPE-009": "Fix the error in {place}, or pass `inputs=` if the inputs that were tried do not suit the model.",
 }
