@@ -1,10 +1,14 @@
-"""Write docs/checks.md and a page for each check, from the docstrings of the checks.
+"""Write docs/checks.md and a page for each check.
+
+The text comes from the docstring of the check's module, the example from `examples/checks/`: one model for each
+check, in which a line that ends in `# wrong` makes the bug and one that ends in `# right` replaces it.
 
 `python scripts/write_check_pages.py` writes them; with `--check` it writes nothing and fails when they differ.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from dataclasses import dataclass
@@ -18,21 +22,23 @@ from tierproof.checks.needed_traits import NEEDED_TRAITS  # noqa: E402
 from tierproof.checks.registry import load_checks  # noqa: E402
 
 SECTIONS = ("What it does", "Why it matters", "Evidence", "Exemptions", "Findings", "Source")
+EXAMPLES = ROOT / "examples" / "checks"
 _FINDING = re.compile(r"^(T\d-[A-Z]+-\d{3}) ([a-z ]+): (.*)$", re.DOTALL)
 
 _INTRODUCTION = """# The checks and what they can find
 
 Each finding has a code that is never reused, a severity, the module it is about (`where`), its evidence in
-numbers, and the next step. An **error** breaks an exact invariant, and the verdict is *fail*. A **warning**
-rests on statistics, or on an invariant that some designs break on purpose. An **info** is worth knowing.
+numbers, and a hint. An **error** breaks an exact invariant, and the verdict is *fail*. A **warning** rests on
+statistics, or on an invariant that some designs break on purpose. An **info** is worth knowing.
 
-Checks skip themselves, with a reason, where the model's traits exempt it: an encoder is not asked for
-causality. All of these are tier 1: they need torch and numpy, and nothing else.
+A check is skipped, with a reason, if it does not apply to the model: an encoder is not checked for causality.
+All of these checks are tier 1: they need only torch and numpy.
 
-**What runs.** By default all but those marked *on request*; together they cost less than 25 training steps of a
-large model. With `--budget S` one training step is timed first, each check's cost is estimated from it, and the
-most valuable checks that fit are run, those on request too. What is left out is reported as skipped, with the
-estimate and the budget that would include it. `--only CODE` names a check on request.
+**What runs.** By default, all checks except those marked *on request*; together they cost less than 25 training
+steps of a large model. With `--budget S`, one training step is timed first and the cost of each check is
+estimated from it. The most valuable checks that fit are run, including those on request. Checks that do not fit
+are reported as skipped, with the estimate and the budget that would include them. `--only CODE` runs a check on
+request.
 """
 
 
@@ -51,11 +57,49 @@ class CheckDocument:
         return [(match[1], match[2], match[3]) for match in found if match]
 
 
+@dataclass(frozen=True)
+class Example:
+    """A model with a bug that the check finds, and the same model without it, as source code."""
+
+    caption: str
+    wrong: str
+    right: str
+
+
+def read_example(code: str) -> Example:
+    """Read the example of a check, and make the two models out of it.
+
+    Raises:
+        ValueError: the file has no docstring, which is the caption.
+    """
+    path = EXAMPLES / f"{code.lower().replace('-', '_')}.py"
+    text = path.read_text(encoding="utf-8")
+    caption = ast.get_docstring(ast.parse(text))
+    if caption is None:
+        raise ValueError(f"{path}: a docstring must say what is wrong")
+    code_lines = text.splitlines()[caption.count("\n") + 1 :]
+    return Example(caption, _leave_out(code_lines, "right"), _leave_out(code_lines, "wrong"))
+
+
+def _leave_out(lines: list[str], mark: str) -> str:
+    """The code without the lines that are marked so, and without the imports that only they need."""
+    kept = [line for line in lines if not re.search(rf"  # {mark}\b", line)]
+    body = "\n".join(line for line in kept if not line.startswith(("import ", "from ")))
+    needed = [line for line in kept if not _is_unused_import(line, body)]
+    code = re.sub(r"\n{3,}(?= )", "\n\n", "\n".join(needed))
+    return re.sub(r"\n{4,}", "\n\n\n", code).strip()
+
+
+def _is_unused_import(line: str, body: str) -> bool:
+    match = re.match(r"(?:import|from \S+ import) .*?(\w+)$", line)
+    return match is not None and re.search(rf"\b{match[1]}\b", body) is None
+
+
 def read_document(check: Check) -> CheckDocument:
     """Take the docstring of the check's module apart.
 
     Raises:
-        ValueError: a section is missing, or stands in another order.
+        ValueError: a section is missing, or the order is another one.
     """
     module = sys.modules[check.run.__module__]
     text = re.sub(r"\n[ ]+", "\n", module.__doc__ or "")
@@ -77,23 +121,34 @@ def render_page(check: Check) -> str:
             lines += ["## Findings", "", *_render_findings(document), ""]
         else:
             lines += [f"## {name}", "", _capitalise(document.sections[name]), ""]
+        if name == "Why it matters":
+            lines += _render_example(read_example(check.code))
     needs = [f"- *{word}*: {NEEDED_TRAITS[word].meaning}" for word in check.needs]
     lines += ["## Needs and cost", ""]
-    lines += [*needs, ""] if needs else ["It needs nothing of the model.", ""]
-    asked = " It runs on request." if check.opt_in else ""
+    lines += [*needs, ""] if needs else ["It runs on every model.", ""]
+    asked = " It runs only on request." if check.opt_in else ""
     lines.append(
-        f"About {check.cost_steps:g} training steps on a large model; value {check.value} of 100 within a budget."
+        f"It costs about {check.cost_steps:g} training steps on a large model. Its value is {check.value} of 100, "
+        f"which decides what a budget keeps."
         f"{asked}"
     )
     lines += ["", "[All checks](../checks.md)", ""]
     return "\n".join(lines)
 
 
+def _render_example(example: Example) -> list[str]:
+    blocks = ["```python", example.wrong, "```", "", "Fixed:", "", "```python", example.right, "```", ""]
+    return ["## Example", "", example.caption, "", *blocks]
+
+
 def _render_findings(document: CheckDocument) -> list[str]:
     if not document.findings:
         return [_capitalise(document.sections["Findings"])]
-    rows = [f"| `{code}` | {severity} | {_capitalise(text)} |" for code, severity, text in document.findings]
-    return ["| code | severity | what was found |", "|---|---|---|", *rows]
+    rows = [
+        f'| <a id="{code}"></a>`{code}` | {severity} | {_capitalise(text)} |'
+        for code, severity, text in document.findings
+    ]
+    return ["| code | severity | what is wrong |", "|---|---|---|", *rows]
 
 
 def render_index(checks: tuple[Check, ...]) -> str:
@@ -104,7 +159,7 @@ def render_index(checks: tuple[Check, ...]) -> str:
         for check in checks
     ]
     table = [
-        "| check | name | what holds for a sound model | runs | training steps |",
+        "| check | name | what is true for a correct model | runs | training steps |",
         "|---|---|---|---|---|",
     ]
     return "\n".join([_INTRODUCTION, *table, *rows, ""])

@@ -47,9 +47,20 @@ def find_codes_in_source() -> set[str]:
 
 def test_check_pages_list_every_finding_and_no_other() -> None:
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "checks").glob("*.md"))
-    documented = re.findall(r"^\| `(T\d-[A-Z]+-\d{3})`", pages, re.MULTILINE)
+    documented = re.findall(r"^\| (?:<a[^>]*></a>)?`(T\d-[A-Z]+-\d{3})`", pages, re.MULTILINE)
     assert len(documented) == len(set(documented)), "a code is listed twice"
     assert set(documented) == find_codes_in_source()
+
+
+def test_every_finding_has_an_anchor_on_the_page_of_its_check() -> None:
+    codes = find_codes_in_source()
+    missing = [
+        code
+        for code in codes
+        if f'<a id="{code}"></a>' not in read(f"docs/checks/{code.rpartition('-')[0]}.md")
+    ]
+    assert codes
+    assert missing == []
 
 
 def test_check_pages_are_what_the_docstrings_say() -> None:

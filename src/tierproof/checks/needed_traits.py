@@ -48,7 +48,7 @@ def _is_exact(subject: Subject) -> bool:
 
 NEEDED_TRAITS = {
     "parameter values": NeededTrait(
-        "the parameters hold numbers, which those on the meta device do not",
+        "the parameters hold values; parameters on the meta device have none",
         "parameters are on meta",
         _has_values,
     ),
@@ -56,18 +56,18 @@ NEEDED_TRAITS = {
         "at least one parameter requires a gradient", "no parameter requires a gradient", _is_trainable
     ),
     "unquantised layers": NeededTrait(
-        "no layer is quantised, so that every answer depends on its own inputs alone, and smoothly",
-        "layers are quantised: one scale for all activations ties rows and positions together, and no gradient "
-        "passes",
+        "no layer is quantised, so that every output depends only on its own inputs, and smoothly",
+        "layers are quantised: all activations share one scale, which makes rows and positions depend on each "
+        "other, and gradients do not pass",
         _is_exact,
     ),
     "encoder-decoder": NeededTrait(
-        "one input is encoded, another one decoded",
-        "the model is no encoder-decoder",
+        "the model encodes one input and decodes another",
+        "the model is not an encoder-decoder",
         lambda subject: subject.traits.encoder_decoder,
     ),
     "batch axis": NeededTrait(
-        "an input has an axis of rows",
+        "at least one input has a batch axis",
         "the inputs have no batch axis",
         lambda subject: any(BATCH in argument.shape for argument in subject.inputs.arguments),
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
 from faults.attention import ATTENTION, CAUSALITY
@@ -12,6 +10,10 @@ from faults.masks import PADDING, Encoder
 from faults.rows import BATCH
 from faults.state import REGISTRATION
 from tierproof.checks.check import CheckContext
+from tierproof.checks.tier1 import attention, batch_independence, causality
+from tierproof.checks.tier1.input_influence import input_influence
+from tierproof.checks.tier1.padding import padding
+from tierproof.checks.tier1.registration import registration
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import HANDWRITTEN, build
@@ -25,12 +27,19 @@ FAULTS = {
     "registration": REGISTRATION,
     "input_influence": INFLUENCE,
 }
+CHECKS = {
+    "causality": causality.CHECK,
+    "attention": attention.CHECK,
+    "batch_independence": batch_independence.CHECK,
+    "padding": padding.CHECK,
+    "registration": registration.CHECK,
+    "input_influence": input_influence.CHECK,
+}
 
 
 def run(model, check):
-    module = importlib.import_module(f"tierproof.checks.tier1.{check}")
     with preserve(model):
-        return module.CHECK.run(CheckContext(prepare_subject(model)))
+        return CHECKS[check].run(CheckContext(prepare_subject(model)))
 
 
 @pytest.mark.parametrize(

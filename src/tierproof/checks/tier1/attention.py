@@ -1,26 +1,26 @@
 """T1-ATTN: attention weights sum to one over the keys, and scores are scaled as published.
 
-What it does: follows queries, keys, scores and weights through one forward pass, and measures the factor
-between the product of queries and keys and the softmax, the sums of the weights where they mix values, and
-whether queries equal keys.
+What it does: follows queries, keys, scores and weights through one forward pass. It measures the factor between the
+product of queries and keys and the softmax, the sums of the weights where they mix the values, and whether queries
+equal keys.
 
-Why it matters: a softmax over the wrong axis still trains, badly; a missing or doubled 1/√d saturates the
-softmax or makes it flat; one projection used for queries and keys makes attention symmetric.
+Why it matters: a softmax over the wrong axis still trains, only badly. A missing or doubled 1/√d saturates or flattens
+the softmax. One projection for both queries and keys makes attention symmetric.
 
-Evidence: scale · √width (1 is usual), the largest |sum − 1| over keys and over queries.
+Evidence: scale · √width (usually 1), and the largest |sum − 1| over keys and over queries.
 
 Exemptions: modules of the transformers library choose their scale by design (T5, GPT-Neo: none; muP: 1/width;
-GPT-OSS: sinks) and only inform; learned factors, normalised queries and operations that are not followed are
-not judged. `nn.MultiheadAttention`, compiled code and external kernels are not seen inside.
+GPT-OSS: sinks) and give only an info. Learned factors, normalised queries and operations that cannot be followed are
+not judged. The inside of `nn.MultiheadAttention`, compiled code and external kernels is not visible.
 
 Findings:
     T1-ATTN-001 error: the softmax runs over the queries.
-    T1-ATTN-002 warning or info: the weights do not sum to one over the keys (info inside transformers,
-        where sinks are meant).
+    T1-ATTN-002 warning or info: the weights do not sum to one over the keys (an info inside transformers, which has
+        sinks).
     T1-ATTN-003 warning or info: the factor 1/√width is missing.
     T1-ATTN-004 warning or info: the factor 1/√width is applied twice.
     T1-ATTN-005 warning or info: queries and keys are the same tensor.
-    T1-ATTN-006 warning or info: scores are scaled by another constant than the width asks for.
+    T1-ATTN-006 warning or info: scores are scaled by another constant than 1/√width.
     T1-ATTN-007 warning: attention of a fresh model is saturated.
 
 Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
@@ -69,8 +69,12 @@ def run(context: CheckContext) -> CheckOutput:
         ],
     }
     if not capture.scores:
-        what = "nn.MultiheadAttention scales and normalises itself" if opaque else "no attention was seen"
-        return CheckOutput(measurements=measured, skipped=f"{what}: there is nothing to judge")
+        reason = (
+            "all attention is in nn.MultiheadAttention, which cannot be looked into"
+            if opaque
+            else "the model computes no attention that can be followed"
+        )
+        return CheckOutput(measurements=measured, skipped=reason)
     findings = [
         *_judge_mixings(subject.model, capture.mixings),
         *_judge_scores(subject.model, capture.scores),
@@ -99,11 +103,11 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
             Finding(
                 "T1-ATTN-001",
                 Severity.ERROR,
-                "The softmax runs over the queries: the weights that mix the values sum to one over queries and not "
-                f"over keys{_count(over_queries)}.",
+                "The softmax runs over the queries: the weights that mix the values sum to one over the queries, not "
+                f"over the keys{_count(over_queries)}.",
                 first.path,
                 _describe(first),
-                "Take the softmax over the last axis of scores = q @ k.transpose(-2, -1): softmax(dim=-1).",
+                "Take the softmax of `scores = q @ k.transpose(-2, -1)` over the last axis: `softmax(dim=-1)`.",
             )
         )
     if others:
@@ -117,15 +121,16 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
                 "them after the softmax.",
                 first.path,
                 _describe(first),
-                "Mask scores with −inf before the softmax, and do not multiply a mask onto the weights. Attention "
-                "sinks do this on purpose.",
+                "Mask scores with −inf before the softmax instead of multiplying the weights by a mask. "
+                "Attention sinks "
+                "need no change.",
             )
         )
     return findings
 
 
 def _judge_saturation(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list[Finding]:
-    """Attention of a fresh model spreads: where it looks at one key only, no gradient passes the softmax."""
+    """Judge a fresh model whose attention looks at one key only, so that no gradient passes the softmax."""
     shares = [m for m in mixings if m.largest_share is not None]
     saturated = [m for m in shares if m.largest_share is not None and m.largest_share > _SATURATED]
     if not saturated or 2 * len(saturated) <= len(shares) or looks_trained(model):
@@ -135,11 +140,11 @@ def _judge_saturation(model: nn.Module, mixings: Sequence[AttentionMixing]) -> l
         Finding(
             "T1-ATTN-007",
             Severity.WARNING,
-            f"Attention is saturated from the start{_count(saturated)}: each query puts {first.largest_share:.0%} of "
+            f"Attention is saturated before training{_count(saturated)}: each query puts {first.largest_share:.0%} of "
             "its weight on one key, so hardly any gradient passes the softmax.",
             first.path,
             {"largest_share": first.largest_share, "keys": first.keys},
-            "Start queries and keys from smaller weights, and scale their product by 1/√width.",
+            "Initialise the projections of queries and keys with smaller weights, and scale their product by 1/√width.",
         )
     ]
 
@@ -163,8 +168,8 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 model,
                 missing,
                 "T1-ATTN-003",
-                "Scores go into the softmax unscaled: the factor 1/√width is missing",
-                "Divide the scores by math.sqrt(width of a head). Without it the softmax saturates as heads get wider.",
+                "The scores are not scaled before the softmax: the factor 1/√width is missing",
+                "Divide the scores by `math.sqrt(head_dim)`. Without it, the softmax saturates as heads get wider.",
             )
         )
     squared = [s for s in wide if _is_near(s, 1 / math.sqrt(s.width))]
@@ -174,8 +179,8 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 model,
                 squared,
                 "T1-ATTN-004",
-                "Scores are scaled by 1/width: the factor 1/√width is applied twice",
-                "Scale once: scaled_dot_product_attention does it itself. For muP, 1/width is meant.",
+                "The scores are scaled by 1/width: the factor 1/√width is applied twice",
+                "Scale once: `scaled_dot_product_attention` already does it. muP uses 1/width and needs no change.",
             )
         )
     odd = [s for s in wide if s not in missing and s not in squared and not _is_near(s, 1.0)]
@@ -185,10 +190,11 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 model,
                 odd,
                 "T1-ATTN-006",
-                f"Scores are scaled by {odd[0].scale:.4g}, where the width of a head asks for "
-                f"{1 / math.sqrt(odd[0].width):.4g}{_guess_slip(odd[0])}",
-                "Divide by math.sqrt(width of a head): not of the model, not by the number of heads, and do not "
-                "multiply.",
+                f"The scores are scaled by {odd[0].scale:.4g} instead of {1 / math.sqrt(odd[0].width):.4g}, which is "
+                f"1/√width of a head{_guess_slip(odd[0])}",
+                "Divide the scores by `math.sqrt(head_dim)`, not by a value from the model width or the "
+                "number of heads, "
+                "and do not multiply.",
             )
         )
     same = [s for s in scores if s.same]
@@ -202,7 +208,7 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 "attends most to itself.",
                 first.path,
                 {"width": first.width, "calls": len(same)},
-                "Give queries and keys projections of their own.",
+                "Use separate projections for queries and keys.",
             )
         )
     return findings
@@ -213,10 +219,10 @@ def _guess_slip(scores: AttentionScores) -> str:
     if scores.scale is None:
         return ""
     if abs(scores.scale / math.sqrt(scores.width) - 1) <= _SCALE_TOLERANCE:
-        return ": multiplied by the root instead of divided"
+        return ": they are multiplied by the root instead of divided"
     whole = 1 / scores.scale**2
     if abs(whole / round(whole) - 1) <= _SCALE_TOLERANCE and round(whole) % scores.width == 0:
-        return f": it is 1/√{round(whole)}, the width of all heads"
+        return f": they are scaled by 1/√{round(whole)}, the width of all heads"
     return ""
 
 

@@ -1,25 +1,26 @@
-"""T1-BATCH: a row of the batch has the same answer whoever its neighbours are.
+"""T1-BATCH: the output for a row of the batch does not depend on the other rows.
 
-What it does: in evaluation mode, replaces the contents of each row in turn and compares the other rows;
-reverses the rows; runs the last row alone.
+What it does: in evaluation mode, replaces the contents of each row in turn and compares the other rows; reverses the
+rows; runs the last row alone.
 
-Why it matters: with cross-talk a prediction depends on what else happens to be in the batch. The common
-causes are a batch axis taken for the sequence axis (`batch_first`), a mean or norm over the batch, a wrong
-reshape, and positions counted along the batch.
+Why it matters: if rows influence each other, a prediction depends on what else is in the batch. Common causes are a
+batch axis that is taken for the sequence axis (`batch_first`), a mean or norm over the batch, a wrong reshape, and
+positions counted along the batch.
 
-Evidence: the largest change of a row that was left alone, relative to the answers' spread; which rows moved.
+Evidence: the largest change of a row that was not replaced, relative to the outputs' standard deviation, and which
+rows changed.
 
-Exemptions: answers in which the batch appears twice (CLIP's similarity matrix) are judged by the other
-outputs, or pair by pair where there are none; rounding, which vanishes in float64, is none; expert models may
-drop tokens when an expert is full, so theirs is a warning.
+Exemptions: if the batch appears twice in an output (CLIP's similarity matrix), other outputs are judged, or pairs of
+rows if there are none. Differences that vanish in float64 are rounding. Expert models may drop tokens when an expert
+is full, so they get a warning.
 
 Findings:
-    T1-BATCH-001 error or warning: the rows of a batch influence each other in evaluation mode (a warning
-        for experts with a capacity).
-    T1-BATCH-002 error: rows influence each other inside, and no answer depends on its input.
+    T1-BATCH-001 error or warning: the rows of a batch influence each other in evaluation mode (a warning for experts
+        with a capacity).
+    T1-BATCH-002 error: rows influence each other inside the model, and no output depends on its input.
 
 Source: exact for every model that maps rows to rows in evaluation mode. transformers and Lightning test
-one row; positions taken from the batch axis leave that row alone.
+one row; positions taken from the batch axis leave that row unchanged.
 """
 
 from __future__ import annotations
@@ -97,9 +98,9 @@ def run(context: CheckContext) -> CheckOutput:
 
 
 def _judge_pairs(subject: Subject, seed: int) -> CheckOutput:
-    """Each row against each, as in CLIP: a pair may know its own two rows only."""
+    """Judge an output for pairs of rows, as in CLIP: a pair may depend only on its own two rows."""
     if subject.outputs.axes != ("batch", "batch"):
-        return CheckOutput(skipped="no output has one batch axis")
+        return CheckOutput(skipped="no output has exactly one batch axis")
     base = find_baseline(subject, seed, batch=_ROWS)
     if isinstance(base, str):
         return CheckOutput(skipped=base)
@@ -130,7 +131,7 @@ def _are_rows_equal(answer: Tensor, axis: int) -> bool:
 
 
 def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
-    """Where no answer depends on its input, rows that mix inside may be why: look at every module."""
+    """Look for rows that mix inside a module, which may be why no output depends on its input."""
     where = _locate_mixing(base, mixing, base.tolerance)
     if not where:
         return ()
@@ -138,11 +139,14 @@ def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
         Finding(
             "T1-BATCH-002",
             Severity.ERROR,
-            f"The rows of a batch influence each other in `{where}`, and the answers depend on no input: it may take "
-            "the batch axis for the sequence.",
+            f"The rows of a batch influence each other in `{where}`, and the outputs depend on no input. The "
+            "module may "
+            "take the batch axis for the sequence.",
             where,
             {"relative_change_of_answers": 0.0, "rows": base.batch},
-            "Look for batch_first, a mean or norm over axis 0, or a reshape that joins batch and length.",
+            "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0 or a "
+            "reshape that "
+            "joins batch and length.",
         ),
     )
 
@@ -245,7 +249,7 @@ def _report_mixing(base: Baseline, worst: _Mixing, tolerance: float) -> Finding:
     where = _locate_mixing(base, worst, tolerance)
     cause = ""
     if _mixes_batch_as_sequence(base, tolerance):
-        cause = " It mixes the rows and not the positions of a row: the batch axis is taken for the sequence."
+        cause = " It mixes rows but not positions: the batch axis is taken for the sequence."
     return _make_finding(base, worst.change, tolerance, where, worst.how, cause)
 
 
@@ -274,13 +278,13 @@ def _make_finding(
     return Finding(
         "T1-BATCH-001",
         Severity.WARNING if experts else Severity.ERROR,
-        f"The rows of a batch influence each other in evaluation mode: answers move by {change:.2g} of their spread "
-        f"{how}.{cause}"
+        f"The rows of a batch influence each other in evaluation mode: outputs change by {change:.2g} standard "
+        f"deviations {how}.{cause}"
         + (" Experts that drop tokens when they are full do this by design." if experts else ""),
         where,
         {"relative_change": change, "tolerance": tolerance, "rows": base.batch},
-        "Look for batch_first, a mean or norm over axis 0, a reshape that joins batch and length, or positions "
-        "counted along the batch axis.",
+        "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0, a reshape that "
+        "joins batch and length, or positions counted along the batch axis.",
     )
 
 

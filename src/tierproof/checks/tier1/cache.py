@@ -1,22 +1,22 @@
-"""T1-CACHE: decoding step by step with a cache gives the answers of one full pass.
+"""T1-CACHE: decoding step by step with a cache gives the same outputs as one full pass.
 
-What it does: runs the first tokens with `use_cache=True`, then two further tokens one at a time on the
-returned cache, and compares each answer with that of the full sequence.
+What it does: runs the first tokens with `use_cache=True`, then two more tokens one at a time with the returned cache,
+and compares each output with that of the full sequence.
 
-Why it matters: generation uses the cache and training does not. A position that starts again at zero, or a
-mask of the wrong length, shows only as bad text.
+Why it matters: generation uses the cache, but training does not. Positions that start again at zero, or a mask of the
+wrong length, only show as bad text.
 
-Evidence: the largest change of the step's answer relative to the spread of the full answer.
+Evidence: the largest change of a step's output relative to the standard deviation of the full output.
 
-Exemptions: models without the cache interface of transformers, or an argument such as `past` and its successor
-as the second of two answers; models that are not causal (T1-CAUSAL speaks of that). Experts may choose otherwise
-by rounding, so they are allowed ten times the tolerance.
+Exemptions: models that have neither the cache interface of transformers nor an argument such as `past` with the new
+cache as the second of two outputs; models that are not causal (see T1-CAUSAL). Rounding may change which expert is
+chosen, so expert models get ten times the tolerance.
 
 Findings:
-    T1-CACHE-001 error: cached decoding differs from the full forward pass.
-    T1-CACHE-002 warning: in an encoder–decoder, filling the cache with several tokens at once differs;
-        one at a time is right.
-    T1-CACHE-003 error: the model raises on the cache that it returned itself.
+    T1-CACHE-001 error: decoding with a cache differs from the full forward pass.
+    T1-CACHE-002 warning: in an encoder-decoder, filling the cache with several tokens at once differs; one at a time is
+        right.
+    T1-CACHE-003 error: the model raises when it receives the cache that it returned.
 
 Source: the property is exact for causal attention and for recurrent states; transformers tests it for its
 own models.
@@ -136,11 +136,11 @@ def run(context: CheckContext) -> CheckOutput:
             Finding(
                 "T1-CACHE-001",
                 Severity.ERROR,
-                "Decoding with a cache differs from the full forward pass: generated text will not follow "
-                f"what was trained{_place(where)}.",
+                "Decoding with a cache differs from the full forward pass, so generated text will not match what was "
+                f"trained{_place(where)}.",
                 where,
                 {"largest_change": max(changes), "tolerance": tolerance, "cached_positions": start},
-                "Count positions from the cache's length, and let the mask cover cached and new positions.",
+                "Start positions at the length of the cache, and make the mask cover cached and new positions.",
             ),
         ),
         measured,
@@ -148,7 +148,7 @@ def run(context: CheckContext) -> CheckOutput:
 
 
 def _judge_refusal(decoding: _Decoding, error: Exception) -> CheckOutput:
-    """A model that returns a cache and cannot go on from it; the library's own models want more than we pass."""
+    """Judge a model that raises on the cache it returned; transformers' own models need more than is passed here."""
     said = f"cached decoding raised {type(error).__name__}: {error}"
     # Without a switch it was guessed what of the output is the cache.
     if is_transformers_model(decoding.base.answers.subject.model) or not decoding.has_switch:
@@ -156,10 +156,11 @@ def _judge_refusal(decoding: _Decoding, error: Exception) -> CheckOutput:
     finding = Finding(
         "T1-CACHE-003",
         Severity.ERROR,
-        f"The model returns a cache and cannot go on from it: {type(error).__name__}: {str(error)[:300]}",
+        f"The model raises when it continues from the cache that it returned: {type(error).__name__}: "
+        f"{str(error)[:300]}",
         _find_raising_module(decoding),
         {"cached_positions": decoding.length - _STEPS, "new_positions": 1},
-        "Take the length of the cache from its sequence axis, and let mask and positions cover cached and new tokens.",
+        "Read the length of the cache from its sequence axis, and make mask and positions cover cached and new tokens.",
     )
     return CheckOutput((finding,), {"raised": said})
 
@@ -177,11 +178,11 @@ def _report_first_pass(where: str, change: float, tolerance: float, start: int) 
     return Finding(
         "T1-CACHE-002",
         Severity.WARNING,
-        f"A first pass over several tokens with `use_cache` differs from one without{_place(where)}; "
-        "decoding from the first token on is right.",
+        f"A first pass over several tokens with `use_cache=True` differs from one without{_place(where)}. Decoding "
+        "one token at a time is right.",
         where,
         {"largest_change": change, "tolerance": tolerance, "tokens_at_once": start},
-        "Apply the causal mask also while the cache is filled, or force prefixes one token at a time.",
+        "Apply the causal mask while the cache is filled too, or feed prefixes one token at a time.",
     )
 
 
@@ -198,17 +199,17 @@ def _prepare(subject: Subject, seed: int) -> _Decoding | str:
     if not cache_name:
         return "the model takes no cache"
     if subject.traits.causal_measured is False:
-        return "outputs depend on later inputs, so no cache can hold (see T1-CAUSAL)"
+        return "outputs depend on later inputs, so no cache can be right (see T1-CAUSAL)"
     followed = find_followed_argument(subject.inputs.arguments, subject.outputs)
     if followed is None or followed.role != "tokens":
-        return "no tokens correspond to the answer's positions"
+        return "no token input has positions that match the output positions"
     base = find_baseline(subject, seed, batch=1)
     if isinstance(base, str):
         return base
     axis = followed.shape.index(subject.outputs.axes[subject.outputs.length_axis])
     decoding = _Decoding(base, followed, axis, cache_name, has_switch)
     if decoding.length < _STEPS + 2:
-        return "the sequences it takes are too short"
+        return "the model takes only sequences that are too short to decode in steps"
     return decoding
 
 
@@ -272,7 +273,7 @@ def _align_newest(full: Tensor, step: Tensor, length: int) -> tuple[Tensor, Tens
 
 
 def _place(where: str) -> str:
-    return f"; the first difference is in {where}" if where else ""
+    return f"; the first difference is in `{where}`" if where else ""
 
 
 CHECK = Check(

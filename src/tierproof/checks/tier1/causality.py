@@ -1,29 +1,28 @@
-"""T1-CAUSAL: no output depends on a later input, and a longer input leaves earlier outputs as they were.
+"""T1-CAUSAL: no output depends on a later input, and a longer input leaves earlier outputs unchanged.
 
-What it does: replaces the token at several positions t and compares the outputs before t; then cuts the
-input and compares the answers to the prefix with the prefix of the answers.
+What it does: replaces the token at several positions t and compares the outputs before t. Then it cuts the input
+short and compares the outputs for the prefix with the prefix of the outputs.
 
-Why it matters: a leak makes the training loss look wonderful and the generated text worthless; positions
-that are counted from the end, or depend on the length, make generation differ from training.
+Why it matters: with a leak from the future the training loss looks excellent and the generated text is useless.
+Positions that are counted from the end, or that depend on the length, make generation differ from training.
 
-Evidence: the influence map (which input moves which output), the largest change relative to the outputs'
-spread, and what moved at the guilty module.
+Evidence: the influence map (which input changes which output), the largest change relative to the outputs'
+standard deviation, and the module in which the first output changes.
 
-Exemptions: models declared bidirectional; answers without positions; families whose published design looks
-ahead (`_LOOK_AHEAD`). Encoders of transformers used as language models with `is_decoder=False` are only told
-so. Expert models drop tokens by capacity, so their prefix rule only warns; sequence models of floats may scale
-positions with the length, so theirs only warns too. Dynamic RoPE scaling acts beyond the original maximum
-length, and the lengths here are short.
+Exemptions: models declared bidirectional, outputs without positions, and families whose published design looks
+ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as a language model with `is_decoder=False` gets an
+info only. Expert models drop tokens when an expert is full, and sequence models of floats may scale positions with
+the length, so the prefix rule gives only a warning for both. Dynamic RoPE scaling begins beyond the original maximum
+length; the lengths used here are shorter.
 
 Findings:
-    T1-CAUSAL-001 error: the model is declared causal, and outputs depend on later inputs.
-    T1-CAUSAL-002 error or warning: nothing is declared, and the model is causal in part only: it looks
-        ahead by a few, or the mask is transposed.
-    T1-CAUSAL-003 error or warning: outputs change when the input is cut after them: positions counted
-        from the end, or a scale by the length.
-    T1-CAUSAL-004 warning: a decoder that gives token logits sees its whole target.
-    T1-CAUSAL-005 info: a causal head whose config says is_decoder=False: it attends both ways until the
-        config says otherwise.
+    T1-CAUSAL-001 error: the model is declared causal, but outputs depend on later inputs.
+    T1-CAUSAL-002 error or warning: nothing is declared, and the model is only partly causal: it looks ahead by a
+        few positions, or the mask is transposed.
+    T1-CAUSAL-003 error or warning: outputs change when the input after them is cut off: positions are counted from
+        the end, or something is scaled by the length.
+    T1-CAUSAL-004 warning: a decoder that returns token logits sees its whole target.
+    T1-CAUSAL-005 info: a language model whose config says `is_decoder=False`, so it attends in both directions.
 
 Source: the property is exact for any masked or recurrent model (Vaswani et al. 2017, section 3.2.3).
 """
@@ -50,6 +49,10 @@ from tierproof.model.describe.subject import Subject
 _LOCAL_TOLERANCE = 1e-6
 # Permutation and span models: "causal" by their transformers class, bidirectional by their papers.
 _LOOK_AHEAD = frozenset({"xlm", "xlnet", "cpmant", "flaubert", "prophetnet", "xlm-prophetnet"})
+_MASK_HINT = (
+    "Before the softmax, mask all scores with key > query (`torch.tril`, or `is_causal=True`), and remove other "
+    "operations that mix positions. If the model is meant to look ahead, declare `ModelSpec(causal=False)`."
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def run(context: CheckContext) -> CheckOutput:
         if finding is None:
             return CheckOutput(
                 measurements=measured,
-                skipped="outputs depend on later inputs, and nothing declares it causal",
+                skipped="outputs depend on later inputs, and nothing declares the model causal",
             )
         return CheckOutput((finding,), measured)
     change, finding = _check_prefix(base, followed, length)
@@ -123,7 +126,7 @@ def run(context: CheckContext) -> CheckOutput:
 def _find_exemption(subject: Subject) -> str:
     traits = subject.traits
     if not subject.outputs.per_position:
-        return "the answer has no positions"
+        return "the output has no positions"
     if traits.causal_declared is False:
         return "the model is declared bidirectional"
     model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
@@ -160,19 +163,23 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
         (leak for leak in leaks if leak.moved_before and leak.position < len(leak.changes) - 1), worst
     )
     shape = _classify(subject.traits.influence)
+    hint = _MASK_HINT
     if _is_switched_to_encoder(subject):
         severity, code = Severity.INFO, "T1-CAUSAL-005"
-        said = "The class is a language model, and its config says is_decoder=False, so it attends both ways"
+        said = "The config of this language model says `is_decoder=False`, so it attends in both directions"
+        hint = (
+            "Set `is_decoder=True` in the config to generate text. As an encoder, the model needs no change."
+        )
     elif subject.traits.causal_declared:
         severity, code = Severity.ERROR, "T1-CAUSAL-001"
-        said = "The model is declared causal, and outputs depend on later inputs"
+        said = "The model is declared causal, but outputs depend on later inputs"
     elif shape in ("looks ahead", "transposed"):
         exact = followed.role == "tokens" and subject.outputs.role == "logits"
         severity, code = (Severity.ERROR if exact else Severity.WARNING), "T1-CAUSAL-002"
-        said = "The model is causal in part only, which no design asks for"
+        said = "The model is only partly causal, which matches no known design"
     elif _predicts_tokens(subject, followed):
         severity, code = Severity.WARNING, "T1-CAUSAL-004"
-        said = "The decoder gives token logits and sees the whole target, later tokens included"
+        said = "The decoder returns token logits and sees the whole target, including later tokens"
     else:
         return None
     where = _locate_leak(base, followed, telling)
@@ -188,9 +195,7 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
             "earlier_outputs_moved": telling.moved_before,
             "later_outputs_moved": telling.moved_after,
         },
-        "Mask scores where key > query before the softmax (torch.tril, or is_causal=True), and let nothing else "
-        "mix positions. If looking ahead is meant, declare ModelSpec(causal=False). In a transformers config of "
-        "the BERT family, is_decoder=True switches the mask on.",
+        hint,
     )
 
 
@@ -226,23 +231,28 @@ def _explain(leak: _Leak) -> str:
     before, after, position = leak.moved_before, leak.moved_after, leak.position
     reach = position - min(before) if before else 0
     many = len(leak.changes)
-    changed = f"with input {position} of {many} replaced, "
+    changed = f"when input {position} of {many} is replaced, "
     if before and not after and position < many - 1:
         return (
             changed
-            + "only earlier outputs move: the mask is transposed, it shows the future and hides the past"
+            + "only earlier outputs change: the mask is transposed, so it shows the future and hides the past"
         )
     if leak.is_faint and reach == position:
-        return changed + "every earlier output moves a little: the mask's additive value is too small to hide"
+        return (
+            changed
+            + "every earlier output changes a little: the value that the mask adds is too small to hide anything"
+        )
     if reach == 1:
-        return changed + "the output one position before moves: attention sees the future by one position"
+        return (
+            changed + "the output one position earlier changes: attention sees one position into the future"
+        )
     if reach < position:
         return (
             changed
-            + f"outputs up to {reach} positions before move: each layer sees the future by one position or a few"
+            + f"outputs up to {reach} positions earlier change: each layer sees one or a few positions into the future"
         )
     return changed + (
-        "every earlier output moves: there is no causal mask, or a step that mixes all positions "
+        "every earlier output changes: the causal mask is missing, or an operation mixes all positions "
         "(softmax or norm over the sequence, pooling, a wrong reshape)"
     )
 
@@ -290,12 +300,11 @@ def _check_prefix(base: Baseline, followed: Argument, length: int) -> tuple[floa
     return change, Finding(
         "T1-CAUSAL-003",
         Severity.ERROR if exact else Severity.WARNING,
-        f"No output depends on a later input, and yet the first {shorter} outputs change when the input is cut "
-        f"from {length} to {shorter} positions: something depends on the length, such as positions counted from "
-        "the end.",
+        f"The first {shorter} outputs change when the input is cut from {length} to {shorter} positions, although "
+        "no output depends on a later input. Something depends on the length, such as positions counted from the end.",
         where,
         {"relative_change": change, "tolerance": base.tolerance, "length": length, "shorter_length": shorter},
-        "Number positions from the start (torch.arange(length)), and scale nothing by the length of the input.",
+        "Number positions from the start (`torch.arange(length)`), and do not scale by the length of the input.",
     )
 
 

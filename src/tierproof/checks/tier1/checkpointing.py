@@ -1,20 +1,20 @@
-"""T1-CKPT: gradient checkpointing changes the memory of training and nothing else.
+"""T1-CKPT: gradient checkpointing only changes the memory that training needs.
 
-What it does: runs one training step of a copy as it is, and one with gradient checkpointing: by
-`gradient_checkpointing_enable` where the model has it, else with `torch.utils.checkpoint` around each of its
-repeated blocks. Loss and gradients are compared. Runs on request.
+What it does: runs one training step of a copy as it is, and one with gradient checkpointing: through
+`gradient_checkpointing_enable` if the model has it, otherwise with `torch.utils.checkpoint` around each repeated
+block. It compares the loss and the gradients. It runs on request.
 
-Why it matters: checkpointing runs a block's forward a second time during backward. A block that counts its
-calls, writes into its inputs or draws from a generator of its own computes something else then, and the
-gradients are those of another model.
+Why it matters: checkpointing runs a block's forward a second time during backward. A block that counts its calls,
+writes into its inputs or draws from its own generator computes something else the second time, so the gradients are
+wrong.
 
-Evidence: the relative change of the loss and of each gradient; the block whose gradient changes.
+Evidence: the relative change of the loss and of each gradient, and the block whose gradient changes.
 
-Exemptions: models without repeated blocks or trainable parameters, and those whose plain training step cannot
-be repeated from one seed.
+Exemptions: models without repeated blocks or without trainable parameters, and models whose plain training step is
+not repeatable from a fixed seed.
 
 Findings:
-    T1-CKPT-001 error: loss or gradients change under gradient checkpointing.
+    T1-CKPT-001 error: the loss or the gradients change under gradient checkpointing.
     T1-CKPT-002 warning: the training step raises under gradient checkpointing.
 
 Source: Chen et al. 2016, "Training deep nets with sublinear memory cost"; the contract of
@@ -56,7 +56,7 @@ def run(context: CheckContext) -> CheckOutput:
     except Exception as error:  # noqa: BLE001 - a training step that fails as it is, is T1-GRAD's to tell
         return CheckOutput(skipped=f"a training step raises {type(error).__name__} (see T1-GRAD)")
     if not plain.gradients or _compare(plain, again)[0] > _TOLERANCE:
-        return CheckOutput(skipped="a training step cannot be repeated from one seed (see T1-STAB)")
+        return CheckOutput(skipped="the training step is not repeatable from a fixed seed (see T1-STAB)")
     copied: Any = copy_sharing_values(subject.model)
     how = _enable(copied)
     if not how:
@@ -114,8 +114,8 @@ def _report_change(
     return Finding(
         f"{CODE}-001",
         Severity.ERROR,
-        "Under gradient checkpointing the training step gives other gradients: a block computes something else "
-        "when its forward is run a second time.",
+        "The training step gives different gradients under gradient checkpointing: a block computes something else "
+        "when its forward runs a second time.",
         where,
         {
             "largest_change": change,
@@ -124,7 +124,7 @@ def _report_change(
             "checkpointed_loss": saved.loss,
             "parameter": name,
         },
-        "Keep counters, caches, writes into inputs and generators of its own out of the block's forward.",
+        "Remove counters, caches, writes into inputs and private random generators from the block's forward.",
     )
 
 
@@ -135,7 +135,7 @@ def _report_raise(error: Exception, how: str, where: str) -> Finding:
         f"The training step raises under gradient checkpointing: {type(error).__name__}: {str(error)[:300]}",
         where,
         {"how": how},
-        "The second forward of a block must do what the first one did, and take the same tensors.",
+        "Make the second forward of the block repeat the first: the same operations on the same tensors.",
     )
 
 

@@ -1,21 +1,21 @@
-"""T1-COMPILE: torch.compile takes the model whole, and does not change its answer.
+"""T1-COMPILE: torch.compile takes the whole model and does not change its output.
 
 What it does: lets TorchDynamo trace the forward pass of a copy and counts graphs and graph breaks, with their
-reasons; then compiles it with the backends `eager` (the traced graph, run as it is) and `aot_eager` (traced a
-second time, below autograd) and compares the answers. No compiler is needed. Runs on request.
+reasons. Then it compiles the copy with the backends `eager` (the traced graph, run as it is) and `aot_eager` (traced
+a second time, below autograd) and compares the outputs. No compiler is needed. It runs on request.
 
-Why it matters: each break returns to Python and ends an optimisation; a value that tracing burned in, such as
-the state of a counter or a number drawn outside of torch, changes the answer without an error.
+Why it matters: each break returns to Python and limits the optimisation. A value that tracing fixes, such as a
+counter or a number drawn outside torch, changes the output without an error.
 
-Evidence: number of graphs and breaks with the line of code of each reason, the relative change of the answer.
+Evidence: the number of graphs and breaks with the line of code of each break, and the relative change of the output.
 
-Exemptions: models whose plain answer cannot be compared. What TorchDynamo cannot trace is a note: the model
-runs as it is.
+Exemptions: models whose plain output cannot be compared. What TorchDynamo cannot trace is an info: the model still
+runs without compilation.
 
 Findings:
-    T1-COMPILE-001 error: the compiled model answers differently.
+    T1-COMPILE-001 error: the compiled model gives a different output.
     T1-COMPILE-002 warning: compiling raises.
-    T1-COMPILE-003 info: the forward pass falls into several graphs.
+    T1-COMPILE-003 info: the forward pass is split into several graphs.
 
 Source: PyTorch's documentation of torch.compile ("graph breaks", "troubleshooting").
 """
@@ -96,10 +96,11 @@ def _count_breaks(base: Baseline, measured: dict[str, JsonValue]) -> list[Findin
         Finding(
             f"{CODE}-003",
             Severity.INFO,
-            f"torch.compile sees {told.graph_count} graphs with {told.graph_break_count} break(s): {shown[0]}",
+            f"torch.compile splits the forward pass into {told.graph_count} graphs, with {told.graph_break_count} "
+            f"break(s): {shown[0]}",
             "",
             {"graphs": told.graph_count, "breaks": told.graph_break_count, "reasons": shown[:_REASONS_SHOWN]},
-            "Keep .item(), printing, NumPy and branches on tensor values out of the forward pass.",
+            "Remove `.item()`, printing, NumPy and branches on tensor values from the forward pass.",
         )
     ]
 
@@ -118,10 +119,11 @@ def _report_change(change: float, tolerance: float, backend: str) -> Finding:
     return Finding(
         f"{CODE}-001",
         Severity.ERROR,
-        f"Compiled with the backend {backend} the model answers differently.",
+        f"Compiled with the backend `{backend}`, the model gives a different output.",
         "",
         {"relative_change": change, "tolerance": tolerance, "backend": backend},
-        "Tracing burns in what is not a tensor: counters, numbers drawn by random or NumPy, values read once.",
+        "Replace counters, numbers from `random` or NumPy, and values read with `.item()` by tensor operations: "
+        "tracing fixes everything that is not a tensor.",
     )
 
 
@@ -129,10 +131,10 @@ def _report_raise(error: Exception, backend: str) -> Finding:
     return Finding(
         f"{CODE}-002",
         Severity.WARNING,
-        f"torch.compile raises with the backend {backend}: {type(error).__name__}: {_first_line(str(error))}",
+        f"torch.compile raises with the backend `{backend}`: {type(error).__name__}: {_first_line(str(error))}",
         "",
         {"backend": backend, "exception": type(error).__name__},
-        "Exclude the function that the message names with torch.compiler.disable, or mend it.",
+        "Fix the function that the message names, or exclude it with `torch.compiler.disable`.",
     )
 
 

@@ -1,13 +1,14 @@
-"""T1-CROSS: in an encoder-decoder, the encoder's input and the decoder's input both move the answer.
+"""T1-CROSS: in an encoder-decoder, the encoder's input and the decoder's input both affect the output.
 
-What it does: draws the whole source anew, then the whole target, and looks whether the answer moves at all.
+What it does: replaces the whole source, then the whole target, and checks whether the output changes at all.
 
-Why it matters: a cross-attention that reads the decoder's own states trains without an error, as a language
-model that never saw its source.
+Why it matters: a cross-attention that reads the decoder's own states trains without an error, as a language model
+that never sees its source.
 
-Evidence: the largest change of the answer relative to its spread; zero up to rounding is the fault.
+Evidence: the largest change of the output relative to its standard deviation; a change of zero, up to rounding, is
+the bug.
 
-Exemptions: gates and heads that are zero throughout are filled with random values before judging.
+Exemptions: gates and heads that are all zero are filled with random values before judging.
 
 Findings:
     T1-CROSS-001 error: the encoder's input has no effect.
@@ -30,7 +31,7 @@ from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import TensorPairs, locate
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 
-# Values that are all alike, mixed with whatever weights, differ by rounding.
+# A weighted mean of equal values differs from them by rounding alone.
 _ROUNDING = 5e-6
 
 
@@ -38,11 +39,11 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
     if not subject.traits.encoder_decoder:
-        return CheckOutput(skipped="the model is no encoder-decoder")
+        return CheckOutput(skipped="the model is not an encoder-decoder")
     target = find_followed_argument(subject.inputs.arguments, subject.outputs)
     sources = [a for a in subject.inputs.arguments if can_perturb(a) and a is not target]
     if target is None or not sources:
-        return CheckOutput(skipped="source and target cannot be told apart")
+        return CheckOutput(skipped="cannot tell which input is the source and which is the target")
     base = find_baseline(subject, context.seed, batch=1)
     if isinstance(base, str):
         return CheckOutput(skipped=base)
@@ -88,19 +89,19 @@ def _accuse_source(base: Baseline, sources: list[Argument], seed: int) -> Findin
     where = locate(
         base.answers.subject.model, base.call, _redraw(base, sources, seed), swallows, seed=base.answers.seed
     )
-    names = ", ".join(argument.name for argument in sources)
+    names = ", ".join(f"`{argument.name}`" for argument in sources)
     cause = (
-        f"{where} receives the encoder's states and gives the same output whatever they are"
+        f"`{where}` receives the encoder's states, but its output does not depend on them"
         if where
-        else "the decoder is never given what the encoder computed"
+        else "the decoder never receives the encoder's output"
     )
     return Finding(
         "T1-CROSS-001",
         Severity.ERROR,
-        f"The encoder's input ({names}) has no effect on the answer: {cause}.",
+        f"The encoder's input ({names}) has no effect on the output: {cause}.",
         where,
         {"change_from_source": 0.0},
-        "Let the cross-attention take keys and values from the encoder's output, queries from the decoder.",
+        "In the cross-attention, take keys and values from the encoder's output, and queries from the decoder.",
     )
 
 
@@ -108,10 +109,10 @@ def _accuse_target(target: Argument) -> Finding:
     return Finding(
         "T1-CROSS-002",
         Severity.ERROR,
-        f"The decoder's input ({target.name}) has no effect on the answer.",
+        f"The decoder's input (`{target.name}`) has no effect on the output.",
         "",
         {"change_from_target": 0.0},
-        "Let the decoder embed its own input, and give its states, not the encoder's, to the head.",
+        "Embed the decoder's own input, and pass the decoder's states to the head, not the encoder's.",
     )
 
 

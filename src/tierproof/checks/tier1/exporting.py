@@ -1,18 +1,18 @@
-"""T1-EXPORT: torch.export takes the model, and what it exports answers alike.
+"""T1-EXPORT: torch.export takes the model, and the exported program gives the same output.
 
-What it does: exports a copy for the default call (`strict=False`), runs the exported program on the same and
-on other values of the same shapes, and compares the answers. Runs on request.
+What it does: exports a copy for the default call (`strict=False`), runs the exported program on the same values and
+on other values of the same shapes, and compares the outputs. It runs on request.
 
-Why it matters: an exported program is what is served or converted (ONNX, ExecuTorch). A branch on the values
-that was taken while exporting is taken for ever.
+Why it matters: the exported program is what is served or converted (ONNX, ExecuTorch). A branch on values that was
+taken during export is taken for every later input.
 
-Evidence: the relative change of the answer on the values exported with, and on others.
+Evidence: the relative change of the output on the values used for export, and on other values.
 
-Exemptions: models whose plain answer cannot be compared. That a model cannot be exported is a note, with the
+Exemptions: models whose plain output cannot be compared. A model that cannot be exported gets an info with the
 exporter's own reason.
 
 Findings:
-    T1-EXPORT-001 error: the exported program answers differently.
+    T1-EXPORT-001 error: the exported program gives a different output.
     T1-EXPORT-002 info: the model cannot be exported.
 
 Source: PyTorch's documentation of torch.export.
@@ -42,7 +42,7 @@ def run(context: CheckContext) -> CheckOutput:
     if isinstance(base, str):
         return CheckOutput(skipped=base)
     if base.answers.stand_ins:
-        return CheckOutput(skipped="the answer is constant until parameters that are zero are trained")
+        return CheckOutput(skipped="the output is constant until parameters that are zero are trained")
     measured: dict[str, JsonValue] = {}
     with trace_quietly():
         try:
@@ -92,7 +92,7 @@ def _report_refusal(error: Exception) -> Finding:
         f"The model cannot be exported: {type(error).__name__}: {lines[0][:300]}",
         "",
         {"exception": type(error).__name__},
-        "Replace branches and loops on tensor values by torch.where, or by torch.cond.",
+        "Replace branches and loops on tensor values by `torch.where` or `torch.cond`.",
     )
 
 
@@ -101,11 +101,11 @@ def _report_change(change: float, tolerance: float, name: str) -> Finding:
     return Finding(
         f"{CODE}-001",
         Severity.ERROR,
-        "The exported program answers differently"
-        + (" on other values of the same shapes." if others else "."),
+        "The exported program gives a different output"
+        + (" for other values of the same shapes." if others else "."),
         "",
         {"relative_change": change, "tolerance": tolerance, "other_values": others},
-        "Look for values that are read once, at export: .item(), random numbers, counters, Python branches.",
+        "Remove what is read only once, during export: `.item()`, random numbers, counters, and Python branches.",
     )
 
 

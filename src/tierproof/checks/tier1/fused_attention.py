@@ -1,22 +1,22 @@
-"""T1-SDPA: attention gives the same answer whichever way it is computed.
+"""T1-SDPA: attention gives the same output in every implementation.
 
-What it does: sets a copy of a transformers model from its own attention implementation to another one (eager
-to SDPA, SDPA to eager), with and without padding; switches off the fused path of torch.nn.TransformerEncoder
-and MultiheadAttention; confines `scaled_dot_product_attention` to its plain backend. After each, the answers
-are compared.
+What it does: switches a copy of a transformers model from its attention implementation to the other one (eager to
+SDPA, SDPA to eager), with and without padding; switches off the fused path of torch.nn.TransformerEncoder and
+MultiheadAttention; restricts `scaled_dot_product_attention` to its plain backend. After each step it compares the
+outputs.
 
-Why it matters: which implementation runs depends on the device, the dtype and the version. A model that is
-right in one of them only is trained with one and served with another.
+Why it matters: device, dtype and version decide which implementation runs. A model that is right in only one of them
+may be trained with one and served with another.
 
-Evidence: the largest change of the answer relative to its spread, the module in which it begins.
+Evidence: the largest change of the output relative to its standard deviation, and the module in which it begins.
 
-Exemptions: models whose attention cannot be exchanged; implementations that transformers does not offer for a
-class. Experts may choose otherwise by rounding, so they are allowed ten times the tolerance.
+Exemptions: models whose attention cannot be exchanged, and implementations that transformers does not offer for a
+class. Rounding may change which expert is chosen, so expert models get ten times the tolerance.
 
 Findings:
-    T1-SDPA-001 error: eager attention and SDPA give different answers.
-    T1-SDPA-002 error: the fused path of torch.nn's encoder gives another answer than its plain path.
-    T1-SDPA-003 warning: the backends of scaled_dot_product_attention give different answers.
+    T1-SDPA-001 error: eager attention and SDPA give different outputs.
+    T1-SDPA-002 error: the fused path of torch.nn's encoder gives a different output from its plain path.
+    T1-SDPA-003 warning: the backends of scaled_dot_product_attention give different outputs.
 
 Source: all of them compute softmax(q·kᵀ/√d + mask)·v (Vaswani et al. 2017; PyTorch's documentation of
 scaled_dot_product_attention).
@@ -67,7 +67,7 @@ def run(context: CheckContext) -> CheckOutput:
         measured["fused_calls"] = calls
         findings += _judge_backends(base, tolerance, measured)
     if not any(name.endswith("_change") for name in measured):
-        reason = "no attention was seen that could be computed in another way"
+        reason = "the model has no attention that can be computed in a second way"
         return CheckOutput(measurements=measured, skipped=reason)
     return CheckOutput(tuple(findings), measured)
 
@@ -109,10 +109,10 @@ def _judge_implementation(base: Baseline, tolerance: float, measured: dict[str, 
         Finding(
             f"{CODE}-001",
             Severity.ERROR,
-            f"Attention computed by {present} and by {wanted} gives different answers.",
+            f"The attention implementations `{present}` and `{wanted}` give different outputs.",
             where,
             {"relative_change": change, "tolerance": tolerance, "from": str(present), "to": wanted},
-            "Compare scale, mask and dropout of both; a mask built for one does not fit the other.",
+            "Compare the scale, mask and dropout of both, and build a mask for each: they expect different formats.",
         )
     ]
 
@@ -158,11 +158,11 @@ def _judge_fast_path(base: Baseline, tolerance: float, measured: dict[str, JsonV
             f"{CODE}-002",
             Severity.ERROR,
             "The fused path of torch.nn.TransformerEncoder or MultiheadAttention, which runs in evaluation mode, "
-            "gives another answer than the plain one, which runs in training.",
+            "gives a different output from the plain path, which runs in training.",
             _find_fused_module(base, tolerance) or _first_fused(model),
             {"relative_change": change, "tolerance": tolerance},
-            "Give the activation to the layer's constructor: the fused path reads what was noted there. Where a "
-            "subclass changes how the layer computes, call torch.backends.mha.set_fastpath_enabled(False).",
+            "Pass the activation to the layer's constructor, because the fused path only sees what was set there. If "
+            "a subclass changes the computation, call `torch.backends.mha.set_fastpath_enabled(False)`.",
         )
     ]
 
@@ -234,11 +234,12 @@ def _judge_backends(base: Baseline, tolerance: float, measured: dict[str, JsonVa
         Finding(
             f"{CODE}-003",
             Severity.WARNING,
-            "The plain backend of scaled_dot_product_attention gives another answer than the one chosen here.",
+            "The plain backend of `scaled_dot_product_attention` gives a different output from the one that PyTorch "
+            "chooses here.",
             "",
             {"relative_change": change, "tolerance": tolerance},
-            "Look for rows without any key, for a mask that is no boolean and no float of the scores' dtype, and "
-            "for code that asks which backend is enabled.",
+            "Give every query at least one visible key, use a mask that is boolean or has the dtype of the scores, "
+            "and remove code that depends on which backend is enabled.",
         )
     ]
 

@@ -1,18 +1,18 @@
-"""T1-LIVE: repeated training steps keep no more tensors alive, and no graph.
+"""T1-LIVE: repeated training steps do not keep more and more tensors or graphs alive.
 
-What it does: runs several training steps (forward, backward, no update) of one shape and counts the tensors
-that can be reached from the model after each.
+What it does: runs several training steps (forward, backward, no update) of one shape, and after each counts the
+tensors that can be reached from the model.
 
-Why it matters: a history, a running loss or a cache that keeps tensors also keeps their graphs; memory grows
-with every step until the run is killed, hours later.
+Why it matters: a history, a running loss or a cache that keeps tensors also keeps their graphs. Memory grows with every
+step until the process is killed, hours later.
 
-Evidence: tensors and bytes reachable after each step, and the attribute that grows.
+Evidence: tensors and bytes that can be reached after each step, and the attribute that grows.
 
-Exemptions: caches that fill once: growth counts only where every later step adds as much again.
+Exemptions: caches that fill once: growth counts only if every later step adds as much again.
 
 Findings:
-    T1-LIVE-001 error: every training step leaves more tensors alive.
-    T1-LIVE-002 error: the second training step fails on a graph kept from the first.
+    T1-LIVE-001 error: every training step keeps more tensors alive.
+    T1-LIVE-002 error: the second training step fails on a graph that was kept from the first.
     T1-LIVE-003 error: a tensor keeps the graph of every training step.
 
 Source: the PyTorch FAQ on running out of memory ("don't accumulate history across your training loop").
@@ -130,11 +130,11 @@ def _accuse_chain(model: nn.Module, census: list[_Census]) -> Finding | None:
             return Finding(
                 "T1-LIVE-003",
                 Severity.ERROR,
-                f"{path} keeps the graph of every training step: it holds {last} operations after {len(census)} "
-                f"steps, {steps[-1] - steps[-2]} more with each, and all their activations.",
+                f"`{path}` keeps the graph of every training step: {last} operations with their activations after "
+                f"{len(census)} steps, and {steps[-1] - steps[-2]} more with each step.",
                 where,
                 {"attribute": name, "operations": steps},
-                f"Detach what is summed up: self.{name} += value.detach().",
+                f"Detach what you add: `self.{name} += value.detach()`.",
             )
     return None
 
@@ -147,8 +147,8 @@ def _accuse_growth(model: nn.Module, census: list[_Census], tensors_per_step: in
     return Finding(
         "T1-LIVE-001",
         Severity.ERROR,
-        f"Every training step leaves {tensors_per_step} more tensor(s) alive in {attribute}: memory grows "
-        "until the run is killed.",
+        f"Every training step keeps {tensors_per_step} more tensor(s) alive in `{attribute}`, so memory grows until "
+        "the process is killed.",
         where,
         {
             "attribute": name,
@@ -156,7 +156,7 @@ def _accuse_growth(model: nn.Module, census: list[_Census], tensors_per_step: in
             "bytes_per_step": census[-1].total_bytes - census[-2].total_bytes,
             "steps": len(census),
         },
-        f"Keep numbers instead of tensors in {attribute} (`value.item()`, or `.detach().cpu()` in a bounded "
+        f"Store numbers instead of tensors in `{attribute}` (`value.item()`, or `value.detach().cpu()` in a bounded "
         "deque), or empty it after each step.",
     )
 
@@ -165,14 +165,14 @@ def _accuse_graph(model: nn.Module) -> Finding:
     """Name a tensor the model keeps together with its graph."""
     kept = [path for path, tensor in collect_objects(model).tensors if tensor.grad_fn is not None and path]
     where, name = _split_owner(model, _strip_index(kept[0])) if kept else ("", "")
-    place = f" in {kept[0]}" if kept else ""
+    place = f" in `{kept[0]}`" if kept else ""
     return Finding(
         "T1-LIVE-002",
         Severity.ERROR,
-        f"The second training step fails: a tensor kept from the first step{place} still holds its graph.",
+        f"The second training step fails, because a tensor kept from the first step{place} still holds its graph.",
         where,
         {"attribute": name},
-        "Detach what is carried from one step to the next: `self.state = state.detach()`.",
+        f"Detach what you carry from one step to the next: `self.{name or 'state'} = {name or 'state'}.detach()`.",
     )
 
 

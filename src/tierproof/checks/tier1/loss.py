@@ -1,27 +1,26 @@
-"""T1-LOSS: the loss compares each answer with the right target, and answers that look like logits are logits.
+"""T1-LOSS: the loss compares each output with the right target, and outputs that look like logits are logits.
 
-What it does: gives a token model targets in which no token occurs twice, and reads off the gradient of the
-loss with respect to the logits which target each position is trained on: the only class with a negative
-gradient. Then it looks at the answers themselves: do they sum to one, are they rectified?
+What it does: gives a token model targets in which no token occurs twice. The gradient of the loss with respect to the
+logits shows which target each position is trained on: the only class with a negative gradient. Then it checks whether
+the outputs sum to one or are rectified.
 
-Why it matters: a target that is shifted twice, or not at all, trains a model that copies or skips; a softmax
-before the cross entropy flattens the gradient. In each case the loss falls.
+Why it matters: targets that are shifted twice, or not at all, train a model that copies or skips tokens. A softmax
+before the cross entropy flattens the gradient. The loss falls in each case.
 
-Evidence: the distance between a position and the target it is trained on; the sums and the sign of the answers.
+Evidence: the distance between a position and the target it is trained on; the sums and the sign of the outputs.
 
-Exemptions: models without targets among their arguments are judged by their answers only. A distance of 0 in
-a causal model is the caller's shift where the argument is not called `labels` (nanoGPT's `targets`). A loss
-that is computed from other tensors than the returned logits is not judged. Encoders are trained on the token
-itself (masked language models).
+Exemptions: models without a targets argument are judged by their outputs only. A distance of 0 in a causal model is
+left to the caller if the argument is not called `labels` (nanoGPT's `targets`). A loss that is computed from other
+tensors than the returned logits is not judged. Encoders are trained on the token itself (masked language models).
 
 Findings:
-    T1-LOSS-001 warning: a causal model is trained on the token that it is given.
+    T1-LOSS-001 warning: a causal model is trained on the token that it receives.
     T1-LOSS-002 error: a causal model is trained on a token further ahead than the next.
     T1-LOSS-003 error: a causal model is trained on an earlier token.
-    T1-LOSS-004 warning: the answers are probabilities already.
-    T1-LOSS-005 warning: the answers are rectified: none is negative, many are exactly zero.
-    T1-LOSS-006 warning: different inputs rule out different classes with -inf.
-    T1-LOSS-007 error: answers for each position are normalised over the positions instead of the classes.
+    T1-LOSS-004 warning: the outputs are already probabilities.
+    T1-LOSS-005 warning: the outputs are rectified: none is negative, many are exactly zero.
+    T1-LOSS-006 warning: different inputs exclude different classes with -inf.
+    T1-LOSS-007 error: outputs for each position are normalised over the positions instead of the classes.
 
 Source: the gradient of softmax cross entropy is p - onehot(target) (Bridle 1990). Redundant activations and
 wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.11015).
@@ -75,7 +74,7 @@ def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
     if subject.traits.kind not in ("causal-lm", "encoder-decoder") or not subject.outputs.per_position:
         return "only sequences of token logits are judged"
     if subject.outputs.axes[-1] != subject.traits.vocab_size:
-        return "the answers are no logits over the vocabulary"
+        return "the outputs are not logits over the vocabulary"
     found = _make_call(subject, seed)
     if found is None:
         return "the model takes no targets"
@@ -86,15 +85,15 @@ def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
         with torch.enable_grad():
             output = call.run(subject.model)
     except Exception as error:  # noqa: BLE001 - reported: targets of another kind than drawn here
-        return f"with {name} the forward raises {type(error).__name__}"
+        return f"the forward raises {type(error).__name__} with {name}"
     tensors = dict(iterate_tensors(output))
     logits = tensors.get(subject.outputs.main)
     loss = _find_loss(tensors)
     if loss is None or logits is None or not (loss.requires_grad and logits.requires_grad):
-        return "no loss is returned beside the logits"
+        return "the model returns no loss together with the logits"
     (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
     if gradient is None or gradient.dim() != 3 or gradient.shape[:2] != targets.shape:
-        return "the loss does not come from the returned logits"
+        return "the loss is not computed from the returned logits"
     return _read_distance(name, gradient, targets)
 
 
@@ -158,11 +157,12 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
             Finding(
                 f"{CODE}-001",
                 Severity.WARNING,
-                f"The loss compares position t with {name}[t]: given its own input as {name}, the model learns to "
-                "copy it.",
+                f"The loss compares position t with {name}[t]: if the caller passes the input as `{name}`, the model "
+                "learns to copy it.",
                 "",
                 evidence,
-                f"Compare logits[:, :-1] with {name}[:, 1:], or call the argument `targets` and let callers shift.",
+                f"Compare `logits[:, :-1]` with `{name}[:, 1:]`, or rename the argument to `targets` and let "
+                "callers shift.",
             )
         ]
     ahead = steps > expected
@@ -170,15 +170,17 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
         Finding(
             f"{CODE}-002" if ahead else f"{CODE}-003",
             Severity.ERROR if subject.traits.kind == "causal-lm" else Severity.WARNING,
-            f"The loss compares position t with {name}[t{steps:+d}], where it must be {name}[t{expected:+d}]: "
+            f"The loss compares position t with {name}[t{steps:+d}], but it must be {name}[t{expected:+d}]: "
             + (
-                "targets are shifted twice." if ahead else "the model is trained on what it has already seen."
+                "the targets are shifted twice."
+                if ahead
+                else "the model is trained on what it has already seen."
             ),
             "",
             evidence,
-            f"Shift once: logits[:, :-1] against {name}[:, 1:]."
+            f"Shift once: compare `logits[:, :-1]` with `{name}[:, 1:]`."
             if expected
-            else f"Do not shift: the decoder's input is already one behind {name}.",
+            else f"Do not shift: the decoder's input is already one position behind `{name}`.",
         )
     ]
 
@@ -200,11 +202,11 @@ def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
             Finding(
                 f"{CODE}-004",
                 Severity.WARNING,
-                "The answers are probabilities: they are positive and sum to one. A cross entropy on them applies "
-                "a second softmax.",
+                "The outputs are probabilities: they are positive and sum to one. `cross_entropy` would apply a second "
+                "softmax to them.",
                 _locate_last(subject, call, answer, seed),
                 {"largest_sum_error": float((sums - 1).abs().max())},
-                "Return the logits; apply softmax where probabilities are read.",
+                "Return the logits, and apply softmax only where you read probabilities.",
             )
         ]
     zeros = float((answer == 0).double().mean())
@@ -213,18 +215,19 @@ def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
             Finding(
                 f"{CODE}-005",
                 Severity.WARNING,
-                f"The answers are rectified: none is negative, and {zeros:.0%} are exactly zero, so their classes "
-                "get no gradient.",
+                f"The outputs are rectified: none is negative and {zeros:.0%} are exactly zero, so their "
+                "classes get no "
+                "gradient.",
                 _locate_last(subject, call, answer, seed),
                 {"zero_share": zeros},
-                "Leave the activation out after the last layer.",
+                "Remove the activation after the last layer.",
             )
         ]
     return []
 
 
 def _judge_normalised_axis(subject: Subject, call: Call, answer: Tensor, seed: int) -> list[Finding]:
-    """A softmax, or its logarithm, that sums to one over the positions and over the classes does not."""
+    """Find a softmax, or its logarithm, that sums to one over the positions but not over the classes."""
     if not subject.outputs.per_position or answer.shape[subject.outputs.length_axis] < 2:
         return []
     axis = subject.outputs.length_axis
@@ -235,21 +238,22 @@ def _judge_normalised_axis(subject: Subject, call: Call, answer: Tensor, seed: i
                 Finding(
                     f"{CODE}-007",
                     Severity.ERROR,
-                    f"A {name} runs over the positions: the answers for one class sum to one over all positions, "
-                    "and those for one position do not.",
+                    f"A {name} runs over the positions: the outputs for one class sum to one over all "
+                    "positions, but those "
+                    "for one position do not.",
                     _locate_last(subject, call, answer, seed),
                     {
                         "largest_sum_error_over_positions": float(over_positions),
                         "over_classes": float(over_classes),
                     },
-                    f"Give {name} dim=-1, the axis of the classes.",
+                    f"Call {name} with `dim=-1`, the axis of the classes.",
                 )
             ]
     return []
 
 
 def _judge_ruled_out(subject: Subject, call: Call, answer: Tensor, seed: int) -> list[Finding]:
-    """Classes that are always ruled out are a design; another set for every input is log(0)."""
+    """Judge -inf in the logits: the same classes for all inputs are a design, different ones are log(0)."""
     if subject.outputs.role != "logits":
         return []
     ruled_out = (answer == float("-inf")).flatten(0, -2)
@@ -260,11 +264,11 @@ def _judge_ruled_out(subject: Subject, call: Call, answer: Tensor, seed: int) ->
         Finding(
             f"{CODE}-006",
             Severity.WARNING,
-            f"{share:.0%} of the logits are -inf, and which ones depends on the input: a log of zero rather than "
-            "classes that are ruled out.",
+            f"{share:.0%} of the logits are -inf, and which ones depends on the input: this comes from a log of zero, "
+            "not from classes that are excluded on purpose.",
             _locate_last(subject, call, answer, seed),
             {"ruled_out_share": share},
-            "Use log_softmax, or clamp before the logarithm.",
+            "Use `log_softmax`, or clamp before the logarithm.",
         )
     ]
 

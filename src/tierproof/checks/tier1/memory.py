@@ -1,24 +1,24 @@
-"""T1-MEM: where the memory of training goes, and what another batch or length would take.
+"""T1-MEM: what training needs memory for, and what another batch size or length would need.
 
-What it does: measures parameters (ties once), buffers, gradients, the optimizer's state, and what autograd
-keeps for backward, in training mode with a loss of the model's own kind; then predicts other sizes.
+What it does: measures parameters (ties once), buffers, gradients, the optimizer's state, and what autograd keeps for
+backward, in training mode with a loss that fits the model. Then it predicts other sizes.
 
-Why it matters: activations are most of what training takes and what no parameter count shows
-(torchinfo issue 144: 130 MB counted where 4,044 were used).
+Why it matters: most of the memory of training is activations, which no parameter count shows (torchinfo issue 144:
+130 MB counted, 4,044 MB used).
 
-Evidence: parameters and buffers are counted by storage; gradients and activations are measured in one
-forward and backward pass; the optimizer's state is some copies of each trainable parameter. Activations
-are fitted as a combination of 1, B, T, B·T, B·T² and T² to forward passes at small sizes, and the fit is
-tested on a size that it has not seen. A fit that fails the test forecasts nothing and says so.
+Evidence: parameters and buffers are counted by storage; gradients and activations are measured in one forward and
+backward pass; the optimizer's state is a fixed number of copies of each trainable parameter. Activations are fitted as
+a combination of 1, B, T, B·T, B·T² and T² to forward passes at small sizes, and the fit is tested at a size that it
+has not seen. If the test fails, nothing is predicted and the reason is given.
 
-Exemptions: none. Parameters on meta take no memory, and what they would take is counted all the same. A model
-without trainable parameters has no gradients, optimizer state or activations.
+Exemptions: none. Parameters on meta take no memory; what they would take is counted. A model without trainable
+parameters has no gradients, optimizer state or activations.
 
 Findings:
     T1-MEM-001 warning: one AdamW step takes more memory than the device has.
-    T1-MEM-002 info: large buffers repeat each other value for value.
-    T1-MEM-003 info: other sizes cannot be forecast, and why.
-    T1-MEM-004 info: parameters are not trainable: they take no gradients and no optimizer state.
+    T1-MEM-002 info: large buffers have the same values.
+    T1-MEM-003 info: other sizes cannot be predicted, and why.
+    T1-MEM-004 info: parameters are not trainable, so they take no gradients and no optimizer state.
     T1-MEM-005 warning: activations grow faster than the length, although the model is recurrent.
 
 Source: PyTorch's saved-tensor hooks; Kingma and Ba 2014 for the optimizer's two copies.
@@ -149,8 +149,8 @@ def _fit(context: CheckContext, measured: TrainingMemory) -> tuple[ActivationFit
     if fit.relative_error <= WORST_FIT_ERROR:
         return fit, ""
     return None, (
-        f"activations at batch {held_out.batch} × length {held_out.length} are "
-        f"{fit.relative_error:.1%} off a sum of 1, B, T, B·T, B·T² and T² fitted to other sizes"
+        f"activations at batch {held_out.batch} × length {held_out.length} differ by "
+        f"{fit.relative_error:.1%} from a sum of 1, B, T, B·T, B·T² and T² fitted to other sizes"
     )
 
 
@@ -204,7 +204,7 @@ def _describe_fit(fit: ActivationFit, exponent: float) -> dict[str, JsonValue]:
 
 
 def _judge_growth(subject: Subject, exponent: float) -> list[Finding]:
-    """A recurrent model without attention has no reason to keep anything for each pair of positions."""
+    """Judge a recurrent model without attention: it need not keep anything for each pair of positions."""
     attends = any(item.trait == "attention" for item in subject.traits.evidence)
     if not subject.traits.recurrent or attends:
         return []
@@ -214,9 +214,10 @@ def _judge_growth(subject: Subject, exponent: float) -> list[Finding]:
         Finding(
             code="T1-MEM-005",
             severity=Severity.WARNING,
-            message=f"Activations grow with length to the power {exponent:.2g}, although the model is recurrent.",
+            message=f"Activations grow with the length to the power of {exponent:.2g}, although the model is "
+            "recurrent.",
             evidence={"length_exponent": exponent, "usual_exponent": 1.0},
-            hint="Look for a product of all positions with all positions, or a state that is kept whole at every step.",
+            hint="Remove products of all positions with all positions, and states that are kept whole at every step.",
         )
     ]
 
@@ -232,16 +233,16 @@ def _find_over_device_memory(subject: Subject, predicted_bytes: int) -> list[Fin
             severity=Severity.WARNING,
             message=(
                 f"One AdamW training step at batch {plan.default_batch} takes "
-                f"{predicted_bytes / 2**30:.1f} GiB; this device has {memory / 2**30:.1f} GiB."
+                f"{predicted_bytes / 2**30:.1f} GiB, but this device has {memory / 2**30:.1f} GiB."
             ),
             evidence={"predicted_bytes": predicted_bytes, "device_memory_bytes": memory},
-            hint="Train fewer parameters, in bf16, or with activation checkpointing; or take a larger device.",
+            hint="Train fewer parameters, in bfloat16 or with gradient checkpointing, or use a larger device.",
         )
     ]
 
 
 def _find_duplicate_buffers(subject: Subject) -> list[Finding]:
-    """Equal buffers on storages of their own: one would do."""
+    """Find equal buffers on separate storages: one would be enough."""
     findings = []
     for name, first, copies in _group_equal_buffers(subject.model):
         wasted = copies * first.nbytes
@@ -250,10 +251,11 @@ def _find_duplicate_buffers(subject: Subject) -> list[Finding]:
                 Finding(
                     code="T1-MEM-002",
                     severity=Severity.INFO,
-                    message=f"{copies} buffer(s) repeat {name!r} value for value: {wasted / 2**20:.0f} MiB.",
+                    message=f"{copies} buffer(s) have the same values as `{name}` and waste {wasted / 2**20:.0f} MiB.",
                     where=name.rpartition(".")[0],
                     evidence={"copies": copies, "wasted_bytes": wasted},
-                    hint="Register it once on the model and let the layers share it.",
+                    hint="Create the tensor once and share it: register the same tensor in every layer, or "
+                    "only on the model.",
                 )
             )
     return findings
@@ -287,9 +289,9 @@ def _note_no_forecast(reason: str) -> Finding:
     return Finding(
         code="T1-MEM-003",
         severity=Severity.INFO,
-        message=f"No forecast for other sizes: {reason}.",
+        message=f"Memory at other sizes cannot be predicted: {reason}.",
         evidence={"worst_fit_error": WORST_FIT_ERROR},
-        hint="The measured numbers for this size stand; measure the size you mean with --inputs.",
+        hint="Measure the size you need by passing inputs of that size: `inputs=`, or `--inputs`.",
     )
 
 
@@ -301,9 +303,11 @@ def _note_frozen(count: ParameterCount) -> list[Finding]:
         Finding(
             code="T1-MEM-004",
             severity=Severity.INFO,
-            message=f"{frozen:,} of {count.parameters:,} parameters are not trainable: "
-            "they take no gradients and no optimizer state.",
+            message=f"{frozen:,} of {count.parameters:,} parameters are not trainable, so they take no "
+            "gradients and no "
+            "optimizer state.",
             evidence={"frozen": frozen, "parameters": count.parameters},
+            hint="Call `requires_grad_(True)` on what should train. Nothing to do if you froze them on purpose.",
         )
     ]
 

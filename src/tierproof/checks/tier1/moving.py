@@ -1,30 +1,28 @@
-"""T1-MOVE: the model moves as a whole, to another device and to another precision.
+"""T1-MOVE: the whole model moves to another device and to another precision.
 
-What it does: moves a copy to a device that exists only in name, where every tensor computes with the real one
-behind it, and watches each operation of a forward pass for a tensor that stayed on the CPU. Converts copies to
-bfloat16 and float64 and runs them.
+What it does: moves a copy to a simulated device, on which every tensor computes with a real one on the CPU, and checks
+each operation of a forward pass for a tensor that stayed on the CPU. Then it converts copies to bfloat16 and float64
+and runs them.
 
-Why it matters: a mask in a plain attribute or a `torch.arange` without `device=` works on the CPU and raises on
-the first GPU; a `torch.zeros` without `dtype=` does the same in half precision.
+Why it matters: a mask in a plain attribute or a `torch.arange` without `device=` works on the CPU and raises on the
+first GPU; a `torch.zeros` without `dtype=` does the same in half precision.
 
-Evidence: the operation that mixes, the module it runs in, the attribute or the call that left the tensor
-behind.
+Evidence: the operation that mixes devices, the module it runs in, and the attribute or call that the tensor comes from.
 
-Exemptions: what PyTorch itself allows across devices (tensors without axes, indices on the CPU, lengths of
-packed sequences, explicit copies); code of transformers, which asks for `meta` by name in places, is told of
-and not accused; `.to()`, `_apply()` and the like that the model overrides are called as they
-are. A precision that an operation lacks on this machine is measured only. On a GPU the real device tells, so the
-first part is left out.
+Exemptions: what PyTorch allows across devices (tensors without axes, indices on the CPU, lengths of packed sequences,
+explicit copies). Code of transformers, which treats `meta` specially in places, gives only an info. `.to()`, `_apply()`
+and similar methods that the model overrides are called as they are. A precision that an operation does not support on
+this machine is only measured. On a GPU the real device shows these errors, so the first part is left out.
 
 Findings:
-    T1-MOVE-001 error or info: a tensor stays on the CPU when the model is moved, and the forward pass mixes
-        both (an info in code of transformers).
-    T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; a model that stays
-        in its own precision is none the worse.
-    T1-MOVE-003 warning: the answer stays on the CPU, wherever the model is.
-    T1-MOVE-004 error: the forward pass converts a tensor to NumPy, which only the CPU can.
+    T1-MOVE-001 error or info: a tensor stays on the CPU when the model moves, and the forward pass mixes both devices
+        (an info in code of transformers).
+    T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; the model still works in its
+        own precision.
+    T1-MOVE-003 warning: the output stays on the CPU, wherever the model is.
+    T1-MOVE-004 error: the forward pass converts a tensor to NumPy, which only works on the CPU.
 
-Source: PyTorch's notes on device-agnostic code; nn.Module.to moves parameters and buffers alone.
+Source: PyTorch's notes on device-agnostic code; nn.Module.to moves only parameters and buffers.
 """
 
 from __future__ import annotations
@@ -58,7 +56,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class _Journey:
-    """A forward pass on the device in name.
+    """A forward pass on the simulated device.
 
     Attributes:
         mixes: operations that a GPU would refuse, the first per stray tensor's origin.
@@ -104,10 +102,10 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
             Finding(
                 f"{CODE}-004",
                 Severity.ERROR,
-                f"The forward pass turns a tensor into a NumPy array, which raises on a GPU: {journey.error}",
+                f"The forward pass converts a tensor to a NumPy array, which raises on a GPU: {journey.error}",
                 journey.where,
                 {"exception": journey.error},
-                "Stay with torch operations, or write .detach().cpu().numpy().",
+                "Use torch operations instead of NumPy, or write `.detach().cpu().numpy()`.",
             )
         )
     if journey.answer is not None and not journey.mixes and not isinstance(journey.answer, MovedTensor):
@@ -115,11 +113,10 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
             Finding(
                 f"{CODE}-003",
                 Severity.WARNING,
-                "The answer stays on the CPU, wherever the model and its inputs are: a loss on the device will not "
-                "accept it.",
+                "The output stays on the CPU, wherever the model and its inputs are, so a loss on the device raises.",
                 "",
                 {"output": base.answers.subject.outputs.main or "output"},
-                "Leave out .cpu(), and make new tensors with device=x.device.",
+                "Remove `.cpu()`, and create new tensors with `device=x.device`.",
             )
         )
     return findings
@@ -162,13 +159,13 @@ def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Find
         f"{CODE}-001",
         # transformers asks for `meta` by name in places (LongT5), and goes another way there than on a GPU.
         Severity.INFO if is_library_class(model, mix.path) else Severity.ERROR,
-        f"A tensor stays on the CPU when the model is moved ({what}), and {mix.operation} mixes it with one that "
-        "moved: on a GPU the forward pass raises.",
+        f"The forward pass raises on a GPU: a tensor stays on the CPU when the model moves ({what}), and "
+        f"`{mix.operation}` combines it with one that moved.",
         mix.path,
         {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what},
-        "Register the tensor: self.register_buffer(…, persistent=False)."
+        "Register the tensor: `self.register_buffer(…, persistent=False)`."
         if attribute or not mix.origin
-        else "Make it where the inputs are: give device=x.device.",
+        else "Create the tensor on the device of the inputs: pass `device=x.device`.",
     )
 
 
@@ -190,7 +187,7 @@ def _judge_precisions(base: Baseline, measured: dict[str, JsonValue]) -> list[Fi
                     f"After .to(torch.{name}) the forward pass mixes dtypes: {error}",
                     where,
                     {"dtype": name, "exception": error},
-                    "Make new tensors with dtype=x.dtype, and cast back after computing in float32.",
+                    "Create new tensors with `dtype=x.dtype`, and cast back after computing in float32.",
                 )
             ]
     return []

@@ -1,20 +1,20 @@
-"""T1-FIT: one small batch can be learnt by heart.
+"""T1-FIT: the model can memorise one small batch.
 
-What it does: trains a copy on one batch with random targets for up to 60 steps of AdamW, at a cautious and
-then at a bold learning rate, and watches the loss. Runs on request.
+What it does: trains a copy on one batch with random targets for up to 60 steps of AdamW, first at a low and then at
+a high learning rate, and records the loss. It runs on request.
 
-Why it matters: a model that cannot memorise sixteen tokens will not learn a language. What cuts, clamps or
-scales its answers away may leave every gradient finite and every invariant in place.
+Why it matters: a model that cannot memorise sixteen tokens will not learn a language. An output that is cut,
+clamped or scaled away can prevent that although every gradient is finite and every other check passes.
 
-Evidence: the loss at the start and at its lowest, the entropy of the targets (what a constant guess achieves),
-the steps and learning rates tried.
+Evidence: the loss at the start and its lowest value, the entropy of the targets (the loss of a constant guess), the
+number of steps and the learning rates tried.
 
-Exemptions: dropout is off. How fast a sound model fits depends on its width and its initialisation, so a slow
-fit is a note, and only a loss that hardly moves is a warning.
+Exemptions: dropout is off. How fast a correct model fits depends on its width and initialisation, so slow fitting is
+an info; only a loss that hardly falls is a warning.
 
 Findings:
     T1-FIT-001 warning: the loss hardly falls at either learning rate.
-    T1-FIT-002 info: the loss falls, but not below half of its start and the entropy of the targets.
+    T1-FIT-002 info: the loss falls, but stays above half of its start or above the entropy of the targets.
     T1-FIT-003 warning: the loss becomes NaN or infinite at either learning rate.
 
 Source: Karpathy 2019, "A recipe for training neural networks" (overfit one batch).
@@ -157,18 +157,20 @@ def _judge(best: _Fit, fits: list[_Fit], entropy: float | None) -> list[Finding]
     if all(not math.isfinite(fit.losses[-1]) for fit in fits):
         message = f"The loss becomes NaN or infinite on one small batch, with learning rates {rates}."
         hint = (
-            "Look at T1-STAB and T1-INIT: a norm or softmax in low precision, or weights that start too wide."
+            "Compute norms and softmax in float32, or start from smaller weights (see T1-STAB and T1-INIT)."
         )
         return [Finding(f"{CODE}-003", Severity.WARNING, message, "", evidence, hint)]
     if best.lowest > _STUCK * start:
         message = (
-            f"One small batch cannot be learnt: the loss falls from {start:.3g} to {best.lowest:.3g} only, "
+            f"The model cannot memorise one small batch: the loss only falls from {start:.3g} to {best.lowest:.3g}, "
             f"with learning rates {rates}."
         )
-        hint = "Look for what clamps, scales away or detaches the answer, and for parameters that are frozen."
+        hint = (
+            "Remove what clamps, scales down or detaches the output, and unfreeze layers that should learn."
+        )
         return [Finding(f"{CODE}-001", Severity.WARNING, message, "", evidence, hint)]
-    message = f"On one small batch the loss falls from {start:.3g} to {best.lowest:.3g}: slower than most."
-    hint = "Try a larger learning rate; small or narrow models need more steps."
+    message = f"The loss on one small batch falls from {start:.3g} to {best.lowest:.3g}, slower than in most models."
+    hint = "Train with a higher learning rate or for more steps; small and narrow models need both."
     return [Finding(f"{CODE}-002", Severity.INFO, message, "", evidence, hint)]
 
 

@@ -1,30 +1,30 @@
-"""T1-SAVE: a copy, a pickle and a file of the model are the model.
+"""T1-SAVE: a deep copy, a pickle and a saved file all reproduce the model.
 
-What it does: makes a deep copy, and compares its answers and whose parameters it computes with; pickles the
-structure and compares the answers of what comes back; writes the state in the safetensors format, reads it,
-loads it into the copy and compares every entry; looks for parameters that share memory without being one.
+What it does: makes a deep copy, compares its outputs and finds whose parameters it computes with; pickles the
+structure and compares the outputs of the loaded copy; writes the state as safetensors, loads it into the copy and
+compares every entry; finds parameters that share memory without being the same parameter.
 
-Why it matters: averaging of weights, quantisation, data parallelism and every checkpoint rest on copies. One
-that silently computes with the original's parameters, or that loses a tie, trains and evaluates another model
-than the one that is saved.
+Why it matters: weight averaging, quantisation, data parallelism and every checkpoint rely on copies. A copy that
+silently computes with the original's parameters, or that loses a tie, means that another model is trained and
+evaluated than the one that is saved.
 
-Evidence: the relative change of the answer, names of parameters and entries, what refused and why.
+Evidence: the relative change of the output, names of parameters and entries, and the error that was raised.
 
-Exemptions: models whose answers cannot be compared are judged by their state alone. That a model cannot be
-pickled (a lambda, a lock, a class defined in a function) is a note: its state can be saved all the same. Ties
-by identity are dropped and restored by safetensors' `save_model`, and are no finding. States above 1 GiB or
-8,000 entries are not written.
+Exemptions: models whose outputs cannot be compared are judged by their state alone. A model that cannot be pickled
+(a lambda, a lock, a class defined in a function) gets an info, because its state can still be saved. Ties between
+identical parameter objects are not reported: safetensors' `save_model` drops and restores them. States above 1 GiB
+or 8,000 entries are not written.
 
 Findings:
     T1-SAVE-001 warning: the model cannot be deep-copied.
-    T1-SAVE-002 error: a deep copy answers differently.
+    T1-SAVE-002 error: a deep copy gives a different output.
     T1-SAVE-003 error: a deep copy computes with the original's parameters.
     T1-SAVE-004 info: the model cannot be pickled.
-    T1-SAVE-005 error: a pickled copy answers differently.
+    T1-SAVE-005 error: a pickled copy gives a different output.
     T1-SAVE-006 warning: the state cannot be written as safetensors.
-    T1-SAVE-007 error: an entry has other values after it was saved as safetensors and loaded.
-    T1-SAVE-008 warning: two parameters share memory without being one parameter: copies untie them, and an
-        optimizer steps twice.
+    T1-SAVE-007 error: an entry has different values after saving as safetensors and loading.
+    T1-SAVE-008 warning: two parameters share memory but are separate objects: copies untie them, and an optimizer
+        updates them twice.
 
 Source: the contracts of copy.deepcopy, pickle and nn.Module.load_state_dict; safetensors' documentation of
 shared tensors.
@@ -53,6 +53,8 @@ _MOST_BYTES_WRITTEN = 2**30
 # nn.Module.load_state_dict looks at every entry once for each child of a list.
 _MOST_ENTRIES = 8_000
 _NAMES_SHOWN = 5
+_COPY_HINT = "Make `__deepcopy__` and `__reduce__` copy every attribute that the forward pass uses."
+_PICKLE_HINT = "Make `__getstate__` and `__setstate__` keep every attribute that the forward pass uses."
 
 
 def run(context: CheckContext) -> CheckOutput:
@@ -87,11 +89,11 @@ def _judge_shared_memory(model: nn.Module) -> list[Finding]:
                 Finding(
                     f"{CODE}-008",
                     Severity.WARNING,
-                    f"{other[0]} and {name} share memory and are two parameters: a deep copy unties them, and an "
-                    "optimizer steps the same numbers twice.",
+                    f"`{other[0]}` and `{name}` share memory but are two parameters: a deep copy unties them, and an "
+                    "optimizer updates the same values twice.",
                     name.rpartition(".")[0],
                     {"parameters": [other[0], name], "elements": parameter.numel()},
-                    f"Tie the parameter itself: assign {other[0]} rather than its .data.",
+                    f"Tie the parameter object: assign `{other[0]}` itself instead of its `.data`.",
                 )
             )
     return findings[:_NAMES_SHOWN]
@@ -104,12 +106,12 @@ def _report_uncopyable(error: Exception) -> Finding:
         f"The model cannot be deep-copied: {type(error).__name__}: {str(error)[:300]}",
         "",
         {"exception": type(error).__name__},
-        "Keep locks, generators, file handles and tensors with a history out of the module's attributes.",
+        "Do not store locks, generators, file handles or tensors with a `grad_fn` in attributes of a module.",
     )
 
 
 def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue]) -> list[Finding]:
-    """Whose parameters does the copy compute with, and does it answer alike?"""
+    """Find whose parameters the copy computes with, and compare its output."""
     own = {id(parameter) for parameter in copied.parameters()}
     original = {name: p for name, p in base.answers.subject.model.named_parameters() if id(p) not in own}
     answer: list[Tensor] = []
@@ -122,15 +124,15 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
             Finding(
                 f"{CODE}-003",
                 Severity.ERROR,
-                f"A deep copy computes with {len(foreign)} parameter(s) of the original, first {name}: training the "
-                "copy leaves its answers as they were.",
+                f"A deep copy computes with {len(foreign)} parameter(s) of the original, first `{name}`: training the "
+                "copy does not change its outputs.",
                 where,
                 {"parameters": list(foreign)[:_NAMES_SHOWN]},
-                "Refer to self in the forward pass; a closure over a module or parameter is not copied.",
+                "Use `self` in the forward pass instead of a closure: `deepcopy` does not copy what a closure holds.",
             )
         ]
     if change > base.tolerance:
-        return [_report_change(base, change, "002", "A deep copy", "Look at __deepcopy__ and __reduce__.")]
+        return [_report_change(base, change, "002", "A deep copy", _COPY_HINT)]
     return []
 
 
@@ -138,7 +140,7 @@ def _report_change(base: Baseline, change: float, number: str, what: str, hint: 
     return Finding(
         f"{CODE}-{number}",
         Severity.ERROR,
-        f"{what} answers differently: what the forward pass uses does not come along.",
+        f"{what} gives a different output: part of what the forward pass uses is not copied.",
         "",
         {"relative_change": change, "tolerance": base.tolerance},
         hint,
@@ -161,18 +163,14 @@ def _judge_pickle(base: Baseline, measured: dict[str, JsonValue]) -> list[Findin
                 f"The model cannot be pickled: {reason}",
                 "",
                 {},
-                "Save its state_dict; to pickle it, use functions and classes that can be imported.",
+                "Save its `state_dict()`. To pickle the model, use only functions and classes that can be imported.",
             )
         ]
     change = measure_change(base.answer, answer_with(base, loaded))
     measured["pickle_change"] = change
     if change <= base.tolerance:
         return []
-    return [
-        _report_change(
-            base, change, "005", "A pickled copy", "Let __getstate__ and __setstate__ keep it all."
-        )
-    ]
+    return [_report_change(base, change, "005", "A pickled copy", _PICKLE_HINT)]
 
 
 def _judge_file(model: nn.Module, copied: nn.Module, measured: dict[str, JsonValue]) -> list[Finding]:
@@ -199,10 +197,10 @@ def _judge_file(model: nn.Module, copied: nn.Module, measured: dict[str, JsonVal
         Finding(
             f"{CODE}-007",
             Severity.ERROR,
-            f"{name} has other values after it was saved as safetensors and loaded.",
+            f"`{name}` has different values after it was saved as safetensors and loaded.",
             name.rpartition(".")[0],
             {"entry": name},
-            "Look at _load_from_state_dict and the state_dict hooks of this module.",
+            "Make `_load_from_state_dict` and the state_dict hooks of this module restore the saved values unchanged.",
         )
         for name in wrong[:_NAMES_SHOWN]
     ]
@@ -250,7 +248,7 @@ def _report_unwritable(name: str, reason: str) -> Finding:
         f"The state cannot be written as safetensors: {reason}",
         name.rpartition(".")[0],
         {"reason": reason},
-        "Keep only tensors in the state; put the rest into the config.",
+        "Keep only tensors in the state, and store everything else in the config.",
     )
 
 

@@ -1,17 +1,17 @@
-"""T1-SPEED: how fast inference is, and how much of the machine it uses.
+"""T1-SPEED: how fast inference is, and how much of the machine's speed it uses.
 
 What it does: measures latencies of forward passes in eval mode without gradients, after a warm-up; counts the
-operations of one pass; measures the rate of a plain matrix product in the same process and gives the
-model's rate as a share of it. Models of up to a million parameters run on one thread, which `threads` tells:
-more would wait for one another longer than they compute.
+operations of one pass; measures the speed of a plain matrix product in the same process and gives the model's speed as
+a share of it. Models of up to a million parameters run on one thread, as `threads` shows, because more threads would
+wait for each other longer than they compute.
 
-Why it matters: a share of a few percent says that time goes into something other than arithmetic.
+Why it matters: if the share is only a few percent, the time goes into something other than arithmetic.
 
-Evidence: timings, so nothing here is ever an error or a warning.
+Evidence: latencies and rates. Timings vary, so nothing here is an error or a warning.
 
 Exemptions: none.
 
-Findings: none; it measures.
+Findings: none; it only measures.
 
 Source: the definitions of latency, throughput and floating-point operations; see benchmarks/analytic.py.
 """

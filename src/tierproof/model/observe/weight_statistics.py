@@ -187,7 +187,7 @@ def _is_moved(module: nn.Linear) -> bool:
     return bool(module.bias.detach().abs().max() > 1.001 / math.sqrt(module.in_features))
 
 
-def is_rank_one(weight: Tensor) -> bool:
+def has_equal_rows_or_columns(weight: Tensor) -> bool:
     """Whether all rows, or all columns, of a matrix are equal."""
     matrix = weight.detach().reshape(weight.shape[0], -1) if weight.dim() > 1 else weight.detach()
     if matrix.dim() != 2 or min(matrix.shape) < 2:

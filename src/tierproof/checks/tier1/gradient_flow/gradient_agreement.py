@@ -1,7 +1,7 @@
-"""Backward against the forward: directional derivatives of backward and of central differences must agree.
+"""Compare directional derivatives from backward with central differences of the forward.
 
-It finds what leaves every parameter with some gradient, only the wrong one: a detached residual, a scale
-left out of a hand-written backward. The forward runs in float64 on substituted copies up to
+This finds gradients that exist but are wrong: a detached residual, a scale left out of a hand-written
+backward. The forward runs in float64 on substituted copies up to
 `_FLOAT64_PARAMETERS`; larger models and those that insist on float32 are compared in float32 with a wider
 tolerance. Kinks, jumps and rounding show as disagreement between steps, and then nothing is concluded.
 """
@@ -302,10 +302,11 @@ def _note_truncated(result: DirectionalDerivative, names: list[str]) -> Finding:
     return Finding(
         f"{CODE}-013",
         Severity.INFO,
-        "Some modules run several times and only the last times with gradients: backward is truncated.",
+        "Some modules run several times, but only their last runs record gradients: backward is truncated.",
         where=names[-1].rpartition(".")[0],
         evidence={"relative_mismatch": result.mismatch},
-        hint="Nothing to do if truncated backpropagation is meant; otherwise remove torch.no_grad().",
+        hint="Remove `torch.no_grad()` around the earlier runs. Nothing to do if truncated backpropagation "
+        "is intended.",
     )
 
 
@@ -339,14 +340,16 @@ def _report(
     surrogate = arena.handwritten if cut is None else ()
     if surrogate:
         return _report_handwritten(result, last, where, surrogate)
-    cause = f"{cut.operation}() in `{cut.path}`" if cut is not None else f"something right after `{owner}`"
+    cause = (
+        f"`{cut.operation}()` in `{cut.path}`" if cut is not None else f"an operation right after `{owner}`"
+    )
     # transformers cuts where a publication does: box refinement in the DETR family detaches its references.
     published = cut is not None and is_library_class(arena.context.subject.model, cut.path)
     return Finding(
         f"{CODE}-008",
         Severity.INFO if published else Severity.ERROR,
-        f"Backward does not differentiate the forward: up to `{owner}` its derivative is off by "
-        f"{result.mismatch:.0%}; {cause} drops a part of the gradient.",
+        f"The gradients are wrong: for the parameters up to `{owner}`, backward differs from finite differences by "
+        f"{result.mismatch:.0%}. The cause is {cause}, which drops a part of the gradient.",
         where=where,
         evidence={
             "relative_mismatch": result.mismatch,
@@ -354,7 +357,7 @@ def _report(
             "derivative_by_differences": result.numeric,
             "last_wrong_parameter": last,
         },
-        hint="Look for .detach() on one of two paths, such as the residual, or a hand-written backward.",
+        hint="Remove `.detach()` from the residual or the other path, or correct the hand-written backward.",
     )
 
 
@@ -364,8 +367,8 @@ def _report_handwritten(
     return Finding(
         f"{CODE}-008",
         Severity.WARNING,
-        f"Backward does not differentiate the forward: up to `{last.rpartition('.')[0]}` its derivative is off by "
-        f"{result.mismatch:.0%}. The model has hand-written backwards ({', '.join(functions[:3])}).",
+        f"The gradients differ from finite differences by {result.mismatch:.0%} for the parameters up to "
+        f"`{last.rpartition('.')[0]}`. The model has hand-written backwards ({', '.join(functions[:3])}).",
         where=where,
         evidence={
             "relative_mismatch": result.mismatch,
@@ -374,5 +377,5 @@ def _report_handwritten(
             "last_wrong_parameter": last,
             "autograd_functions": list(functions),
         },
-        hint="Nothing to do if a surrogate gradient is meant; otherwise test them with torch.autograd.gradcheck.",
+        hint="Test them with `torch.autograd.gradcheck`. Nothing to do if a surrogate gradient is intended.",
     )

@@ -1,40 +1,41 @@
-"""T1-GRAD, gradient flow: backward must reach what the forward depends on, with the right, finite value.
+"""T1-GRAD, gradient flow: backward reaches everything the output depends on, with the right, finite gradient.
 
-What it does: runs forward and backward of a natural objective (cross entropy for logits, mean square for
-the rest, over all differentiable outputs) in evaluation mode and once in training mode. Parameters without
-gradient over three inputs are moved to see whether the answers depend on them (`gradient_starvation`). The
-derivative along random directions is compared with finite differences (`gradient_agreement`).
+What it does: runs forward and backward of an objective that fits the output (cross entropy for logits, mean square
+otherwise, over all differentiable outputs), in evaluation mode and once in training mode. Parameters that get no
+gradient on three inputs are changed, to see whether the outputs depend on them (`gradient_starvation`). The derivative
+along random directions is compared with finite differences (`gradient_agreement`).
 
-Why it matters: a detached branch or residual trains, only worse, and no exception ever tells.
+Why it matters: a model with a detached branch or residual still trains, only worse, and nothing raises an exception.
 
-Evidence: names of starved parameters, the operation that cuts, norms by module in forward order.
+Evidence: names of the parameters without gradient, the operation that cuts the graph, and gradient norms by module in
+forward order.
 
-Exemptions: modules the forward does not use, experts no token was routed to, parameters behind a hard
-choice, parameters multiplied by zero-initialised ones (LoRA, ReZero, adaLN-zero), key biases (softmax does
-not see them), frozen parameters: notes or nothing. A naive "grad is None" is wrong on 14 of 136 healthy
-language models, a gradient ratio over 1e3 on 40: neither is used.
+Exemptions: modules that the forward does not use, experts that no token was routed to, parameters before a hard
+choice, parameters multiplied by zero-initialised ones (LoRA, ReZero, adaLN-zero), key biases (softmax cancels them)
+and frozen parameters give an info or nothing. A naive "grad is None" is wrong on 14 of 136 healthy language models,
+and a gradient ratio over 1e3 on 40; neither is used.
 
 Findings:
     T1-GRAD-001 error: a gradient is NaN or infinite although the outputs are finite.
-    T1-GRAD-002 error: the answer is not attached to any parameter.
-    T1-GRAD-003 error: the answers depend on a module that gets no gradient.
+    T1-GRAD-002 error: the output is not connected to any parameter.
+    T1-GRAD-003 error: the outputs depend on a module that gets no gradient.
     T1-GRAD-004 error: a module is multiplied by zero.
-    T1-GRAD-005 warning: a module's gradient is exactly zero at present (saturated, dead ReLU).
-    T1-GRAD-006 warning: a layer among equals is never used.
-    T1-GRAD-007 info: parameters without gradient, and why that is sound.
-    T1-GRAD-008 error or warning or info: backward and finite differences disagree; a warning where a hand-written
-        autograd.Function lies in between, which may be a surrogate on purpose (YOSO), and an info where
-        transformers' own code cuts the gradient (box refinement).
+    T1-GRAD-005 warning: the gradient of a module is exactly zero (saturated activation, dead ReLU).
+    T1-GRAD-006 warning: one layer is never used, although others of its class are.
+    T1-GRAD-007 info: parameters without gradient for a sound reason, which is given.
+    T1-GRAD-008 error or warning or info: backward and finite differences disagree. A warning if a hand-written
+        autograd.Function is involved, which may be an intended surrogate (YOSO); an info if transformers' own code cuts
+        the gradient (box refinement).
     T1-GRAD-009 warning: gradients vanish or explode monotonically over the depth.
     T1-GRAD-010 info: parameters are frozen.
-    T1-GRAD-011 warning: one layer among equals is frozen.
+    T1-GRAD-011 warning: one layer is frozen while the layers before and after it train.
     T1-GRAD-012 info: the forward raises in training mode without targets.
-    T1-GRAD-013 info: a recurrence is differentiated in part (truncated backpropagation).
-    T1-GRAD-014 warning: parameters that no answer depends on: the same part of every layer, a table that
-        its own module leaves aside, positions that are never read.
-    T1-GRAD-015 warning: an aligned block of a projection gets no gradient (a part of a fused one is unused).
-    T1-GRAD-016 warning: a router chooses experts and is never trained.
-    T1-GRAD-017 warning: in every layer the same experts are never chosen.
+    T1-GRAD-013 info: backward covers only a part of a recurrence (truncated backpropagation).
+    T1-GRAD-014 warning: no output depends on some parameters: the same part of every layer, a table that its own module
+        does not use, or a position table that is never read.
+    T1-GRAD-015 warning: an aligned block of a projection gets no gradient, so a part of a fused projection is unused.
+    T1-GRAD-016 warning: a router chooses experts but is never trained.
+    T1-GRAD-017 warning: the same experts are never chosen in any layer.
 
 Source: transformers' model tester and PyTorch's gradcheck do parts of this per class or per function.
 """
@@ -141,14 +142,14 @@ def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tupl
         finding = Finding(
             f"{CODE}-002",
             Severity.ERROR,
-            "The answer is not attached to any parameter: nothing can be trained through it.",
+            "The output is not connected to any parameter by autograd, so no parameter can be trained.",
             where=_last_cut(result),
             evidence={
                 "answer": context.subject.outputs.main or "output",
                 "trainable_parameters": len(result.norms),
                 "cuts": [f"{cut.operation}() in {cut.path or 'the model'}" for cut in result.log.cuts[-3:]],
             },
-            hint="Look for torch.no_grad(), .detach() or .item() between the last layer and the return.",
+            hint="Remove `torch.no_grad()`, `.detach()` or `.item()` between the last layer and the `return`.",
         )
         return [finding], False
     if not result.finite:
@@ -160,10 +161,12 @@ def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tupl
     finding = Finding(
         f"{CODE}-001",
         Severity.ERROR,
-        f"The gradient of {len(broken)} of {len(result.norms)} parameters is not finite although the outputs are.",
+        f"The gradients of {len(broken)} of {len(result.norms)} parameters are NaN or infinite, although the outputs "
+        "are finite.",
         where=where or broken[-1].rpartition(".")[0],
         evidence={"parameters": broken[:8], "objective": result.objective},
-        hint="Look for sqrt, norm, log or division at zero, and for torch.where over a branch that is not finite.",
+        hint="Add an epsilon to `sqrt`, `norm`, `log` or a division at zero, and clamp the input of a branch that "
+        "`torch.where` discards.",
     )
     return [finding], False
 
@@ -193,9 +196,9 @@ def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[
             Finding(
                 f"{CODE}-012",
                 Severity.INFO,
-                f"In training mode the forward raises {type(error).__name__}: {str(error)[:200]}",
+                f"The forward raises in training mode: {type(error).__name__}: {str(error)[:200]}",
                 evidence={"inputs": call.describe()},
-                hint="Gradients were audited in evaluation mode only.",
+                hint="Pass `inputs=` with targets if training needs them. Only evaluation mode was checked.",
             )
         ]
     finally:
@@ -229,7 +232,7 @@ def _judge_frozen(model: nn.Module) -> list[Finding]:
             Severity.INFO,
             f"{len(frozen)} of {sum(1 for _ in model.parameters())} parameters are frozen.",
             evidence={"parameters": frozen[:8], "count": len(frozen)},
-            hint="Nothing to do if that is meant.",
+            hint="Call `requires_grad_(True)` on what should train. Nothing to do if you froze them on purpose.",
         )
     ]
     for path, neighbours in _find_lonely_frozen(model).items():
@@ -237,10 +240,10 @@ def _judge_frozen(model: nn.Module) -> list[Finding]:
             Finding(
                 f"{CODE}-011",
                 Severity.WARNING,
-                f"`{path}` is frozen although the layers before and after it train.",
+                f"`{path}` is frozen, although the layers before and after it train.",
                 where=path,
                 evidence={"trainable_neighbours": neighbours},
-                hint="Set requires_grad_(True) on it, or freeze whole ranges of layers from the bottom.",
+                hint="Call `requires_grad_(True)` on it, or freeze whole ranges of layers from the bottom.",
             )
         )
     return findings
@@ -302,10 +305,11 @@ def _report_depth(prefix: str, indices: list[int], values: list[float], ratio: f
     return Finding(
         f"{CODE}-009",
         Severity.WARNING,
-        f"Gradients {word}: by a factor of {ratio:.1e} over {len(values)} layers.",
+        f"Gradients {word} by a factor of {ratio:.1e} over {len(values)} layers.",
         where=f"{prefix}{weakest}",
         evidence={"gradient_norms": values, "ratio": ratio},
-        hint="Check the residual connections, the normalisation and the scale of the initialisation.",
+        hint="Add residual connections or normalisation between the layers, or change the scale of their "
+        "initial weights.",
     )
 
 

@@ -1,14 +1,14 @@
-"""Parameters that get no gradient: which of them should, where the gradient is cut, and why the rest is sound.
+"""Find which parameters without gradient should have one, where the graph is cut, and why the others are sound.
 
-The exact invariant: when the answers move in proportion to a parameter, backward must reach it. So every
-parameter that took part in the forward and got no gradient (or exactly zero, over several inputs) is moved,
-and the answers are watched. They move smoothly: the gradient is cut. They never move: the branch is
-multiplied by zero, or its result is not used. They jump: a hard choice lies between, which is sound.
+The exact invariant: if the outputs change in proportion to a parameter, backward must reach it. So every
+parameter that took part in the forward and got no gradient (or exactly zero, over several inputs) is changed,
+and the outputs are compared. If they change smoothly, the graph is cut. If they never change, the branch is
+multiplied by zero or its result is not used. If they jump, a hard choice lies between, which is sound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
+from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.checks.tier1.gradient_flow.unused_parameters import judge_routing, judge_unused_parameters
 from tierproof.core.finding import Finding, Severity
@@ -31,6 +32,22 @@ CODE = "T1-GRAD"
 # the cut lies behind the last of them.
 _MOST_PROBED = 12
 _NAMES_SHOWN = 8
+# What the note says about parameters that lack a gradient for a sound reason.
+_SOUND = {
+    StarvationCause.UNUSED: "take part in the forward, but no output depends on them",
+    StarvationCause.AWAITS_ZEROS: (
+        "get no gradient yet, because they are multiplied by parameters that are exactly zero"
+    ),
+    StarvationCause.CHOSEN: (
+        "only affect hard choices (top-k, argmax, rounding), or were not selected by such a choice"
+    ),
+    StarvationCause.LONE_KEY: "only affect a softmax over a single key, whose output is always 1",
+    StarvationCause.PADDING: "are only read at the row of `padding_idx`, which never gets a gradient",
+    StarvationCause.EMPTY: "get no gradient, because no position of this input goes through them",
+    StarvationCause.NOT_PROBED: (
+        "get no gradient and were not examined, because other modules of this model were judged first"
+    ),
+}
 
 
 def find_starved(model: nn.Module, passes: Sequence[GradientPass]) -> list[StarvedModule]:
@@ -73,68 +90,63 @@ def judge_starved(
     unused = [item for item in starved if item.tick is None]
     used = [item for item in starved if item.tick is not None]
     if not used:
-        return _judge_unused(model, passes[0], unused, ())
+        return _judge_unused(model, passes[0], unused, ())[0]
     probe = DependenceProbe(context.subject, call, context.seed, passes[0].differentiable, {})
     if not probe.repeatable:
-        findings = _judge_unused(model, passes[0], unused, ())
+        findings, _ = _judge_unused(model, passes[0], unused, ())
         return [*findings, _note_unjudged(used, "the forward is not repeatable from a fixed seed")]
-    verdicts = _probe_all(context, call, passes, used, probe)
-    findings = _judge_unused(
-        model, passes[0], unused, [i for i in used if verdicts[i] == "unused" and not i.connected]
+    causes = _find_causes(context, call, passes, used, probe)
+
+    def select(cause: StarvationCause) -> list[StarvedModule]:
+        return [item for item in used if causes[item] is cause]
+
+    findings, listed = _judge_unused(
+        model, passes[0], unused, [item for item in select(StarvationCause.UNUSED) if not item.connected]
     )
-    findings += _report_cuts(
-        context.subject.model, passes[0], used, [i for i in used if verdicts[i] == "cut"]
-    )
-    zeroed = _report_zeroed(context.subject.model, used, [i for i in used if verdicts[i] == "zeroed"])
+    findings += _report_cuts(model, passes[0], used, select(StarvationCause.CUT))
+    zeroed = _report_zeroed(model, used, select(StarvationCause.ZEROED))
     findings += _blame_silent_module(context, call, zeroed)
-    findings += [_report_dead(item) for item in used if verdicts[item] == "dead"]
-    findings += judge_routing(model, passes[0], [i for i in used if verdicts[i] == "chosen"])
-    told = {name for finding in findings if finding.code == f"{CODE}-014" for name in _told(finding, used)}
-    notes = {
-        "unused": "take part in the forward, but no answer depends on them",
-        "explained": "get no gradient yet because they are multiplied by parameters that are exactly zero",
-        "chosen": "feed only hard choices (top-k, argmax, rounding) or were not chosen by one",
-        "lone": "feed a softmax over a single key, which is one whatever they hold",
-        "padding": "are read at the row of padding_idx alone, which gets no gradient by request",
-        "empty": "get no gradient because no position of this input goes through them",
-        "not probed": "get no gradient and were not probed: others in the same model were judged first",
-    }
-    for verdict, reason in notes.items():
-        items = [item for item in used if verdicts[item] == verdict and item.path not in told]
-        if items:
-            findings.append(_note(items, reason))
-    return findings
+    findings += [_report_dead(item) for item in select(StarvationCause.DEAD)]
+    findings += judge_routing(model, passes[0], select(StarvationCause.CHOSEN))
+    return findings + _note_sound(used, causes, listed)
 
 
-def _told(finding: Finding, used: Sequence[StarvedModule]) -> list[str]:
-    named = finding.evidence["parameters"]
-    return [item.path for item in used if isinstance(named, list) and set(item.names) & set(named)]
+def _note_sound(
+    used: Sequence[StarvedModule], causes: Mapping[StarvedModule, StarvationCause], listed: frozenset[str]
+) -> list[Finding]:
+    """A note for each cause that is sound, about the modules that no finding has listed yet."""
+    left = [item for item in used if not listed & set(item.names)]
+    groups = {cause: [item for item in left if causes[item] is cause] for cause in _SOUND}
+    return [_note(items, _SOUND[cause]) for cause, items in groups.items() if items]
 
 
-def _probe_all(
+def _find_causes(
     context: CheckContext,
     call: Call,
     passes: Sequence[GradientPass],
     used: Sequence[StarvedModule],
     probe: DependenceProbe,
-) -> dict[StarvedModule, str]:
-    verdicts = dict.fromkeys(used, "not probed")
+) -> dict[StarvedModule, StarvationCause]:
+    """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
+    causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
     refilled: DependenceProbe | None = None
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
         if movement.smooth:
-            verdicts[item] = "padding" if _reads_only_padding(context, call, item.path) else "cut"
+            only_padding = _reads_only_padding(context, call, item.path)
+            causes[item] = StarvationCause.PADDING if only_padding else StarvationCause.CUT
         elif movement.none and passes[0].log.is_near_lone_softmax(item.path):
-            verdicts[item] = "lone"
+            causes[item] = StarvationCause.LONE_KEY
         elif passes[0].log.is_near_choice(item.path) or "expert" in item.path.lower():
-            verdicts[item] = "chosen"
+            causes[item] = StarvationCause.CHOSEN
         elif not movement.none:
-            verdicts[item] = "dead" if item.connected and item.whole else "chosen"
+            dead = item.connected and item.whole
+            causes[item] = StarvationCause.DEAD if dead else StarvationCause.CHOSEN
         elif not item.connected:
-            verdicts[item] = "unused"
+            causes[item] = StarvationCause.UNUSED
         elif _is_fed_nothing(context, call, item.path):
-            verdicts[item] = "empty"
+            causes[item] = StarvationCause.EMPTY
         else:
             if refilled is None:
                 stand_ins = fill_zeros(context.subject.model, context.seed)
@@ -142,10 +154,10 @@ def _probe_all(
                     context.subject, call, context.seed, passes[0].differentiable, stand_ins
                 )
             if not refilled.measure(item.names).none:
-                verdicts[item] = "explained"
+                causes[item] = StarvationCause.AWAITS_ZEROS
             else:
-                verdicts[item] = "zeroed" if item.whole else "unused"
-    return verdicts
+                causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED
+    return causes
 
 
 def _reads_only_padding(context: CheckContext, call: Call, path: str) -> bool:
@@ -232,12 +244,13 @@ def _report_cut(
     if cut is not None and cut.path and (_is_within(cut.path, where) or not _is_within(where, cut.path)):
         where = cut.path
     cause = f"{cut.operation}()" if cut is not None else "torch.no_grad()" if silent else "a cut in the graph"
+    named = f"`{cause}` cuts the graph" if cut is not None or silent else "the graph is cut"
     names = [name for item in run for name in item.names]
     shown = last.path or last.names[-1]
     return Finding(
         f"{CODE}-003",
         Severity.ERROR,
-        f"The answers depend on `{shown}` ({_count(len(names), 'parameter')}), but no gradient reaches it: {cause}.",
+        f"The outputs depend on `{shown}` ({_count(len(names), 'parameter')}), but no gradient reaches it: {named}.",
         where=where,
         evidence={
             "parameters": names[:_NAMES_SHOWN],
@@ -245,7 +258,8 @@ def _report_cut(
             "cause": cause,
             "cut_in": cut.path if cut is not None else "",
         },
-        hint="Remove .detach(), .data, .item(), torch.no_grad() or a tensor rebuilt from numbers after this module.",
+        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor "
+        "rebuilt from numbers.",
     )
 
 
@@ -267,7 +281,7 @@ def _find_largest_starved(model: nn.Module, path: str, starved: set[str]) -> str
         inside = [name for name in trainable if name.startswith(ancestor + ".")]
         if any(name not in starved for name in inside):
             break
-        # A list of blocks is no place: the block is.
+        # Name the block rather than the list that holds it.
         if not isinstance(model.get_submodule(ancestor), nn.ModuleList | nn.ModuleDict):
             best = ancestor
     return best
@@ -289,17 +303,18 @@ def _report_zeroed(
         Finding(
             f"{CODE}-004",
             Severity.ERROR,
-            f"`{where}` has no effect: its gradient is exactly zero, and no value of its parameters moves an answer.",
+            f"`{where}` has no effect: its gradient is exactly zero, and no value of its parameters changes an output.",
             where=where,
             evidence={"parameters": names[:_NAMES_SHOWN], "movement": 0.0},
-            hint="Look for a branch multiplied by 0, a mask that hides everything, or a constant scale of zero.",
+            hint="Remove what multiplies its result by zero: a factor of 0, a mask that hides everything, or "
+            "a zero scale.",
         )
         for where, names in places.items()
     ]
 
 
 def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding]) -> list[Finding]:
-    """One finding instead, where a module gives a constant: what it cuts off is without effect by that."""
+    """Report one finding instead if a module returns a constant, which is why others have no effect."""
     if not zeroed:
         return []
     silent = find_silent_module(context.subject, call, context.seed)
@@ -311,10 +326,10 @@ def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding
         Finding(
             f"{CODE}-004",
             Severity.ERROR,
-            f"`{silent}` returns one vector for every position and row, so {named} can have no effect.",
+            f"`{silent}` returns the same vector for every position and row, so {named} cannot have an effect.",
             where=silent,
             evidence={"without_effect": cut_off[:_NAMES_SHOWN], "distinct_outputs": 1},
-            hint="Look in this module for a mask that hides everything, a scale of zero or a dead activation.",
+            hint="In this module, correct the mask that hides everything, the scale of zero or the dead activation.",
         )
     ]
 
@@ -323,10 +338,12 @@ def _report_dead(item: StarvedModule) -> Finding:
     return Finding(
         f"{CODE}-005",
         Severity.WARNING,
-        f"`{item.path}` is dead at present: its gradient is exactly zero on every input tried.",
+        f"`{item.path}` is not learning: its gradient is exactly zero on every input tried.",
         where=item.path,
         evidence={"parameters": list(item.names)},
-        hint="A saturated activation or an all-negative ReLU stands behind it: check its scale and bias.",
+        hint="Reduce the scale or the bias of this module: the activation after it is saturated, or a ReLU "
+        "whose inputs "
+        "are all negative.",
     )
 
 
@@ -335,18 +352,22 @@ def _judge_unused(
     first: GradientPass,
     unused: Sequence[StarvedModule],
     without_effect: Sequence[StarvedModule],
-) -> list[Finding]:
-    """Judge what the forward does not touch (`unused`), or touches and throws away (`without_effect`)."""
+) -> tuple[list[Finding], frozenset[str]]:
+    """Judge what the forward does not touch (`unused`), or touches and throws away (`without_effect`).
+
+    Also gives the parameters that the findings about slips list, which need no note of their own.
+    """
     if not unused:
-        return judge_unused_parameters(model, first, without_effect)[0]
+        slips = judge_unused_parameters(model, first, without_effect)
+        return list(slips.findings), slips.listed
     findings, skipped = judge_skipped_layers(model, first.log, [item.path for item in unused])
     rest = [item for item in unused if not any(_is_within(item.path, path) for path in skipped)]
-    slips, told = judge_unused_parameters(model, first, [*rest, *without_effect])
-    findings += slips
-    rest = [item for item in rest if not told & set(item.names)]
+    slips = judge_unused_parameters(model, first, [*rest, *without_effect])
+    findings += slips.findings
+    rest = [item for item in rest if not slips.covered & set(item.names)]
     if rest:
         findings.append(_note(rest, "are not used by this forward"))
-    return findings
+    return findings, slips.listed
 
 
 def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
@@ -358,12 +379,12 @@ def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
         f"{', '.join(names[:3])}{more} {reason}.",
         where=items[0].path if len(items) == 1 else "",
         evidence={"parameters": names[:_NAMES_SHOWN], "count": len(names)},
-        hint="Nothing to do if that is meant.",
+        hint="Remove parameters that no call uses. Nothing to do if this is intended.",
     )
 
 
 def _note_unjudged(items: Sequence[StarvedModule], why: str) -> Finding:
-    return _note(items, f"get no gradient; why could not be judged, because {why}")
+    return _note(items, f"get no gradient; the reason could not be determined, because {why}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Members of a list of equal layers that the forward passes over, though it runs others of them."""
+"""Layers of a list that the forward skips, although it runs others of the same class."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _report(parent: str, layers: list[str], used: int) -> Finding:
         names = ", ".join(f"`{layer.rpartition('.')[2]}`" for layer in layers[:3])
         more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
         owner = f"`{parent}`" if parent else "the model"
-        message = f"Layers {names}{more} of {owner} are never used, although others of their class are."
+        message = f"Layers {names}{more} of {owner} are never used, although others of the same class are."
     else:
         message = f"Layer `{first}` is never used, although its neighbours of the same class are."
     return Finding(
@@ -74,5 +74,5 @@ def _report(parent: str, layers: list[str], used: int) -> Finding:
         message,
         where=first,
         evidence={"layers": layers[:_NAMES_SHOWN], "count": len(layers), "neighbours_used": used},
-        hint="Is the loop over the layers one short, or a layer skipped? Otherwise remove it.",
+        hint="Run every layer in the loop (check that its range is not one short), or remove the unused layers.",
     )

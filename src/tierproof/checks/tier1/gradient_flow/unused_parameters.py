@@ -1,10 +1,10 @@
-"""Trainable parameters that no answer depends on, where that is a slip rather than a design.
+"""Find trainable parameters that no output depends on by mistake rather than by design.
 
-A naive "grad is None" alarms on 14 of 136 healthy language models: poolers, heads for other tasks, mask tokens
-and tables for optional inputs wait for another call. What waits so is a module of its own, or a single row.
-A slip looks otherwise: the same part of *every* layer is unused although the layer runs; a module that runs
-leaves its own table aside; the table of positions is never read; one aligned block of a fused projection gets
-no gradient at all; a router chooses and is never trained.
+A naive "grad is None" is wrong on 14 of 136 healthy language models: poolers, heads for other tasks, mask tokens
+and tables for optional inputs are for other calls. These are whole modules or single rows. A mistake looks
+different: the same part of *every* layer is unused although the layer runs; a module that runs does not use its
+own table; the position table is never read; one aligned block of a fused projection gets no gradient at all; a
+router chooses and is never trained.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -33,17 +34,34 @@ TOKENS_PER_EXPERT = 8
 _ROUNDING = 1e-5
 
 
+@dataclass(frozen=True)
+class SlipReport:
+    """Findings about parameters that are unused by mistake.
+
+    Attributes:
+        findings: one for each part that was forgotten.
+        covered: names of all parameters that the findings are about.
+        listed: those that the findings' evidence names; it stops at a few.
+    """
+
+    findings: tuple[Finding, ...]
+    covered: frozenset[str]
+    listed: frozenset[str]
+
+
 def judge_unused_parameters(
     model: nn.Module, first: GradientPass, items: Sequence[StarvedModule]
-) -> tuple[list[Finding], frozenset[str]]:
-    """Findings about unused parameters that are slips, and the names of the parameters they speak of."""
+) -> SlipReport:
+    """Report parameters that are unused by mistake rather than by design."""
     findings: list[Finding] = []
-    told: set[str] = set()
+    covered: set[str] = set()
+    listed: set[str] = set()
     for where, names, message, hint in (
         *_find_in_every_layer(model, first, items),
         *_find_own_tables(model, first, items),
     ):
-        told |= set(names)
+        covered |= set(names)
+        listed |= set(names[:_NAMES_SHOWN])
         findings.append(
             Finding(
                 f"{CODE}-014",
@@ -54,7 +72,7 @@ def judge_unused_parameters(
                 hint,
             )
         )
-    return findings, frozenset(told)
+    return SlipReport(tuple(findings), frozenset(covered), frozenset(listed))
 
 
 Slip = tuple[str, tuple[str, ...], str, str]
@@ -80,10 +98,10 @@ def _find_in_every_layer(
             _put_index(pattern, ordered[0]),
             ordered,
             (
-                f"No answer depends on `{pattern}`: the layers run, and this part of each of them is unused "
+                f"No output depends on `{pattern}`: the layers run, but this part of each layer is unused "
                 f"({len(names)} parameters)."
             ),
-            "Is its result assigned, and is it called by its own name? Remove it if it is not meant to be used.",
+            "Call this part under its own name and use its result in the forward of the layer, or remove it.",
         )
 
 
@@ -150,21 +168,21 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
         module = model.get_submodule(item.path)
         if item.path in entered and not _is_library_module(module):
             names = tuple(n for n in item.names if _is_table(parameters[n]) and not _OPTIONAL.search(n))
-            said = f"`{item.path or type(module).__name__}` runs and does not use its own"
+            said = f"`{item.path or type(module).__name__}` runs but does not use its own parameter"
         elif (
             isinstance(module, nn.Embedding)
             and "pos" in item.path.lower()
             and item.path.rpartition(".")[0] in entered
         ):
-            names, said = item.names, "The table of positions is never read:"
+            names, said = item.names, "The position table is never read:"
         else:
             continue
         if names:
             yield (
                 item.path,
                 names,
-                f"{said} {', '.join(names[:3])}.",
-                "Add it where it belongs, or remove it.",
+                f"{said} {', '.join(f'`{name}`' for name in names[:3])}.",
+                "Use it in the forward of this module, or remove it.",
             )
 
 
@@ -203,7 +221,7 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
                 "first_row": shared[names[0]][0],
                 "rows": shared[names[0]][2],
             },
-            "One of the parts this projection is split into (queries, keys, values, gates) is not used.",
+            "Use every part that this projection is split into (queries, keys, values, gates), or make it narrower.",
         )
         for names in patterns.values()
     ]
@@ -219,10 +237,10 @@ def judge_routing(model: nn.Module, first: GradientPass, chosen: Sequence[Starve
         Finding(
             f"{CODE}-016",
             Severity.WARNING,
-            f"The router `{routers[0]}` chooses experts and gets no gradient: it is never trained.",
+            f"The router `{routers[0]}` chooses experts but gets no gradient, so it is never trained.",
             routers[0],
             {"routers": routers[:_NAMES_SHOWN]},
-            "Multiply each expert's result by its router weight, and do not normalise the weight of a single choice "
+            "Multiply each expert's output by its router weight, and do not normalise the weight of a single choice "
             "to one.",
         )
     ]
@@ -273,9 +291,9 @@ def judge_idle_experts(model: nn.Module, first: GradientPass, tokens: int) -> li
         Finding(
             f"{CODE}-017",
             Severity.WARNING,
-            f"In every layer the same experts are never chosen by any of {tokens} tokens: {numbers}.",
+            f"The same experts are never chosen in any layer by any of {tokens} tokens: {numbers}.",
             first_idle,
             {"experts": [member for members in idle.values() for member in members][:_NAMES_SHOWN]},
-            "Does the router's output, rather than a constant, make the choice?",
+            "Choose experts by the router's output (`topk` over all of them) instead of a constant.",
         )
     ]

@@ -1,29 +1,29 @@
-"""T1-INIT, parameter initialisation: what each layer starts from, beside the published schemes.
+"""T1-INIT, parameter initialisation: each layer starts from values that a published scheme could give.
 
-What it does: measures mean and standard deviation of every weight, names the scheme it resembles, and looks
-for what no scheme gives: NaN, copies, constant matrices, widths far beyond all of them.
+What it does: measures mean and standard deviation of every weight, names the scheme that it resembles, and looks for
+what no scheme gives: NaN, copies, constant matrices, and widths far beyond all schemes.
 
-Why it matters: layers that start as copies or constants stay alike for long; a width ten times too large
-starts with a loss that a day of training only undoes.
+Why it matters: layers that start as copies or constants learn the same for a long time. A width ten times too large
+gives a first loss that takes a day of training to undo.
 
-Evidence: standard deviation beside the schemes' for the same shape, and the consequence: the loss against
-random targets beside ln V, and the spread of the logits.
+Evidence: the standard deviation compared with the schemes for the same shape, and the consequence: the loss against
+random targets compared with ln V, and the standard deviation of the logits.
 
-Exemptions: statistical rules are for fresh models; one whose norms have moved is reported as trained. Rules
-on width alone alarm on 25 of 136 healthy language models, so a width is reported only with a measured
-consequence. Copies inside torch.nn.TransformerEncoder and -Decoder are PyTorch's own doing and a note.
-All-zero matrices are a note when a gradient reaches them (LoRA, ReZero, zero-initialised heads). The last norm
-of a residual branch may start at zero.
+Exemptions: statistical rules apply to fresh models; a model whose norms have changed is reported as trained. Rules on
+width alone are wrong on 25 of 136 healthy language models, so a width is reported only with a measured consequence.
+Copies inside torch.nn.TransformerEncoder and -Decoder are made by PyTorch and get an info. All-zero matrices get an
+info if a gradient reaches them (LoRA, ReZero, zero-initialised heads). The last norm of a residual branch may start at
+zero.
 
 Findings:
-    T1-INIT-001 error: a parameter holds NaN or infinity.
+    T1-INIT-001 error: a parameter contains NaN or infinity.
     T1-INIT-002 warning: random matrices that are not tied are bit-equal.
     T1-INIT-003 warning: a matrix is all zero and gets no gradient, so it stays zero.
-    T1-INIT-004 warning: weights ten times wider than every published scheme, with a loss to show for it.
-    T1-INIT-005 warning: a matrix is constant, or all its rows are equal.
-    T1-INIT-006 info: copies or zeros that are known and harmless.
-    T1-INIT-007 info: the model looks trained; rules for fresh parameters were left out.
-    T1-INIT-008 warning: a norm's gain is zero, and the layer behind it is given nothing.
+    T1-INIT-004 warning: weights are ten times wider than in every published scheme, and the first loss is too high.
+    T1-INIT-005 warning: all rows, or all columns, of a matrix are equal.
+    T1-INIT-006 info: known and harmless copies or zeros.
+    T1-INIT-007 info: the model looks trained, so rules for fresh parameters were not applied.
+    T1-INIT-008 warning: the gain of a norm is zero, so the layer after it receives only zeros.
 
 Source: nn.init's documentation, Glorot 2010, He 2015, GPT-2, T5; thresholds below.
 """
@@ -51,7 +51,7 @@ from tierproof.model.observe.weight_statistics import (
     WeightStatistics,
     count_layers,
     fingerprint,
-    is_rank_one,
+    has_equal_rows_or_columns,
     list_schemes,
     looks_trained,
     measure_weight,
@@ -88,8 +88,9 @@ def check_initialization(context: CheckContext) -> CheckOutput:
             Finding(
                 f"{CODE}-007",
                 Severity.INFO,
-                "The model looks trained: its norms have left their starting values.",
-                hint="Rules for freshly initialised parameters were left out.",
+                "The model looks trained, because its norms have left their initial values. Rules for fresh "
+                "parameters were not applied.",
+                hint="Check a freshly built model to apply them too.",
             )
         )
     else:
@@ -138,10 +139,11 @@ def _judge_finite(weights: Sequence[WeightStatistics]) -> list[Finding]:
         Finding(
             f"{CODE}-001",
             Severity.ERROR,
-            f"The parameter `{weight.name}` of `{weight.path or 'the model'}` holds NaN or infinity.",
+            f"The parameter `{weight.name}` of {f'`{weight.path}`' if weight.path else 'the model'} contains NaN or "
+            "infinity.",
             where=weight.path,
             evidence={"parameter": weight.name, "shape": list(weight.shape)},
-            hint="It was never initialised (torch.empty), or training diverged: initialise it or load a checkpoint.",
+            hint="Initialise it (`torch.empty` does not), or load a checkpoint from before training diverged.",
         )
         for weight in weights
         if not weight.finite
@@ -161,17 +163,18 @@ def _judge_constant(
             or (weight.kind == "embedding" and weight.constant)
         ):
             continue
-        if weight.name.endswith(("weight", "weight_ih_l0", "weight_hh_l0")) and is_rank_one(
+        if weight.name.endswith(("weight", "weight_ih_l0", "weight_hh_l0")) and has_equal_rows_or_columns(
             tensors[weight.path, weight.name]
         ):
             findings.append(
                 Finding(
                     f"{CODE}-005",
                     Severity.WARNING,
-                    f"`{weight.path}` starts with equal rows or columns: its units compute one thing and learn alike.",
+                    f"`{weight.path}` starts with equal rows or columns, so its units compute the same and "
+                    "learn the same.",
                     where=weight.path,
                     evidence={"parameter": weight.name, "mean": weight.mean, "std": weight.std},
-                    hint="Initialise it randomly.",
+                    hint="Initialise it randomly, for example with `nn.init.xavier_uniform_`.",
                 )
             )
     return findings
@@ -205,7 +208,9 @@ def _judge_copies(
     findings = []
     if cloned:
         findings.append(
-            _report_copies(cloned, Severity.INFO, "006", "as torch.nn.TransformerEncoder copies its layer")
+            _report_copies(
+                cloned, Severity.INFO, "006", "because torch.nn.TransformerEncoder copies its layer"
+            )
         )
     if own and not trained:
         findings.append(_report_copies(own, Severity.WARNING, "002", "although they are not tied"))
@@ -233,11 +238,12 @@ def _report_copies(
     return Finding(
         f"{CODE}-{number}",
         severity,
-        f"{sum(len(g) for g in groups)} random matrices start as {len(groups)} bit-equal values, {why}: "
-        f"`{most[0].path}` equals `{most[1].path}`.",
+        f"{sum(len(g) for g in groups)} random matrices start with only {len(groups)} different set(s) of values, "
+        f"{why}: `{most[0].path}` equals `{most[1].path}`.",
         where=most[1].path,
         evidence={"paths": [w.path for w in most[:_PATHS_SHOWN]], "groups": len(groups)},
-        hint="Initialise each layer after it is copied (copy.deepcopy copies weights, a repeated seed repeats them).",
+        hint="Initialise each layer after copying it: `copy.deepcopy` copies weights, and a repeated seed "
+        "repeats them.",
     )
 
 
@@ -270,10 +276,10 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
         Finding(
             f"{CODE}-003",
             Severity.WARNING,
-            f"`{w.path}` is all zero and gets no gradient: it stays zero.",
+            f"`{w.path}` is all zero and gets no gradient, so it stays zero.",
             where=w.path,
             evidence={"parameter": w.name, "shape": list(w.shape)},
-            hint="Initialise it, or the layer behind it, randomly: of two zero matrices in a row neither moves.",
+            hint="Initialise it or the layer after it randomly: of two zero matrices in a row, neither can change.",
         )
         for w in stuck[:_PATHS_SHOWN]
     ]
@@ -282,10 +288,10 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
             Finding(
                 f"{CODE}-006",
                 Severity.INFO,
-                f"{len(rest)} matrices start at exactly zero and can leave it.",
+                f"{len(rest)} matrices start at exactly zero; training can change them.",
                 where=rest[0].path if len(rest) == 1 else "",
                 evidence={"paths": [w.path for w in rest[:_PATHS_SHOWN]]},
-                hint="Nothing to do for a zero-initialised branch or head.",
+                hint="Nothing to do for a zero-initialised branch or head; initialise any other matrix randomly.",
             )
         )
     return findings
@@ -341,8 +347,8 @@ def _judge_width(
         Finding(
             f"{CODE}-004",
             Severity.WARNING,
-            f"{len(wide)} layers start with weights up to {ratio:.0f} times wider than any published scheme; the "
-            f"first loss is {loss:.1f} where a uniform guess costs {uniform:.1f}.",
+            f"{len(wide)} layers start with weights up to {ratio:.0f} times wider than in any published scheme; the "
+            f"first loss is {loss:.1f}, but a uniform guess costs {uniform:.1f}.",
             where=worst.path,
             evidence={
                 "std": worst.std,
@@ -353,7 +359,7 @@ def _judge_width(
                 "logits_std": spread,
                 "paths": [w.path for _, w in wide[:_PATHS_SHOWN]],
             },
-            hint="Use nn.init.normal_(weight, std=0.02) or PyTorch's default for this layer.",
+            hint="Use `nn.init.normal_(weight, std=0.02)` or PyTorch's default for this layer.",
         )
     ]
 

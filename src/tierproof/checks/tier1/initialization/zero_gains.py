@@ -1,4 +1,4 @@
-"""Norms whose gain starts at zero, in front of a layer that is then given nothing."""
+"""Find norms whose gain starts at zero, so that the layer after them receives only zeros."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def judge_zero_gains(subject: Subject, seed: int) -> list[Finding]:
     if not silent:
         return []
     first, follower = next(iter(silent.items()))
-    more = f" So do {len(silent) - 1} more norms." if len(silent) > 1 else ""
+    more = f" The same holds for {len(silent) - 1} more norm(s)." if len(silent) > 1 else ""
     return [
         Finding(
             f"{CODE}-008",
             Severity.WARNING,
-            f"`{first}` starts with a gain of zero: `{follower}` is given nothing but zeros.{more}",
+            f"`{first}` starts with a gain of zero, so `{follower}` receives only zeros.{more}",
             where=first,
             evidence={"norms": list(silent)[:_NAMES_SHOWN], "count": len(silent)},
-            hint="Start gains at one, or add one to them in forward, as Gemma does.",
+            hint="Start gains at one, or add one to them in `forward` as Gemma does.",
         )
     ]
 

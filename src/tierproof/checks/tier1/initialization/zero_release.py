@@ -1,4 +1,4 @@
-"""Zero parameters that get their first gradient once others, zero as well, have left zero."""
+"""Find zero parameters that get their first gradient after other zero parameters have changed."""
 
 from __future__ import annotations
 

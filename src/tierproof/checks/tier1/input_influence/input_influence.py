@@ -1,26 +1,25 @@
-"""T1-INPUT: every input has a say in the answer.
+"""T1-INPUT: every part of the input affects the output.
 
-What it does: replaces each input position (token or step) in turn, and asks whether any output moves; for
-images and audio, it asks the gradient which regions count, and confirms each silent one by replacing it. Then
-it replaces each further input argument as a whole.
+What it does: replaces each input position (token or step) in turn and checks whether any output changes. For images
+and audio it uses the gradient to find regions that do not count, and confirms each by replacing it. Then it replaces
+each further input argument as a whole.
 
 Why it matters: a token that is overwritten, cut off or hidden by a wrong mask is lost without an error.
 
-Evidence: the positions or regions that move nothing, by exact comparison, in two draws.
+Evidence: the positions or regions that change nothing, by exact comparison, in two draws.
 
-Exemptions: arguments that are masks, targets or type ids; images and audio whose patches are dropped at
-random (another seed revives them); the last steps of a float sequence, which framing may drop, and inputs of
-floats behind a quantiser, whose codebook may collapse at random parameters, only warn. The last token of a model
-that shifts its input inside, so that no position moves its own answer.
+Exemptions: arguments that are masks, targets or type ids, and images and audio whose patches are dropped at random
+(another seed keeps them). The last steps of a float sequence, which framing may drop, give only a warning. So do
+float inputs that are quantised by a codebook, which may collapse while its parameters are random. The last token of a
+model that shifts its input internally, so that no position affects its own output, is not reported.
 
 Findings:
-    T1-INPUT-001 error or warning: a whole input argument has no influence.
-    T1-INPUT-002 error or warning: some positions, regions or channels have no influence.
-    T1-INPUT-003 warning: segment ids have no influence, although there is a table for them.
-    T1-INPUT-004 warning or info: the order of the tokens does not matter (info where no table of positions
-        says that it should).
+    T1-INPUT-001 error or warning: a whole input argument has no effect.
+    T1-INPUT-002 error or warning: some positions, regions or channels have no effect.
+    T1-INPUT-003 warning: segment ids have no effect although the model has a table for them.
+    T1-INPUT-004 warning or info: the order of the tokens has no effect (an info if the model has no position table).
 
-Source: exact for token models: an embedded token reaches at least its own output or the pooled answer.
+Source: exact for token models: an embedded token affects at least its own output or the pooled output.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def run(context: CheckContext) -> CheckOutput:
         a for a in subject.inputs.arguments if can_perturb(a) and a.name in given and a.sample is None
     ]
     if not arguments:
-        return CheckOutput(skipped="no input argument carries content that can be replaced")
+        return CheckOutput(skipped="no input argument has content that can be replaced")
     findings: list[Finding] = []
     measured: dict[str, JsonValue] = {}
     probe = _Probe(base)
@@ -257,10 +256,11 @@ def _report_ignored(base: Baseline, argument: Argument) -> Finding:
     return Finding(
         "T1-INPUT-001",
         Severity.ERROR if exact else Severity.WARNING,
-        f"The input {argument.name} has no influence on the answer: replacing all of it changes nothing.",
+        f"The input `{argument.name}` has no effect on the output: replacing all of it changes nothing.",
         _locate_silence(base, call),
         {"argument": argument.name, "draws": _DRAWS, "largest_change": 0.0},
-        f"Find where {argument.name} is dropped, overwritten or multiplied by zero.",
+        f"Use `{argument.name}` in the forward pass, and remove code that drops it, overwrites it or "
+        "multiplies it by zero.",
     )
 
 
@@ -296,12 +296,12 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
     return Finding(
         "T1-INPUT-002",
         Severity.WARNING if tail else Severity.ERROR,
-        f"Some of the input is lost: replacing {argument.name} at {what} {', '.join(map(str, dead[:6]))}"
-        f"{' …' if len(dead) > 6 else ''} changes no output at all.",
+        f"Part of the input is lost: replacing `{argument.name}` at {what} {', '.join(map(str, dead[:6]))}"
+        f"{' …' if len(dead) > 6 else ''} changes no output.",
         _locate_silence(base, base.call.with_argument(argument.name, changed)),
         {"argument": argument.name, "without_influence": dead, "draws": _DRAWS, "largest_change": 0.0},
-        "Look for an assignment over a slice (x[:, 0] = …), a slice that is one too short, or a mask that hides "
-        "these positions from every output.",
+        "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
+        "that hides these positions from every output.",
     )
 
 

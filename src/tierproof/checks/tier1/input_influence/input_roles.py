@@ -19,7 +19,7 @@ _SEGMENT_NAMES = ("token_type_ids", "segment_ids", "segments", "type_ids")
 
 
 def judge_segments(base: Baseline) -> list[Finding]:
-    """Segment ids must move the answer where a table for them is there."""
+    """Find segment ids that do not affect the output although there is a table for them."""
     subject = base.answers.subject
     primary = subject.inputs.primary_argument
     signature = read_signature(subject.model)
@@ -41,10 +41,10 @@ def judge_segments(base: Baseline) -> list[Finding]:
         Finding(
             "T1-INPUT-003",
             Severity.WARNING,
-            f"{name} has no influence on the answer, although `{table[0]}` has {table[1].num_embeddings} rows for it.",
+            f"`{name}` has no effect on the output, although `{table[0]}` has {table[1].num_embeddings} rows for it.",
             table[0],
             {"argument": name, "rows": table[1].num_embeddings, "largest_change": 0.0},
-            f"Look {name} up in the table instead of a constant.",
+            f"Look up `{name}` in `{table[0]}` instead of a constant.",
         )
     ]
 
@@ -74,16 +74,16 @@ def report_dead_channels(argument: Argument, channels: list[int], where: str) ->
     return Finding(
         "T1-INPUT-002",
         Severity.ERROR,
-        f"Some of the input is lost: replacing channel(s) {', '.join(map(str, channels))} of {argument.name} changes "
-        "no output at all.",
+        f"Part of the input is lost: replacing channel(s) {', '.join(map(str, channels))} of `{argument.name}` changes "
+        "no output.",
         where,
         {"argument": argument.name, "without_influence": list(channels), "largest_change": 0.0},
-        "Look for a slice over the channels, or a conversion to grey that keeps one of them.",
+        "Pass all channels on: remove a slice over the channels, or a conversion to grey that keeps only one.",
     )
 
 
 def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
-    """Reordering the tokens must do more than reorder the answers: else there are no positions at all."""
+    """Find models without positions: reordering the tokens only reorders their outputs."""
     subject = base.answers.subject
     traits, outputs = subject.traits, subject.outputs
     primary = subject.inputs.primary_argument
@@ -114,11 +114,12 @@ def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]
             "T1-INPUT-004",
             # A set model is a design; one that keeps a table of positions is not.
             Severity.INFO if table is None else Severity.WARNING,
-            "The order of the tokens does not matter: reordering them only reorders the answers. The model sees a bag "
+            "The order of the tokens has no effect: reordering them only reorders the outputs. The model sees a bag "
             "of words" + (f", although it has `{table}`." if table else "."),
             table or "",
             {"largest_change": change, "tolerance": base.tolerance, "tokens": len(order)},
-            "Add positions: is the table read at 0, 1, 2, …, and is its row added to each token?",
+            "Add a position to each token: read the table at `torch.arange(length)` and add its rows to the "
+            "embeddings.",
         )
     ]
 

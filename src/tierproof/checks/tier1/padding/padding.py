@@ -1,32 +1,33 @@
-"""T1-PAD: what a padding mask hides has no influence on what it shows.
+"""T1-PAD: positions that a padding mask hides do not affect the outputs of visible positions.
 
-What it does: hides the last, then the first few positions of an input, replaces their contents, and compares
-the answers at the positions that stay visible. Where that moves them, it asks whether the mask is ignored,
-inverted or only leaky; a leak that the answers drown is looked for at the modules. Then it pads on the right
-and on the left, and compares with the same input unpadded.
+What it does: hides the last, then the first few positions of an input, replaces their contents, and compares the
+outputs at the visible positions. If these change, it finds out whether the mask is ignored, inverted or leaks; small
+leaks are searched in each module. Then it pads on the right and on the left, and compares with the same input without
+padding.
 
-Why it matters: batches of unequal lengths are padded; a mask that is ignored or inverted makes the answer
-depend on padding, which no loss curve shows.
+Why it matters: batches of unequal lengths are padded. If the mask is ignored or inverted, the output depends on
+padding, and no loss curve shows it.
 
-Evidence: the largest change at visible positions relative to the answers' spread; the effect of the mask.
+Evidence: the largest change at visible positions relative to the outputs' standard deviation, and the effect of the
+mask.
 
-Exemptions: models without a mask argument; layers that mix neighbours without a mask (recurrent, state space,
-convolutions along the sequence) and experts only warn; families that mix padding in by design (`_BY_DESIGN`)
-and answers pooled by looking for the padding id in a causal model are left out. Left padding without position
-ids moves every model of absolute positions, so it is measured, and reported only for rotary and other relative
-positions.
+Exemptions: models without a mask argument. Layers that mix neighbours without a mask (recurrent, state space,
+convolutions along the sequence) and experts give only a warning. Families that mix padding in by design
+(`_BY_DESIGN`), and outputs of a causal model that are pooled at the padding id, are left out. Left padding without
+position ids changes every model with absolute positions, so it is measured, and reported only for rotary and other
+relative positions.
 
 Findings:
     T1-PAD-001 error or warning: the padding mask is ignored.
     T1-PAD-002 error or warning: the padding mask is inverted.
     T1-PAD-003 error or warning: the contents of hidden positions leak.
-    T1-PAD-004 warning: left padding moves the answers although positions are relative.
-    T1-PAD-005 error: a mask that hides nothing changes the answers.
-    T1-PAD-006 error or warning: a row padded on the right answers otherwise than the same row alone (a
-        warning for transformers' own models and for layers that mix neighbours without a mask).
+    T1-PAD-004 warning: left padding changes the outputs although positions are relative.
+    T1-PAD-005 error: a mask that hides nothing changes the outputs.
+    T1-PAD-006 error or warning: a row padded on the right gives a different output from the same row alone (a warning
+        for transformers' own models and for layers that mix neighbours without a mask).
 
-Source: exact for masked attention (Vaswani et al. 2017). Left padding moves 30 of 133 healthy transformers
-models, hence no error.
+Source: exact for masked attention (Vaswani et al. 2017). Left padding changes 30 of 133 healthy transformers
+models, so it is not an error.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ _HIDDEN = 3
 _ROUNDING = 2e-6
 # Families that read neighbours or hide by the ids themselves; their papers or their code say so.
 _BY_DESIGN = {
-    "cpmant": "hides by the ids 0 itself",
+    "cpmant": "masks positions with id 0 itself",
     "mobilebert": "joins the embeddings of neighbours",
     "yoso": "estimates attention by hashing, over all positions",
     "nystromformer": "convolves the values along the sequence",
-    "funnel": "pools neighbours, hidden with visible ones",
+    "funnel": "pools neighbours, hidden and visible together",
     "convbert": "convolves along the sequence",
     "rwkv": "carries its state through every position",
     "recurrent_gemma": "carries its state through every position",
@@ -94,16 +95,18 @@ def run(context: CheckContext) -> CheckOutput:
     model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
     if model_type in _BY_DESIGN:
         return CheckOutput(
-            skipped=f"{model_type} {_BY_DESIGN[model_type]}, so padding has an influence by design"
+            skipped=f"{model_type} {_BY_DESIGN[model_type]}, so padding affects the output by design"
         )
     if subject.traits.pooled and subject.traits.kind == "causal-lm":
-        return CheckOutput(skipped="the answer is read at the last visible token, which the ids tell")
+        return CheckOutput(
+            skipped="the output is read at the last visible token, which the model finds from the ids"
+        )
     base = find_baseline(subject, context.seed, batch=2)
     if isinstance(base, str):
         return CheckOutput(skipped=base)
     length = base.call.tensors[content.name].shape[content.shape.index(LENGTH)]
     if length <= _HIDDEN + 1:
-        return CheckOutput(skipped="the model takes no sequence long enough to hide a part of")
+        return CheckOutput(skipped="the model takes no sequence that is long enough to hide a part of it")
 
     return _compare(base, mask, content, length)
 
@@ -120,7 +123,7 @@ def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> 
             sides.append(side)
             measured |= {f"{name}_leak": side.leak, f"{name}_mask_effect": side.effect}
     if not sides:
-        return CheckOutput(measurements=measured, skipped="the answers under a mask cannot be compared")
+        return CheckOutput(measurements=measured, skipped="outputs with a mask cannot be compared")
     findings = _judge(base, mask, content, sides)
     if not findings and not subject.traits.pooled:
         exact = not _is_unmasked(subject) and not is_transformers_model(subject.model)
@@ -193,18 +196,21 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
     unmasked = _is_unmasked(subject)
     pooled_by_id = subject.traits.pooled and is_transformers_model(subject.model)
     severity = Severity.WARNING if unmasked or pooled_by_id else Severity.ERROR
-    note = " Its layers mix neighbours without a mask, which may be meant." if unmasked else ""
+    note = " The layers mix neighbours without a mask, which may be intended." if unmasked else ""
     length = len(worst.hidden) + len(worst.visible)
     if max(side.effect for side in sides) <= base.tolerance / 100:
         return [
             Finding(
                 "T1-PAD-001",
                 severity,
-                f"The padding mask {mask.name} is ignored: hiding positions changes nothing, and the contents of "
-                f"hidden positions move the answers at visible ones by {worst.leak:.2g} of their spread.{note}",
+                f"The padding mask `{mask.name}` is ignored: hiding positions changes nothing, and the "
+                "contents of hidden "
+                f"positions change the outputs at visible ones by {worst.leak:.2g} standard deviations.{note}",
                 _locate_ignored(base, worst, length),
                 evidence,
-                f"Pass {mask.name} on to every attention, and add −inf to the scores of hidden keys.",
+                f"Pass `{mask.name}` to every attention, add −inf to the scores of hidden keys, and leave "
+                "hidden positions "
+                "out of means and pooling.",
             )
         ]
     where = _locate_leak(base, worst, length)
@@ -213,24 +219,24 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
             Finding(
                 "T1-PAD-002",
                 severity,
-                f"The padding mask {mask.name} is inverted: with padding marked as the "
-                f"{'0' if mask.role == 'mask' else 'True'} positions, visible positions are hidden from each other "
-                "and padding is read.",
+                f"The padding mask `{mask.name}` is inverted: with padding marked by "
+                f"{'0' if mask.role == 'mask' else 'True'}, visible positions are hidden from each other and padding "
+                "is read.",
                 where,
                 evidence,
-                "Masks differ in their sense: attention_mask is 1 where it keeps, key_padding_mask True where it "
-                "hides, and a bool mask of scaled_dot_product_attention True where it keeps.",
+                "Invert the mask where you pass it on. `attention_mask` is 1 for visible positions, `key_padding_mask` "
+                "is True for hidden ones, and a bool mask of `scaled_dot_product_attention` is True for visible ones.",
             )
         ]
     return [
         Finding(
             "T1-PAD-003",
             severity,
-            f"Padding leaks: the contents of hidden positions ({worst.name} padding) move the answers at visible "
-            f"ones by {worst.leak:.2g} of their spread, though {mask.name} has an effect.{note}",
+            f"Padding leaks: the contents of hidden positions ({worst.name} padding) change the outputs at visible "
+            f"ones by {worst.leak:.2g} standard deviations, although `{mask.name}` has an effect.{note}",
             where,
             evidence,
-            "Hide padded keys in every layer, and leave padded positions out of means, norms and pooling.",
+            "Mask padded keys in every layer, and leave padded positions out of means, norms and pooling.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""Padded inputs beside the same inputs unpadded: on the right, on the left, and with a mask that hides nothing."""
+"""Compare padded inputs with unpadded ones: on the right, on the left, and with a mask that hides nothing."""
 
 from __future__ import annotations
 
@@ -55,11 +55,12 @@ def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
         Finding(
             "T1-PAD-005",
             Severity.ERROR,
-            f"{mask.name} set to ones, which hides nothing, changes the answers by {change:.2g} of their spread: "
-            "it is inverted, added as it is, or replaces another mask instead of joining it.",
+            f"`{mask.name}` set to ones hides nothing, but it changes the outputs by {change:.2g} standard deviations: "
+            "it is inverted, added to the scores as it is, or replaces another mask.",
             where,
             {"relative_change": change},
-            f"Hide where {mask.name} is 0, and combine it with the causal mask rather than choosing one of them.",
+            f"Hide positions where `{mask.name}` is 0, and combine it with the causal mask instead of "
+            "choosing one of them.",
         )
     ]
 
@@ -127,15 +128,15 @@ def check_right_padding(
         Finding(
             "T1-PAD-006",
             Severity.ERROR if exact else Severity.WARNING,
-            f"A row that is padded on the right answers otherwise than the same row alone, by {change:.2g} of the "
-            "spread: padding enters by its amount, or the row is masked as another row of the batch is.",
+            f"A row padded on the right gives a different output from the same row alone, by {change:.2g} standard "
+            "deviations: the amount of padding has an effect, or the row uses the mask of another row.",
             where,
             {
                 "relative_change": change,
                 "tolerance": 10 * base.tolerance,
                 "padded_positions": hidden_positions,
             },
-            "Use each row's own mask, number positions from the start, and divide by visible positions only.",
+            "Use each row's own mask, number positions from the start, and divide by the number of visible positions.",
         )
     ]
 
@@ -185,15 +186,15 @@ def check_left_padding(
         Finding(
             "T1-PAD-004",
             Severity.WARNING,
-            f"Left padding moves the answers by {change:.2g} of their spread, although the positions are "
-            f"{subject.traits.positions}, which a shift leaves alone.",
+            f"Left padding changes the outputs by {change:.2g} standard deviations, although the positions are "
+            f"{subject.traits.positions}, which a shift does not affect.",
             _locate_shift(base, padded, cut, length, hidden_positions),
             {
                 "relative_change": change,
                 "tolerance": 10 * base.tolerance,
                 "padded_positions": hidden_positions,
             },
-            "Rotate queries and keys by the same positions and nothing else; or count positions from the mask.",
+            "Rotate queries and keys, and nothing else, by the same positions, or count positions from the mask.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""A fresh instance of the class that loads the model's state must answer as the model does."""
+"""Compare the model with a fresh instance of its class that loads the model's state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     """Build the class anew, load the state, and compare the answers.
 
     transformers' classes are built from their config, others without arguments where they need none. The
-    latter count only where all plain attributes of all modules are equal, because then they were built alike.
+    latter count only if all plain attributes of all modules are equal, because then both were built the same way.
     """
     fresh = _build(base)
     if isinstance(fresh, str):
@@ -49,8 +49,9 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
         Finding(
             "T1-REG-010",
             Severity.ERROR,
-            "A fresh instance that loads this model's state_dict answers differently: part of the state is neither "
-            f"registered nor in the config{f', such as {names[0]}' if names else ''}.",
+            "A fresh instance that loads this model's state_dict gives a different output: part of the state "
+            "is neither "
+            f"registered nor in the config{f', such as `{names[0]}`' if names else ''}.",
             names[0].rpartition(".")[0] if names else "",
             {
                 "relative_change": change,
@@ -58,7 +59,8 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
                 "unmatched_entries": missing[:10],
                 "unsaved_buffers": differing[:10],
             },
-            "Register as parameters or persistent buffers whatever the forward pass uses and cannot compute again.",
+            "Register everything that the forward pass uses and cannot compute again as a parameter or "
+            "persistent buffer.",
         )
     ]
 

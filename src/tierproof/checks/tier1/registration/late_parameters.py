@@ -1,4 +1,4 @@
-"""Parameters that a forward pass makes, and one module that stands in several places of a list."""
+"""Parameters that only the first forward creates, and lists whose entries are all the same module."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tierproof.model.describe.subject import Subject
 
 
 def check_late_parameters(subject: Subject, seed: int) -> list[Finding]:
-    """Parameters that are registered only by the first forward: an optimizer that was made before lacks them.
+    """Find parameters that only the first forward registers: an optimizer created before it lacks them.
 
-    Lazy modules of torch.nn announce theirs before, as uninitialised parameters, and are no finding.
+    Lazy modules of torch.nn register theirs early, as uninitialised parameters, and are not reported.
     """
     model = subject.model
     before = {name for name, _ in model.named_parameters()}
@@ -28,11 +28,12 @@ def check_late_parameters(subject: Subject, seed: int) -> list[Finding]:
         Finding(
             "T1-REG-012",
             Severity.ERROR,
-            f"The first forward registers {len(late)} new parameter(s), such as {late[0]}: an optimizer that was "
-            "made before does not train them, and a state_dict saved before lacks them.",
+            f"The first forward registers {len(late)} new parameter(s), such as `{late[0]}`: an optimizer created "
+            "before does not train them, and a state_dict saved before lacks them.",
             _find_maker(owner, before),
             {"parameters": late[:8], "count": len(late)},
-            "Create layers in __init__, or use torch.nn's lazy modules and run one forward before the optimizer.",
+            "Create layers in `__init__`, or use torch.nn's lazy modules and run one forward before you create the "
+            "optimizer.",
         )
     ]
 
@@ -48,7 +49,7 @@ def _find_maker(owner: str, before: set[str]) -> str:
 
 
 def check_repeated_modules(model: nn.Module) -> list[Finding]:
-    """Lists of which every place holds one and the same module with parameters: `[layer] * n`."""
+    """Find lists whose entries are all the same module with parameters: `[layer] * n`."""
     findings = []
     for path, module in model.named_modules():
         if not isinstance(module, nn.ModuleList | nn.Sequential):
@@ -60,12 +61,13 @@ def check_repeated_modules(model: nn.Module) -> list[Finding]:
                 Finding(
                     "T1-REG-011",
                     Severity.WARNING,
-                    f"All {len(members)} places of {path or 'the list'} hold one and the same module: its layers "
-                    "share every parameter.",
+                    f"All {len(members)} entries of {f'`{path}`' if path else 'the list'} are the same module "
+                    "object, so "
+                    "they share every parameter.",
                     path,
                     {"places": len(members), "class": type(members[0]).__name__},
-                    "Make one for each place: nn.ModuleList([Layer() for _ in range(n)]). Sharing on purpose "
-                    "(ALBERT) reads better as a loop over one layer.",
+                    "Create a module for each entry: `nn.ModuleList([Layer() for _ in range(n)])`. To share one on "
+                    "purpose (ALBERT), call one layer in a loop.",
                 )
             )
     return findings

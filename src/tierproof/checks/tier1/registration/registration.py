@@ -1,35 +1,34 @@
 """T1-REG: everything the model computes with is registered, saved, restored and tied as declared.
 
-What it does: looks for modules, parameters and tensors that are reached through plain attributes (lists,
-dicts, objects), and asks whether the forward pass uses them; loads the model's own state_dict strictly;
-compares what is shared before and after; and, where the class can be rebuilt from its config, loads the state
-into a fresh instance and compares the answers.
+What it does: finds modules, parameters and tensors in plain attributes (lists, dicts, objects) and checks whether the
+forward pass uses them; loads the model's own state_dict strictly; compares the ties before and after; and, if the
+class can be rebuilt from its config, loads the state into a fresh instance and compares the outputs.
 
-Why it matters: what is not registered is neither trained by `model.parameters()`, nor moved to the GPU, nor
-saved; it shows up as a model that does not learn, or that is worse after loading.
+Why it matters: what is not registered is not in `model.parameters()`, is not moved to the GPU and is not saved. The
+model does not learn, or is worse after loading.
 
-Evidence: owner and attribute of what is hidden, how many parameters it holds, what differs after a round trip.
+Evidence: the module and attribute that hold what is not registered, its number of parameters, and what differs after
+saving and loading.
 
-Exemptions: frozen modules that are kept apart on purpose (teachers, perceptual losses) only warn; modules
-without state are left out; tensors that a forward pass makes anew (caches) are left out; bit-identical copies
-of a tied pair only warn unless the config declares the tie.
+Exemptions: frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules
+without state, and tensors that each forward pass creates again (caches), are left out. Bit-identical copies of a tied
+pair give only a warning unless the config declares the tie.
 
 Findings:
-    T1-REG-001 error or warning: modules in a plain list, dict or attribute are used, but are not among
-        parameters() (a warning where they are frozen).
-    T1-REG-002 error or warning: a parameter that is not registered moves the answer (a warning where it
-        is frozen).
-    T1-REG-003 warning: a tensor that moves the answer is no buffer: .to() leaves it behind and saving
-        forgets it.
+    T1-REG-001 error or warning: modules in a plain list, dict or attribute are used but are not in parameters() (a
+        warning if they are frozen).
+    T1-REG-002 error or warning: a parameter that is not registered affects the output (a warning if it is frozen).
+    T1-REG-003 warning: a tensor that affects the output is not a buffer, so .to() does not move it and state_dict()
+        does not save it.
     T1-REG-004 error: state_dict() drops a parameter.
     T1-REG-005 error: the model cannot load its own state_dict.
     T1-REG-006 error: loading a state_dict breaks a tie.
-    T1-REG-007 error or warning: embedding and output weights are declared tied, or are equal, and are two
-        parameters (an error where the config declares the tie).
+    T1-REG-007 error or warning: the embedding and output weights are declared tied, or have equal values, but are two
+        parameters (an error if the config declares the tie).
     T1-REG-008 warning: the state cannot be saved and loaded safely.
-    T1-REG-009 error: an entry has other values after saving and loading.
-    T1-REG-010 error: a fresh instance that loads the state answers differently.
-    T1-REG-011 warning: one and the same module stands at all places of a list.
+    T1-REG-009 error: an entry has different values after saving and loading.
+    T1-REG-010 error: a fresh instance that loads the state gives a different output.
+    T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
@@ -112,12 +111,12 @@ def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Base
             Finding(
                 "T1-REG-001",
                 Severity.ERROR if trained else Severity.WARNING,
-                f"The plain attribute {attribute} holds {plural} with {count:,} parameters that the forward pass "
-                "uses and PyTorch does not know: they are not in parameters(), not in state_dict(), and not moved "
-                "by .to()." + ("" if trained else " They are frozen, so this may be meant."),
+                f"The plain attribute `{attribute}` holds {plural} with {count:,} parameters that the forward pass "
+                "uses but PyTorch does not register: `parameters()` and `state_dict()` lack them, and `.to()` does not "
+                "move them." + ("" if trained else " They are frozen, so this may be intended."),
                 owner,
                 {"attribute": attribute, "modules": len(called), "parameters": count, "trainable": trained},
-                f"Assign modules to self directly, or make {attribute} an nn.ModuleList or nn.ModuleDict.",
+                f"Make `{attribute}` an `nn.ModuleList` or `nn.ModuleDict`, or assign each module to `self` directly.",
             )
         )
     return findings
@@ -161,11 +160,11 @@ def _check_hidden_parameters(hidden: list[HiddenItem], base: Baseline | None) ->
                 Finding(
                     "T1-REG-002",
                     Severity.ERROR if item.value.requires_grad else Severity.WARNING,
-                    f"The parameter {item.attribute} moves the answer and is not registered: no optimizer, "
-                    "state_dict or .to() will see it.",
+                    f"The parameter `{item.attribute}` affects the output but is not registered: optimizers, "
+                    "`state_dict()` and `.to()` ignore it.",
                     item.owner,
                     {"attribute": item.attribute, "elements": item.value.numel()},
-                    "Assign it to self directly, or use nn.ParameterList or nn.ParameterDict.",
+                    "Assign it to `self` directly, or use `nn.ParameterList` or `nn.ParameterDict`.",
                 )
             )
     return findings
@@ -188,11 +187,11 @@ def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> li
         Finding(
             "T1-REG-003",
             Severity.WARNING,
-            f"The tensor {item.attribute} moves the answer and is no buffer: .to() leaves it behind and state_dict() "
-            "does not save it.",
+            f"The tensor `{item.attribute}` affects the output but is not a buffer: `.to()` does not move it and "
+            "`state_dict()` does not save it.",
             item.owner,
             {"attribute": item.attribute, "elements": item.value.numel()},
-            f'Register it: self.register_buffer("{item.root_attribute}", …); persistent=False where it can be '
+            f'Register it: `self.register_buffer("{item.root_attribute}", …)`, with `persistent=False` if it can be '
             "computed again.",
         )
         for item in kept
@@ -217,7 +216,7 @@ def _find_kept(base: Baseline, items: list[HiddenItem]) -> list[HiddenItem]:
 
 
 def _moves_answer(base: Baseline, tensor: Tensor) -> bool:
-    """Whether the answer moves while the tensor holds other values; the old ones are put back."""
+    """Whether the output changes while the tensor holds other values; the old ones are restored."""
     kept = tensor.detach().clone()
     try:
         with torch.no_grad():
@@ -259,10 +258,10 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
                 Finding(
                     "T1-REG-004",
                     Severity.ERROR,
-                    f"state_dict() drops the parameter {leaf}: it is lost when the model is saved.",
+                    f"`state_dict()` drops the parameter `{leaf}`, so it is lost when the model is saved.",
                     owner,
                     {"parameter": name, "elements": parameter.numel()},
-                    "Let state_dict() and its hooks keep every parameter.",
+                    "Make `state_dict()` and its hooks keep every parameter.",
                 )
             )
     if findings:
@@ -274,10 +273,10 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
             Finding(
                 "T1-REG-005",
                 Severity.ERROR,
-                f"The model cannot load its own state_dict: {type(error).__name__}: {str(error)[:300]}",
+                f"The model cannot load its own `state_dict()`: {type(error).__name__}: {str(error)[:300]}",
                 "",
                 {"entries": len(state)},
-                "Keep the names and shapes of state_dict() and load_state_dict() alike.",
+                "Make `state_dict()` and `load_state_dict()` use the same names and shapes.",
             )
         ]
     lost = before - _group_ties(model)
@@ -285,10 +284,11 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
         Finding(
             "T1-REG-006",
             Severity.ERROR,
-            f"Loading a state_dict breaks the tie between {' and '.join(sorted(group))}.",
+            "Loading a state_dict breaks the tie between "
+            f"{' and '.join(f'`{name}`' for name in sorted(group))}.",
             max(group).rpartition(".")[0],
             {"tied": sorted(group)},
-            "Tie again after loading, and load into the parameter rather than replacing it.",
+            "Copy values into the existing parameter instead of replacing it, or tie again after loading.",
         )
         for group in lost
     ]
@@ -307,10 +307,11 @@ def _check_saving(model: nn.Module) -> list[Finding]:
             Finding(
                 "T1-REG-008",
                 Severity.WARNING,
-                f"The state_dict cannot be saved and loaded safely: {type(error).__name__}: {str(error)[:300]}",
+                f"The state_dict cannot be saved and loaded with `weights_only=True`: {type(error).__name__}: "
+                f"{str(error)[:300]}",
                 "",
                 {"entries": len(state)},
-                "Keep only tensors and plain values in the state (get_extra_state).",
+                "Return only tensors and plain values from `state_dict()` and `get_extra_state()`.",
             )
         ]
     wrong = [
@@ -322,10 +323,10 @@ def _check_saving(model: nn.Module) -> list[Finding]:
         Finding(
             "T1-REG-009",
             Severity.ERROR,
-            f"{name} comes back with other values after saving and loading.",
+            f"`{name}` has different values after saving and loading.",
             name.rpartition(".")[0],
             {"entry": name},
-            "Look at the state_dict hooks of this module.",
+            "Make the state_dict hooks of this module save and restore the values unchanged.",
         )
         for name in wrong[:3]
     ]

@@ -1,4 +1,4 @@
-"""T1-REG-007: embedding and output layer that are declared tied, or equal, and are two parameters."""
+"""T1-REG-007: the embedding and output weights are declared tied, or equal, but are two parameters."""
 
 from __future__ import annotations
 
@@ -81,9 +81,10 @@ def _report_tie(
     return Finding(
         "T1-REG-007",
         severity,
-        f"The tie between {paths[id(embedding)]}.weight and {where}.weight is lost: {why}, and yet they are two "
-        "parameters that training will drive apart.",
+        f"The tie between `{paths[id(embedding)]}.weight` and `{where}.weight` is lost: {why}, but they are two "
+        "parameters, which training will change separately.",
         where,
         {"embedding": paths[id(embedding)], "elements": sum(p.numel() for p in head.parameters())},
-        f"Share the parameter: {where}.weight = {paths[id(embedding)]}.weight (no clone, after any re-initialisation).",
+        f"Share the parameter after any re-initialisation, without cloning: `{where}.weight = "
+        f"{paths[id(embedding)]}.weight`.",
     )

@@ -1,35 +1,34 @@
-"""T1-SHAPE, shapes: every batch size and length the model declares must work and keep its contract.
+"""T1-SHAPE, shapes: every batch size and length that the model declares works and gives the expected shape.
 
-What it does: runs the model in evaluation mode on batch sizes 1, 2 and 3 and on lengths 1, 2, odd ones and
-powers of two up to the declared maximum, and compares shape and dtype of the answer with the contract that
-the output plan gives (which axis follows the batch, which the length, which is the vocabulary).
+What it does: runs the model in evaluation mode on batch sizes 1, 2 and 3 and on lengths 1, 2, odd numbers and powers
+of two up to the declared maximum. It compares shape and dtype of the output with what the output plan expects: which
+axis follows the batch, which the length, which is the vocabulary.
 
-Why it matters: a position table that is one row short, a hard-coded length or a squeezed batch axis shows
-only on the size nobody tried.
+Why it matters: a position table that is one row short, a hard-coded length or a squeezed batch axis fails only at a
+size that was never tried.
 
 Evidence: the sizes, the exception or the shapes, and the innermost module that raised.
 
-Exemptions: models without a length axis (ViT) sweep the batch only. Lengths below `min_length` are not
-tried. A maximum that fails while maximum - pad_token_id - 1 works is the position offset of the RoBERTa
-family and a note (6 of 132 healthy language models). Models that take only multiples of a chunk get a note.
-Out of memory is recorded and is no finding. A maximum that would cost too much is recorded as not tried.
+Exemptions: models without a length axis (ViT) vary the batch only. Lengths below `min_length` are not tried. If the
+maximum fails but maximum - pad_token_id - 1 works, it is the position offset of the RoBERTa family and an info (6 of
+132 healthy language models). Models that accept only multiples of a chunk get an info. Out of memory is recorded and
+not reported. A maximum that would cost too much is recorded as not tried.
 
 Findings:
-    T1-SHAPE-001 error: a length below the maximum raises although others pass.
+    T1-SHAPE-001 error: a length below the maximum raises although others work.
     T1-SHAPE-002 error: the declared maximum length raises.
-    T1-SHAPE-003 error or info: the answer's shape breaks the contract that other sizes keep (an info where a
-        head of transformers squeezes an axis of one away).
-    T1-SHAPE-004 error: the answer's dtype depends on the size of the input.
+    T1-SHAPE-003 error or info: the output has another shape than other sizes lead to expect (an info if a head of
+        transformers squeezes an axis of size one).
+    T1-SHAPE-004 error: the output's dtype depends on the size of the input.
     T1-SHAPE-005 error: length 1 raises.
     T1-SHAPE-006 error: a batch size raises.
     T1-SHAPE-007 info: only multiples of some length are accepted.
-    T1-SHAPE-008 info: the declared maximum counts positions that the padding offset takes away (RoBERTa's
-        family).
+    T1-SHAPE-008 info: the declared maximum includes positions that the padding offset uses up (RoBERTa family).
     T1-SHAPE-009 error: every size raises.
-    T1-SHAPE-010 info: inputs shorter than the model pools or convolves over are refused.
-    T1-SHAPE-011 info: nothing declares a maximum, and the longest length that works is the size of a table.
+    T1-SHAPE-010 info: inputs shorter than a pooling or convolution window are refused.
+    T1-SHAPE-011 info: no maximum is declared, and the longest length that works is the size of a table.
 
-Source: transformers' model tester sweeps a part of this; the thresholds are those of `shape_cases`.
+Source: transformers' model tester covers a part of this; the thresholds are those of `shape_cases`.
 """
 
 from __future__ import annotations
@@ -45,6 +44,7 @@ from torch.nn.parameter import is_lazy
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
 from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
+from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.describe.library_class import is_library_class
@@ -157,9 +157,10 @@ def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
             Finding(
                 f"{CODE}-004",
                 Severity.ERROR,
-                f"The answer is {passed[0].dtype} for {passed[0].case} and {odd.dtype} for {odd.case}.",
+                f"The output has dtype {passed[0].dtype} for {passed[0].case}, but {odd.dtype} for {odd.case}.",
                 evidence={"dtypes": dtypes, "batch": odd.case.batch, "length": odd.case.length},
-                hint="Find the branch on the size that creates a tensor without dtype=.",
+                hint="Pass `dtype=` to every tensor that the forward creates, first in a branch that depends "
+                "on the size.",
             )
         )
     return findings
@@ -172,7 +173,7 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
     refused = {r.case.batch for r in batches}
     lengths = [r for r in raised if r.case.length != default.length and r.case.batch not in refused]
     findings = [
-        _describe_raise(r, "006", f"The model raises for batch {r.case.batch} and works for {passed[0].case}")
+        _describe_raise(r, "006", f"The model raises for batch {r.case.batch} but works for {passed[0].case}")
         for r in batches[:1]
     ]
     step = _common_step(lengths, passed)
@@ -181,7 +182,7 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
             Finding(
                 f"{CODE}-007",
                 Severity.INFO,
-                f"Only lengths that are multiples of {step} are accepted.",
+                f"The model accepts only lengths that are multiples of {step}.",
                 where=lengths[0].where,
                 evidence={"step": step, "failed": sorted({r.case.length or 0 for r in lengths})},
                 hint=f"Pad inputs to a multiple of {step}.",
@@ -194,7 +195,7 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
             Finding(
                 f"{CODE}-010",
                 Severity.INFO,
-                f"The model needs {shortest} positions or more, as one does that pools or convolves.",
+                f"The model needs at least {shortest} positions, because it pools or convolves over them.",
                 where=lengths[0].where,
                 evidence={"shortest_working_length": shortest, "exception": lengths[0].error},
                 hint=f"Pad inputs to at least {shortest} positions.",
@@ -243,12 +244,14 @@ def _describe_length(
             return Finding(
                 f"{CODE}-008",
                 Severity.INFO,
-                f"The declared maximum of {maximum} counts positions below the padding id: {working} tokens fit.",
+                f"The declared maximum {maximum} includes positions up to the padding id; only {working} tokens fit.",
                 where=first.where,
                 evidence={"declared": maximum, "longest_working_length": working},
-                hint="Truncate inputs to the longest working length.",
+                hint=f"Truncate inputs to {working} tokens.",
             )
-        message = f"The declared maximum length {maximum} raises; the longest that works is {working}"
+        message = (
+            f"The model raises at its declared maximum length {maximum}; the longest that works is {working}"
+        )
     elif number == "005":
         message = "The model raises for length 1"
     elif context.subject.inputs.max_length is None and all((r.case.length or 0) > working for r in group):
@@ -257,7 +260,7 @@ def _describe_length(
             return _note_undeclared_maximum(first, working, table)
         message = f"The model raises for length {first.case.length}; the longest that works is {working}"
     else:
-        message = f"The model raises for length {first.case.length}, within its declared range"
+        message = f"The model raises for length {first.case.length}, which is within its declared range"
     return _describe_raise(first, number, message, failed=group, longest_working_length=working)
 
 
@@ -274,10 +277,10 @@ def _note_undeclared_maximum(first: CaseResult, longest: int, table: str) -> Fin
     return Finding(
         f"{CODE}-011",
         Severity.INFO,
-        f"Inputs longer than {longest} raise: `{table}` ends there, and nothing declares it as the maximum.",
+        f"Inputs longer than {longest} raise because `{table}` ends there, but no maximum length is declared.",
         where=first.where,
         evidence={"longest_working_length": longest, "table": table, "exception": first.error},
-        hint="Declare it, as max_length on the model or in ModelSpec, and truncate what is longer.",
+        hint=f"Declare `max_length={longest}` on the model or in `ModelSpec`, and truncate longer inputs.",
     )
 
 
@@ -288,7 +291,6 @@ def _describe_raise(
     failed: list[CaseResult] | None = None,
     **evidence: JsonValue,
 ) -> Finding:
-    place = f"`{result.where}`" if result.where else "the forward of the model itself"
     return Finding(
         f"{CODE}-{number}",
         Severity.ERROR,
@@ -302,7 +304,7 @@ def _describe_raise(
             "failed_lengths": sorted({r.case.length or 0 for r in failed or [result]}),
             **evidence,
         },
-        hint=f"Look in {place} for a size that is fixed in the code or a table with too few rows.",
+        hint=advise_on_raise(f"{CODE}-{number}", result.where),
     )
 
 
@@ -349,14 +351,14 @@ def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
                 Finding(
                     f"{CODE}-003",
                     Severity.INFO if published else Severity.ERROR,
-                    f"For {result.case} the answer has shape {list(result.shape)}; the contract is {wanted}.",
+                    f"The output has shape {list(result.shape)} for {result.case}; expected {wanted}.",
                     evidence={
                         "batch": result.case.batch,
                         "length": result.case.length,
                         "output_shape": list(result.shape),
                         "expected_shape": wanted,
                     },
-                    hint="Look for squeeze(), view() or a reduction that treats size 1 or odd sizes specially.",
+                    hint="Give `squeeze()` an axis, and use sizes from the input's shape in `view()` and reductions.",
                 )
             ]
     return []

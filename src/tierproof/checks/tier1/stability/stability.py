@@ -1,37 +1,36 @@
-"""T1-STAB, output stability: in evaluation mode the answer is finite, repeatable and follows the input.
+"""T1-STAB, output stability: in evaluation mode the output is finite, repeatable and depends on the input.
 
-What it does: runs one input twice with different random states and once more after another input; compares
-the caller's tensors before and after; runs different inputs side by side; runs extreme inputs, length 1 and
-fully masked rows; runs once in bfloat16 and in float16 autocast and, up to 50 M parameters, on a float16
-copy.
+What it does: runs one input twice with different random states, and once more after another input; compares the
+caller's tensors before and after; runs several inputs in one batch; tries extreme inputs, length 1 and fully masked
+rows; runs once in bfloat16 and in float16 autocast and, up to 50 M parameters, on a float16 copy.
 
-Why it matters: dropout left on in evaluation, a counter that leaks from call to call or a NaN in one masked
-row spoils a batch that looks fine.
+Why it matters: dropout that stays on in evaluation, a counter that carries over from call to call or a NaN in one
+masked row spoils results that look fine.
 
-Evidence: counts of NaN and Inf, largest differences relative to the answer's spread, and the innermost
+Evidence: counts of NaN and Inf, largest differences relative to the output's standard deviation, and the innermost
 module whose inputs are sound and whose output is not.
 
-Exemptions: -inf in answers (a ruled-out class). Rounding noise between runs. Architectures that draw random
-numbers in evaluation by design (`_RANDOM_BY_DESIGN`) get a note. Answers that are constant because
-parameters are exactly zero get a note. NaN confined to fully masked rows is a warning
-(nn.MultiheadAttention with need_weights=True: pytorch#41508). Overflow in float16 is a warning only where the
-float32 activation itself is beyond 65,504; other float16 failures come from mask constants and are measured.
+Exemptions: -inf in the output (an excluded class) and rounding noise between runs are not reported. Architectures that
+draw random numbers in evaluation by design (`_RANDOM_BY_DESIGN`), and outputs that are constant because parameters are
+exactly zero, get an info. NaN only in fully masked rows is a warning (nn.MultiheadAttention with need_weights=True:
+pytorch#41508). Overflow in float16 is a warning only if the float32 activation itself exceeds 65,504; other float16
+failures come from mask constants and are only measured.
 
 Findings:
-    T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning where it is not in the answer).
-    T1-STAB-002 error: two runs differ through random numbers: dropout in evaluation.
-    T1-STAB-003 error: two runs differ through state that is kept between calls.
-    T1-STAB-004 error: the caller's tensors are written to.
-    T1-STAB-005 error: different inputs give bit-equal answers.
-    T1-STAB-006 warning: all positions give bit-equal answers.
+    T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning if it is not in the main output).
+    T1-STAB-002 error: two runs differ because of random numbers: dropout in evaluation.
+    T1-STAB-003 error: two runs differ because of state that is kept between calls.
+    T1-STAB-004 error: the forward changes the caller's tensors.
+    T1-STAB-005 error: different inputs give bit-equal outputs.
+    T1-STAB-006 warning: all positions give bit-equal outputs.
     T1-STAB-007 error: a valid token id raises or gives NaN.
     T1-STAB-008 warning: zeros or large inputs give NaN or Inf.
     T1-STAB-009 error: a fully masked row spoils other rows.
     T1-STAB-010 warning: a fully masked row gives NaN.
     T1-STAB-011 warning: NaN or Inf in bfloat16 although float32 is finite.
-    T1-STAB-012 warning: activations lie beyond float16's range.
+    T1-STAB-012 warning: activations exceed float16's range.
     T1-STAB-013 error: NaN or Inf at length 1.
-    T1-STAB-014 info: randomness or constancy that is by design.
+    T1-STAB-014 info: outputs are random or constant by design.
     T1-STAB-016 warning: activations grow a thousandfold with the length.
 
 Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
@@ -67,7 +66,7 @@ CODE = "T1-STAB"
 _NOISE = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 # transformers' model types that draw random numbers in evaluation: hashing, masking and sampling by design.
 _RANDOM_BY_DESIGN = {
-    "reformer": "its attention hashes with random rotations",
+    "reformer": "its attention uses random rotations to hash",
     "vit_mae": "it masks random patches",
     "vits": "it samples durations and latents",
     "speecht5": "its prenet keeps dropout on",
@@ -124,10 +123,10 @@ def _judge_writes(subject: Subject, call: Call) -> tuple[object, list[Finding]]:
     finding = Finding(
         f"{CODE}-004",
         Severity.ERROR,
-        f"The forward changes its caller's {', '.join(written)} in place.",
+        f"The forward changes the caller's {', '.join(f'`{name}`' for name in written)} in place.",
         where=writers[0] if writers else "",
         evidence={"arguments": written},
-        hint="Work on a clone, or use the operation without its trailing underscore.",
+        hint="Clone the tensor first, or use the operation without the trailing underscore.",
     )
     # What it returned may come from a changed input: the answers of clean clones count from here on.
     return call.run(subject.model), [finding]
@@ -148,10 +147,11 @@ def _judge_finite(
         Finding(
             f"{CODE}-001",
             Severity.ERROR if matters else Severity.WARNING,
-            f"The output {path or 'of the model'} holds {found.nan} NaN and {found.positive_infinity} Inf.",
+            f"{f'The output `{path}`' if path else 'The output'} contains {found.nan} NaN and "
+            f"{found.positive_infinity} Inf.",
             where=locate_unsound(subject, call),
             evidence={"output": path, "nan": found.nan, "infinite": found.positive_infinity},
-            hint="Look in this module for a division by zero, log(0), an overflowing exp or a fully masked softmax.",
+            hint="In this module, guard divisions by zero, `log(0)`, overflowing `exp` and fully masked softmax rows.",
         )
     ]
 
@@ -238,21 +238,21 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         return Finding(
             f"{CODE}-014",
             Severity.INFO,
-            f"Two runs of one input differ: {design}.",
+            f"Two runs of the same input differ by design: {design}.",
             where=where,
             evidence={"relative_difference": difference},
-            hint="Fix the seed before a comparison.",
+            hint="Call `torch.manual_seed` before each run that you compare.",
         )
     message = "draws random numbers in evaluation mode" if random else "keeps state between calls"
     hint = (
-        "Pass training=self.training to F.dropout, and draw noise only in training mode."
+        "Pass `training=self.training` to `F.dropout`, and draw noise only in training mode."
         if random
-        else "Look for a counter, a cache or a buffer that the forward changes in evaluation mode."
+        else "Do not change counters, caches or buffers in the forward in evaluation mode."
     )
     return Finding(
         f"{CODE}-002" if random else f"{CODE}-003",
         Severity.ERROR,
-        f"One input gives two answers: `{where or 'the model'}` {message}.",
+        f"The same input gives two different outputs: {f'`{where}`' if where else 'the model'} {message}.",
         where=where,
         evidence={"relative_difference": difference},
         hint=hint,
@@ -260,7 +260,7 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
 
 
 def _judge_variety(context: CheckContext, measurements: dict[str, JsonValue]) -> list[Finding]:
-    """Different inputs must give different answers, and different positions too."""
+    """Judge inputs, then positions, that differ but give the same output."""
     subject = context.subject
     plan = subject.inputs
     if not plan.has_batch or subject.outputs.batch_axis is None or plan.primary_argument.sample is not None:
@@ -291,9 +291,9 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
         return Finding(
             f"{CODE}-014",
             Severity.INFO,
-            "All inputs give the same answer, because parameters are exactly zero.",
+            "All inputs give the same output, because parameters are exactly zero.",
             evidence={"zero_parameters": sorted(stand_ins)[:8]},
-            hint="Nothing to do for a zero-initialised head; it moves with the first step.",
+            hint="Nothing to do for a zero-initialised head; it changes with the first training step.",
         )
     axis = subject.inputs.batch_axis
 
@@ -307,10 +307,11 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
     return Finding(
         f"{CODE}-005",
         Severity.ERROR,
-        f"{_ROWS} different inputs give bit-equal answers.",
+        f"{_ROWS} different inputs give bit-equal outputs.",
         where=first.path if first is not None else "",
         evidence={"inputs": _ROWS},
-        hint="Look for a branch that is cut off from the input, a saturated activation or a mean over everything.",
+        hint="Connect the output to the input: remove a mean over everything, a saturated activation, or a branch that "
+        "ignores the input.",
     )
 
 
@@ -329,9 +330,9 @@ def _judge_positions(subject: Subject, call: Call, answer: Tensor) -> list[Findi
         Finding(
             f"{CODE}-006",
             Severity.WARNING,
-            f"All {len(positions)} positions give bit-equal answers although their tokens differ.",
+            f"All {len(positions)} positions give bit-equal outputs, although their tokens differ.",
             evidence={"positions": len(positions)},
-            hint="Look for pooling over the length that is broadcast back, or a softmax over the wrong axis.",
+            hint="Do not broadcast a value pooled over the length back to all positions, and give softmax `dim=-1`.",
         )
     ]
 

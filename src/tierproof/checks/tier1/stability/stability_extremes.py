@@ -1,4 +1,4 @@
-"""Extreme but valid inputs: first and last token id, one token throughout, zeros, length 1, masked rows."""
+"""Try extreme but valid inputs: the first and last token id, zeros, large values, length 1, masked rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGE = 100.0
 
 
 def judge_extremes(context: CheckContext) -> list[Finding]:
-    """Try the ends of the input's range; all that is tried is valid."""
+    """Try the ends of the valid range of inputs."""
     subject = context.subject
     primary = subject.inputs.primary_argument
     call = subject.make_call(seed=context.seed)
@@ -55,10 +55,10 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
             Finding(
                 f"{CODE}-007",
                 Severity.ERROR,
-                f"A sequence of only {words} ({token}) {what}.",
+                f"A sequence that consists of {words} ({token}) {what}.",
                 where=where if error else _locate(subject, changed),
                 evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
-                hint="Every id below the vocabulary size must be a row of the embedding table.",
+                hint="Give the embedding table a row for every id below the vocabulary size.",
             )
         )
     return findings
@@ -68,8 +68,8 @@ def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
     name = subject.inputs.primary
     given = call.tensors[name]
     for words, values in {
-        "zeros": torch.zeros_like(given),
-        f"{_LARGE:g} times larger": given * _LARGE,
+        "all zero": torch.zeros_like(given),
+        f"{_LARGE:g} times larger than usual": given * _LARGE,
     }.items():
         changed = call.with_argument(name, values)
         found, error, where = _try(subject, changed)
@@ -82,14 +82,14 @@ def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
                     f"Inputs that are {words} {what}.",
                     where=where if error else _locate(subject, changed),
                     evidence={"nan": found.nan, "infinite": found.positive_infinity},
-                    hint="Add an epsilon to the normalisation, or normalise the inputs.",
+                    hint="Add an epsilon to the normalisation in this module, or normalise the inputs.",
                 )
             ]
     return []
 
 
 def judge_length_one(context: CheckContext) -> list[Finding]:
-    """At the shortest length nothing may turn NaN; that it raises is T1-SHAPE's to tell."""
+    """Judge NaN at length 1; T1-SHAPE reports a forward that raises there."""
     subject = context.subject
     if not subject.inputs.has_length or subject.inputs.min_length > 1:
         return []
@@ -101,16 +101,16 @@ def judge_length_one(context: CheckContext) -> list[Finding]:
         Finding(
             f"{CODE}-013",
             Severity.ERROR,
-            f"At length 1 the answer holds {found.nan} NaN and {found.positive_infinity} Inf.",
+            f"At length 1 the output contains {found.nan} NaN and {found.positive_infinity} Inf.",
             where=_locate(subject, call),
             evidence={"nan": found.nan, "infinite": found.positive_infinity},
-            hint="Look for a standard deviation over the length: of one value it is undefined.",
+            hint="In this module, guard what is undefined for one position: a standard deviation needs `correction=0`.",
         )
     ]
 
 
 def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue]) -> list[Finding]:
-    """Hide the whole first row; it may say anything finite, and the others must not notice."""
+    """Hide the whole first row: its output may be any finite value, and the other rows must not change."""
     subject, padding = context.subject, context.subject.inputs.padding
     axis = subject.outputs.batch_axis
     if not padding or axis is None:
@@ -143,12 +143,13 @@ def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue])
         Finding(
             f"{CODE}-009" if spoiled else f"{CODE}-010",
             Severity.ERROR if spoiled else Severity.WARNING,
-            "A fully masked row turns other rows into NaN."
+            "A fully masked row turns the outputs of other rows into NaN."
             if spoiled
-            else "A fully masked row turns into NaN; a mean or a loss over the batch then does too.",
+            else "The output of a fully masked row is NaN, which makes a mean or a loss over the batch NaN too.",
             where=_locate(subject, changed) or _find_fast_path(subject),
             evidence={"nan_in_masked_row": own.nan, "nan_in_other_rows": others.nan},
-            hint="Let the softmax of a row without keys give zeros, or leave one position unmasked.",
+            hint="Set the attention weights of a row without keys to zero (`nan_to_num`), or leave one "
+            "position unmasked.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""Activations that grow with the length of the input: a recurrence that multiplies its state by more than one."""
+"""Find activations that grow with the length: a recurrence that multiplies its state by more than one."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def judge_growth(context: CheckContext, measurements: dict[str, JsonValue]) -> l
         Finding(
             f"{CODE}-016",
             Severity.WARNING,
-            f"Activations of `{guilty}` grow with the length: {factor:.1e}-fold from {_SHORT} to {long} "
-            "positions, as a state does that is multiplied by more than one in each step.",
+            f"Activations of `{guilty}` grow with the length: by a factor of {factor:.1e} from {_SHORT} to {long} "
+            "positions, like a state that is multiplied by more than one in each step.",
             where=guilty,
             evidence={"growth": factor, "short_length": _SHORT, "long_length": long},
-            hint="Let the state decay: exp(-softplus(…)·dt), a sigmoid gate, or a spectral radius below one.",
+            hint="Make the state decay: `exp(-softplus(…) * dt)`, a sigmoid gate, or a spectral radius below one.",
         )
     ]
 

@@ -61,10 +61,11 @@ def _judge_bfloat16(subject: Subject, call: Call, measurements: dict[str, JsonVa
         Finding(
             f"{CODE}-011",
             Severity.WARNING,
-            f"The outputs hold {found.nan} NaN and {found.positive_infinity} Inf in bfloat16; float32 is finite.",
+            f"In bfloat16 the outputs contain {found.nan} NaN and {found.positive_infinity} Inf; in float32 they are "
+            "finite.",
             where=first.path if first is not None else "",
             evidence={"nan": found.nan, "infinite": found.positive_infinity},
-            hint="Compute this module's softmax, norm or division in float32.",
+            hint="Compute the softmax, norm or division of this module in float32.",
         )
     ]
 
@@ -97,7 +98,8 @@ def _report_overflow(beyond: Observation[ValueRange]) -> Finding:
     return Finding(
         f"{CODE}-012",
         Severity.WARNING,
-        f"`{beyond.path}` returns values up to {beyond.after.largest:.3g}; float16 ends at {FLOAT16_MAX:,.0f}.",
+        f"`{beyond.path}` returns values up to {beyond.after.largest:.3g}, but the largest float16 number is "
+        f"{FLOAT16_MAX:,.0f}.",
         where=beyond.path,
         evidence={"largest_activation": beyond.after.largest, "largest_input": beyond.before.largest},
         hint="Use bfloat16 or float32 here, or scale the weights down.",
