@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 # A runner in the background starts with SIGINT ignored, and children inherit that: Ctrl-C must work in tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -20,4 +24,24 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     """Keep what tests cache out of the user's cache folder; children inherit it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIERPROOF_CACHE", str(tmp_path_factory.mktemp("tierproof-cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def lean_coverage_of_children() -> Iterator[None]:
+    """Child processes measure the files they run; only this process looks for those that nothing has run.
+
+    With `source` each of the many children would walk the whole package and write a row for every file of it.
+    """
+    told = os.environ.get("COVERAGE_PROCESS_CONFIG")
+    if told is None:
+        yield
+        return
+    from coverage.config import CoverageConfig
+
+    config = CoverageConfig.deserialize(told)
+    config.source, config.source_pkgs = None, []
+    config.run_include = [f"{SOURCE}/tierproof/*"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COVERAGE_PROCESS_CONFIG", config.serialize())
         yield
