@@ -12,9 +12,12 @@ prepare = python=$$(PYTHON='$(PYTHON)' sh scripts/choose_python.sh) && "$$python
 # The tests' models are tiny: more threads than one a worker only get in each other's way.
 pytest = OMP_NUM_THREADS=1 $(PYTHON_IN) -m pytest
 spread = -n $(WORKERS) --dist worksteal
+default = not slow and not browser and not gpu
+# The last four are set by tests/conftest.py.
+fast = $(default) and not scenario and not sweep and not install and not command
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-browser lint notebooks bench faultbench e2e-colab clean
+.PHONY: help demo test test-fast test-all test-browser lint notebooks bench faultbench e2e-colab clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):  *## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -25,9 +28,13 @@ demo:  ## Check the example models and write an HTML report for each
 
 test:  ## Run the tests, with branch coverage
 	@$(prepare) test
-	$(pytest) $(spread) -m "not slow and not browser and not gpu" --cov --cov-report= $(PYTEST_ARGS)
+	$(pytest) $(spread) -m "$(default)" --cov --cov-report= $(PYTEST_ARGS)
 	$(PYTHON_IN) -m coverage report --fail-under=90
 	$(PYTHON_IN) -m coverage report --include='*/tierproof/core/*' --fail-under=100
+
+test-fast:  ## Run the tests for the inner loop: no scenarios, no installs, no sweeps over whole models
+	@$(prepare) test
+	$(pytest) $(spread) -m "$(fast)" $(PYTEST_ARGS)
 
 test-all:  ## Run every test: also those that are slow, or need a browser or a GPU
 	@$(prepare) test package lint e2e

@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).resolve().parent
+SOURCE = TESTS.parent / "src"
+# What takes longer than an inner loop waits for: folders, and functions of supporting modules that a test file imports.
+BY_FOLDER = {"scenarios": "scenario", "faultbench": "sweep"}
+BY_IMPORT = {
+    "guard.throwaway.Throwaway": "install",
+    "guard.notebook_kernel.make_environment": "install",
+    "guard.notebook_kernel.start_kernel": "install",
+    "extension.light_kernel.make_light_environment": "install",
+    "cli.command.run": "command",
+    "cli.command.start": "command",
+    "cli.command.arguments": "command",
+}
+SWEEPING = {"check_healthy", "read_result"}  # of zoo.checked
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test-fast` leaves out by what it uses."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        found = {BY_FOLDER[folder]} if folder in BY_FOLDER else set()
+        if isinstance(item, pytest.Function):
+            for value in vars(item.module).values():
+                name = f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}"
+                found |= {BY_IMPORT[name]} if name in BY_IMPORT else set()
+            found |= {"sweep"} if SWEEPING & set(item.function.__code__.co_names) else set()
+        for name in sorted(found):
+            item.add_marker(name)
+
 
 # A runner in the background starts with SIGINT ignored, and children inherit that: Ctrl-C must work in tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -20,4 +52,24 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     """Keep what tests cache out of the user's cache folder; children inherit it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIERPROOF_CACHE", str(tmp_path_factory.mktemp("tierproof-cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def lean_coverage_of_children() -> Iterator[None]:
+    """Child processes measure the files they run; only this process looks for those that nothing has run.
+
+    With `source` each of the many children would walk the whole package and write a row for every file of it.
+    """
+    told = os.environ.get("COVERAGE_PROCESS_CONFIG")
+    if told is None:
+        yield
+        return
+    from coverage.config import CoverageConfig
+
+    config = CoverageConfig.deserialize(told)
+    config.source, config.source_pkgs = None, []
+    config.run_include = [f"{SOURCE}/tierproof/*"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COVERAGE_PROCESS_CONFIG", config.serialize())
         yield

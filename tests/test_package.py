@@ -31,7 +31,7 @@ def run(*command: object, cwd: Path, expect: int = 0) -> subprocess.CompletedPro
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "COVERAGE_PROCESS_START")
+        if name not in ("PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
     }
     environment |= {"COLUMNS": "100", "NO_COLOR": "1"}
     result = subprocess.run(

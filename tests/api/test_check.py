@@ -13,6 +13,7 @@ from tierproof.errors import UsageError
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.load.target import TargetError
 from tierproof.model.sizes.device_error import DeviceError
+from zoo.checked import check_healthy
 from zoo.handwritten import HANDWRITTEN, build
 from zoo.pretrained_configs import TINY
 
@@ -30,7 +31,7 @@ def explain(report):
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_handwritten_models_pass_without_a_word(name):
-    report = tierproof.check(build(name), skip=["T1-SPEED"], progress=False)
+    report = check_healthy(name)
     assert report.verdict is Verdict.PASS, explain(report)
     assert {code for code, *_ in explain(report)} <= DUE_WARNINGS.get(name, set())
     assert report.model.kind == HANDWRITTEN[name][1]
@@ -38,10 +39,9 @@ def test_healthy_handwritten_models_pass_without_a_word(name):
 
 @pytest.mark.parametrize("name", ACCEPTANCE)
 def test_healthy_transformers_models_pass(name):
-    builder, kind = TINY[name]
-    report = tierproof.check(builder(), skip=["T1-SPEED"], progress=False)
+    report = check_healthy(name)
     assert report.verdict is Verdict.PASS, explain(report)
-    assert report.model.kind == kind
+    assert report.model.kind == TINY[name][1]
 
 
 @pytest.mark.slow

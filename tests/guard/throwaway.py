@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import importlib
 import json
@@ -9,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,15 @@ def copy_interpreter(target: Path) -> Path:
     return python
 
 
+@functools.cache
+def make_template(interpreter: str) -> Path:
+    """A bare virtual environment that others are copies of: no file of it that is used names its place."""
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run([interpreter, "-m", "venv", "--without-pip", folder / "env"], check=True)
+    return folder / "env"
+
+
 @dataclass
 class Throwaway:
     """Everything lies in `folder`; `base` packages are really installed, by uv.
@@ -66,9 +78,9 @@ class Throwaway:
         if self.hosted:
             copy_interpreter(environment)
         else:
-            subprocess.run([self.interpreter, "-m", "venv", "--without-pip", environment], check=True)
+            shutil.copytree(make_template(self.interpreter), environment, symlinks=True)
         self.python = environment / "bin" / "python"
-        self.site = Path(self.ask("import json, sysconfig; print(json.dumps(sysconfig.get_path('purelib')))"))
+        (self.site,) = environment.glob("lib/python3*/site-packages")
         self.dependencies = self.folder / "dependencies"
         self.dependencies.mkdir()
         for package in (packaging, click):

@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back(measured):
     assert type(measured).from_document(document) == measured
 
 
-@pytest.mark.parametrize("kind", {type(item) for item in MEASURED.values()})
+@pytest.mark.parametrize("kind", [type(item) for item in MEASURED.values()])
 @pytest.mark.parametrize("document", [{}, {"cases": 3, "modules": "x", "layers": None, "forecast": [1]}])
 def test_a_document_that_lacks_everything_is_read_as_empty(kind, document):
     kind.from_document(document)

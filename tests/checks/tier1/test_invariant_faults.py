@@ -16,8 +16,8 @@ from tierproof.checks.tier1.padding import padding
 from tierproof.checks.tier1.registration import registration
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.preserve.preserve import preserve
-from zoo.handwritten import HANDWRITTEN, build
-from zoo.pretrained_configs import TINY
+from zoo.checked import read_result
+from zoo.handwritten import HANDWRITTEN
 
 FAULTS = {
     "causality": CAUSALITY,
@@ -59,7 +59,8 @@ def test_a_planted_bug_is_found_in_its_module(check, name):
 @pytest.mark.parametrize("check", FAULTS)
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_a_healthy_model_has_no_finding(check, name):
-    assert [f for f in run(build(name), check).findings if f.severity.value != "info"] == []
+    found = read_result(name, CHECKS[check].code).findings
+    assert [f for f in found if f.severity.value != "info"] == []
 
 
 @pytest.mark.parametrize("check", FAULTS)
@@ -67,7 +68,7 @@ def test_a_healthy_model_has_no_finding(check, name):
     "name", ["gpt2", "bert_model", "llama", "t5", "vit", "mamba", "clip", "mixtral", "whisper"]
 )
 def test_a_healthy_transformers_model_has_neither_error_nor_warning(check, name):
-    found = run(TINY[name][0](), check).findings
+    found = read_result(name, CHECKS[check].code).findings
     assert [f for f in found if f.severity.value != "info"] == []
 
 

@@ -10,13 +10,14 @@ from torch import nn
 
 from checks.planting import build_gpt, find, only_error, replace_block_forward, run_check
 from tierproof.checks.tier1.moving import CHECK
+from zoo.checked import read_result
 from zoo.handwritten import HANDWRITTEN, CharGPT, LstmLm, build
 from zoo.pretrained_configs import TINY
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_models_are_followed_and_silent(name):
-    output = run_check(CHECK, build(name))
+    output = read_result(name, CHECK.code)
     assert output.findings == ()
     assert output.measurements["moved"] == "followed to the end"
     assert output.measurements["bfloat16"] == "runs"

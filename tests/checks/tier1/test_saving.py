@@ -12,14 +12,15 @@ from torch import nn
 from checks.planting import alarms, build_gpt, find, only_error, run_check
 from tierproof.checks.tier1.saving import CHECK
 from tierproof.model.preserve.preserve import preserve
-from zoo.handwritten import HANDWRITTEN, CharGPT, NanoGPT, build
+from zoo.checked import read_result
+from zoo.handwritten import HANDWRITTEN, CharGPT, NanoGPT
 from zoo.nasty import NASTY
 from zoo.pretrained_configs import TINY
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_models_are_silent(name):
-    output = run_check(CHECK, build(name))
+    output = read_result(name, CHECK.code)
     assert output.findings == ()
     assert output.measurements["copy_change"] < 1e-5  # the trace switches fused paths off
     assert output.measurements["pickle_change"] < 1e-5

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.capture.record import read_record
-from tierproof.guard.generations.future_path import foresee_path
+from tierproof.guard.generations.activation import foresee_path
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
 from tierproof.guard.generations.install_error import InstallError

@@ -7,13 +7,14 @@ from torch import nn
 from checks.planting import alarms, build_gpt, find, only_error, replace_block_forward, run_check
 from tierproof.checks.tier1.gradient_flow.gradient_flow import CHECK
 from tierproof.core.finding import Severity
-from zoo.handwritten import HANDWRITTEN, CharGPT, build
+from zoo.checked import read_result
+from zoo.handwritten import HANDWRITTEN, CharGPT
 from zoo.odd import Doubled, HalfBackward
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_models_raise_no_alarm(name):
-    output = run_check(CHECK, build(name))
+    output = read_result(name, CHECK.code)
     assert alarms(output) == []
     assert output.document["largest_relative_mismatch"] <= 5e-3
 

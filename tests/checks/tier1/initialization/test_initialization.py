@@ -9,12 +9,13 @@ from torch import nn
 from checks.planting import alarms, build_gpt, find, only_error, run_check
 from tierproof.checks.tier1.initialization.initialization import CHECK
 from tierproof.core.finding import Severity
+from zoo.checked import read_result
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_models_raise_no_alarm(name):
-    output = run_check(CHECK, build(name))
+    output = read_result(name, CHECK.code)
     assert alarms(output) == []
     assert not output.document["looks_trained"]
 

@@ -11,12 +11,13 @@ from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases
 from tierproof.core.finding import Severity
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.describe.prepare_subject import prepare_subject
-from zoo.handwritten import HANDWRITTEN, CharGPT, TinyViT, build
+from zoo.checked import read_result
+from zoo.handwritten import HANDWRITTEN, CharGPT, TinyViT
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_models_keep_their_contract(name):
-    output = run_check(CHECK, build(name))
+    output = read_result(name, CHECK.code)
     assert output.findings == ()
     assert all(case["outcome"] == "passed" for case in output.document["cases"])
 

@@ -10,12 +10,13 @@ from tierproof.checks.check import CheckContext, Deadline
 from tierproof.checks.tier1.stability.stability import CHECK
 from tierproof.core.finding import Severity
 from tierproof.model.describe.prepare_subject import prepare_subject
+from zoo.checked import read_result
 from zoo.handwritten import HANDWRITTEN, CharGPT, Mlp, build
 
 
 @pytest.mark.parametrize("name", [name for name in HANDWRITTEN if name != "dataclass_encoder"])
 def test_healthy_models_raise_no_alarm(name):
-    output = run_check(CHECK, build(name))
+    output = read_result(name, CHECK.code)
     assert alarms(output) == []
     assert output.measurements["repeat_difference"] == 0.0
 

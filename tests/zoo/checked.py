@@ -1,0 +1,25 @@
+"""Reports on healthy models, made once for all tests that read what some check says of them."""
+
+from __future__ import annotations
+
+import functools
+
+import tierproof
+from tierproof.core.check_result import CheckResult
+from tierproof.core.report import Report
+from zoo.handwritten import HANDWRITTEN, build
+from zoo.pretrained_configs import TINY
+
+
+@functools.cache
+def check_healthy(name: str) -> Report:
+    """The report on a model of HANDWRITTEN or TINY, with all checks but the one that only times."""
+    model = build(name) if name in HANDWRITTEN else TINY[name][0]()
+    return tierproof.check(model, skip=["T1-SPEED"], progress=False)
+
+
+def read_result(name: str, code: str) -> CheckResult:
+    """What one check said, which must not have crashed."""
+    (result,) = (each for each in check_healthy(name).results if each.code == code)
+    assert result.outcome.value != "errored", result.reason
+    return result
