@@ -34,7 +34,7 @@ test:  ## Run the tests, with branch coverage
 
 test-fast:  ## Run the tests for the inner loop: no scenarios, no installs, no sweeps over whole models
 	@$(prepare) test
-	$(pytest) $(spread) -m "$(fast)" $(PYTEST_ARGS)
+	$(pytest) $(spread) -m "$(fast)" --ignore=tests/scenarios --ignore=tests/faultbench $(PYTEST_ARGS)
 
 test-all:  ## Run every test: also those that are slow, or need a browser or a GPU
 	@$(prepare) test package lint e2e
