@@ -11,8 +11,14 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 SOURCE = TESTS.parent / "src"
-# What takes longer than an inner loop waits for: folders, and functions of supporting modules that a test file imports.
-BY_FOLDER = {"scenarios": "scenario", "faultbench": "sweep"}
+# What takes longer than an inner loop waits for: where it lies, or which supporting functions its file imports.
+BY_PATH = {
+    "scenarios/": "scenario",
+    "faultbench/": "sweep",
+    "api/test_large_models.py": "sweep",
+    "api/test_leaves_model_untouched.py": "sweep",
+    "images/read/test_reading_against_ipython.py": "command",
+}
 BY_IMPORT = {
     "guard.throwaway.Throwaway": "install",
     "guard.notebook_kernel.make_environment": "install",
@@ -28,8 +34,8 @@ SWEEPING = {"check_healthy", "read_result"}  # of zoo.checked
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test-fast` leaves out by what it uses."""
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        found = {BY_FOLDER[folder]} if folder in BY_FOLDER else set()
+        path = item.path.relative_to(TESTS).as_posix()
+        found = {marker for place, marker in BY_PATH.items() if path.startswith(place)}
         if isinstance(item, pytest.Function):
             for value in vars(item.module).values():
                 name = f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}"
