@@ -68,7 +68,7 @@ def test_writing_into_the_inputs_is_found():
 
 
 def test_a_cycle_of_registered_modules_is_refused():
-    with pytest.raises(TargetError, match=r"child\.parent is the model itself") as caught:
+    with pytest.raises(TargetError, match=r"child\.parent` is the same module as the model itself") as caught:
         tierproof.check(RegisteredCycle(), progress=False)
     assert "weakref" in caught.value.hint
 
