@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tierproof.guard.judge.plan import Plan
     from tierproof.guard.judge.plan_refused import PlanRefused
     from tierproof.guard.mend.diagnosis import Diagnosis
-    from tierproof.guard.mend.healing import Healing
+    from tierproof.guard.mend.heal_result import Healing
     from tierproof.guard.mend.snapshot import Snapshot
     from tierproof.guard.operations.receipt import Receipt
     from tierproof.images.judge.preflight_result import Preflight
@@ -87,7 +87,7 @@ _HOMES = {
     "uninstall": "tierproof.api.packages.uninstall",
     "snapshot": "tierproof.api.packages.snapshot",
     "Diagnosis": "tierproof.guard.mend.diagnosis",
-    "Healing": "tierproof.guard.mend.healing",
+    "Healing": "tierproof.guard.mend.heal_result",
     "IsolatedWorker": "tierproof.api.packages.isolated",
     "ModelSpec": "tierproof.model.call.spec",
     "Plan": "tierproof.guard.judge.plan",

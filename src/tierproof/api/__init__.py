@@ -1,1 +1,1 @@
-"""The functions of the public contract, as `import tierproof as tp` offers them."""
+"""The public functions, as `import tierproof as tp` offers them."""

@@ -64,7 +64,7 @@ class CheckResult:
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
     def to_dict(self, *, stem: str = "report") -> dict[str, JsonValue]:
-        """Give the result as in the contract's JSON.
+        """Give the result as it stands in the report's JSON.
 
         Args:
             stem: of the report's file name; artifacts are named after it. A result without any has no such key.

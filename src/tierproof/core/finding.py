@@ -39,7 +39,7 @@ class Finding:
     hint: str = ""
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the finding as in the contract's JSON."""
+        """Give the finding as it stands in the report's JSON."""
         return {
             "code": self.code,
             "severity": self.severity.value,

@@ -66,7 +66,7 @@ class ModelSummary:
     assumptions: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the summary as in the contract's JSON."""
+        """Give the summary as it stands in the report's JSON."""
         return {
             "class": self.class_name,
             "parameters": self.parameters,
@@ -109,7 +109,7 @@ class Environment:
     device: str
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the environment as in the contract's JSON."""
+        """Give the environment as it stands in the report's JSON."""
         return {"python": self.python, "torch": self.torch, "device": self.device}
 
 
@@ -155,7 +155,7 @@ class Report:
         return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give the `check --json` document of the contract."""
+        """Give the document of `check --json`."""
         return {
             "format_version": FORMAT_VERSION,
             "tool": "tierproof",

@@ -16,7 +16,7 @@ _PLAIN = (
     ("tierproof.guard.judge.plan", "Plan"),
     ("tierproof.guard.operations.receipt", "Receipt"),
     ("tierproof.guard.mend.diagnosis", "Diagnosis"),
-    ("tierproof.guard.mend.healing", "Healing"),
+    ("tierproof.guard.mend.heal_result", "Healing"),
     ("tierproof.guard.operations.history_listing", "History"),
     ("tierproof.guard.operations.history_listing", "Additions"),
     ("tierproof.guard.operations.save", "Saved"),

@@ -14,11 +14,11 @@ from tierproof.checks.measurements.shape_sweep import ShapeSweep
 from tierproof.checks.measurements.weight_scales import WeightScales
 from tierproof.core.json_value import JsonValue
 from tierproof.plots.gradient_norms import draw_gradient_norms
-from tierproof.plots.influence import draw_influence
 from tierproof.plots.latencies import draw_latencies
 from tierproof.plots.load_matplotlib import chart_style
 from tierproof.plots.memory_use import draw_memory_use
-from tierproof.plots.shape_cases import draw_shape_cases
+from tierproof.plots.position_influence import draw_influence
+from tierproof.plots.shape_sweep import draw_shape_cases
 from tierproof.plots.weight_scales import draw_weight_scales
 
 if TYPE_CHECKING:

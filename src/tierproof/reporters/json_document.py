@@ -1,4 +1,4 @@
-"""The report as the JSON document of the contract."""
+"""The report as the documented JSON."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ def mount_drive(mount_point: Path = DRIVE) -> Path:
         importlib.import_module("google.colab.drive").mount(str(mount_point))
     except Exception as error:
         raise OutputError(
-            f"the drive could not be mounted: {error}", hint="Allow it in the dialog and run the cell again."
+            f"the drive could not be mounted: {error}",
+            hint="Allow access to Google Drive in the dialog, and run the cell again.",
         ) from error
     return mount_point / "MyDrive" / _OUR_FOLDER
 

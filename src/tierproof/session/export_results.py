@@ -112,7 +112,7 @@ def _pack(files: list[Path], folder: Path) -> Path:
 def _copy(source: Path, request: ExportRequest) -> list[str]:
     target = Path(request.drive_folder).expanduser() if request.drive_folder else mount_drive()
     if target.resolve() == source.resolve():
-        return [f"{target} is the results folder itself."]
+        return [f"Nothing was copied: {target} is the results folder itself."]
     try:
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.zip", ".*"))
     except (OSError, shutil.Error) as error:

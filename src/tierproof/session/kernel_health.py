@@ -9,7 +9,7 @@ from tierproof.api.packages.doctor import doctor
 from tierproof.api.packages.heal import heal
 from tierproof.errors import TierproofError
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.healing import Healing
+from tierproof.guard.mend.heal_result import Healing
 from tierproof.guard.mend.torn import Remedy
 from tierproof.notebooks.addresses import TROUBLESHOOTING
 from tierproof.session.box import Box, Tone

@@ -7,14 +7,13 @@ import torch
 
 from checks.planting import alarms, build_gpt, find, run_check
 from tierproof.checks.tier1.overfitting import CHECK
-from zoo.checked import read_result
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 from zoo.pretrained_configs import TINY
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
 def test_healthy_models_fit(name):
-    output = read_result(name, CHECK.code)
+    output = run_check(CHECK, build(name))
     assert output.findings == ()
     assert output.measurements["lowest_loss"] < output.measurements["start_loss"] / 2
 

@@ -60,7 +60,7 @@ def test_an_empty_file_is_no_default(config):
         ("[check]\nquiet = 1\n", "quiet must be true or false"),
         ("[check]\ntrust = true\n", "command line only"),
         ("[check]\nbatch = 1\n", "unknown key 'batch'"),
-        ("[check", "not TOML"),
+        ("[check", "not valid TOML"),
         (b"\xff", "not UTF-8"),
     ],
 )

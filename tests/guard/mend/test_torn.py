@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.healing import FailedHeal, HealedPackage, Healing
+from tierproof.guard.mend.heal_result import FailedHeal, HealedPackage, Healing
 from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy, agree, judge_package
 
 HELD = DiskPackage("2.0", installer="pip", changed_at=1e9)

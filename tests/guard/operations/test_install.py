@@ -286,7 +286,7 @@ def test_garbage_is_what_no_process_can_have(here: Throwaway) -> None:
     gone = here.command("rollback", "1")
     assert gone.returncode == 2
     assert "removed" in gone.stderr
-    lock = gone.stderr.rpartition("--lock ")[2].strip()
+    lock = gone.stderr.rpartition("--lock ")[2].splitlines()[0].strip()
     assert here.command("recover", "--lock", lock).returncode == 0
     assert here.find_version("helper") == "1.0"
 

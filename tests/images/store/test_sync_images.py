@@ -13,10 +13,10 @@ from tierproof.errors import UsageError
 from tierproof.images.lists.image_contents import read_contents
 from tierproof.images.store import download as download_module
 from tierproof.images.store.add_image import add_image
+from tierproof.images.store.http_source import RawSource
 from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.image_store import list_images
 from tierproof.images.store.open_source import open_source
-from tierproof.images.store.raw_source import RawSource
 from tierproof.images.store.sync_images import SyncReport, sync_images
 
 PAGE = b"<!DOCTYPE html><html><body>Sign in</body></html>"

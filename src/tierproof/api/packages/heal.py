@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tierproof.guard.mend.heal import heal_process
-from tierproof.guard.mend.healing import Healing
+from tierproof.guard.mend.heal_result import Healing
 
 
 def heal() -> Healing:

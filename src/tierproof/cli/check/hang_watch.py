@@ -68,7 +68,7 @@ def explain_hang(limit_s: float, stage: str, place: str = "") -> HangError:
     """The error for a check that went `limit_s` seconds without progress at `stage`."""
     where = f": it is in {place}" if place else ""
     return HangError(
-        f"the check made no progress for {limit_s:g} s during: {stage or 'its last step'}{where}",
+        f"the check made no progress for {limit_s:g} s while {stage or 'it ended'}{where}",
         hint="If the model is only slow, give a longer --timeout. Otherwise look for a loop that never ends.",
     )
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.credentials import hide_credentials
-from tierproof.guard.generations.activation import (
+from tierproof.guard.generations.activation_history import read_history, record_activation
+from tierproof.guard.generations.generation import Generation, Position
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.generation_users import find_loaded_added
+from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.generations.launchers import Launchers, sync_launchers
+from tierproof.guard.generations.path_files import (
     choose_path_file,
     find_path_files,
     read_present,
@@ -16,12 +22,6 @@ from tierproof.guard.generations.activation import (
     swap_live_entry,
     write_path_file,
 )
-from tierproof.guard.generations.activation_history import read_history, record_activation
-from tierproof.guard.generations.generation import Generation, Position
-from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.generation_users import find_loaded_added
-from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.launchers import Launchers, sync_launchers
 from tierproof.guard.generations.saved_lock import format_saved_lock
 
 

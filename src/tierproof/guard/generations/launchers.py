@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.hash_file import hash_file
-from tierproof.guard.generations.activation import STRAY_PREFIX
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.path_files import STRAY_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

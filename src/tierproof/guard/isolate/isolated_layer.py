@@ -28,7 +28,7 @@ from tierproof.guard.isolate.isolated_plan import IsolatedPlan
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.lock import LockedPackage
 from tierproof.guard.resolve.pylock import format_pylock
-from tierproof.guard.stage.stage import stage_packages
+from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.system.environment_folder import find_environment_folder
 from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
 

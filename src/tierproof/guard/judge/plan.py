@@ -148,7 +148,7 @@ class Plan:
         return 0 if self.ok else 1
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return the `plan --json` document of the contract."""
+        """Return the document of `plan --json`."""
         return {
             "format_version": FORMAT_VERSION,
             "requested": list(self.requested),

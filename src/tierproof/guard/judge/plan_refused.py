@@ -6,7 +6,7 @@ from tierproof.errors import TierproofError
 from tierproof.guard.judge.plan import Plan
 
 
-class PlanRefused(TierproofError):  # noqa: N818 - the contract's name
+class PlanRefused(TierproofError):  # noqa: N818 - a public name
     """An install needs a consent that was not given, or is impossible. `plan` is the plan."""
 
     slug = "plan-refused"

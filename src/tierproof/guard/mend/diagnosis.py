@@ -38,7 +38,7 @@ class Diagnosis:
         return 0 if self.healthy else 1
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return the `doctor --json` document of the contract."""
+        """Return the document of `doctor --json`."""
         return {
             "format_version": FORMAT_VERSION,
             "healthy": self.healthy,

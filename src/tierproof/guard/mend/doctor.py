@@ -24,7 +24,7 @@ from tierproof.guard.capture.loaded import (
 from tierproof.guard.capture.mapped import MappedLibrary, is_replaced, read_mapped_libraries, site_roots
 from tierproof.guard.capture.remote_version import read_remote_versions
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.settle import settle_if_idle
+from tierproof.guard.mend.settle_heals import settle_if_idle
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.site_users import find_users, leave_out_present
 from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, TornPackage, judge_package

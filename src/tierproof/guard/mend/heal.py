@@ -23,8 +23,8 @@ from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.doctor import diagnose_process, find_replaced
 from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.heal_journal import HealJournal, make_heal_folder, read_journal, read_start_ticks
-from tierproof.guard.mend.healing import FailedHeal, HealedPackage, Healing
-from tierproof.guard.mend.settle import exchange, remove_heal_folder, settle_heals
+from tierproof.guard.mend.heal_result import FailedHeal, HealedPackage, Healing
+from tierproof.guard.mend.settle_heals import exchange, remove_heal_folder, settle_heals
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.snapshot_entry import find_entries, lay_out
 from tierproof.guard.mend.stage_version import adopt_scripts, empty, stage_version

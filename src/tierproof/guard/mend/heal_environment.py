@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tierproof.guard.mend.doctor import diagnose_environment
 from tierproof.guard.mend.heal import heal_process
-from tierproof.guard.mend.healing import FailedHeal, HealedPackage, Healing
+from tierproof.guard.mend.heal_result import FailedHeal, HealedPackage, Healing
 from tierproof.guard.mend.torn import Remedy
 from tierproof.guard.system.process import ProcessError
 

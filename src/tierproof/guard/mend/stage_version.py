@@ -15,6 +15,7 @@ from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
 
+_RETRY = "Check the network and the package index, then heal again; or restart the kernel."
 _LIMIT_S = 600
 
 
@@ -41,7 +42,9 @@ def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "
     except PlanError as error:
         raise HealError(f"{name} {version} was not fetched within {_LIMIT_S} s", hint=error.hint) from error
     if answer.status:
-        raise HealError(f"{name} {version} could not be fetched: {' '.join(answer.words.split())[-600:]}")
+        raise HealError(
+            f"{name} {version} could not be fetched: {' '.join(answer.words.split())[-600:]}", hint=_RETRY
+        )
     return verify_staged(name, version, folder)
 
 
@@ -54,13 +57,14 @@ def verify_staged(name: str, version: str, folder: Path) -> InstalledDistributio
     found = list(iterate_installed([str(folder)]))
     if [(each.name, each.version) for each in found] != [(canonicalize_name(name), version)]:
         came = ", ".join(f"{each.name} {each.version}" for each in found) or "nothing"
-        raise HealError(f"requested {name} {version}, but received {came}")
+        raise HealError(f"the package index gave {came} instead of {name} {version}", hint=_RETRY)
     (staged,) = found
     entries = read_record(staged.metadata_path)
     wrong = find_mismatches(folder, entries)
     if wrong or not entries:
         raise HealError(
-            f"the downloaded {name} {version} is damaged: {', '.join(wrong[:3]) or 'it has no RECORD'}"
+            f"the downloaded {name} {version} is damaged: {', '.join(wrong[:3]) or 'it lists no files'}",
+            hint=_RETRY,
         )
     return staged
 

@@ -12,11 +12,11 @@ from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.activate import activate
-from tierproof.guard.generations.activation import read_present
 from tierproof.guard.generations.activation_history import read_history
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.generations.saved_lock import SavedLock, name_python, read_saved_lock
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
@@ -35,8 +35,8 @@ from tierproof.guard.stage.archive import (
     read_noted_digests,
 )
 from tierproof.guard.stage.assemble import Recipe
+from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
-from tierproof.guard.stage.stage import stage_packages
 from tierproof.guard.system.environment_folder import find_environment_folder
 from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tierproof.guard.generations.activate import settle_history
-from tierproof.guard.generations.activation import clear_strays, find_path_files
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.launchers import list_script_folders
-from tierproof.guard.mend.settle import settle_heals
+from tierproof.guard.generations.path_files import clear_strays, find_path_files
+from tierproof.guard.mend.settle_heals import settle_heals
 
 
 def settle_environment(store: GenerationStore) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from tierproof.guard.capture.inventory import find_damage
 from tierproof.guard.generations.generation import Generation, compute_id
 from tierproof.guard.generations.generation_store import GenerationStore, read_generation
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.stage.stage import refuse_special_files
+from tierproof.guard.stage.fetch_packages import refuse_special_files
 
 ARCHIVE_NAME = "tierproof-packages.tar.gz"
 LOCK_NAME = "pylock.toml"
@@ -46,8 +46,9 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     damage = find_damage(root, generation.inventory)
     if damage:
         raise InstallError(
-            f"generation {generation.id} is damaged: {damage[0]} is missing or has changed",
-            hint="Run `tierproof recover` to restore it from its lock, then save it.",
+            f"cannot save the added packages: generation {generation.id} is damaged: "
+            f"{damage[0]} is missing or has changed",
+            hint="Run `tierproof recover` to install them again from their lock, then `tierproof save`.",
         )
     paths = sorted({path for files in generation.inventory.packages.values() for path, _ in files.iterate()})
     try:

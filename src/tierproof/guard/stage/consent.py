@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tierproof.guard.generations.activation import find_path_files
+from tierproof.guard.generations.path_files import find_path_files
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 from tierproof.guard.judge.plan_refused import PlanRefused
 

@@ -11,17 +11,17 @@ from packaging.utils import canonicalize_name
 
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.capture.record import read_record
-from tierproof.guard.generations.activation import foresee_path
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.generations.path_files import foresee_path
 from tierproof.guard.generations.present_base import PresentBase
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.stage.assemble import Recipe, link_kept
 from tierproof.guard.stage.consent import Consent
+from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.import_trial import ImportFailure, find_modules, try_imports
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
-from tierproof.guard.stage.stage import stage_packages
 from tierproof.guard.system.stopwatch import Stopwatch
 
 

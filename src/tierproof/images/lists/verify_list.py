@@ -57,7 +57,8 @@ def verify_list(content: bytes, *, source: str, promised: int = 0, sha256: str =
         raise UsageError(f"{source} is empty", hint="Give the output of `pip freeze`.")
     if len(content) > LARGEST_LIST_BYTES:
         raise UsageError(
-            f"{source} is too large for a freeze list: over {LARGEST_LIST_BYTES // 1_000_000} MB"
+            f"{source} is too large for a freeze list: over {LARGEST_LIST_BYTES // 1_000_000} MB",
+            hint="Give the output of `pip freeze`.",
         )
     text = _decode(content, source)
     if text.lstrip().lower().startswith(_PAGE):

@@ -20,8 +20,8 @@ from tierproof.images.store.download import download
 from tierproof.images.store.folder_source import FolderSource, join_url, read_local_file
 from tierproof.images.store.git_repository import find_git
 from tierproof.images.store.git_source import open_git_source
+from tierproof.images.store.http_source import RawSource
 from tierproof.images.store.image_source import ImageSource
-from tierproof.images.store.raw_source import RawSource
 
 # Addresses that only git understands, or that are known to be repositories.
 _FOR_GIT = re.compile(r"(?:git|ssh|git\+[a-z]+)://|[\w.-]+@[\w.-]+:|https?://github\.com/[^/]+/[^/]+/?\Z")

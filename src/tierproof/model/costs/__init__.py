@@ -1,1 +1,1 @@
-"""Measures time, memory and floating-point operations, and forecasts those of training."""
+"""Measures time, memory and floating-point operations, and fits how memory grows with the size."""

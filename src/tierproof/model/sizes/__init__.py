@@ -1,1 +1,1 @@
-"""Sizes of a model and its machine: parameters, bytes, device memory, threads."""
+"""Sizes of a model and its machine: parameters, bytes, device memory, threads, ranges of values."""

@@ -1,4 +1,4 @@
-"""How large the values in a set of tensors are, and whether they are finite."""
+"""How large the values in a set of tensors are, leaving out what masks are filled with, and whether they are finite."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ValueRange:
 
 
 # Masks are filled with -1e9, -1e30 or the smallest float; those are no activations.
-_FILL = 9e8
+_SMALLEST_MASK_FILL = 9e8
 
 
 def measure_range(tensors: Sequence[Tensor]) -> ValueRange:
@@ -48,12 +48,12 @@ def measure_range(tensors: Sequence[Tensor]) -> ValueRange:
             continue
         values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
         size = float(values.detach().abs().max())
-        if size < _FILL:
+        if size < _SMALLEST_MASK_FILL:
             largest = max(largest, size)
             continue
         nan += int(values.isnan().sum())
         positive += int((values == float("inf")).sum())
         negative += int((values == float("-inf")).sum())
-        kept = values[values.abs() < _FILL]
+        kept = values[values.abs() < _SMALLEST_MASK_FILL]
         largest = max(largest, float(kept.abs().max()) if kept.numel() else 0.0)
     return ValueRange(nan, positive, negative, largest)

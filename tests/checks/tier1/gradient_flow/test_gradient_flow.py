@@ -16,7 +16,7 @@ from zoo.odd import Doubled, HalfBackward
 def test_healthy_models_raise_no_alarm(name):
     output = read_result(name, CHECK.code)
     assert alarms(output) == []
-    assert output.document["largest_relative_mismatch"] <= 5e-3
+    assert output.measurements["largest_relative_mismatch"] <= 5e-3
 
 
 def test_norms_are_measured_in_forward_order():

@@ -17,7 +17,7 @@ from zoo.handwritten import HANDWRITTEN, CharGPT, build
 def test_healthy_models_raise_no_alarm(name):
     output = read_result(name, CHECK.code)
     assert alarms(output) == []
-    assert not output.document["looks_trained"]
+    assert not output.measurements["looks_trained"]
 
 
 def schemes(model):

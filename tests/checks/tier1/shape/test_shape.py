@@ -19,7 +19,7 @@ from zoo.handwritten import HANDWRITTEN, CharGPT, TinyViT
 def test_healthy_models_keep_their_contract(name):
     output = read_result(name, CHECK.code)
     assert output.findings == ()
-    assert all(case["outcome"] == "passed" for case in output.document["cases"])
+    assert all(case["outcome"] == "passed" for case in output.measurements["cases"])
 
 
 def test_batches_lengths_and_the_maximum_are_tried():

@@ -18,7 +18,7 @@ from tierproof.guard.mend.heal_journal import (
     read_start_ticks,
     write_journal,
 )
-from tierproof.guard.mend.settle import exchange, settle_heals, settle_if_idle
+from tierproof.guard.mend.settle_heals import exchange, settle_heals, settle_if_idle
 from tierproof.guard.mend.swap import ForeignChangeError, advance, note_units, retreat
 from tierproof.guard.system.environment_folder import find_folder_of_site
 from tierproof.guard.system.environment_lock import lock_environment
