@@ -36,9 +36,9 @@ class Basis(Enum):
 
 
 def find_facts(subject: Subject, basis: Basis) -> tuple[Fact, ...]:
-    """The facts of a subject behind one basis."""
+    """The facts of a subject behind one basis; none where only the model's own state and operations count."""
     if basis in (Basis.STATE, Basis.RUN):
-        return (Fact(basis.value, Standing.MEASURED, "read off the model itself"),)
+        return ()
     if basis in (Basis.ROLES, Basis.INPUTS):
         return tuple(_describe_input(a, basis) for a in subject.inputs.arguments)
     if basis is Basis.MAXIMUM_LENGTH:

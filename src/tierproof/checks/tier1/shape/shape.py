@@ -38,12 +38,11 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn.parameter import is_lazy
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
+from tierproof.checks.tier1.shape.bounding_table import find_table
 from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
 from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
@@ -259,7 +258,7 @@ def _describe_length(
         message = "The model raises for length 1"
     elif context.subject.inputs.max_length is None and all((r.case.length or 0) > working for r in group):
         working = _find_longest(context, working, min(r.case.length or 0 for r in group))
-        if table := _find_table(context.subject.model, working):
+        if table := find_table(context.subject.model, working):
             return _note_undeclared_maximum(first, working, table)
         message = f"The model raises for length {first.case.length}; the longest that works is {working}"
     else:
@@ -271,15 +270,6 @@ def _describe_length(
     )
     return _describe_raise(
         first, number, message, failed=group, rests_on=grounds, longest_working_length=working
-    )
-
-
-def _find_table(model: nn.Module, length: int) -> str:
-    """The parameter or buffer that has this many rows, perhaps with some for class tokens; empty for none."""
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    sizes = {length, length + 1, length + 2}
-    return next(
-        (path for path, t in tensors if not is_lazy(t) and t.dim() >= 2 and sizes & set(t.shape[:-1])), ""
     )
 
 
