@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from tierproof.checks.check import Check, CheckOutput, Deadline
+from tierproof.checks.claim import claim_error
 from tierproof.checks.runner import run_checks
 from tierproof.core.check_result import Outcome
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import build
@@ -35,7 +37,7 @@ def test_outcomes():
     results = run(
         lambda c: CheckOutput(measurements={"n": 1}),
         lambda c: CheckOutput((finding(Severity.WARNING),)),
-        lambda c: CheckOutput((finding(Severity.INFO), finding(Severity.ERROR))),
+        lambda c: CheckOutput((finding(Severity.INFO), claim_error("T1-X-001", "m", rests_on=Basis.STATE))),
         lambda c: CheckOutput(skipped="no length axis"),
     )
     assert [r.outcome.value for r in results] == ["passed", "passed", "failed", "skipped"]

@@ -7,6 +7,7 @@ import math
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.report import Environment, ModelSummary, Report, TraitEvidence
+from tierproof.core.standing import Fact, Standing
 
 ENVIRONMENT = Environment("3.11.9", "2.13.0", "cpu")
 
@@ -187,6 +188,15 @@ def failing_report() -> Report:
                 {"relative_change": 0.83, "threshold": 1e-4, "first_output": 3, "input_position": 9},
                 "Give this attention a causal mask: is_causal=True in scaled_dot_product_attention, "
                 "or fill scores above the diagonal with -inf before the softmax.",
+                (
+                    Fact(
+                        "causality",
+                        Standing.DECLARED,
+                        "causal: the triangular mask transformer.h.0.attn.bias",
+                    ),
+                    Fact("input `idx`", Standing.MEASURED, "tokens, looked up in a table of 50257 rows"),
+                    Fact("kind", Standing.GIVEN, "causal-lm, by ModelSpec.kind"),
+                ),
             ),
         ),
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
+from tierproof.checks.claim import conclude
 from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
@@ -74,13 +75,14 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
             reason=f"{reason} ({_locate(error)})",
             duration_s=time.perf_counter() - started,
         )
-    return _conclude(check, output, time.perf_counter() - started)
+    return _conclude(check, output, context.subject, time.perf_counter() - started)
 
 
-def _conclude(check: Check, output: CheckOutput, duration_s: float) -> CheckResult:
+def _conclude(check: Check, output: CheckOutput, subject: Subject, duration_s: float) -> CheckResult:
     order = list(Severity)
+    concluded = [conclude(finding, subject) for finding in output.findings]
     findings: tuple[Finding, ...] = tuple(
-        sorted(output.findings, key=lambda finding: order.index(finding.severity))
+        sorted(concluded, key=lambda finding: order.index(finding.severity))
     )
     if any(finding.severity is Severity.ERROR for finding in findings):
         outcome = Outcome.FAILED

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tierproof.core.document import read_mapping, read_text
+from tierproof.core.document import read_mapping, read_mappings, read_text
 from tierproof.core.json_value import JsonValue, to_json_value
+from tierproof.core.standing import Fact
 
 
 class Severity(StrEnum):
@@ -29,6 +30,7 @@ class Finding:
         where: module path as `named_modules()` gives it; empty for the whole model.
         evidence: numbers with their units in the keys (`ratio`, `peak_bytes`, `latency_ms`).
         hint: the next step.
+        rests_on: the facts without which it would not hold; empty where only the model's own numbers count.
     """
 
     code: str
@@ -37,6 +39,7 @@ class Finding:
     where: str = ""
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
     hint: str = ""
+    rests_on: tuple[Fact, ...] = ()
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the finding as it stands in the report's JSON."""
@@ -47,11 +50,12 @@ class Finding:
             "where": self.where,
             "evidence": to_json_value(self.evidence),
             "hint": self.hint,
+            "rests_on": [fact.to_dict() for fact in self.rests_on],
         }
 
     @classmethod
     def from_dict(cls, document: Mapping[str, JsonValue]) -> Finding:
-        """Read what `to_dict` wrote.
+        """Read what `to_dict` wrote; a document from before `rests_on` is read too.
 
         Raises:
             DocumentError: a key is missing, or holds a value of another type.
@@ -63,4 +67,7 @@ class Finding:
             where=read_text(document, "where"),
             evidence=dict(read_mapping(document, "evidence")),
             hint=read_text(document, "hint"),
+            rests_on=tuple(Fact.from_dict(item) for item in read_mappings(document, "rests_on"))
+            if "rests_on" in document
+            else (),
         )

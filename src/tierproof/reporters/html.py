@@ -24,6 +24,7 @@ from tierproof.reporters.story import (
     VERDICT_WORDS,
     Story,
     count_of,
+    list_grounds,
     tell,
 )
 
@@ -129,6 +130,7 @@ def _open_environment() -> Environment:
         "bytes": format_bytes,
         "seconds": format_seconds,
         "evidence": _list_evidence,
+        "grounds": list_grounds,
         "breakable": _let_break,
         "own_markup": Markup,  # for SVG that plots/svg.py wrote and escaped
     }

@@ -17,6 +17,7 @@ from tierproof.reporters.story import (
     FindingGroup,
     Story,
     count_of,
+    list_grounds,
     tell,
 )
 
@@ -47,6 +48,8 @@ def _write_lead(group: FindingGroup) -> list[str]:
         lines.append(f"- Also in: {_write_places(group)}")
     if first.evidence:
         lines.append(f"- Evidence: {_write_evidence(first)}")
+    if grounds := list_grounds(first):
+        lines.append(f"- Rests on: {escape_markdown(grounds)}")
     if first.hint:
         lines.append(f"- Next step: {escape_markdown(first.hint)}")
     return [*lines, f"- Code: {format_code(first.code)}", ""]
@@ -65,6 +68,8 @@ def _write_rest(story: Story) -> list[str]:
             lines.append(f"  - Also in: {_write_places(group)}")
         if first.evidence:
             lines.append(f"  - Evidence: {_write_evidence(first)}")
+        if grounds := list_grounds(first):
+            lines.append(f"  - Rests on: {escape_markdown(grounds)}")
         if first.hint:
             lines.append(f"  - Next step: {escape_markdown(first.hint)}")
     return [*lines, ""]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.report import Report
+from tierproof.core.standing import Fact, Standing
 from tierproof.core.verdict import Verdict
 from tierproof.reporters.clean_text import clean_line
 
@@ -16,6 +17,8 @@ VERDICT_MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE:
 OUTCOME_MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "–", Outcome.ERRORED: "!"}
 SEVERITY_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
 SEVERITY_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+# Longer sources are told in the JSON report only.
+_LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,17 @@ def _write_tail(counts: dict[Outcome, int], verdict: Verdict) -> str:
 def _name_checked(report: Report) -> str:
     names = [clean_line(result.name) for result in report.results if result.outcome is Outcome.PASSED]
     return f"Checked: {', '.join(names)}."
+
+
+def list_grounds(finding: Finding) -> str:
+    """What the finding rests on that the user did not give, in one line; empty where nothing is."""
+    facts = [fact for fact in finding.rests_on if fact.standing is not Standing.GIVEN]
+    return ", ".join(clean_line(_describe_fact(fact)) for fact in facts)
+
+
+def _describe_fact(fact: Fact) -> str:
+    value = f": {fact.value}" if 0 < len(fact.value) <= _LONGEST_VALUE else ""
+    return f"{fact.name} ({fact.standing.value}{value})"
 
 
 def count_of(number: int, noun: str) -> str:

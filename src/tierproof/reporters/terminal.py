@@ -23,6 +23,7 @@ from tierproof.reporters.story import (
     FindingGroup,
     Story,
     count_of,
+    list_grounds,
     tell,
 )
 
@@ -170,6 +171,8 @@ def _list_facts(group: FindingGroup) -> list[tuple[str, RenderableType]]:
         facts.append(("also in", Text(_write_places(group))))
     if first.evidence:
         facts.append(("evidence", Text(_write_evidence(first))))
+    if grounds := list_grounds(first):
+        facts.append(("rests on", Text(grounds)))
     if first.hint:
         facts.append(("next step", Text(clean_text(first.hint))))
     return [*facts, ("code", Text(clean_line(first.code), style="bright_black"))]

@@ -34,9 +34,11 @@ from collections.abc import Sequence
 from torch import nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.observe.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
 from tierproof.model.observe.execution_trace import ExecutionTrace
@@ -100,14 +102,14 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
     if over_queries:
         first = over_queries[0]
         findings.append(
-            Finding(
+            claim_error(
                 "T1-ATTN-001",
-                Severity.ERROR,
                 "The softmax runs over the queries: the weights that mix the values sum to one over the queries, not "
                 f"over the keys{_count(over_queries)}.",
                 first.path,
                 _describe(first),
                 "Take the softmax of `scores = q @ k.transpose(-2, -1)` over the last axis: `softmax(dim=-1)`.",
+                rests_on=Basis.ROLES,
             )
         )
     if others:

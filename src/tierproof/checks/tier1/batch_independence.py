@@ -32,6 +32,8 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.batch_axis_fact import state_batch_axis
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
@@ -136,9 +138,8 @@ def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
     if not where:
         return ()
     return (
-        Finding(
+        claim_error(
             "T1-BATCH-002",
-            Severity.ERROR,
             f"The rows of a batch influence each other in `{where}`, and the outputs depend on no input. The "
             "module may "
             "take the batch axis for the sequence.",
@@ -147,6 +148,7 @@ def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
             "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0 or a "
             "reshape that "
             "joins batch and length.",
+            rests_on=state_batch_axis(base, mixes_as_sequence=True),
         ),
     )
 
@@ -275,9 +277,8 @@ def _make_finding(
     base: Baseline, change: float, tolerance: float, where: str, how: str, cause: str
 ) -> Finding:
     experts = base.answers.subject.traits.experts
-    return Finding(
+    return claim_error(
         "T1-BATCH-001",
-        Severity.WARNING if experts else Severity.ERROR,
         f"The rows of a batch influence each other in evaluation mode: outputs change by {change:.2g} standard "
         f"deviations {how}.{cause}"
         + (" Experts that drop tokens when they are full do this by design." if experts else ""),
@@ -285,6 +286,8 @@ def _make_finding(
         {"relative_change": change, "tolerance": tolerance, "rows": base.batch},
         "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0, a reshape that "
         "joins batch and length, or positions counted along the batch axis.",
+        rests_on=state_batch_axis(base, mixes_as_sequence=bool(cause)),
+        at_most=Severity.WARNING if experts else Severity.ERROR,
     )
 
 

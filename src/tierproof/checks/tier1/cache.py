@@ -33,8 +33,10 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import Argument
@@ -43,6 +45,7 @@ from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change, measure_spread
 from tierproof.model.compare.locate import locate_first_divergence
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.execution_trace import ExecutionTrace
 
@@ -133,14 +136,14 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput((_report_first_pass(where, max(changes), tolerance, start),), measured)
     return CheckOutput(
         (
-            Finding(
+            claim_error(
                 "T1-CACHE-001",
-                Severity.ERROR,
                 "Decoding with a cache differs from the full forward pass, so generated text will not match what was "
                 f"trained{_place(where)}.",
                 where,
                 {"largest_change": max(changes), "tolerance": tolerance, "cached_positions": start},
                 "Start positions at the length of the cache, and make the mask cover cached and new positions.",
+                rests_on=Basis.ROLES,
             ),
         ),
         measured,
@@ -153,14 +156,22 @@ def _judge_refusal(decoding: _Decoding, error: Exception) -> CheckOutput:
     # Without a switch it was guessed what of the output is the cache.
     if is_transformers_model(decoding.base.answers.subject.model) or not decoding.has_switch:
         return CheckOutput(skipped=said)
-    finding = Finding(
+    finding = claim_error(
         "T1-CACHE-003",
-        Severity.ERROR,
         f"The model raises when it continues from the cache that it returned: {type(error).__name__}: "
         f"{str(error)[:300]}",
         _find_raising_module(decoding),
         {"cached_positions": decoding.length - _STEPS, "new_positions": 1},
         "Read the length of the cache from its sequence axis, and make mask and positions cover cached and new tokens.",
+        rests_on=(
+            Basis.ROLES,
+            Fact(
+                "cache",
+                Standing.ASSUMED,
+                "the argument takes what the model returned, by their names",
+                "decode with the cache yourself",
+            ),
+        ),
     )
     return CheckOutput((finding,), {"raised": said})
 

@@ -32,6 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.position_influence import PositionInfluence
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -43,6 +44,7 @@ from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change, measure_change_along
 from tierproof.model.compare.locate import all_positions_before, locate_first_divergence, shared_prefix
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
 # At a module, equal shapes give equal bits on the CPU; a GPU may choose another kernel for the last digits.
@@ -183,9 +185,8 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
     else:
         return None
     where = _locate_leak(base, followed, telling)
-    return Finding(
+    return claim_error(
         code,
-        severity,
         f"{said}: {_explain(telling)}{f' (first in `{where}`)' if where else ''}.",
         where,
         {
@@ -196,6 +197,8 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
             "later_outputs_moved": telling.moved_after,
         },
         hint,
+        rests_on=(Basis.CAUSALITY, Basis.ROLES) if code == "T1-CAUSAL-001" else Basis.ROLES,
+        at_most=severity,
     )
 
 
@@ -297,14 +300,15 @@ def _check_prefix(base: Baseline, followed: Argument, length: int) -> tuple[floa
         shared_prefix(length, shorter, lambda a, b: measure_change(a, b) > base.tolerance / 2),
         seed=base.answers.seed,
     )
-    return change, Finding(
+    return change, claim_error(
         "T1-CAUSAL-003",
-        Severity.ERROR if exact else Severity.WARNING,
         f"The first {shorter} outputs change when the input is cut from {length} to {shorter} positions, although "
         "no output depends on a later input. Something depends on the length, such as positions counted from the end.",
         where,
         {"relative_change": change, "tolerance": base.tolerance, "length": length, "shorter_length": shorter},
         "Number positions from the start (`torch.arange(length)`), and do not scale by the length of the input.",
+        rests_on=Basis.ROLES,
+        at_most=Severity.ERROR if exact else Severity.WARNING,
     )
 
 

@@ -30,11 +30,13 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import SHORT_LENGTH
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.repeated_blocks import find_repeated_blocks
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.training_step import TrainingStep, run_training_step
@@ -111,9 +113,8 @@ def _report_change(
     blocks = find_repeated_blocks(model)
     owner = name.rpartition(".")[0]
     where = next((path for path in blocks if owner == path or owner.startswith(f"{path}.")), owner)
-    return Finding(
+    return claim_error(
         f"{CODE}-001",
-        Severity.ERROR,
         "The training step gives different gradients under gradient checkpointing: a block computes something else "
         "when its forward runs a second time.",
         where,
@@ -125,6 +126,7 @@ def _report_change(
             "parameter": name,
         },
         "Remove counters, caches, writes into inputs and private random generators from the block's forward.",
+        rests_on=Basis.RUN,
     )
 
 

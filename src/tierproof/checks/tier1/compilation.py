@@ -29,11 +29,13 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.model_pair import answer_with
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.observe.quiet_tracing import trace_quietly
 from tierproof.model.preserve.copy_model import copy_sharing_values
 
@@ -116,14 +118,14 @@ def _find_place(reason: Any) -> str:
 
 
 def _report_change(change: float, tolerance: float, backend: str) -> Finding:
-    return Finding(
+    return claim_error(
         f"{CODE}-001",
-        Severity.ERROR,
         f"Compiled with the backend `{backend}`, the model gives a different output.",
         "",
         {"relative_change": change, "tolerance": tolerance, "backend": backend},
         "Replace counters, numbers from `random` or NumPy, and values read with `.item()` by tensor operations: "
         "tracing fixes everything that is not a tensor.",
+        rests_on=Basis.RUN,
     )
 
 

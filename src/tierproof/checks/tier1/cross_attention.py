@@ -23,13 +23,15 @@ from __future__ import annotations
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
-from tierproof.core.finding import Finding, Severity
+from tierproof.checks.claim import claim_error
+from tierproof.core.finding import Finding
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import Argument
 from tierproof.model.call.perturb import can_perturb, find_followed_argument
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import TensorPairs, locate
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 
 # A weighted mean of equal values differs from them by rounding alone.
 _ROUNDING = 5e-6
@@ -95,24 +97,24 @@ def _accuse_source(base: Baseline, sources: list[Argument], seed: int) -> Findin
         if where
         else "the decoder never receives the encoder's output"
     )
-    return Finding(
+    return claim_error(
         "T1-CROSS-001",
-        Severity.ERROR,
         f"The encoder's input ({names}) has no effect on the output: {cause}.",
         where,
         {"change_from_source": 0.0},
         "In the cross-attention, take keys and values from the encoder's output, and queries from the decoder.",
+        rests_on=(Basis.INPUTS, Basis.ENCODER_DECODER),
     )
 
 
 def _accuse_target(target: Argument) -> Finding:
-    return Finding(
+    return claim_error(
         "T1-CROSS-002",
-        Severity.ERROR,
         f"The decoder's input (`{target.name}`) has no effect on the output.",
         "",
         {"change_from_target": 0.0},
         "Embed the decoder's own input, and pass the decoder's states to the head, not the encoder's.",
+        rests_on=(Basis.INPUTS, Basis.ENCODER_DECODER),
     )
 
 

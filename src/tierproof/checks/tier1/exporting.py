@@ -24,11 +24,13 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.observe.quiet_tracing import trace_quietly
 from tierproof.model.preserve.copy_model import copy_sharing_values
 
@@ -98,14 +100,14 @@ def _report_refusal(error: Exception) -> Finding:
 
 def _report_change(change: float, tolerance: float, name: str) -> Finding:
     others = name != "change"
-    return Finding(
+    return claim_error(
         f"{CODE}-001",
-        Severity.ERROR,
         "The exported program gives a different output"
         + (" for other values of the same shapes." if others else "."),
         "",
         {"relative_change": change, "tolerance": tolerance, "other_values": others},
         "Remove what is read only once, during export: `.item()`, random numbers, counters, and Python branches.",
+        rests_on=Basis.RUN,
     )
 
 

@@ -35,12 +35,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.model_pair import answer_with, locate_parting
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.preserve.copy_model import copy_sharing_values
 
 CODE = "T1-SDPA"
@@ -106,13 +108,13 @@ def _judge_implementation(base: Baseline, tolerance: float, measured: dict[str, 
     if not where and padded is not None:
         where = locate_parting(padded, model, other)
     return [
-        Finding(
+        claim_error(
             f"{CODE}-001",
-            Severity.ERROR,
             f"The attention implementations `{present}` and `{wanted}` give different outputs.",
             where,
             {"relative_change": change, "tolerance": tolerance, "from": str(present), "to": wanted},
             "Compare the scale, mask and dropout of both, and build a mask for each: they expect different formats.",
+            rests_on=Basis.ROLES,
         )
     ]
 
@@ -154,15 +156,15 @@ def _judge_fast_path(base: Baseline, tolerance: float, measured: dict[str, JsonV
         return []
     model = base.answers.subject.model
     return [
-        Finding(
+        claim_error(
             f"{CODE}-002",
-            Severity.ERROR,
             "The fused path of torch.nn.TransformerEncoder or MultiheadAttention, which runs in evaluation mode, "
             "gives a different output from the plain path, which runs in training.",
             _find_fused_module(base, tolerance) or _first_fused(model),
             {"relative_change": change, "tolerance": tolerance},
             "Pass the activation to the layer's constructor, because the fused path only sees what was set there. If "
             "a subclass changes the computation, call `torch.backends.mha.set_fastpath_enabled(False)`.",
+            rests_on=Basis.ROLES,
         )
     ]
 

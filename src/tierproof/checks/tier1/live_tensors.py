@@ -29,9 +29,11 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
-from tierproof.core.finding import Finding, Severity
+from tierproof.checks.claim import claim_error
+from tierproof.core.finding import Finding
 from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.compare.steady_answer import SHORT_LENGTH
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import compute_objective
 from tierproof.model.preserve.object_graph import collect_objects
@@ -127,14 +129,14 @@ def _accuse_chain(model: nn.Module, census: list[_Census]) -> Finding | None:
         steps = [size.get(path, 0) for size in sizes]
         if all(0 < before < after for before, after in itertools.pairwise(steps)):
             where, name = _split_owner(model, _strip_index(path))
-            return Finding(
+            return claim_error(
                 "T1-LIVE-003",
-                Severity.ERROR,
                 f"`{path}` keeps the graph of every training step: {last} operations with their activations after "
                 f"{len(census)} steps, and {steps[-1] - steps[-2]} more with each step.",
                 where,
                 {"attribute": name, "operations": steps},
                 f"Detach what you add: `self.{name} += value.detach()`.",
+                rests_on=Basis.RUN,
             )
     return None
 
@@ -144,9 +146,8 @@ def _accuse_growth(model: nn.Module, census: list[_Census], tensors_per_step: in
     grown = next(path for path in after if path not in before)
     attribute = _strip_index(grown)
     where, name = _split_owner(model, attribute)
-    return Finding(
+    return claim_error(
         "T1-LIVE-001",
-        Severity.ERROR,
         f"Every training step keeps {tensors_per_step} more tensor(s) alive in `{attribute}`, so memory grows until "
         "the process is killed.",
         where,
@@ -158,6 +159,7 @@ def _accuse_growth(model: nn.Module, census: list[_Census], tensors_per_step: in
         },
         f"Store numbers instead of tensors in `{attribute}` (`value.item()`, or `value.detach().cpu()` in a bounded "
         "deque), or empty it after each step.",
+        rests_on=Basis.RUN,
     )
 
 
@@ -166,13 +168,13 @@ def _accuse_graph(model: nn.Module) -> Finding:
     kept = [path for path, tensor in collect_objects(model).tensors if tensor.grad_fn is not None and path]
     where, name = _split_owner(model, _strip_index(kept[0])) if kept else ("", "")
     place = f" in `{kept[0]}`" if kept else ""
-    return Finding(
+    return claim_error(
         "T1-LIVE-002",
-        Severity.ERROR,
         f"The second training step fails, because a tensor kept from the first step{place} still holds its graph.",
         where,
         {"attribute": name},
         f"Detach what you carry from one step to the next: `self.{name or 'state'} = {name or 'state'}.detach()`.",
+        rests_on=Basis.RUN,
     )
 
 

@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
@@ -42,6 +43,7 @@ from tierproof.model.call.extra_arguments import TARGET_NAMES
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import Argument
 from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.activation_trace import trace_activations
 
@@ -167,9 +169,8 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
         ]
     ahead = steps > expected
     return [
-        Finding(
+        claim_error(
             f"{CODE}-002" if ahead else f"{CODE}-003",
-            Severity.ERROR if subject.traits.kind == "causal-lm" else Severity.WARNING,
             f"The loss compares position t with {name}[t{steps:+d}], but it must be {name}[t{expected:+d}]: "
             + (
                 "the targets are shifted twice."
@@ -181,6 +182,8 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
             f"Shift once: compare `logits[:, :-1]` with `{name}[:, 1:]`."
             if expected
             else f"Do not shift: the decoder's input is already one position behind `{name}`.",
+            rests_on=(Basis.ROLES, Basis.KIND),
+            at_most=Severity.ERROR if subject.traits.kind == "causal-lm" else Severity.WARNING,
         )
     ]
 
@@ -235,9 +238,8 @@ def _judge_normalised_axis(subject: Subject, call: Call, answer: Tensor, seed: i
         over_positions, over_classes = ((values.sum(dim=d) - 1).abs().max() for d in (axis, -1))
         if bool((values >= 0).all()) and over_positions <= _SUM_TOLERANCE < over_classes:
             return [
-                Finding(
+                claim_error(
                     f"{CODE}-007",
-                    Severity.ERROR,
                     f"A {name} runs over the positions: the outputs for one class sum to one over all "
                     "positions, but those "
                     "for one position do not.",
@@ -247,6 +249,7 @@ def _judge_normalised_axis(subject: Subject, call: Call, answer: Tensor, seed: i
                         "over_classes": float(over_classes),
                     },
                     f"Call {name} with `dim=-1`, the axis of the classes.",
+                    rests_on=Basis.ROLES,
                 )
             ]
     return []

@@ -34,10 +34,12 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.substitution import convert_call
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.moved_tensor import ELSEWHERE, DeviceMix, DeviceWatch, MovedTensor, NumberWatch
@@ -99,13 +101,13 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
     findings = [_report_mix(base.answers.subject.model, mix, names) for mix in journey.mixes[:_SHOWN]]
     if journey.error and _NUMPY.search(journey.error):
         findings.append(
-            Finding(
+            claim_error(
                 f"{CODE}-004",
-                Severity.ERROR,
                 f"The forward pass converts a tensor to a NumPy array, which raises on a GPU: {journey.error}",
                 journey.where,
                 {"exception": journey.error},
                 "Use torch operations instead of NumPy, or write `.detach().cpu().numpy()`.",
+                rests_on=Basis.RUN,
             )
         )
     if journey.answer is not None and not journey.mixes and not isinstance(journey.answer, MovedTensor):
@@ -155,10 +157,9 @@ def _name_storages(copied: nn.Module) -> dict[int, str]:
 def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Finding:
     attribute = names.get(mix.stray.untyped_storage().data_ptr(), "")
     what = f"the attribute {attribute}" if attribute else (mix.origin or "it is kept outside the model")
-    return Finding(
+    return claim_error(
         f"{CODE}-001",
         # transformers asks for `meta` by name in places (LongT5), and goes another way there than on a GPU.
-        Severity.INFO if is_library_class(model, mix.path) else Severity.ERROR,
         f"The forward pass raises on a GPU: a tensor stays on the CPU when the model moves ({what}), and "
         f"`{mix.operation}` combines it with one that moved.",
         mix.path,
@@ -166,6 +167,8 @@ def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Find
         "Register the tensor: `self.register_buffer(…, persistent=False)`."
         if attribute or not mix.origin
         else "Create the tensor on the device of the inputs: pass `device=x.device`.",
+        rests_on=Basis.RUN,
+        at_most=Severity.INFO if is_library_class(model, mix.path) else Severity.ERROR,
     )
 
 

@@ -38,11 +38,13 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.model_pair import answer_with
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.observe.parameter_use import find_used_tensors
 from tierproof.model.preserve.copy_model import copy_sharing_values
 from tierproof.model.preserve.pickled_structure import pickle_structure
@@ -121,14 +123,14 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
     if foreign:
         name, where = next(iter(foreign.items()))
         return [
-            Finding(
+            claim_error(
                 f"{CODE}-003",
-                Severity.ERROR,
                 f"A deep copy computes with {len(foreign)} parameter(s) of the original, first `{name}`: training the "
                 "copy does not change its outputs.",
                 where,
                 {"parameters": list(foreign)[:_NAMES_SHOWN]},
                 "Use `self` in the forward pass instead of a closure: `deepcopy` does not copy what a closure holds.",
+                rests_on=Basis.RUN,
             )
         ]
     if change > base.tolerance:
@@ -137,13 +139,13 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
 
 
 def _report_change(base: Baseline, change: float, number: str, what: str, hint: str) -> Finding:
-    return Finding(
+    return claim_error(
         f"{CODE}-{number}",
-        Severity.ERROR,
         f"{what} gives a different output: part of what the forward pass uses is not copied.",
         "",
         {"relative_change": change, "tolerance": base.tolerance},
         hint,
+        rests_on=Basis.RUN,
     )
 
 
@@ -194,13 +196,13 @@ def _judge_file(model: nn.Module, copied: nn.Module, measured: dict[str, JsonVal
         return [_report_unwritable("", f"{type(error).__name__}: {str(error)[:300]}")]
     measured["entries_written"] = len(written)
     return [
-        Finding(
+        claim_error(
             f"{CODE}-007",
-            Severity.ERROR,
             f"`{name}` has different values after it was saved as safetensors and loaded.",
             name.rpartition(".")[0],
             {"entry": name},
             "Make `_load_from_state_dict` and the state_dict hooks of this module restore the saved values unchanged.",
+            rests_on=Basis.RUN,
         )
         for name in wrong[:_NAMES_SHOWN]
     ]

@@ -12,6 +12,7 @@ from tierproof.model.call.inputs import Argument
 
 # A change below this share of the output's spread is rounding, not influence (anchored on healthy models).
 MOVED_RELATIVE = 1e-4
+_FLOAT_STEP = 1.5
 
 InfluenceMap = tuple[tuple[bool, ...], ...]
 
@@ -19,14 +20,16 @@ InfluenceMap = tuple[tuple[bool, ...], ...]
 def perturb_position(argument: Argument, tensor: Tensor, axis: int, position: int) -> Tensor:
     """Return a copy of the input with other values at one position along `axis`, in every row.
 
-    Token ids move by one inside the argument's range, around ids to avoid; floats are shifted by 1.5.
+    Token ids move by one inside the argument's range, around ids to avoid. Floats move in a fixed random direction:
+    a norm over the features removes what shifts or scales all of them alike.
     """
     changed = tensor.clone()
     index = [slice(None)] * tensor.dim()
     index[axis] = slice(position, position + 1)
     here = changed[tuple(index)]
     if tensor.is_floating_point():
-        here += 1.5
+        direction = torch.randn(here.shape, generator=torch.Generator().manual_seed(0))
+        here += _FLOAT_STEP * direction.to(here)
         return changed
     span = max(argument.high - argument.low, 1)
     other = (here - argument.low + 1) % span + argument.low

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 
 BATCH, LENGTH, TARGET_LENGTH = "batch", "length", "target_length"
@@ -27,6 +28,10 @@ class Argument:
         low: see `high`.
         avoid: ids that are never drawn (padding and other special tokens).
         sample: a tensor the user gave; values are drawn from it instead.
+        standing: what the role rests on; a name alone is an assumption.
+        source: the same in words, such as "config.vocab_size" or "looked up in a table of 64 rows".
+        range_standing: of `low`, `high` and `avoid`; None for that of the role.
+        width_standing: of the fixed sizes in `shape`; None for that of the role.
     """
 
     name: str
@@ -37,6 +42,10 @@ class Argument:
     low: int = 0
     avoid: frozenset[int] = frozenset()
     sample: Tensor | None = None
+    standing: Standing = Standing.ASSUMED
+    source: str = ""
+    range_standing: Standing | None = None
+    width_standing: Standing | None = None
 
     def draw(self, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
         """Draw a tensor for this argument on the CPU; `sizes` says what "batch", "length" and "target_length" are."""
@@ -85,10 +94,12 @@ class InputPlan:
         primary: name of the argument the outputs are about (tokens, image, floats).
         default_batch, default_length: sizes that were seen to work.
         max_length: the longest length the model declares; None where it declares none.
+        max_length_source, max_length_standing: where it was found, and how well it is founded.
         min_length: the shortest that makes sense (1 for tokens).
         constants: further keyword arguments passed as they are (`return_dict=True`).
         assumptions: what could not be known, in words.
         padding: name of the padding mask argument, empty where there is none.
+        padding_standing, padding_source: how well it is founded that this argument hides positions, and by what.
         pad_token_id: None where unknown.
         unsound_mask: a padding mask that the model accepts and that changes the answer although it hides nothing;
             it is not among `arguments`.
@@ -101,10 +112,13 @@ class InputPlan:
     default_length: int = 16
     max_length: int | None = None
     max_length_source: str = ""
+    max_length_standing: Standing = Standing.ASSUMED
     min_length: int = 1
     constants: Mapping[str, Any] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
     padding: str = ""
+    padding_standing: Standing = Standing.ASSUMED
+    padding_source: str = ""
     pad_token_id: int | None = None
     unsound_mask: Argument | None = None
 

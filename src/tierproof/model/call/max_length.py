@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.spec import ModelSpec
 
 _ATTRIBUTES = (
@@ -35,41 +37,49 @@ _ATTRIBUTES = (
 _POSITION_NAME = re.compile(r"(^|[._])(pos|wpe|pe$|position)", re.IGNORECASE)
 
 
-def find_max_length(model: nn.Module, spec: ModelSpec, table_rows: list[int]) -> tuple[int | None, str]:
-    """Find the declared maximum length.
+@dataclass(frozen=True)
+class MaximumLength:
+    """The longest input that a model accepts, and how this is known; `length` is None where nothing tells."""
+
+    length: int | None = None
+    source: str = ""
+    standing: Standing = Standing.ASSUMED
+
+
+def read_declared_maximum(model: nn.Module, spec: ModelSpec) -> MaximumLength:
+    """Read the maximum length that is declared, before the model has run: a run may leave masks and caches behind.
 
     The first of these that declares one: the spec; a config or an attribute (`block_size`, `max_len`, …) of the
-    model or a submodule; square mask buffers; position tables (seen in a lookup, or recognised by their name).
-
-    Args:
-        table_rows: sizes of the tables that a probe saw read at consecutive positions.
-
-    Returns:
-        The maximum and its source in words, or (None, "").
+    model or a submodule; square mask buffers.
     """
     if spec.max_length is not None:
-        return spec.max_length, "ModelSpec.max_length"
+        return MaximumLength(spec.max_length, "ModelSpec.max_length", Standing.GIVEN)
     config: Any = getattr(model, "config", None)
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     for holder, name in ((config, "config"), (text, "text config"), (model, type(model).__name__)):
         found = _read_attributes(holder)
         if found:
-            return _subtract_position_offset(model, found[1], f"{name}.{found[0]}")
+            length, source = _subtract_position_offset(model, found[1], f"{name}.{found[0]}")
+            return MaximumLength(length, source, Standing.DECLARED)
     nested = [
         (found[1], f"{path}.{found[0]}")
         for path, module in model.named_modules()
         if path and (found := _read_attributes(module))
     ]
-    masks = [
-        (tensor.shape[-1], f"mask buffer {path}")
-        for path, tensor in model.named_buffers()
-        if is_triangular_mask(tensor)
-    ]
-    tables = [(rows, "position table") for rows in table_rows] + _named_tables(model)
-    declared = nested + masks
-    if declared:
-        return max(declared)
-    return min(tables) if tables else (None, "")
+    masks = [(size, f"mask buffer {path}") for path, size in find_mask_buffers(model)]
+    if nested or masks:
+        return MaximumLength(*max(nested + masks), Standing.DECLARED)
+    return MaximumLength()
+
+
+def find_mask_buffers(model: nn.Module) -> list[tuple[str, int]]:
+    """Path and size of each buffer that is a triangular mask."""
+    return [(path, t.shape[-1]) for path, t in model.named_buffers() if is_triangular_mask(t)]
+
+
+def guess_maximum(model: nn.Module) -> int | None:
+    """The rows of the smallest tensor that is called a position table: sizes to try first, and no fact."""
+    return min((rows for rows, _ in _named_tables(model)), default=None)
 
 
 def _read_attributes(holder: Any) -> tuple[str, int] | None:

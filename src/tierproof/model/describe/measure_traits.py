@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from tierproof.core.report import TraitEvidence
+from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.influence import InfluenceMap, is_causal, measure_influence
@@ -15,22 +16,30 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.describe.declared_causality import (
+    Causality,
     count_tied,
-    find_declared_causality,
+    find_causality,
     has_norm_over_batch,
 )
 from tierproof.model.describe.evidence.collect import describe_layout, describe_model
+from tierproof.model.describe.trait_facts import collect_facts, describe_causality
 from tierproof.model.describe.traits import Traits
 from tierproof.model.describe.transformers_kind import find_transformers_kind
 from tierproof.model.observe.embedding_probe import Lookups
-from tierproof.model.observe.forward_census import take_census
+from tierproof.model.observe.forward_census import ForwardCensus, take_census
 
 # Long enough to tell an offset of one or two from a full mask, short enough to cost a tenth of a step.
 _INFLUENCE_LENGTH = 8
 
 
-def measure_traits(probe: ModelProbe, inputs: InputPlan, outputs: OutputPlan, lookups: Lookups) -> Traits:
-    """Work out the traits; the model is in evaluation mode, and no gradients are recorded."""
+def measure_traits(
+    probe: ModelProbe, inputs: InputPlan, outputs: OutputPlan, lookups: Lookups, promised: Causality
+) -> Traits:
+    """Work out the traits; the model is in evaluation mode, and no gradients are recorded.
+
+    Args:
+        promised: what declared causality before the model ran.
+    """
     model, spec = probe.model, probe.spec
 
     def answer(call: Call) -> Tensor:
@@ -40,12 +49,13 @@ def measure_traits(probe: ModelProbe, inputs: InputPlan, outputs: OutputPlan, lo
         return probe.make_call(inputs, batch=1, length=length)
 
     kind = spec.kind or (find_transformers_kind(model) if is_transformers_model(model) else None)
-    declared, declared_by = find_declared_causality(model, spec, kind, lookups)
+    causality = find_causality(model, promised, kind, lookups)
     influence = _measure(inputs, outputs, answer, make_call)
     positions_mix = any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j)
     measured = is_causal(influence) if positions_mix else None
     encoder_decoder = kind == "encoder-decoder" or _has_two_sequences(inputs)
-    kind = kind or _guess_kind(inputs, outputs, encoder_decoder, declared, measured)
+    told = kind
+    kind = kind or _guess_kind(inputs, outputs, encoder_decoder, causality.causal, measured)
     positions = _find_positions(model, lookups)
     recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules()) or _is_state_space(model)
     cache = _accepts_cache(model)
@@ -57,22 +67,25 @@ def measure_traits(probe: ModelProbe, inputs: InputPlan, outputs: OutputPlan, lo
     )
     return Traits(
         kind=kind,
-        causal_declared=declared,
+        causal_declared=causality.causal,
         causal_measured=measured,
         influence=influence,
         vocab_size=next((a.high for a in inputs.arguments if a.role == "tokens"), None),
         max_length=inputs.max_length,
         positions=positions,
         encoder_decoder=encoder_decoder,
-        experts=_has_experts(model),
+        experts=_has_experts(model, census),
         recurrent=recurrent,
         cache=cache,
         tied=count_tied(model) > 0,
         batch_norm=has_norm_over_batch(model),
         pooled=not outputs.per_position,
         evidence=(
-            *_collect_evidence(declared, declared_by, influence, inputs),
+            *_collect_evidence(causality, influence, inputs),
             *described,
+        ),
+        facts=collect_facts(
+            spec, inputs, causality, measured, kind=kind, told=told, encoder_decoder=encoder_decoder
         ),
     )
 
@@ -136,11 +149,13 @@ def _find_positions(model: nn.Module, lookups: Lookups) -> str:
     return "unknown"
 
 
-def _has_experts(model: nn.Module) -> bool:
+def _has_experts(model: nn.Module, census: ForwardCensus) -> bool:
+    """Whether tokens are sent to experts: by a choice that the forward makes, by the config, or by name."""
     config = getattr(model, "config", None)
     named = any("router" in path or "experts" in path for path, _ in model.named_modules())
     counts = ("num_local_experts", "num_experts", "n_routed_experts")
-    return named or any((getattr(config, name, 0) or 0) > 1 for name in counts)
+    chosen = any(k < n for k, n in census.routed)
+    return named or chosen or any((getattr(config, name, 0) or 0) > 1 for name in counts)
 
 
 def _is_state_space(model: nn.Module) -> bool:
@@ -154,19 +169,16 @@ def _accepts_cache(model: nn.Module) -> bool:
 
 
 def _collect_evidence(
-    declared: bool | None,
-    declared_by: str,
-    influence: InfluenceMap,
-    inputs: InputPlan,
+    causality: Causality, influence: InfluenceMap, inputs: InputPlan
 ) -> tuple[TraitEvidence, ...]:
     evidence = []
-    if declared is not None or influence:
-        said = "" if declared is None else f"{'causal' if declared else 'not causal'}: {declared_by}"
+    if causality.causal is not None or influence:
+        said = "" if causality.causal is None else describe_causality(causality)
         evidence.append(TraitEvidence("causal", said, _describe_influence(influence)))
     if inputs.max_length is not None:
-        evidence.append(
-            TraitEvidence("maximum length", f"{inputs.max_length}: {inputs.max_length_source}", "")
-        )
+        said = f"{inputs.max_length}: {inputs.max_length_source}"
+        measured = inputs.max_length_standing is Standing.MEASURED
+        evidence.append(TraitEvidence("maximum length", *(("", said) if measured else (said, ""))))
     evidence += [
         TraitEvidence(f"vocabulary of {argument.name}", "", f"looked up in a table of {argument.high} rows")
         for argument in inputs.arguments

@@ -12,15 +12,18 @@ from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.call.extra_arguments import add_optional_arguments
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.max_length import find_max_length
+from tierproof.model.call.max_length import guess_maximum, read_declared_maximum
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.propose_calls import propose_calls
 from tierproof.model.call.read_outputs import read_outputs
 from tierproof.model.call.spec import ModelSpec
+from tierproof.model.describe.declared_causality import read_promises
 from tierproof.model.describe.measure_traits import measure_traits
 from tierproof.model.describe.refuse_module import refuse_empty
 from tierproof.model.describe.settle_inputs import settle_inputs
+from tierproof.model.describe.settle_standings import settle_standings
 from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.position_tables import collect_tables
 from tierproof.model.observe.working_call import find_working_call
 
 
@@ -71,11 +74,16 @@ def prepare_subject(
 
 def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
     signature = read_signature(probe.model)
-    length, _ = find_max_length(probe.model, probe.spec, [])
+    # What a run leaves behind (a cached mask, a table that grew) declares nothing: all of this is read before.
+    maximum = read_declared_maximum(probe.model, probe.spec)
+    tables = collect_tables(probe.model)
+    promises = read_promises(probe.model, probe.spec)
+    length = maximum.length or guess_maximum(probe.model)
     found = find_working_call(probe, propose_calls(probe, signature, inputs, length))
-    plan = settle_inputs(probe, found)
+    plan = settle_inputs(probe, found, maximum, tables)
     outputs = read_outputs(probe, plan)
     if inputs is None:
         plan, outputs = add_optional_arguments(probe, signature, plan, outputs)
-    traits = measure_traits(probe, plan, outputs, found.lookups)
+    plan = settle_standings(probe, plan, outputs, found.lookups)
+    traits = measure_traits(probe, plan, outputs, found.lookups, promises)
     return Subject(probe.model, target, probe.spec, plan, outputs, traits, probe.device)

@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
-from tierproof.model.call.max_length import find_max_length
+from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
+from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.working_call import WorkingCall
 
 
-def settle_inputs(probe: ModelProbe, found: WorkingCall) -> InputPlan:
-    """Complete the plan of a working call with what that call, and a few more, showed."""
-    plan = _read_vocabulary(found.plan, found.lookups, probe.spec)
-    length, source = find_max_length(probe.model, probe.spec, found.lookups.position_rows)
+def settle_inputs(
+    probe: ModelProbe, found: WorkingCall, declared: MaximumLength, tables: Mapping[int, str]
+) -> InputPlan:
+    """Complete the plan of a working call with what that call, and a few more, showed.
+
+    Args:
+        declared: the maximum length that was declared before the model ran.
+        tables: the model's tensors before it ran, by identity.
+    """
+    plan = _join_lengths(probe, _read_vocabulary(found.plan, found.lookups, probe.spec))
     if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
-        plan = replace(plan, max_length=length, max_length_source=source)
+        maximum = declared if declared.length is not None else _measure_maximum(probe, plan, found, tables)
+        plan = replace(
+            plan,
+            max_length=maximum.length,
+            max_length_source=maximum.source,
+            max_length_standing=maximum.standing,
+        )
     return _fix_length(probe, _orient(probe, plan, found))
+
+
+def _measure_maximum(
+    probe: ModelProbe, plan: InputPlan, found: WorkingCall, tables: Mapping[int, str]
+) -> MaximumLength:
+    """The rows of the smallest table that is read by position."""
+    rows = [(size, "a table that is looked up at 0, 1, 2, …") for size in found.lookups.position_rows]
+    rows += [
+        (table.usable, f"position table {table.path}: {table.use}")
+        for table in find_position_tables(probe, plan, tables)
+    ]
+    return MaximumLength(*min(rows), Standing.MEASURED) if rows else MaximumLength()
+
+
+def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Give one length to arguments that run only at the same one: ids and segments that are summed."""
+    if not plan.has_length or not any(TARGET_LENGTH in a.shape for a in plan.arguments):
+        return plan
+    length = plan.default_length
+    if any(_runs(probe, plan, length, target) for target in (length - 1, max(length // 2, 1))):
+        return plan
+    arguments = tuple(
+        replace(a, shape=tuple(LENGTH if size == TARGET_LENGTH else size for size in a.shape))
+        for a in plan.arguments
+    )
+    return replace(plan, arguments=arguments)
 
 
 def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> InputPlan:
@@ -93,11 +134,11 @@ def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     return replace(plan, arguments=arguments, max_length=None, assumptions=(*plan.assumptions, note))
 
 
-def _runs(probe: ModelProbe, plan: InputPlan, length: int) -> bool:
-    if length < 1:
+def _runs(probe: ModelProbe, plan: InputPlan, length: int, target_length: int | None = None) -> bool:
+    if length < 1 or target_length == 0:
         return False
     try:
-        probe.run(probe.make_call(plan, length=length))
+        probe.run(probe.make_call(plan, length=length, target_length=target_length))
     except Exception:  # noqa: BLE001 - the answer to the question is no
         return False
     return True

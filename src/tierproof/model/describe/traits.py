@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tierproof.core.report import TraitEvidence
+from tierproof.core.standing import Fact, Standing
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Traits:
 
     Attributes:
         kind: causal-lm, encoder, encoder-decoder, vision, sequence or unknown.
-        causal_declared: True/False where spec, config, class, arguments or buffers declare it.
+        causal_declared: True/False where spec, config, attributes, masks or arguments declare it, or else by the
+            class name, which is an assumption (see `facts`).
         causal_measured: True when no output depends on a later input; None when not measurable.
         influence: influence[i][j] is True when input j moves output i (length × length); empty if unknown.
         vocab_size: of the primary token input.
@@ -27,6 +29,7 @@ class Traits:
         batch_norm: it contains a batch norm.
         pooled: the answer has no length axis.
         evidence: what each trait rests on, declared and measured.
+        facts: those traits that findings rest on, with their standing.
     """
 
     kind: str = "unknown"
@@ -44,6 +47,11 @@ class Traits:
     batch_norm: bool = False
     pooled: bool = False
     evidence: tuple[TraitEvidence, ...] = field(default=())
+    facts: tuple[Fact, ...] = ()
+
+    def fact(self, name: str) -> Fact:
+        """The fact of that name; an assumption where nothing is known of it."""
+        return next((fact for fact in self.facts if fact.name == name), Fact(name, Standing.ASSUMED))
 
     @property
     def names(self) -> tuple[str, ...]:

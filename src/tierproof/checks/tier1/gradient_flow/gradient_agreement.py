@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.finite_difference import (
@@ -345,9 +347,8 @@ def _report(
     )
     # transformers cuts where a publication does: box refinement in the DETR family detaches its references.
     published = cut is not None and is_library_class(arena.context.subject.model, cut.path)
-    return Finding(
+    return claim_error(
         f"{CODE}-008",
-        Severity.INFO if published else Severity.ERROR,
         f"The gradients are wrong: for the parameters up to `{owner}`, backward differs from finite differences by "
         f"{result.mismatch:.0%}. The cause is {cause}, which drops a part of the gradient.",
         where=where,
@@ -358,6 +359,8 @@ def _report(
             "last_wrong_parameter": last,
         },
         hint="Remove `.detach()` from the residual or the other path, or correct the hand-written backward.",
+        rests_on=Basis.INPUTS,
+        at_most=Severity.INFO if published else Severity.ERROR,
     )
 
 

@@ -50,6 +50,7 @@ import torch
 from torch import nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.gradient_norms import GradientNorms, ModuleGradient
 from tierproof.checks.tier1.gradient_flow.gradient_agreement import compare_gradients
 from tierproof.checks.tier1.gradient_flow.gradient_starvation import find_starved, judge_starved
@@ -61,6 +62,7 @@ from tierproof.checks.tier1.gradient_flow.unused_parameters import (
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
+from tierproof.model.describe.basis import Basis
 from tierproof.model.gradients.gradient_pass import GradientPass, locate_broken_gradient, run_gradient_pass
 
 CODE = "T1-GRAD"
@@ -139,9 +141,8 @@ def _trains(context: CheckContext, call: Call) -> bool:
 def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tuple[list[Finding], bool]:
     """Judge what one pass shows at once; False when nothing further can be asked."""
     if not result.answer_attached:
-        finding = Finding(
+        finding = claim_error(
             f"{CODE}-002",
-            Severity.ERROR,
             "The output is not connected to any parameter by autograd, so no parameter can be trained.",
             where=_last_cut(result),
             evidence={
@@ -150,6 +151,7 @@ def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tupl
                 "cuts": [f"{cut.operation}() in {cut.path or 'the model'}" for cut in result.log.cuts[-3:]],
             },
             hint="Remove `torch.no_grad()`, `.detach()` or `.item()` between the last layer and the `return`.",
+            rests_on=Basis.ROLES,
         )
         return [finding], False
     if not result.finite:
@@ -158,15 +160,15 @@ def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tupl
     if not broken:
         return [], True
     where = locate_broken_gradient(context.subject, call, context.seed)
-    finding = Finding(
+    finding = claim_error(
         f"{CODE}-001",
-        Severity.ERROR,
         f"The gradients of {len(broken)} of {len(result.norms)} parameters are NaN or infinite, although the outputs "
         "are finite.",
         where=where or broken[-1].rpartition(".")[0],
         evidence={"parameters": broken[:8], "objective": result.objective},
         hint="Add an epsilon to `sqrt`, `norm`, `log` or a division at zero, and clamp the input of a branch that "
         "`torch.where` discards.",
+        rests_on=Basis.INPUTS,
     )
     return [finding], False
 

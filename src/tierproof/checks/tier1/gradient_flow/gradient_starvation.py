@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
@@ -23,6 +24,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import fill_zeros
 from tierproof.model.compare.silent_module import find_silent_module
+from tierproof.model.describe.basis import Basis
 from tierproof.model.gradients.dependence import DependenceProbe
 from tierproof.model.gradients.gradient_pass import GradientPass
 from tierproof.model.observe.operation_log import OperationLog
@@ -247,9 +249,8 @@ def _report_cut(
     named = f"`{cause}` cuts the graph" if cut is not None or silent else "the graph is cut"
     names = [name for item in run for name in item.names]
     shown = last.path or last.names[-1]
-    return Finding(
+    return claim_error(
         f"{CODE}-003",
-        Severity.ERROR,
         f"The outputs depend on `{shown}` ({_count(len(names), 'parameter')}), but no gradient reaches it: {named}.",
         where=where,
         evidence={
@@ -260,6 +261,7 @@ def _report_cut(
         },
         hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor "
         "rebuilt from numbers.",
+        rests_on=Basis.INPUTS,
     )
 
 
@@ -300,14 +302,14 @@ def _report_zeroed(
     for item in zeroed:
         places.setdefault(_find_largest_starved(model, item.path, starved), []).extend(item.names)
     return [
-        Finding(
+        claim_error(
             f"{CODE}-004",
-            Severity.ERROR,
             f"`{where}` has no effect: its gradient is exactly zero, and no value of its parameters changes an output.",
             where=where,
             evidence={"parameters": names[:_NAMES_SHOWN], "movement": 0.0},
             hint="Remove what multiplies its result by zero: a factor of 0, a mask that hides everything, or "
             "a zero scale.",
+            rests_on=Basis.INPUTS,
         )
         for where, names in places.items()
     ]
@@ -323,13 +325,13 @@ def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding
     cut_off = [finding.where for finding in zeroed]
     named = ", ".join(f"`{path}`" for path in cut_off[:3]) + (" and more" if len(cut_off) > 3 else "")
     return [
-        Finding(
+        claim_error(
             f"{CODE}-004",
-            Severity.ERROR,
             f"`{silent}` returns the same vector for every position and row, so {named} cannot have an effect.",
             where=silent,
             evidence={"without_effect": cut_off[:_NAMES_SHOWN], "distinct_outputs": 1},
             hint="In this module, correct the mask that hides everything, the scale of zero or the dead activation.",
+            rests_on=Basis.INPUTS,
         )
     ]
 

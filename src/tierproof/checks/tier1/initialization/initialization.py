@@ -39,11 +39,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.weight_scales import LayerScale, WeightScales
 from tierproof.checks.tier1.initialization.zero_gains import judge_zero_gains
 from tierproof.checks.tier1.initialization.zero_release import find_freed_later
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.gradient_pass import run_gradient_pass
 from tierproof.model.gradients.objective import TARGET_STREAM
@@ -136,14 +138,14 @@ def _describe_layers(subject: Subject, weights: Sequence[WeightStatistics]) -> t
 
 def _judge_finite(weights: Sequence[WeightStatistics]) -> list[Finding]:
     return [
-        Finding(
+        claim_error(
             f"{CODE}-001",
-            Severity.ERROR,
             f"The parameter `{weight.name}` of {f'`{weight.path}`' if weight.path else 'the model'} contains NaN or "
             "infinity.",
             where=weight.path,
             evidence={"parameter": weight.name, "shape": list(weight.shape)},
             hint="Initialise it (`torch.empty` does not), or load a checkpoint from before training diverged.",
+            rests_on=Basis.STATE,
         )
         for weight in weights
         if not weight.finite
@@ -235,15 +237,16 @@ def _report_copies(
     groups: list[list[WeightStatistics]], severity: Severity, number: str, why: str
 ) -> Finding:
     most = max(groups, key=len)
-    return Finding(
+    return claim_error(
         f"{CODE}-{number}",
-        severity,
         f"{sum(len(g) for g in groups)} random matrices start with only {len(groups)} different set(s) of values, "
         f"{why}: `{most[0].path}` equals `{most[1].path}`.",
         where=most[1].path,
         evidence={"paths": [w.path for w in most[:_PATHS_SHOWN]], "groups": len(groups)},
         hint="Initialise each layer after copying it: `copy.deepcopy` copies weights, and a repeated seed "
         "repeats them.",
+        rests_on=Basis.STATE,
+        at_most=severity,
     )
 
 

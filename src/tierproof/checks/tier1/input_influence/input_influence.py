@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.input_influence.input_roles import (
     find_dead_channels,
     judge_order,
@@ -42,6 +43,7 @@ from tierproof.model.call.perturb import can_perturb, replace_position, replace_
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate
 from tierproof.model.compare.steady_answer import Baseline, SteadyAnswers, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.observe.embedding_probe import LookupProbe
 
 # A grid this fine is coarser than any usual patch, so that a stride that skips single pixels is no finding.
@@ -253,14 +255,15 @@ def _report_ignored(base: Baseline, argument: Argument) -> Finding:
             seed=base.answers.seed + 1,
         ),
     )
-    return Finding(
+    return claim_error(
         "T1-INPUT-001",
-        Severity.ERROR if exact else Severity.WARNING,
         f"The input `{argument.name}` has no effect on the output: replacing all of it changes nothing.",
         _locate_silence(base, call),
         {"argument": argument.name, "draws": _DRAWS, "largest_change": 0.0},
         f"Use `{argument.name}` in the forward pass, and remove code that drops it, overwrites it or "
         "multiplies it by zero.",
+        rests_on=Basis.INPUTS,
+        at_most=Severity.ERROR if exact else Severity.WARNING,
     )
 
 
@@ -293,15 +296,16 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
         where = _region(tensor, axes, tuple(dead[0]))
         changed = replace_values(argument, tensor, where, seed=base.answers.seed + 1)
     what = "positions" if positions else f"regions (of {_REGIONS_PER_AXIS} per axis)"
-    return Finding(
+    return claim_error(
         "T1-INPUT-002",
-        Severity.WARNING if tail else Severity.ERROR,
         f"Part of the input is lost: replacing `{argument.name}` at {what} {', '.join(map(str, dead[:6]))}"
         f"{' …' if len(dead) > 6 else ''} changes no output.",
         _locate_silence(base, base.call.with_argument(argument.name, changed)),
         {"argument": argument.name, "without_influence": dead, "draws": _DRAWS, "largest_change": 0.0},
         "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
         "that hides these positions from every output.",
+        rests_on=Basis.INPUTS,
+        at_most=Severity.WARNING if tail else Severity.ERROR,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.forward_signature import read_signature
@@ -14,6 +15,7 @@ from tierproof.model.call.inputs import LENGTH, Argument
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.describe.basis import Basis
 
 _SEGMENT_NAMES = ("token_type_ids", "segment_ids", "segments", "type_ids")
 
@@ -71,14 +73,14 @@ def find_dead_channels(gradient: Tensor | None, argument: Argument, tensor: Tens
 
 def report_dead_channels(argument: Argument, channels: list[int], where: str) -> Finding:
     """The finding for channels without influence."""
-    return Finding(
+    return claim_error(
         "T1-INPUT-002",
-        Severity.ERROR,
         f"Part of the input is lost: replacing channel(s) {', '.join(map(str, channels))} of `{argument.name}` changes "
         "no output.",
         where,
         {"argument": argument.name, "without_influence": list(channels), "largest_change": 0.0},
         "Pass all channels on: remove a slice over the channels, or a conversion to grey that keeps only one.",
+        rests_on=Basis.INPUTS,
     )
 
 

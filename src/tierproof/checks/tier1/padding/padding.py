@@ -38,6 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.padding.padding_shift import (
     check_left_padding,
     check_right_padding,
@@ -53,6 +54,7 @@ from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import Violates, locate, locate_first_divergence, rows_of_batch
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
 _HIDDEN = 3
@@ -200,9 +202,8 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
     length = len(worst.hidden) + len(worst.visible)
     if max(side.effect for side in sides) <= base.tolerance / 100:
         return [
-            Finding(
+            claim_error(
                 "T1-PAD-001",
-                severity,
                 f"The padding mask `{mask.name}` is ignored: hiding positions changes nothing, and the "
                 "contents of hidden "
                 f"positions change the outputs at visible ones by {worst.leak:.2g} standard deviations.{note}",
@@ -211,14 +212,15 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
                 f"Pass `{mask.name}` to every attention, add −inf to the scores of hidden keys, and leave "
                 "hidden positions "
                 "out of means and pooling.",
+                rests_on=(Basis.ROLES, Basis.PADDING_MASK),
+                at_most=severity,
             )
         ]
     where = _locate_leak(base, worst, length)
     if worst.leak > base.tolerance and _is_inverted(base, content, worst):
         return [
-            Finding(
+            claim_error(
                 "T1-PAD-002",
-                severity,
                 f"The padding mask `{mask.name}` is inverted: with padding marked by "
                 f"{'0' if mask.role == 'mask' else 'True'}, visible positions are hidden from each other and padding "
                 "is read.",
@@ -226,17 +228,20 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
                 evidence,
                 "Invert the mask where you pass it on. `attention_mask` is 1 for visible positions, `key_padding_mask` "
                 "is True for hidden ones, and a bool mask of `scaled_dot_product_attention` is True for visible ones.",
+                rests_on=(Basis.ROLES, Basis.PADDING_MASK),
+                at_most=severity,
             )
         ]
     return [
-        Finding(
+        claim_error(
             "T1-PAD-003",
-            severity,
             f"Padding leaks: the contents of hidden positions ({worst.name} padding) change the outputs at visible "
             f"ones by {worst.leak:.2g} standard deviations, although `{mask.name}` has an effect.{note}",
             where,
             evidence,
             "Mask padded keys in every layer, and leave padded positions out of means, norms and pooling.",
+            rests_on=(Basis.ROLES, Basis.PADDING_MASK),
+            at_most=severity,
         )
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
@@ -18,6 +19,7 @@ from tierproof.model.compare.locate import (
     shared_prefix,
 )
 from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
 _POSITION_FREE = ("rotary", "relative", "none")
@@ -52,15 +54,15 @@ def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
         change = measure_change(alone, subject.answer(masked))
     where = locate(model, call, masked, _differs_first, seed=seed)
     return [
-        Finding(
+        claim_error(
             "T1-PAD-005",
-            Severity.ERROR,
             f"`{mask.name}` set to ones hides nothing, but it changes the outputs by {change:.2g} standard deviations: "
             "it is inverted, added to the scores as it is, or replaces another mask.",
             where,
             {"relative_change": change},
             f"Hide positions where `{mask.name}` is 0, and combine it with the causal mask instead of "
             "choosing one of them.",
+            rests_on=(Basis.ROLES, Basis.PADDING_MASK),
         )
     ]
 
@@ -125,9 +127,8 @@ def check_right_padding(
         seed=base.answers.seed,
     )
     return change, [
-        Finding(
+        claim_error(
             "T1-PAD-006",
-            Severity.ERROR if exact else Severity.WARNING,
             f"A row padded on the right gives a different output from the same row alone, by {change:.2g} standard "
             "deviations: the amount of padding has an effect, or the row uses the mask of another row.",
             where,
@@ -137,6 +138,8 @@ def check_right_padding(
                 "padded_positions": hidden_positions,
             },
             "Use each row's own mask, number positions from the start, and divide by the number of visible positions.",
+            rests_on=(Basis.ROLES, Basis.PADDING_MASK),
+            at_most=Severity.ERROR if exact else Severity.WARNING,
         )
     ]
 

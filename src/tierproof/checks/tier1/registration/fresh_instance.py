@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tierproof.core.finding import Finding, Severity
+from tierproof.checks.claim import claim_error
+from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
+from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline
@@ -46,9 +48,8 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     missing = [*mismatch.missing_keys, *mismatch.unexpected_keys]
     names = [*missing, *differing]
     return [
-        Finding(
+        claim_error(
             "T1-REG-010",
-            Severity.ERROR,
             "A fresh instance that loads this model's state_dict gives a different output: part of the state "
             "is neither "
             f"registered nor in the config{f', such as `{names[0]}`' if names else ''}.",
@@ -61,8 +62,18 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
             },
             "Register everything that the forward pass uses and cannot compute again as a parameter or "
             "persistent buffer.",
+            rests_on=_describe_source(model),
         )
     ]
+
+
+def _describe_source(model: nn.Module) -> Fact:
+    """How the fresh instance was built; without arguments nobody says that this one was built so."""
+    name = "fresh instance"
+    if is_transformers_model(model):
+        return Fact(name, Standing.DECLARED, "built from the model's config")
+    settle = "compare a copy that you build yourself and load the state_dict into"
+    return Fact(name, Standing.ASSUMED, f"built as {type(model).__name__}() without arguments", settle)
 
 
 def _build(base: Baseline) -> nn.Module | str:

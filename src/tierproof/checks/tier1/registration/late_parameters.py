@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
 
@@ -25,15 +27,15 @@ def check_late_parameters(subject: Subject, seed: int) -> list[Finding]:
         return []
     owner = late[0].rpartition(".")[0]
     return [
-        Finding(
+        claim_error(
             "T1-REG-012",
-            Severity.ERROR,
             f"The first forward registers {len(late)} new parameter(s), such as `{late[0]}`: an optimizer created "
             "before does not train them, and a state_dict saved before lacks them.",
             _find_maker(owner, before),
             {"parameters": late[:8], "count": len(late)},
             "Create layers in `__init__`, or use torch.nn's lazy modules and run one forward before you create the "
             "optimizer.",
+            rests_on=Basis.STATE,
         )
     ]
 

@@ -43,6 +43,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
 from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
@@ -50,6 +51,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.describe.basis import Basis
 from tierproof.model.preserve.hidden_state import HiddenItem, find_hidden_items
 
 # A fresh instance and a saved copy double the model's memory for a moment; a small model's cost is nothing.
@@ -108,15 +110,16 @@ def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Base
         count = sum(p.numel() for p in parameters)
         plural = f"{len(called)} modules" if len(called) > 1 else "a module"
         findings.append(
-            Finding(
+            claim_error(
                 "T1-REG-001",
-                Severity.ERROR if trained else Severity.WARNING,
                 f"The plain attribute `{attribute}` holds {plural} with {count:,} parameters that the forward pass "
                 "uses but PyTorch does not register: `parameters()` and `state_dict()` lack them, and `.to()` does not "
                 "move them." + ("" if trained else " They are frozen, so this may be intended."),
                 owner,
                 {"attribute": attribute, "modules": len(called), "parameters": count, "trainable": trained},
                 f"Make `{attribute}` an `nn.ModuleList` or `nn.ModuleDict`, or assign each module to `self` directly.",
+                rests_on=Basis.STATE,
+                at_most=Severity.ERROR if trained else Severity.WARNING,
             )
         )
     return findings
@@ -157,14 +160,15 @@ def _check_hidden_parameters(hidden: list[HiddenItem], base: Baseline | None) ->
         assert isinstance(item.value, Tensor)
         if _moves_answer(base, item.value):
             findings.append(
-                Finding(
+                claim_error(
                     "T1-REG-002",
-                    Severity.ERROR if item.value.requires_grad else Severity.WARNING,
                     f"The parameter `{item.attribute}` affects the output but is not registered: optimizers, "
                     "`state_dict()` and `.to()` ignore it.",
                     item.owner,
                     {"attribute": item.attribute, "elements": item.value.numel()},
                     "Assign it to `self` directly, or use `nn.ParameterList` or `nn.ParameterDict`.",
+                    rests_on=Basis.STATE,
+                    at_most=Severity.ERROR if item.value.requires_grad else Severity.WARNING,
                 )
             )
     return findings
@@ -255,13 +259,13 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
         if name not in state and parameter.numel() and not _storages([parameter]) & saved:
             owner, _, leaf = name.rpartition(".")
             findings.append(
-                Finding(
+                claim_error(
                     "T1-REG-004",
-                    Severity.ERROR,
                     f"`state_dict()` drops the parameter `{leaf}`, so it is lost when the model is saved.",
                     owner,
                     {"parameter": name, "elements": parameter.numel()},
                     "Make `state_dict()` and its hooks keep every parameter.",
+                    rests_on=Basis.STATE,
                 )
             )
     if findings:
@@ -270,25 +274,25 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
         model.load_state_dict(state, strict=True)
     except Exception as error:  # noqa: BLE001 - the failure is the finding
         return [
-            Finding(
+            claim_error(
                 "T1-REG-005",
-                Severity.ERROR,
                 f"The model cannot load its own `state_dict()`: {type(error).__name__}: {str(error)[:300]}",
                 "",
                 {"entries": len(state)},
                 "Make `state_dict()` and `load_state_dict()` use the same names and shapes.",
+                rests_on=Basis.STATE,
             )
         ]
     lost = before - _group_ties(model)
     return [
-        Finding(
+        claim_error(
             "T1-REG-006",
-            Severity.ERROR,
             "Loading a state_dict breaks the tie between "
             f"{' and '.join(f'`{name}`' for name in sorted(group))}.",
             max(group).rpartition(".")[0],
             {"tied": sorted(group)},
             "Copy values into the existing parameter instead of replacing it, or tie again after loading.",
+            rests_on=Basis.STATE,
         )
         for group in lost
     ]
@@ -320,13 +324,13 @@ def _check_saving(model: nn.Module) -> list[Finding]:
         if isinstance(value, Tensor) and measure_change(value.cpu(), loaded[name].cpu()) > 0
     ]
     return [
-        Finding(
+        claim_error(
             "T1-REG-009",
-            Severity.ERROR,
             f"`{name}` has different values after saving and loading.",
             name.rpartition(".")[0],
             {"entry": name},
             "Make the state_dict hooks of this module save and restore the values unchanged.",
+            rests_on=Basis.STATE,
         )
         for name in wrong[:3]
     ]

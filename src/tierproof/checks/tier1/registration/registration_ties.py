@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.describe.basis import Basis
 
 
 def judge_ties(model: nn.Module) -> list[Finding]:
@@ -78,13 +80,14 @@ def _report_tie(
 ) -> Finding:
     paths = {id(module): path for path, module in model.named_modules()}
     where = paths[id(head)]
-    return Finding(
+    return claim_error(
         "T1-REG-007",
-        severity,
         f"The tie between `{paths[id(embedding)]}.weight` and `{where}.weight` is lost: {why}, but they are two "
         "parameters, which training will change separately.",
         where,
         {"embedding": paths[id(embedding)], "elements": sum(p.numel() for p in head.parameters())},
         f"Share the parameter after any re-initialisation, without cloning: `{where}.weight = "
         f"{paths[id(embedding)]}.weight`.",
+        rests_on=Basis.STATE,
+        at_most=severity,
     )

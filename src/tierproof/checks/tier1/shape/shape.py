@@ -38,15 +38,16 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn.parameter import is_lazy
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
+from tierproof.checks.tier1.shape.bounding_table import find_table
 from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
 from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.execution_trace import ExecutionTrace
@@ -154,13 +155,13 @@ def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
     if len(dtypes) > 1:
         odd = next(result for result in passed if result.dtype != passed[0].dtype)
         findings.append(
-            Finding(
+            claim_error(
                 f"{CODE}-004",
-                Severity.ERROR,
                 f"The output has dtype {passed[0].dtype} for {passed[0].case}, but {odd.dtype} for {odd.case}.",
                 evidence={"dtypes": dtypes, "batch": odd.case.batch, "length": odd.case.length},
                 hint="Pass `dtype=` to every tensor that the forward creates, first in a branch that depends "
                 "on the size.",
+                rests_on=Basis.INPUTS,
             )
         )
     return findings
@@ -236,6 +237,7 @@ def _describe_length(
 ) -> Finding:
     first = group[0]
     working = max(r.case.length or 0 for r in passed)
+    declared = context.subject.inputs.max_length is not None
     if number == "002":
         maximum = first.case.length or 0
         excused = excuse_maximum(context.subject, maximum)
@@ -256,20 +258,18 @@ def _describe_length(
         message = "The model raises for length 1"
     elif context.subject.inputs.max_length is None and all((r.case.length or 0) > working for r in group):
         working = _find_longest(context, working, min(r.case.length or 0 for r in group))
-        if table := _find_table(context.subject.model, working):
+        if table := find_table(context.subject.model, working):
             return _note_undeclared_maximum(first, working, table)
         message = f"The model raises for length {first.case.length}; the longest that works is {working}"
     else:
         message = f"The model raises for length {first.case.length}, which is within its declared range"
-    return _describe_raise(first, number, message, failed=group, longest_working_length=working)
-
-
-def _find_table(model: nn.Module, length: int) -> str:
-    """The parameter or buffer that has this many rows, perhaps with some for class tokens; empty for none."""
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    sizes = {length, length + 1, length + 2}
-    return next(
-        (path for path, t in tensors if not is_lazy(t) and t.dim() >= 2 and sizes & set(t.shape[:-1])), ""
+    # A length below one that works is no matter of the maximum.
+    beyond = number == "002" or all((r.case.length or 0) > working for r in group) or declared
+    grounds: tuple[Basis, *tuple[Basis, ...]] = (
+        (Basis.INPUTS, Basis.MAXIMUM_LENGTH) if beyond and number != "005" else (Basis.INPUTS,)
+    )
+    return _describe_raise(
+        first, number, message, failed=group, rests_on=grounds, longest_working_length=working
     )
 
 
@@ -289,11 +289,11 @@ def _describe_raise(
     number: str,
     message: str,
     failed: list[CaseResult] | None = None,
+    rests_on: tuple[Basis, *tuple[Basis, ...]] = (Basis.INPUTS,),
     **evidence: JsonValue,
 ) -> Finding:
-    return Finding(
+    return claim_error(
         f"{CODE}-{number}",
-        Severity.ERROR,
         f"{message}: {result.error}",
         where=result.where,
         evidence={
@@ -305,6 +305,7 @@ def _describe_raise(
             **evidence,
         },
         hint=advise_on_raise(f"{CODE}-{number}", result.where),
+        rests_on=rests_on,
     )
 
 
@@ -348,9 +349,8 @@ def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
             ]
             published = squeezed and is_library_class(subject.model, "")
             return [
-                Finding(
+                claim_error(
                     f"{CODE}-003",
-                    Severity.INFO if published else Severity.ERROR,
                     f"The output has shape {list(result.shape)} for {result.case}; expected {wanted}.",
                     evidence={
                         "batch": result.case.batch,
@@ -359,6 +359,8 @@ def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
                         "expected_shape": wanted,
                     },
                     hint="Give `squeeze()` an axis, and use sizes from the input's shape in `view()` and reductions.",
+                    rests_on=Basis.INPUTS,
+                    at_most=Severity.INFO if published else Severity.ERROR,
                 )
             ]
     return []

@@ -44,6 +44,7 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
     judge_length_one,
@@ -56,6 +57,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import fill_zeros, run_substituted
 from tierproof.model.compare.repeat_probe import find_divergence, watch_writes
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.module_watch import find_first, watch_modules
@@ -120,13 +122,13 @@ def _judge_writes(subject: Subject, call: Call) -> tuple[object, list[Finding]]:
     fresh = {name: tensor.clone() for name, tensor in call.tensors.items()}
     with watch_writes(subject.model, list(fresh.values())) as writers:
         call.run_on(subject.model, {**call.arguments, **fresh})
-    finding = Finding(
+    finding = claim_error(
         f"{CODE}-004",
-        Severity.ERROR,
         f"The forward changes the caller's {', '.join(f'`{name}`' for name in written)} in place.",
         where=writers[0] if writers else "",
         evidence={"arguments": written},
         hint="Clone the tensor first, or use the operation without the trailing underscore.",
+        rests_on=Basis.RUN,
     )
     # What it returned may come from a changed input: the answers of clean clones count from here on.
     return call.run(subject.model), [finding]
@@ -144,14 +146,15 @@ def _judge_finite(
     path, found = next(iter(broken.items()))
     matters = subject.outputs.main in broken or subject.outputs.loss in broken
     return [
-        Finding(
+        claim_error(
             f"{CODE}-001",
-            Severity.ERROR if matters else Severity.WARNING,
             f"{f'The output `{path}`' if path else 'The output'} contains {found.nan} NaN and "
             f"{found.positive_infinity} Inf.",
             where=locate_unsound(subject, call),
             evidence={"output": path, "nan": found.nan, "infinite": found.positive_infinity},
             hint="In this module, guard divisions by zero, `log(0)`, overflowing `exp` and fully masked softmax rows.",
+            rests_on=Basis.INPUTS,
+            at_most=Severity.ERROR if matters else Severity.WARNING,
         )
     ]
 
@@ -249,13 +252,13 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         if random
         else "Do not change counters, caches or buffers in the forward in evaluation mode."
     )
-    return Finding(
+    return claim_error(
         f"{CODE}-002" if random else f"{CODE}-003",
-        Severity.ERROR,
         f"The same input gives two different outputs: {f'`{where}`' if where else 'the model'} {message}.",
         where=where,
         evidence={"relative_difference": difference},
         hint=hint,
+        rests_on=Basis.RUN,
     )
 
 
@@ -304,14 +307,14 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
     with watch_modules(subject.model, are_rows_equal) as observations:
         subject.forward(call)
     first = find_first(observations, lambda equal: not equal, lambda equal: equal)
-    return Finding(
+    return claim_error(
         f"{CODE}-005",
-        Severity.ERROR,
         f"{_ROWS} different inputs give bit-equal outputs.",
         where=first.path if first is not None else "",
         evidence={"inputs": _ROWS},
         hint="Connect the output to the input: remove a mean over everything, a saturated activation, or a branch that "
         "ignores the input.",
+        rests_on=Basis.INPUTS,
     )
 
 

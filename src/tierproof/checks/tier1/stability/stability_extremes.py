@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.module_watch import find_first, watch_modules
@@ -52,13 +54,13 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
             continue
         what = f"raises {error}" if error else f"gives {values.nan} NaN and {values.positive_infinity} Inf"
         findings.append(
-            Finding(
+            claim_error(
                 f"{CODE}-007",
-                Severity.ERROR,
                 f"A sequence that consists of {words} ({token}) {what}.",
                 where=where if error else _locate(subject, changed),
                 evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
                 hint="Give the embedding table a row for every id below the vocabulary size.",
+                rests_on=Basis.INPUTS,
             )
         )
     return findings
@@ -98,13 +100,13 @@ def judge_length_one(context: CheckContext) -> list[Finding]:
     if error or found.sound:
         return []
     return [
-        Finding(
+        claim_error(
             f"{CODE}-013",
-            Severity.ERROR,
             f"At length 1 the output contains {found.nan} NaN and {found.positive_infinity} Inf.",
             where=_locate(subject, call),
             evidence={"nan": found.nan, "infinite": found.positive_infinity},
             hint="In this module, guard what is undefined for one position: a standard deviation needs `correction=0`.",
+            rests_on=Basis.INPUTS,
         )
     ]
 
@@ -140,9 +142,8 @@ def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue])
         return []
     spoiled = not others.sound
     return [
-        Finding(
+        claim_error(
             f"{CODE}-009" if spoiled else f"{CODE}-010",
-            Severity.ERROR if spoiled else Severity.WARNING,
             "A fully masked row turns the outputs of other rows into NaN."
             if spoiled
             else "The output of a fully masked row is NaN, which makes a mean or a loss over the batch NaN too.",
@@ -150,6 +151,8 @@ def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue])
             evidence={"nan_in_masked_row": own.nan, "nan_in_other_rows": others.nan},
             hint="Set the attention weights of a row without keys to zero (`nan_to_num`), or leave one "
             "position unmasked.",
+            rests_on=(Basis.INPUTS, Basis.PADDING_MASK),
+            at_most=Severity.ERROR if spoiled else Severity.WARNING,
         )
     ]
 

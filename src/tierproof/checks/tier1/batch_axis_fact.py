@@ -1,0 +1,48 @@
+"""What it rests on that the rows of a batch lie along the axis along which T1-BATCH looks for them."""
+
+from __future__ import annotations
+
+from tierproof.core.standing import Fact, Standing
+from tierproof.model.call.inputs import BATCH
+from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.observe.embedding_probe import LookupProbe
+
+
+def state_batch_axis(base: Baseline, *, mixes_as_sequence: bool) -> Fact:
+    """Give the batch axis as a fact.
+
+    Args:
+        mixes_as_sequence: the slices along this axis influence each other and those along the next do not, as in a
+            model that takes (length, batch): then the measurement itself does not tell a bug from another axis.
+    """
+    subject = base.answers.subject
+    primary = subject.inputs.primary_argument
+    axis = primary.shape.index(BATCH) if BATCH in primary.shape else 0
+
+    def state(standing: Standing, by: str) -> Fact:
+        return Fact("batch axis", standing, f"axis {axis}, {by}", "declare `ModelSpec(batch_first=…)`")
+
+    if primary.sample is not None:
+        return state(Standing.GIVEN, "as in the given sample")
+    if subject.spec.batch_first is not None:
+        return state(Standing.GIVEN, "by ModelSpec.batch_first")
+    flags = [bool(m.batch_first) for m in subject.model.modules() if hasattr(m, "batch_first")]
+    if flags and any(flags) == (axis == 0):
+        return state(Standing.DECLARED, f"by batch_first={any(flags)} of its modules")
+    if primary.role in ("image", "audio") or not subject.inputs.has_length:
+        return state(Standing.MEASURED, "the first axis of the output follows it")
+    if not mixes_as_sequence:
+        return state(Standing.MEASURED, "the slices along no other axis are independent")
+    if _counts_positions(base):
+        return state(Standing.MEASURED, "positions are counted along the other axis")
+    return state(Standing.ASSUMED, "the slices along the other axis are independent")
+
+
+def _counts_positions(base: Baseline) -> bool:
+    """Whether the forward counts positions as many as the length axis has, and not as many as there are rows."""
+    subject = base.answers.subject
+    length = base.call.tensors[subject.inputs.primary].shape[subject.inputs.length_axis]
+    probe = LookupProbe({})
+    with probe:
+        base.answers.forward(base.call)
+    return length != base.batch and length in probe.lookups.position_lengths
