@@ -88,4 +88,4 @@ def _settle(assumed: list[Fact]) -> str:
     more = f"; {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
     ways = list(dict.fromkeys(fact.settle for fact in assumed if fact.settle))
     settle = f" To settle it, {', or '.join(ways[:_SHOWN])}." if ways else ""
-    return f"It is no error, because this was assumed: {named}{more}.{settle}"
+    return f"This is a warning and not an error, because it rests on an assumption: {named}{more}.{settle}"
