@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-import inspect
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tierproof.checks.tier1.registration.recovered_arguments import recover_arguments
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.sizes.size_limit import SizeLimit, TooLargeError
 
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -21,8 +23,9 @@ _PLAIN = (bool, int, float, str, type(None))
 def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
     """Build the class anew, load the state, and compare the answers.
 
-    transformers' classes are built from their config, others without arguments where they need none. The
-    latter count only if all plain attributes of all modules are equal, because then both were built the same way.
+    transformers' classes are built from their config, others with the arguments that this instance shows in its
+    attributes and its config. The latter count only if all plain attributes of all modules are equal, because then
+    both were built the same way. What grows larger than the model is given up while it is built.
     """
     fresh = _build(base)
     if isinstance(fresh, str):
@@ -67,25 +70,24 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
 
 def _build(base: Baseline) -> nn.Module | str:
     model: Any = base.answers.subject.model
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] | str
+    if is_transformers_model(model):
+        arguments = (copy.deepcopy(model.config),), {}
+    else:
+        arguments = recover_arguments(model)
+    if isinstance(arguments, str):
+        return arguments
     try:
-        if is_transformers_model(model):
-            fresh = type(model)(copy.deepcopy(model.config))
-        elif _needs_arguments(type(model)):
-            return "the class needs arguments"
-        else:
-            with base.answers.subject.device:
-                fresh = type(model)()
-            if not _is_built_alike(model, fresh):
-                return "the class was built with arguments of its own"
+        with base.answers.subject.device, SizeLimit.for_another(model):
+            fresh = type(model)(*arguments[0], **arguments[1])
+        if not is_transformers_model(model) and not _is_built_alike(model, fresh):
+            return "the class was built with arguments of its own"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
+    except TooLargeError:
+        return "an instance built with the arguments that are known is larger than the model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
         return "the class cannot be rebuilt"
     return moved
-
-
-def _needs_arguments(kind: type) -> bool:
-    parameters = list(inspect.signature(kind).parameters.values())
-    return any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
 
 def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
@@ -103,7 +105,18 @@ def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
 
 
 def _read_plain(module: nn.Module) -> dict[str, Any]:
-    return {n: v for n, v in vars(module).items() if isinstance(v, _PLAIN) and n != "training"}
+    """The attributes that tell how a module was built: plain values, sequences of them, and functions by name."""
+    return {n: _simplify(v) for n, v in vars(module).items() if n != "training" and not n.startswith("__")}
+
+
+def _simplify(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(item, _PLAIN) for item in value):
+        return tuple(value)
+    if isinstance(value, FunctionType | BuiltinFunctionType | type):
+        return f"{value.__module__}.{value.__qualname__}"
+    return None  # of anything else only that it is there
 
 
 def _find_differing_buffers(model: nn.Module, fresh: nn.Module) -> list[str]:
