@@ -24,6 +24,7 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import fill_zeros
 from tierproof.model.compare.silent_module import find_silent_module
 from tierproof.model.gradients.dependence import DependenceProbe
+from tierproof.model.gradients.first_steps import FirstSteps, take_first_steps
 from tierproof.model.gradients.gradient_pass import GradientPass
 from tierproof.model.observe.operation_log import OperationLog
 
@@ -130,6 +131,7 @@ def _find_causes(
     """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
     causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
     refilled: DependenceProbe | None = None
+    steps: FirstSteps | None = None
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
@@ -154,6 +156,11 @@ def _find_causes(
                     context.subject, call, context.seed, passes[0].differentiable, stand_ins
                 )
             if not refilled.measure(item.names).none:
+                causes[item] = StarvationCause.AWAITS_ZEROS
+                continue
+            if steps is None:
+                steps = take_first_steps(context.subject, call, context.seed)
+            if steps.moved & set(item.names):
                 causes[item] = StarvationCause.AWAITS_ZEROS
             else:
                 causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED

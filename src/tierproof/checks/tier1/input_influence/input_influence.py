@@ -24,6 +24,8 @@ Source: exact for token models: an embedded token affects at least its own outpu
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -42,6 +44,7 @@ from tierproof.model.call.perturb import can_perturb, replace_position, replace_
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate
 from tierproof.model.compare.steady_answer import Baseline, SteadyAnswers, find_baseline
+from tierproof.model.gradients.first_steps import take_first_steps
 from tierproof.model.observe.embedding_probe import LookupProbe
 
 # A grid this fine is coarser than any usual patch, so that a stride that skips single pixels is no finding.
@@ -66,9 +69,13 @@ def run(context: CheckContext) -> CheckOutput:
     measured: dict[str, JsonValue] = {}
     probe = _Probe(base)
     for argument in arguments:
-        if not probe.moves(argument, torch.ones(1, dtype=torch.bool)):
+        everything = torch.ones(1, dtype=torch.bool)
+        if not probe.moves(argument, everything):
             measured[f"{argument.name}_ignored"] = True
-            findings.append(_report_ignored(base, argument))
+            if probe.moves_after_steps(argument, everything):
+                measured[f"{argument.name}_ignored_until"] = "the first steps: it waits for parameters that start at zero"
+            else:
+                findings.append(_report_ignored(base, argument))
             continue
         if any(size in argument.shape for size in (LENGTH, TARGET_LENGTH)):
             dead: list[int] | list[list[int]] = _find_dead_positions(probe, argument)
@@ -110,6 +117,17 @@ class _Probe:
         self.base = base
         self._before: dict[int, dict[str, Tensor]] = {}
         self._gradients: dict[str, Tensor | None] = {}
+        self._later: _Probe | None = None
+
+    def moves_after_steps(self, argument: Argument, where: Tensor) -> bool:
+        """The same question after the first steps of training: a gain that starts at zero hides everything before it."""
+        subject, seed = self.base.answers.subject, self.base.answers.seed
+        if self._later is None:
+            subject.model.eval()
+            steps = take_first_steps(subject, self.base.call, seed)
+            answers = SteadyAnswers(subject, seed, {**self.base.answers.stand_ins, **steps.values})
+            self._later = _Probe(replace(self.base, answers=answers)) if steps.values else self
+        return self._later is not self and self._later.moves(argument, where)
 
     def measure_gradient(self, argument: Argument) -> Tensor | None:
         """Where the answer has a gradient by the argument; regions and channels ask the same."""
