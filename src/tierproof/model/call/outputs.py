@@ -18,12 +18,15 @@ def iterate_tensors(
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield (path, tensor) for every tensor in tuples, lists, mappings, dataclasses and plain objects.
 
+    A sparse tensor counts as the dense one that it stands for.
+
     A plain object (a cache, for instance) is searched through its `__dict__`. A nested tensor counts as the
     list of its rows.
     """
     if isinstance(output, Tensor):
         if not output.is_nested:
-            yield path, output
+            sparse = output.layout is not torch.strided and output.layout is not torch._mkldnn  # type: ignore[attr-defined]
+            yield path, output.to_dense() if sparse else output
             return
         output = list(output.unbind())
     if output is None or isinstance(output, str | bytes | int | float | bool) or id(output) in _seen:

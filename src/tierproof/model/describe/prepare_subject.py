@@ -13,6 +13,7 @@ from tierproof.model.call.extra_arguments import add_optional_arguments
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.max_length import find_max_length
+from tierproof.model.call.measured_targets import find_targets
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.propose_calls import propose_calls
 from tierproof.model.call.read_outputs import read_outputs
@@ -74,7 +75,7 @@ def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
     length, _ = find_max_length(probe.model, probe.spec, [])
     found = find_working_call(probe, propose_calls(probe, signature, inputs, length))
     plan = settle_inputs(probe, found)
-    outputs = read_outputs(probe, plan)
+    plan, outputs = find_targets(probe, plan, read_outputs(probe, plan))
     if inputs is None:
         plan, outputs = add_optional_arguments(probe, signature, plan, outputs)
     traits = measure_traits(probe, plan, outputs, found.lookups)

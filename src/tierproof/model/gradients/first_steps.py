@@ -52,7 +52,9 @@ def take_first_steps(subject: Subject, call: Call, seed: int) -> FirstSteps:
         moved |= gradients.keys()
         for name, gradient in gradients.items():
             values[name] = (values[name].detach() - _RATE * gradient.sign()).requires_grad_()
-    return FirstSteps({name: value.detach() for name, value in values.items()} if moved else {}, frozenset(moved))
+    return FirstSteps(
+        {name: value.detach() for name, value in values.items()} if moved else {}, frozenset(moved)
+    )
 
 
 def _find_gradients(subject: Subject, call: Call, seed: int, values: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -146,7 +146,7 @@ def locate_broken_gradient(subject: Subject, call: Call, seed: int) -> str:
     handles = [
         handle
         for path, module in model.named_modules()
-        if not (path and isinstance(module, torch.jit.ScriptModule))
+        if not isinstance(module, torch.jit.ScriptModule)
         for handle in _watch_traffic(path, module, traffic)
     ]
     clear_gradients(model)

@@ -25,12 +25,25 @@ from tierproof.model.observe.tensor_product import PRODUCTS, read_product
 _PASSING = frozenset(
     {"transpose", "permute", "view", "reshape", "contiguous", "unsqueeze", "squeeze", "expand", "expand_as",
      "flatten", "unflatten", "to", "float", "half", "bfloat16", "double", "type", "type_as", "clone", "dropout",
-     "masked_fill", "masked_fill_", "where", "chunk", "split", "tensor_split", "unbind", "__getitem__", "cat", "concat", "stack", "repeat",
+     "masked_fill", "masked_fill_", "where",
+     "chunk", "split", "tensor_split", "unbind", "__getitem__", "cat", "concat", "stack", "repeat",
      "repeat_interleave", "clamp", "clip", "narrow", "select", "movedim", "swapaxes", "swapdims", "neg", "__neg__",
      "tril", "triu", "view_as", "mT", "T", "detach", "nan_to_num", "index_select", "roll"}
 )  # fmt: skip
 _SUMS = frozenset(
-    {"add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "__sub__", "__isub__", "rsub", "__rsub__"}
+    {
+        "add",
+        "add_",
+        "__add__",
+        "__radd__",
+        "__iadd__",
+        "sub",
+        "sub_",
+        "__sub__",
+        "__isub__",
+        "rsub",
+        "__rsub__",
+    }
 )
 _TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
 _OVER = frozenset({"div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"})

@@ -46,4 +46,6 @@ def _names_device(node: ast.AST) -> bool:
 
 
 def _is_dtype(argument: ast.expr) -> bool:
-    return isinstance(argument, ast.Attribute) and argument.attr.startswith(("float", "int", "bfloat", "bool", "dtype"))
+    return isinstance(argument, ast.Attribute) and argument.attr.startswith(
+        ("float", "int", "bfloat", "bool", "dtype")
+    )

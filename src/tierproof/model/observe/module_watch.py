@@ -62,7 +62,7 @@ def watch_modules(model: nn.Module, measure: Measure[T]) -> Iterator[list[Observ
 
     try:
         for path, module in model.named_modules():
-            if path and isinstance(module, torch.jit.ScriptModule):
+            if isinstance(module, torch.jit.ScriptModule):
                 continue
             watch(path, module)
         yield observations

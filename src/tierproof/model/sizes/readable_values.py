@@ -23,12 +23,19 @@ def read_values(tensor: Tensor) -> Tensor | None:
             return torch.cat([row.flatten() for row in values.unbind()])
         if values.layout is torch.sparse_coo:
             values = values.coalesce().values()
-        elif values.layout is not torch.strided:
-            values = values.to_dense()
-        if values.is_quantized:
-            values = values.dequantize()
-        if values.is_floating_point() and values.element_size() <= _STORED_ONLY_BYTES:
-            values = values.float()
+        return make_dense(values)
     except (RuntimeError, NotImplementedError, TypeError):
         return None  # a class of tensors that does not support even this
-    return values
+
+
+def make_dense(tensor: Tensor) -> Tensor:
+    """The same tensor with kernels for comparison and arithmetic: dense, not quantised, in no stored-only float."""
+    if tensor.layout is not torch.strided and not tensor.is_nested:
+        tensor = tensor.to_dense()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    return tensor.float() if _is_stored_only(tensor) else tensor
+
+
+def _is_stored_only(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.element_size() <= _STORED_ONLY_BYTES

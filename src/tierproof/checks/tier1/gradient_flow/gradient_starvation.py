@@ -130,8 +130,7 @@ def _find_causes(
 ) -> dict[StarvedModule, StarvationCause]:
     """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
     causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
-    refilled: DependenceProbe | None = None
-    steps: FirstSteps | None = None
+    waits: _Waiting | None = None
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
@@ -150,21 +149,34 @@ def _find_causes(
         elif _is_fed_nothing(context, call, item.path):
             causes[item] = StarvationCause.EMPTY
         else:
-            if refilled is None:
-                stand_ins = fill_zeros(context.subject.model, context.seed)
-                refilled = DependenceProbe(
-                    context.subject, call, context.seed, passes[0].differentiable, stand_ins
-                )
-            if not refilled.measure(item.names).none:
-                causes[item] = StarvationCause.AWAITS_ZEROS
-                continue
-            if steps is None:
-                steps = take_first_steps(context.subject, call, context.seed)
-            if steps.moved & set(item.names):
+            if waits is None:
+                waits = _Waiting(context, call, passes[0].differentiable)
+            if waits.frees(item):
                 causes[item] = StarvationCause.AWAITS_ZEROS
             else:
                 causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED
     return causes
+
+
+class _Waiting:
+    """Tells a module that waits for zero parameters from one that can never move.
+
+    Two ways are asked: other values in place of the zeros, and the first steps of a training run.
+    """
+
+    def __init__(self, context: CheckContext, call: Call, answers: frozenset[str]) -> None:
+        stand_ins = fill_zeros(context.subject.model, context.seed)
+        self._refilled = DependenceProbe(context.subject, call, context.seed, answers, stand_ins)
+        self._context, self._call = context, call
+        self._steps: FirstSteps | None = None
+
+    def frees(self, item: StarvedModule) -> bool:
+        """Whether a gradient reaches the module in either way."""
+        if not self._refilled.measure(item.names).none:
+            return True
+        if self._steps is None:
+            self._steps = take_first_steps(self._context.subject, self._call, self._context.seed)
+        return not self._steps.moved.isdisjoint(item.names)
 
 
 def _reads_only_padding(context: CheckContext, call: Call, path: str) -> bool:

@@ -69,28 +69,33 @@ def run(context: CheckContext) -> CheckOutput:
     measured: dict[str, JsonValue] = {}
     probe = _Probe(base)
     for argument in arguments:
-        everything = torch.ones(1, dtype=torch.bool)
-        if not probe.moves(argument, everything):
-            measured[f"{argument.name}_ignored"] = True
-            if probe.moves_after_steps(argument, everything):
-                measured[f"{argument.name}_ignored_until"] = "the first steps: it waits for parameters that start at zero"
-            else:
-                findings.append(_report_ignored(base, argument))
-            continue
-        if any(size in argument.shape for size in (LENGTH, TARGET_LENGTH)):
-            dead: list[int] | list[list[int]] = _find_dead_positions(probe, argument)
-        else:
-            dead = _find_dead_regions(probe, argument)
-        measured[f"{argument.name}_without_influence"] = dead
-        if dead and _shifts_inside(base, argument, dead):
-            measured[f"{argument.name}_shifted_inside"] = True
-        elif dead:
-            findings.append(_report_dead(base, argument, dead))
-        elif argument.role == "image":
-            findings += _judge_channels(probe, argument)
+        findings += _judge_argument(probe, argument, measured)
     if not findings:
         findings += [*judge_segments(base), *judge_order(base, measured)]
     return CheckOutput(tuple(findings), measured)
+
+
+def _judge_argument(probe: _Probe, argument: Argument, measured: dict[str, JsonValue]) -> list[Finding]:
+    base, everything = probe.base, torch.ones(1, dtype=torch.bool)
+    if not probe.moves(argument, everything):
+        measured[f"{argument.name}_ignored"] = True
+        if probe.moves_after_steps(argument, everything):
+            measured[f"{argument.name}_ignored_until"] = "parameters that start at zero have moved"
+            return []
+        return [_report_ignored(base, argument)]
+    dead: list[int] | list[list[int]]
+    if any(size in argument.shape for size in (LENGTH, TARGET_LENGTH)):
+        dead = _find_dead_positions(probe, argument)
+    else:
+        dead = _find_dead_regions(probe, argument)
+    measured[f"{argument.name}_without_influence"] = dead
+    if dead and _shifts_inside(base, argument, dead):
+        measured[f"{argument.name}_shifted_inside"] = True
+    elif dead:
+        return [_report_dead(base, argument, dead)]
+    elif argument.role == "image":
+        return _judge_channels(probe, argument)
+    return []
 
 
 def _judge_channels(probe: _Probe, argument: Argument) -> list[Finding]:
@@ -120,7 +125,7 @@ class _Probe:
         self._later: _Probe | None = None
 
     def moves_after_steps(self, argument: Argument, where: Tensor) -> bool:
-        """The same question after the first steps of training: a gain that starts at zero hides everything before it."""
+        """The same question after the first steps of training: a gain at zero hides what lies before it."""
         subject, seed = self.base.answers.subject, self.base.answers.seed
         if self._later is None:
             subject.model.eval()

@@ -70,17 +70,14 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
 
 def _build(base: Baseline) -> nn.Module | str:
     model: Any = base.answers.subject.model
-    arguments: tuple[tuple[Any, ...], dict[str, Any]] | str
-    if is_transformers_model(model):
-        arguments = (copy.deepcopy(model.config),), {}
-    else:
-        arguments = recover_arguments(model)
+    library = is_transformers_model(model)
+    arguments = ((copy.deepcopy(model.config),), {}) if library else recover_arguments(model)
     if isinstance(arguments, str):
         return arguments
     try:
         with base.answers.subject.device, SizeLimit.for_another(model):
             fresh = type(model)(*arguments[0], **arguments[1])
-        if not is_transformers_model(model) and not _is_built_alike(model, fresh):
+        if not library and not _is_built_alike(model, fresh):
             return "the class was built with arguments of its own"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
     except TooLargeError:
