@@ -15,16 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.tier1.gradient_flow.awaited_zeros import AwaitedZeros
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.checks.tier1.gradient_flow.unused_parameters import judge_routing, judge_unused_parameters
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.call import Call
-from tierproof.model.call.substitution import fill_zeros
 from tierproof.model.compare.silent_module import find_silent_module
 from tierproof.model.gradients.dependence import DependenceProbe
-from tierproof.model.gradients.first_steps import FirstSteps, take_first_steps
 from tierproof.model.gradients.gradient_pass import GradientPass
 from tierproof.model.observe.operation_log import OperationLog
 
@@ -130,7 +129,7 @@ def _find_causes(
 ) -> dict[StarvedModule, StarvationCause]:
     """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
     causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
-    waits: _Waiting | None = None
+    waits: AwaitedZeros | None = None
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
@@ -150,33 +149,12 @@ def _find_causes(
             causes[item] = StarvationCause.EMPTY
         else:
             if waits is None:
-                waits = _Waiting(context, call, passes[0].differentiable)
+                waits = AwaitedZeros(context, call, passes[0].differentiable)
             if waits.frees(item):
                 causes[item] = StarvationCause.AWAITS_ZEROS
             else:
                 causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED
     return causes
-
-
-class _Waiting:
-    """Tells a module that waits for zero parameters from one that can never move.
-
-    Two ways are asked: other values in place of the zeros, and the first steps of a training run.
-    """
-
-    def __init__(self, context: CheckContext, call: Call, answers: frozenset[str]) -> None:
-        stand_ins = fill_zeros(context.subject.model, context.seed)
-        self._refilled = DependenceProbe(context.subject, call, context.seed, answers, stand_ins)
-        self._context, self._call = context, call
-        self._steps: FirstSteps | None = None
-
-    def frees(self, item: StarvedModule) -> bool:
-        """Whether a gradient reaches the module in either way."""
-        if not self._refilled.measure(item.names).none:
-            return True
-        if self._steps is None:
-            self._steps = take_first_steps(self._context.subject, self._call, self._context.seed)
-        return not self._steps.moved.isdisjoint(item.names)
 
 
 def _reads_only_padding(context: CheckContext, call: Call, path: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tierproof.checks.tier1.registration.recovered_arguments import recover_arguments
+from tierproof.checks.tier1.registration.recovered_arguments import find_assumed, recover_arguments
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.transformers_inputs import is_transformers_model
@@ -33,10 +33,7 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
         return []
     model = base.answers.subject.model
     mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
-    fresh.eval()
-    torch.manual_seed(base.answers.seed)
-    with torch.no_grad():
-        answer = base.answers.subject.outputs.select(base.call.run(fresh))
+    answer = _ask(base, fresh)
     if answer.device != base.answer.device:
         measured["fresh_instance"] = "it answers on another device"
         return []
@@ -47,25 +44,48 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     if same or base.answers.stand_ins:
         return []
     missing = [*mismatch.missing_keys, *mismatch.unexpected_keys]
+    sure = bool(missing) or is_transformers_model(model) or not find_assumed(model) or _varies(base, answer)
+    return [_report(base, change, missing, differing, sure=sure)]
+
+
+def _ask(base: Baseline, fresh: nn.Module) -> Tensor:
+    fresh.eval()
+    torch.manual_seed(base.answers.seed)
+    with torch.no_grad():
+        return base.answers.subject.outputs.select(base.call.run(fresh))
+
+
+def _varies(base: Baseline, answer: Tensor) -> bool:
+    """Whether a second fresh instance answers otherwise than the first: then no argument explains the difference."""
+    second = _build(base)
+    if isinstance(second, str):
+        return False
+    second.load_state_dict(base.answers.subject.model.state_dict(), strict=False)
+    return measure_change(answer, _ask(base, second)) > base.tolerance
+
+
+def _report(
+    base: Baseline, change: float, missing: list[str], differing: list[str], *, sure: bool
+) -> Finding:
     names = [*missing, *differing]
-    return [
-        Finding(
-            "T1-REG-010",
-            Severity.ERROR,
-            "A fresh instance that loads this model's state_dict gives a different output: part of the state "
-            "is neither "
-            f"registered nor in the config{f', such as `{names[0]}`' if names else ''}.",
-            names[0].rpartition(".")[0] if names else "",
-            {
-                "relative_change": change,
-                "tolerance": base.tolerance,
-                "unmatched_entries": missing[:10],
-                "unsaved_buffers": differing[:10],
-            },
-            "Register everything that the forward pass uses and cannot compute again as a parameter or "
-            "persistent buffer.",
-        )
-    ]
+    assumed = find_assumed(base.answers.subject.model)
+    unsure = f" It was built with the defaults of {', '.join(f'`{name}`' for name in assumed[:4])}, which may differ."
+    return Finding(
+        "T1-REG-010",
+        Severity.ERROR if sure else Severity.WARNING,
+        "A fresh instance that loads this model's state_dict gives a different output: part of the state is neither "
+        f"registered nor in the config{f', such as `{names[0]}`' if names else ''}.{'' if sure else unsure}",
+        names[0].rpartition(".")[0] if names else "",
+        {
+            "relative_change": change,
+            "tolerance": base.tolerance,
+            "unmatched_entries": missing[:10],
+            "unsaved_buffers": differing[:10],
+            "assumed_arguments": [] if sure else assumed[:10],
+        },
+        "Register everything that the forward pass uses and cannot compute again as a parameter or persistent buffer."
+        + ("" if sure else " Keep each argument as an attribute, and it is known."),
+    )
 
 
 def _build(base: Baseline) -> nn.Module | str:

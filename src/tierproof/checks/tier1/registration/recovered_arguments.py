@@ -41,6 +41,16 @@ def recover_arguments(model: nn.Module) -> tuple[tuple[Any, ...], dict[str, Any]
     return tuple(positional), named
 
 
+def find_assumed(model: nn.Module) -> list[str]:
+    """The arguments that the instance does not show, so that they are taken to be at their defaults."""
+    try:
+        parameters = inspect.signature(type(model)).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    hidden = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.kind not in hidden and _find_value(model, p.name) is _MISSING]
+
+
 def _find_value(model: nn.Module, name: str) -> Any:
     own = vars(model).get(name, _MISSING)
     if own is not _MISSING and not isinstance(own, Tensor | nn.Module):

@@ -27,7 +27,8 @@ Findings:
         parameters (an error if the config declares the tie).
     T1-REG-008 warning: the state cannot be saved and loaded safely.
     T1-REG-009 error: an entry has different values after saving and loading.
-    T1-REG-010 error: a fresh instance that loads the state gives a different output.
+    T1-REG-010 error or warning: a fresh instance that loads the state gives a different output (a warning if it had to
+        be built with default arguments, and another fresh one agrees with it).
     T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
     T1-REG-013 error: each forward replaces parameters by new objects, so that an optimizer trains the old ones.
