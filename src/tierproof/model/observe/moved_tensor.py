@@ -119,6 +119,18 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     self._origins.setdefault(made.untyped_storage().data_ptr(), (origin, chosen, made))
         return result
 
+    def note_chosen(self, value: Any) -> None:
+        """Note that the code asked for the device of a tensor, also where it was on that device before."""
+        if (
+            not isinstance(value, Tensor)
+            or isinstance(value, MovedTensor)
+            or value.layout is not torch.strided
+        ):
+            return
+        origin, _ = self._find_origin(value)
+        place = origin or f"put on a device in {self._trace.current or 'the model'}"
+        self._origins[value.untyped_storage().data_ptr()] = (place, True, value)
+
     def _find_origin(self, tensor: Tensor) -> tuple[str, bool]:
         found = self._origins.get(tensor.untyped_storage().data_ptr())
         return found[:2] if found else ("", False)
@@ -151,7 +163,10 @@ class CallWatch(TorchFunctionMode):
         if func in _FROM_NUMBERS:
             return self._make(func, args, kwargs)
         with self._noting_device(func, args, kwargs):
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            if self._watch.device_was_asked:
+                self._watch.note_chosen(result)
+            return result
 
     def _make(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         asked = kwargs.pop("device", None)
