@@ -159,11 +159,11 @@ class CallWatch(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call the function on what moved."""
-        args, kwargs = tree_map(self._follow, args), tree_map(self._follow, dict(kwargs or {}))
+        args, named = tree_map(self._follow, args), tree_map(self._follow, dict(kwargs or {}))
         if func in _FROM_NUMBERS:
-            return self._make(func, args, kwargs)
-        with self._noting_device(func, args, kwargs):
-            result = func(*args, **kwargs)
+            return self._make(func, args, named)
+        with self._noting_device(func, args, named):
+            result = func(*args, **named)
             if self._watch.device_was_asked:
                 self._watch.note_chosen(result)
             return result
@@ -186,8 +186,8 @@ class CallWatch(TorchFunctionMode):
     @contextmanager
     def _noting_device(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
         before = self._watch.device_was_asked
-        asked = kwargs.get("device", args[1] if func is Tensor.to and len(args) > 1 else None)
-        named = isinstance(asked, str | torch.device | int) and not isinstance(asked, bool)
+        asked: Any = kwargs.get("device", args[1] if func is Tensor.to and len(args) > 1 else None)
+        named = isinstance(asked, str | torch.device)
         self._watch.device_was_asked = before or (named and torch.device(asked) != ELSEWHERE)
         try:
             yield
