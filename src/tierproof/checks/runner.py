@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
 from tierproof.checks.claim import conclude
 from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import Snapshot
@@ -65,15 +67,20 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
     started = time.perf_counter()
     try:
         output = check.run(context)
-    except Exception as error:  # noqa: BLE001 - reported as an errored check, never as a pass
-        reason = f"the check crashed: {type(error).__name__}: {error}"[:2000]
+    except Exception as error:  # noqa: BLE001 - reported as skipped or errored, never as a pass
+        duration_s = time.perf_counter() - started
+        if raised_in_a_call(error):
+            # The model runs on its own inputs, and refuses what this check asked beyond them.
+            reason = f"the model raised on what this check tried: {_explain(error)}"
+            return replace(_skip(check, reason), duration_s=duration_s)
+        reason = f"the check crashed: {_explain(error)}"
         return CheckResult(
             check.code,
             check.name,
             check.tier,
             Outcome.ERRORED,
             reason=f"{reason} ({_locate(error)})",
-            duration_s=time.perf_counter() - started,
+            duration_s=duration_s,
         )
     return _conclude(check, output, context.subject, time.perf_counter() - started)
 
@@ -105,6 +112,15 @@ def _conclude(check: Check, output: CheckOutput, subject: Subject, duration_s: f
 
 def _skip(check: Check, reason: str) -> CheckResult:
     return CheckResult(check.code, check.name, check.tier, Outcome.SKIPPED, reason=reason)
+
+
+def _explain(error: Exception) -> str:
+    """Its class and message, short enough to read."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - a class of the user's, whose message cannot be shown
+        message = "its message cannot be shown"
+    return f"{type(error).__name__}: {message}"[:2000]
 
 
 def _locate(error: BaseException) -> str:

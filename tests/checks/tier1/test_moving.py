@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import tierproof as tp
 from checks.planting import build_gpt, find, only_error, replace_block_forward, run_check
 from tierproof.checks.tier1.moving import CHECK
 from zoo.checked import read_result
@@ -145,3 +146,47 @@ def test_packed_lengths_stay_on_the_cpu():
 
     torch.manual_seed(0)
     assert run_check(CHECK, Packed()).findings == ()
+
+
+class Tail(nn.Module):
+    """A layer whose result goes through a function of the module and its input."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.layer, self.inner = nn.Linear(8, 8), nn.BatchNorm1d(8)
+        self.end = end(self)
+
+    def forward(self, x):
+        return self.end(self.layer(x))
+
+
+def choose_device():
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def close_over_registered(model):
+    inner = model.inner
+    return lambda x: inner(x) + torch.arange(8, device=inner.weight.device)
+
+
+MIXES = {
+    "a scalar on the input's device": (
+        lambda _: lambda x: x * torch.asarray(2.0, device=x.device).reshape(1, 1), set()
+    ),
+    "a scalar without axes on the CPU": (lambda _: lambda x: torch.where(x > 0, x, torch.tensor(0.0)), set()),
+    "a closure over a registered module": (close_over_registered, set()),
+    "a device that a helper chooses": (
+        lambda _: lambda x: x + torch.arange(8, device=choose_device()), {("T1-MOVE-001", "warning")}
+    ),
+    "a device that a helper chooses for a move": (
+        lambda _: lambda x: x + torch.arange(8).to(choose_device()), {("T1-MOVE-001", "warning")}
+    ),
+    "a tensor of no device": (lambda _: lambda x: x + torch.arange(8), {("T1-MOVE-001", "error")}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MIXES)
+def test_devices_mix_by_pytorchs_own_rule(kind):
+    end, expected = MIXES[kind]
+    report = tp.check(Tail(end), inputs=torch.randn(4, 8), only=["T1-MOVE"], progress=False)
+    assert {(f.code, f.severity.value) for r in report.results for f in r.findings} == expected

@@ -222,8 +222,9 @@ def _guess_slip(scores: AttentionScores) -> str:
         return ""
     if abs(scores.scale / math.sqrt(scores.width) - 1) <= _SCALE_TOLERANCE:
         return ": they are multiplied by the root instead of divided"
-    whole = 1 / scores.scale**2
-    if abs(whole / round(whole) - 1) <= _SCALE_TOLERANCE and round(whole) % scores.width == 0:
+    whole = 1 / scores.scale**2 if scores.scale else 0.0
+    heads = round(whole)
+    if heads and abs(whole / heads - 1) <= _SCALE_TOLERANCE and heads % scores.width == 0:
         return f": they are scaled by 1/√{round(whole)}, the width of all heads"
     return ""
 

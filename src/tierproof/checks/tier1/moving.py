@@ -15,8 +15,9 @@ and similar methods that the model overrides are called as they are. A precision
 this machine is only measured. On a GPU the real device shows these errors, so the first part is left out.
 
 Findings:
-    T1-MOVE-001 error or info: a tensor stays on the CPU when the model moves, and the forward pass mixes both devices
-        (an info in code of transformers).
+    T1-MOVE-001 error or warning or info: a tensor stays on the CPU when the model moves, and the forward pass mixes
+        both devices (a warning if the code chooses the device itself, with a helper or an argument; an info in code of
+        transformers).
     T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; the model still works in its
         own precision.
     T1-MOVE-003 warning: the output stays on the CPU, wherever the model is.
@@ -41,8 +42,9 @@ from tierproof.model.call.substitution import convert_call
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
+from tierproof.model.observe.chosen_device import chooses_device
 from tierproof.model.observe.execution_trace import ExecutionTrace
-from tierproof.model.observe.moved_tensor import ELSEWHERE, DeviceMix, DeviceWatch, MovedTensor, NumberWatch
+from tierproof.model.observe.moved_tensor import ELSEWHERE, CallWatch, DeviceMix, DeviceWatch, MovedTensor
 from tierproof.model.preserve.copy_model import copy_sharing_values
 from tierproof.model.preserve.hidden_state import find_hidden_items
 
@@ -130,7 +132,8 @@ def _travel(base: Baseline, copied: nn.Module) -> _Journey:
     answer, error, where = None, "", ""
     with torch.no_grad(), ExecutionTrace(copied) as trace:
         watch = DeviceWatch(trace)
-        with NumberWatch(), watch:
+        original = base.answers.subject.model
+        with CallWatch(watch, (*original.parameters(), *original.buffers())), watch:
             copied.to(ELSEWHERE)
             call = base.call.map_tensors(lambda _name, tensor: tensor.to(ELSEWHERE))
             torch.manual_seed(base.answers.seed)
@@ -157,18 +160,26 @@ def _name_storages(copied: nn.Module) -> dict[int, str]:
 def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Finding:
     attribute = names.get(mix.stray.untyped_storage().data_ptr(), "")
     what = f"the attribute {attribute}" if attribute else (mix.origin or "it is kept outside the model")
+    chosen = mix.chosen or (bool(attribute) and chooses_device(model, attribute))
+    severity = Severity.WARNING if chosen else Severity.ERROR
+    # transformers asks for `meta` by name in places (LongT5), and goes another way there than on a GPU.
+    severity = Severity.INFO if is_library_class(model, mix.path) else severity
     return claim_error(
         f"{CODE}-001",
-        # transformers asks for `meta` by name in places (LongT5), and goes another way there than on a GPU.
-        f"The forward pass raises on a GPU: a tensor stays on the CPU when the model moves ({what}), and "
-        f"`{mix.operation}` combines it with one that moved.",
+        (
+            "The device of a tensor is chosen by the code, not taken from the input"
+            if chosen
+            else "The forward pass raises on a GPU: a tensor stays on the CPU when the model moves"
+        )
+        + f" ({what}), and `{mix.operation}` combines it with one that moved."
+        + (" It raises wherever the two differ." if chosen else ""),
         mix.path,
-        {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what},
+        {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what, "chosen": chosen},
         "Register the tensor: `self.register_buffer(…, persistent=False)`."
         if attribute or not mix.origin
         else "Create the tensor on the device of the inputs: pass `device=x.device`.",
         rests_on=Basis.RUN,
-        at_most=Severity.INFO if is_library_class(model, mix.path) else Severity.ERROR,
+        at_most=severity,
     )
 
 

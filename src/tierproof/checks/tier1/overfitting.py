@@ -125,7 +125,7 @@ def _fit(
     for _ in range(_STEPS):
         optimizer.zero_grad(set_to_none=True)
         with torch.enable_grad():
-            value = loss(context.subject.outputs.select(call.run(copied)))
+            value = loss(context.subject.outputs.follow(call.run(copied)))
         losses.append(float(value.detach()))
         done = _is_fitted(_Fit(rate, tuple(losses)), entropy)
         if done or not math.isfinite(losses[-1]) or context.deadline.expired:

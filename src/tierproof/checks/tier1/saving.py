@@ -48,6 +48,7 @@ from tierproof.model.describe.basis import Basis
 from tierproof.model.observe.parameter_use import find_used_tensors
 from tierproof.model.preserve.copy_model import copy_sharing_values
 from tierproof.model.preserve.pickled_structure import pickle_structure
+from tierproof.model.sizes.tensor_place import find_place
 
 CODE = "T1-SAVE"
 # The bytes of the file and the tensors read from it stand beside the model for a moment.
@@ -85,7 +86,7 @@ def _judge_shared_memory(model: nn.Module) -> list[Finding]:
     for name, parameter in model.named_parameters():
         if parameter.is_meta or not parameter.numel() or parameter.layout is not torch.strided:
             continue
-        other = first.setdefault((parameter.data_ptr(), parameter.numel()), (name, parameter))
+        other = first.setdefault((find_place(parameter), parameter.numel()), (name, parameter))
         if other[1] is not parameter:
             findings.append(
                 Finding(

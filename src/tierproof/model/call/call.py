@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from tierproof.model.call.unprintable_error import refuse_unprintable
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,18 @@ class Call:
         return self.run_on(model, values)
 
     def run_on(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
-        """Call the model with exactly these objects (no clones), so that in-place changes show on them."""
+        """Call the model with exactly these objects (no clones), so that in-place changes show on them.
+
+        Raises:
+            UnprintableError: in place of an exception of the model's whose message cannot be shown.
+        """
+        try:
+            return self._pass_to(model, values)
+        except Exception as error:
+            refuse_unprintable(error)
+            raise
+
+    def _pass_to(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
         if self.style == "positional":
             return model(*values.values(), **self.constants)
         if self.style == "mapping":
@@ -79,11 +93,21 @@ class Call:
         return ", ".join(parts)
 
 
+# Frames of tierproof that pass an operation on, and so are the innermost when the operation raises.
+_PASSING_ON = frozenset(
+    {"run_on", "_pass_to", "__call__", "__torch_function__", "__torch_dispatch__", "_compute",
+     "refuse_unprintable"}
+)  # fmt: skip
+_OWN_CODE = str(Path(__file__).parents[2])
+
+
 def raised_in_a_call(error: BaseException) -> bool:
-    """Whether `error` was raised inside the call of a model, rather than by tierproof's own code."""
-    traceback = error.__traceback__
+    """Whether `error` was raised by a model inside its call, rather than by tierproof's own code or hooks."""
+    traceback, inside = error.__traceback__, False
+    innermost = None
     while traceback is not None:
-        if traceback.tb_frame.f_code is Call.run_on.__code__:
-            return True
+        innermost = traceback.tb_frame.f_code
+        inside |= innermost is Call.run_on.__code__
         traceback = traceback.tb_next
-    return False
+    own = innermost is not None and innermost.co_filename.startswith(_OWN_CODE)
+    return inside and not (own and innermost is not None and innermost.co_name not in _PASSING_ON)

@@ -18,12 +18,15 @@ def iterate_tensors(
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield (path, tensor) for every tensor in tuples, lists, mappings, dataclasses and plain objects.
 
+    A sparse tensor counts as the dense one that it stands for.
+
     A plain object (a cache, for instance) is searched through its `__dict__`. A nested tensor counts as the
     list of its rows.
     """
     if isinstance(output, Tensor):
         if not output.is_nested:
-            yield path, output
+            sparse = output.layout is not torch.strided and output.layout is not torch._mkldnn  # type: ignore[attr-defined]
+            yield path, output.to_dense() if sparse else output
             return
         output = list(output.unbind())
     if output is None or isinstance(output, str | bytes | int | float | bool) or id(output) in _seen:
@@ -88,6 +91,32 @@ class OutputPlan:
             if path == self.main:
                 return tensor
         raise KeyError(f"the output no longer contains {self.main!r}")
+
+    def follow(self, output: Any) -> Tensor:
+        """The answer in an output that may be built otherwise, as in training mode: two heads there, one here.
+
+        Where nothing is at the answer's path, it is the first tensor whose axes are like the answer's, else what
+        would be chosen if nothing were known.
+
+        Raises:
+            KeyError: when the output holds no floating-point tensor.
+        """
+        found = dict(iterate_tensors(output))
+        if self.main in found:
+            return found[self.main]
+        alike = [path for path, tensor in found.items() if self._is_like_answer(tensor)]
+        chosen = alike[0] if alike else choose_main_path(found)
+        if chosen is None:
+            raise KeyError(f"the output contains neither {self.main!r} nor another floating-point tensor")
+        return found[chosen]
+
+    def _is_like_answer(self, tensor: Tensor) -> bool:
+        fixed = zip(self.axes, tensor.shape, strict=False)
+        return (
+            tensor.is_floating_point()
+            and tensor.dim() == len(self.axes)
+            and all(size == axis for axis, size in fixed if isinstance(axis, int))
+        )
 
 
 def choose_main_path(tensors: Mapping[str, Tensor]) -> str | None:

@@ -25,7 +25,7 @@ def compute_training_loss(outputs: OutputPlan, output: Any) -> Tensor:
         for path, tensor in iterate_tensors(output):
             if path == outputs.loss:
                 return tensor
-    answer = outputs.select(output)
+    answer = outputs.follow(output)
     if outputs.role == "logits" and answer.dim() > 1:
         rows = answer.reshape(-1, answer.shape[-1])
         targets = torch.zeros(rows.shape[0], dtype=torch.long, device=rows.device)

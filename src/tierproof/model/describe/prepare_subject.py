@@ -13,6 +13,7 @@ from tierproof.model.call.extra_arguments import add_optional_arguments
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.max_length import guess_maximum, read_declared_maximum
+from tierproof.model.call.measured_targets import find_targets
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.propose_calls import propose_calls
 from tierproof.model.call.read_outputs import read_outputs
@@ -81,7 +82,7 @@ def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
     length = maximum.length or guess_maximum(probe.model)
     found = find_working_call(probe, propose_calls(probe, signature, inputs, length))
     plan = settle_inputs(probe, found, maximum, tables)
-    outputs = read_outputs(probe, plan)
+    plan, outputs = find_targets(probe, plan, read_outputs(probe, plan))
     if inputs is None:
         plan, outputs = add_optional_arguments(probe, signature, plan, outputs)
     plan = settle_standings(probe, plan, outputs, found.lookups)

@@ -67,7 +67,8 @@ def _run_gradient_pass(subject: Subject, call: Call, seed: int) -> GradientPass:
             output = subject.forward(call)
         answers = collect_answers(output)
         objective = compute_objective(output, subject, seed)
-    answer = answers.get(subject.outputs.main)
+    # In training mode a model may return other things (two heads): any of them is the answer then.
+    answer = answers.get(subject.outputs.main) if subject.outputs.main in answers else objective
     differentiable = frozenset(path for path, tensor in answers.items() if tensor.requires_grad)
     finite = all(not bool(tensor.isnan().any()) for tensor in answers.values())
     del output, answers
@@ -145,7 +146,7 @@ def locate_broken_gradient(subject: Subject, call: Call, seed: int) -> str:
     handles = [
         handle
         for path, module in model.named_modules()
-        if not (path and isinstance(module, torch.jit.ScriptModule))
+        if not isinstance(module, torch.jit.ScriptModule)
         for handle in _watch_traffic(path, module, traffic)
     ]
     clear_gradients(model)

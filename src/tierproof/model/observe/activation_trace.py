@@ -54,7 +54,7 @@ def trace_activations(model: nn.Module, call: Call, *, seed: int = 0) -> tuple[M
 
     try:
         for path, module in model.named_modules():
-            if path and isinstance(module, torch.jit.ScriptModule):
+            if isinstance(module, torch.jit.ScriptModule):
                 continue
             handles.append(
                 module.register_forward_pre_hook(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.harmless import harmless
 from tierproof.model.observe.mixing_weights import measure_largest_share, measure_sum_error
 from tierproof.model.observe.tensor_product import PRODUCTS, read_product
 
@@ -24,11 +25,26 @@ from tierproof.model.observe.tensor_product import PRODUCTS, read_product
 _PASSING = frozenset(
     {"transpose", "permute", "view", "reshape", "contiguous", "unsqueeze", "squeeze", "expand", "expand_as",
      "flatten", "unflatten", "to", "float", "half", "bfloat16", "double", "type", "type_as", "clone", "dropout",
-     "masked_fill", "masked_fill_", "where", "add", "add_", "__add__", "__radd__", "__iadd__", "sub", "__sub__",
-     "sub_", "chunk", "split", "tensor_split", "unbind", "__getitem__", "cat", "concat", "stack", "repeat",
+     "masked_fill", "masked_fill_", "where",
+     "chunk", "split", "tensor_split", "unbind", "__getitem__", "cat", "concat", "stack", "repeat",
      "repeat_interleave", "clamp", "clip", "narrow", "select", "movedim", "swapaxes", "swapdims", "neg", "__neg__",
-     "tril", "triu", "view_as", "mT", "T", "detach", "nan_to_num", "index_select", "roll", "rsub", "__rsub__"}
+     "tril", "triu", "view_as", "mT", "T", "detach", "nan_to_num", "index_select", "roll"}
 )  # fmt: skip
+_SUMS = frozenset(
+    {
+        "add",
+        "add_",
+        "__add__",
+        "__radd__",
+        "__iadd__",
+        "sub",
+        "sub_",
+        "__sub__",
+        "__isub__",
+        "rsub",
+        "__rsub__",
+    }
+)
 _TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
 _OVER = frozenset({"div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"})
 # Their results are new quantities, to which an earlier scale does not apply.
@@ -103,11 +119,13 @@ class AttentionCapture(TorchFunctionMode):
     Attributes:
         scores: one entry per softmax over products of two activations.
         mixings: one entry per product of such a softmax with values.
+        failures: what could not be followed, because looking at an operation raised.
     """
 
     trace: ExecutionTrace
     scores: list[AttentionScores] = field(default_factory=list)
     mixings: list[AttentionMixing] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     _marks: dict[int, tuple[Tensor, _Mark]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,7 +143,8 @@ class AttentionCapture(TorchFunctionMode):
         name = _name(func)
         before = self._before(name, args)
         result = func(*args, **kwargs)
-        self._note(name, args, kwargs, result, before)
+        with harmless(self.failures):
+            self._note(name, args, kwargs, result, before)
         return result
 
     def _mark(self, value: Any) -> _Mark:
@@ -162,6 +181,8 @@ class AttentionCapture(TorchFunctionMode):
             self._note_product(name, args, kwargs, result)
         elif name in _TIMES or name in _OVER:
             self._set(result, self._scale(name, args, before))
+        elif name in _SUMS:
+            self._set(result, _add_up(args, before, result))
         elif name in _PASSING:
             self._set(result, _strongest(before))
         elif name in _NORMS:
@@ -274,6 +295,25 @@ def _strongest(marks: tuple[_Mark, ...]) -> _Mark:
         if found is not None:
             return found
     return _PLAIN
+
+
+def _add_up(args: tuple[Any, ...], before: tuple[_Mark, ...], result: Any) -> _Mark:
+    """The mark of a sum: what is added to scores or weights is a bias or a mask and leaves their scale alone.
+
+    A factor belongs to a sum only if all that is added carries it. Two whole activations of different factors add up
+    to a new quantity, to which neither applies (a low-rank adapter beside its layer); a bias among them leaves unknown
+    what the factor of the sum is.
+    """
+    strongest = _strongest(before)
+    if strongest.scores is not None or strongest.weights:
+        return strongest
+    pairs = [(v, m) for v, m in zip(args[:2], before, strict=False) if isinstance(v, Tensor)]
+    if len({mark.scale for _, mark in pairs}) <= 1:
+        return strongest
+    whole = isinstance(result, Tensor) and all(
+        value.shape == result.shape and not isinstance(value, nn.Parameter) for value, _ in pairs
+    )
+    return _PLAIN if whole else _Mark(scale=None)
 
 
 def _holds_weights(mark: _Mark) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from tierproof.model.call.max_length import is_triangular_mask
+from tierproof.model.observe.harmless import harmless
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Lookups:
         causal_attention: a fused attention was called with `is_causal=True`.
         triangular_masks: how many triangular masks were built or applied.
         tables: how many lookups in embedding tables were made, with any indices.
+        failures: what could not be seen, because looking at an operation raised.
     """
 
     rows: dict[str, list[int]] = field(default_factory=dict)
@@ -33,6 +35,7 @@ class Lookups:
     causal_attention: bool = False
     triangular_masks: int = 0
     tables: int = 0
+    failures: list[str] = field(default_factory=list)
 
 
 class LookupProbe(TorchFunctionMode):
@@ -58,6 +61,11 @@ class LookupProbe(TorchFunctionMode):
         if func is Tensor.__getitem__ and isinstance(args[1], list):
             # x[:, [0]] arrives here with its index as a list, which __getitem__ itself deprecates.
             args = (args[0], tuple(args[1]))
+        with harmless(self.lookups.failures):
+            self._see(func, args, kwargs)
+        return func(*args, **kwargs)
+
+    def _see(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if func is F.embedding:
             values = dict(zip(("input", "weight"), args, strict=False)) | kwargs
             self.lookups.tables += 1
@@ -76,7 +84,6 @@ class LookupProbe(TorchFunctionMode):
             self._see_filling(*args[1:3], **kwargs)
         elif func is F.scaled_dot_product_attention:
             self.lookups.causal_attention |= bool(kwargs.get("is_causal", len(args) > 5 and args[5]))
-        return func(*args, **kwargs)
 
     def _see_filling(self, mask: Any = None, value: Any = None) -> None:
         """Count a triangular mask that hides positions, however it was built: `i < j` is a triangle too."""
@@ -87,7 +94,7 @@ class LookupProbe(TorchFunctionMode):
     def _see_lookup(self, index: Any, table: Any) -> None:
         if not isinstance(index, Tensor) or index.dtype == torch.bool or index.is_floating_point():
             return
-        if not isinstance(table, Tensor) or table.dim() < 1 or index.is_meta:
+        if not isinstance(table, Tensor) or table.dim() < 1 or index.is_meta or index.numel() == 0:
             return
         for name, ids in self._watched.items():
             if index.numel() == ids.numel() and _same_values(index, ids):

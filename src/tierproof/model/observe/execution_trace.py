@@ -29,7 +29,7 @@ class ExecutionTrace:
 
     def __enter__(self) -> ExecutionTrace:
         for path, module in self._model.named_modules():
-            if path and isinstance(module, torch.jit.ScriptModule):
+            if isinstance(module, torch.jit.ScriptModule):
                 continue  # scripted modules call no hooks inside
             self._handles.append(module.register_forward_pre_hook(self._make_enter(path)))
             self._handles.append(module.register_forward_hook(self._make_leave(path)))

@@ -33,7 +33,7 @@ def watch_modules(model: nn.Module, measure: Measure[T]) -> Iterator[list[Observ
     Args:
         model: its modules are watched; what runs inside a TorchScript module is not seen.
         measure: applied to all tensors among a module's arguments, then to those it returns. It is called
-            without gradients.
+            without gradients. Tensors inside `torch.func.vmap` are left out: their values cannot be read.
     """
     observations: list[Observation[T]] = []
     entered: list[tuple[str, T]] = []
@@ -41,7 +41,8 @@ def watch_modules(model: nn.Module, measure: Measure[T]) -> Iterator[list[Observ
 
     def take(value: Any) -> T:
         with torch.no_grad():
-            return measure([tensor for _, tensor in iterate_tensors(value)])
+            found = (tensor for _, tensor in iterate_tensors(value))
+            return measure([t for t in found if not torch._C._functorch.is_functorch_wrapped_tensor(t)])
 
     def watch(path: str, module: nn.Module) -> None:
         kind = type(module).__name__
@@ -61,7 +62,7 @@ def watch_modules(model: nn.Module, measure: Measure[T]) -> Iterator[list[Observ
 
     try:
         for path, module in model.named_modules():
-            if path and isinstance(module, torch.jit.ScriptModule):
+            if isinstance(module, torch.jit.ScriptModule):
                 continue
             watch(path, module)
         yield observations

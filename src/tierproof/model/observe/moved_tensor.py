@@ -7,7 +7,8 @@ mixes a moved tensor with one that was left on the CPU, where a GPU would raise,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,12 +70,14 @@ class DeviceMix:
         operation: its name.
         stray: the tensor that was left on the CPU.
         origin: how the stray tensor was created, in words; empty if it existed before the pass.
+        chosen: the code asked for its device, which may be another one where there is a GPU.
     """
 
     path: str
     operation: str
     stray: Tensor
     origin: str
+    chosen: bool = False
 
 
 class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -85,7 +88,9 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.mixes: list[DeviceMix] = []
         self._trace = trace
         # By storage; the tensors are held so that no address is given out twice.
-        self._origins: dict[int, tuple[str, Tensor]] = {}
+        self._origins: dict[int, tuple[str, bool, Tensor]] = {}
+        # Set by `CallWatch` while a call runs that names a device other than `ELSEWHERE`.
+        self.device_was_asked = False
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -102,42 +107,95 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         strays = [t for t in tensors if not isinstance(t, MovedTensor) and t.dim()]
         if strays and len(strays) < len(tensors) and _mixes(name, args, strays):
             stray = strays[0]
-            self.mixes.append(DeviceMix(self._trace.current, name, stray, self._find_origin(stray)))
+            self.mixes.append(DeviceMix(self._trace.current, name, stray, *self._find_origin(stray)))
         result = _compute(func, args, kwargs)
         for made in _tensors_of(result):
             if not isinstance(made, MovedTensor) and made.device.type != "meta":
-                origin = self._find_origin(strays[0]) if strays else ""
-                if not tensors:
+                origin, chosen = self._find_origin(strays[0]) if strays else ("", False)
+                chosen |= self.device_was_asked
+                if not tensors or (chosen and not origin):
                     origin = f"made by torch.{name} in {self._trace.current or 'the model'}"
                 if origin:
-                    self._origins.setdefault(made.untyped_storage().data_ptr(), (origin, made))
+                    self._origins.setdefault(made.untyped_storage().data_ptr(), (origin, chosen, made))
         return result
 
-    def _find_origin(self, tensor: Tensor) -> str:
+    def note_chosen(self, value: Any) -> None:
+        """Note that the code asked for the device of a tensor, also where it was on that device before."""
+        if (
+            not isinstance(value, Tensor)
+            or isinstance(value, MovedTensor)
+            or value.layout is not torch.strided
+        ):
+            return
+        origin, _ = self._find_origin(value)
+        place = origin or f"put on a device in {self._trace.current or 'the model'}"
+        self._origins[value.untyped_storage().data_ptr()] = (place, True, value)
+
+    def _find_origin(self, tensor: Tensor) -> tuple[str, bool]:
         found = self._origins.get(tensor.untyped_storage().data_ptr())
-        return found[0] if found else ""
+        return found[:2] if found else ("", False)
 
 
-class NumberWatch(TorchFunctionMode):
-    """While active, keeps the values of tensors that are created from Python numbers on another device.
+class CallWatch(TorchFunctionMode):
+    """While active, follows what is lost before an operation can be seen.
 
-    `torch.tensor(…, device=…)` moves them before any operation can be seen.
+    `torch.tensor(…, device=…)` and its like put the values of Python numbers on the device at once: here they are
+    made on the CPU first, and moved as an operation of its own. A call that names another device is noted on `watch`.
+    And registered tensors that code reaches past the copy (a closure over a module) count as moved, because `.to()`
+    moves a registered tensor wherever it is reached from.
+
+    Args:
+        watch: what looks at the devices.
+        registered: the parameters and buffers of the original.
     """
+
+    def __init__(self, watch: DeviceWatch, registered: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self._watch = watch
+        self._followed = {id(tensor): tensor for tensor in registered if tensor.layout is torch.strided}
+        self._moved: dict[int, MovedTensor] = {}
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Make them on the CPU first, and move them as an operation of its own."""
-        kwargs = dict(kwargs or {})
-        if func not in (torch.tensor, torch.as_tensor, Tensor.new_tensor):
-            return func(*args, **kwargs)
+        """Call the function on what moved."""
+        args, named = tree_map(self._follow, args), tree_map(self._follow, dict(kwargs or {}))
+        if func in _FROM_NUMBERS:
+            return self._make(func, args, named)
+        with self._noting_device(func, args, named):
+            result = func(*args, **named)
+            if self._watch.device_was_asked:
+                self._watch.note_chosen(result)
+            return result
+
+    def _make(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         asked = kwargs.pop("device", None)
         if func is Tensor.new_tensor:
             asked = args[0].device if asked is None else asked
             kwargs.setdefault("dtype", args[0].dtype)
-            args = args[1:]
-        made = torch.as_tensor(*args, **kwargs) if func is torch.as_tensor else torch.tensor(*args, **kwargs)
-        return made if asked is None else made.to(asked)
+            args, func = args[1:], torch.tensor
+        with self._noting_device(func, (), {} if asked is None else {"device": asked}):
+            made = func(*args, **kwargs)
+            return made if asked is None else made.to(asked)
+
+    def _follow(self, value: Any) -> Any:
+        if id(value) not in self._followed or isinstance(value, MovedTensor):
+            return value
+        return self._moved.setdefault(id(value), MovedTensor(value.detach()))
+
+    @contextmanager
+    def _noting_device(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
+        before = self._watch.device_was_asked
+        asked: Any = kwargs.get("device", args[1] if func is Tensor.to and len(args) > 1 else None)
+        named = isinstance(asked, str | torch.device)
+        self._watch.device_was_asked = before or (named and torch.device(asked) != ELSEWHERE)
+        try:
+            yield
+        finally:
+            self._watch.device_was_asked = before
+
+
+_FROM_NUMBERS = (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor)
 
 
 def _tensors_of(values: Any) -> list[Tensor]:

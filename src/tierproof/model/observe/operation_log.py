@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.harmless import harmless
 
 # Operations after which no gradient flows, though the value goes on.
 _CUTS = frozenset({"detach", "detach_", "data", "item", "tolist", "numpy", "__array__", "requires_grad_"})
@@ -69,6 +70,7 @@ class OperationRecorder(TorchFunctionMode):
     def __init__(self, trace: ExecutionTrace) -> None:
         super().__init__()
         self.log = OperationLog()
+        self.failures: list[str] = []
         self._trace = trace
         self._ticks = 0
 
@@ -81,7 +83,8 @@ class OperationRecorder(TorchFunctionMode):
     ) -> Any:
         """Note the operation and run it unchanged."""
         self._ticks += 1
-        self._note(func, args, kwargs or {})
+        with harmless(self.failures):
+            self._note(func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
 
     def _note(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

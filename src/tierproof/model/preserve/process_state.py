@@ -15,6 +15,7 @@ import torch
 from torch.nn.modules import module as nn_module
 
 from tierproof.model.preserve.object_state import DictRecord
+from tierproof.model.preserve.surroundings import iterate_surroundings
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Setting:
 class ProcessState:
     """The settings of the process, recorded when this object is created.
 
-    Not covered: variables of Python modules, environment variables, the working directory, and the number of
-    inter-operation threads, which torch allows to be set only once.
+    Not covered: variables of Python modules, environment variables, the handler of Ctrl-C, which is guarded elsewhere,
+    and the number of inter-operation threads, which torch allows to be set only once.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ def _try_read(read: Callable[[], Any]) -> Any:
     """Read a setting; some cannot be read while two generations of flags disagree, or on this build."""
     try:
         return read()
-    except (RuntimeError, AttributeError, NotImplementedError):
+    except (RuntimeError, AttributeError, NotImplementedError, OSError):
         return _UNREADABLE
 
 
@@ -95,6 +96,7 @@ def _iterate_accessors() -> Iterator[_Accessor]:
     yield from _autocast_accessors()
     yield from _backend_accessors()
     yield from _precision_accessors()
+    yield from iterate_surroundings()
 
 
 def _random_accessors() -> Iterator[_Accessor]:

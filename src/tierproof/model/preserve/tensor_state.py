@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tierproof.model.sizes.tensor_place import read_storage_address
+
 # A storage up to this size is compared bit for bit each time; a larger one when its version has moved.
 ALWAYS_COMPARED_BYTES = 1 << 20
 _CHUNK_BYTES = 64 << 20
@@ -201,7 +203,7 @@ def back_up_storages(
             if record.alias.layout is torch._mkldnn:  # type: ignore[attr-defined]
                 backups.append(ComponentBackup(record))
             continue
-        if storage.device.type == "meta" or storage.nbytes() == 0 or storage.data_ptr() == 0:
+        if storage.device.type == "meta" or storage.nbytes() == 0 or read_storage_address(record.alias) == 0:
             continue
         found = ranges.setdefault(storage._cdata, _Range(storage))
         found.add(record, id(record.tensor) in registered)

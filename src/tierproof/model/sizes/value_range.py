@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tierproof.model.sizes.readable_values import read_values
+
 FLOAT16_MAX = torch.finfo(torch.float16).max
 
 
@@ -42,11 +44,10 @@ def measure_range(tensors: Sequence[Tensor]) -> ValueRange:
     nan = positive = negative = 0
     largest = 0.0
     for tensor in tensors:
-        if tensor.is_nested:  # the fast path of nn.TransformerEncoder packs rows of different lengths
-            tensor = torch.cat([row.flatten() for row in tensor.detach().unbind()])  # noqa: PLW2901 - the same values
-        if tensor.numel() == 0 or not (tensor.is_floating_point() or tensor.is_complex()):
+        read = read_values(tensor)
+        if read is None or read.numel() == 0 or not (read.is_floating_point() or read.is_complex()):
             continue
-        values = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        values = torch.view_as_real(read) if read.is_complex() else read
         size = float(values.detach().abs().max())
         if size < _SMALLEST_MASK_FILL:
             largest = max(largest, size)

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import CheckContext
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.gradient_flow.awaited_zeros import AwaitedZeros
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.checks.tier1.gradient_flow.unused_parameters import judge_routing, judge_unused_parameters
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.call import Call
-from tierproof.model.call.substitution import fill_zeros
 from tierproof.model.compare.silent_module import find_silent_module
 from tierproof.model.describe.basis import Basis
 from tierproof.model.gradients.dependence import DependenceProbe
@@ -131,7 +131,7 @@ def _find_causes(
 ) -> dict[StarvedModule, StarvationCause]:
     """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
     causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
-    refilled: DependenceProbe | None = None
+    waits: AwaitedZeros | None = None
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
@@ -150,12 +150,9 @@ def _find_causes(
         elif _is_fed_nothing(context, call, item.path):
             causes[item] = StarvationCause.EMPTY
         else:
-            if refilled is None:
-                stand_ins = fill_zeros(context.subject.model, context.seed)
-                refilled = DependenceProbe(
-                    context.subject, call, context.seed, passes[0].differentiable, stand_ins
-                )
-            if not refilled.measure(item.names).none:
+            if waits is None:
+                waits = AwaitedZeros(context, call, passes[0].differentiable)
+            if waits.frees(item):
                 causes[item] = StarvationCause.AWAITS_ZEROS
             else:
                 causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED

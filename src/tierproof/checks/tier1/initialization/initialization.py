@@ -59,6 +59,7 @@ from tierproof.model.observe.weight_statistics import (
     measure_weight,
     name_scheme,
 )
+from tierproof.model.sizes.readable_values import make_dense
 
 CODE = "T1-INIT"
 # Ten times every published width: LSUV, μP and residual scaling all stay within a factor of four.
@@ -201,7 +202,7 @@ def _judge_copies(
     copies: list[list[WeightStatistics]] = []
     for group in groups.values():
         first = tensors[group[0].path, group[0].name]
-        equal = [w for w in group if torch.equal(tensors[w.path, w.name], first)]
+        equal = [w for w in group if torch.equal(make_dense(tensors[w.path, w.name]), make_dense(first))]
         frozen = all(not tensors[w.path, w.name].requires_grad for w in equal[1:])
         if len(equal) > 1 and not frozen and not _is_formula(first):
             copies.append(equal)
@@ -221,7 +222,7 @@ def _judge_copies(
 
 def _is_formula(weight: Tensor) -> bool:
     """Few distinct values: identity, one-hot or mask matrices rather than random ones."""
-    sample = weight.detach().reshape(-1)[:4096]
+    sample = make_dense(weight.detach()).reshape(-1)[:4096]
     return int(torch.unique(sample).numel()) < max(3, sample.numel() // 4)
 
 

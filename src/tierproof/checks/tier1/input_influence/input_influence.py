@@ -24,6 +24,8 @@ Source: exact for token models: an embedded token affects at least its own outpu
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -44,6 +46,7 @@ from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate
 from tierproof.model.compare.steady_answer import Baseline, SteadyAnswers, find_baseline
 from tierproof.model.describe.basis import Basis
+from tierproof.model.gradients.first_steps import take_first_steps
 from tierproof.model.observe.embedding_probe import LookupProbe
 
 # A grid this fine is coarser than any usual patch, so that a stride that skips single pixels is no finding.
@@ -68,24 +71,33 @@ def run(context: CheckContext) -> CheckOutput:
     measured: dict[str, JsonValue] = {}
     probe = _Probe(base)
     for argument in arguments:
-        if not probe.moves(argument, torch.ones(1, dtype=torch.bool)):
-            measured[f"{argument.name}_ignored"] = True
-            findings.append(_report_ignored(base, argument))
-            continue
-        if any(size in argument.shape for size in (LENGTH, TARGET_LENGTH)):
-            dead: list[int] | list[list[int]] = _find_dead_positions(probe, argument)
-        else:
-            dead = _find_dead_regions(probe, argument)
-        measured[f"{argument.name}_without_influence"] = dead
-        if dead and _shifts_inside(base, argument, dead):
-            measured[f"{argument.name}_shifted_inside"] = True
-        elif dead:
-            findings.append(_report_dead(base, argument, dead))
-        elif argument.role == "image":
-            findings += _judge_channels(probe, argument)
+        findings += _judge_argument(probe, argument, measured)
     if not findings:
         findings += [*judge_segments(base), *judge_order(base, measured)]
     return CheckOutput(tuple(findings), measured)
+
+
+def _judge_argument(probe: _Probe, argument: Argument, measured: dict[str, JsonValue]) -> list[Finding]:
+    base, everything = probe.base, torch.ones(1, dtype=torch.bool)
+    if not probe.moves(argument, everything):
+        measured[f"{argument.name}_ignored"] = True
+        if probe.moves_after_steps(argument, everything):
+            measured[f"{argument.name}_ignored_until"] = "parameters that start at zero have moved"
+            return []
+        return [_report_ignored(base, argument)]
+    dead: list[int] | list[list[int]]
+    if any(size in argument.shape for size in (LENGTH, TARGET_LENGTH)):
+        dead = _find_dead_positions(probe, argument)
+    else:
+        dead = _find_dead_regions(probe, argument)
+    measured[f"{argument.name}_without_influence"] = dead
+    if dead and _shifts_inside(base, argument, dead):
+        measured[f"{argument.name}_shifted_inside"] = True
+    elif dead:
+        return [_report_dead(base, argument, dead)]
+    elif argument.role == "image":
+        return _judge_channels(probe, argument)
+    return []
 
 
 def _judge_channels(probe: _Probe, argument: Argument) -> list[Finding]:
@@ -112,6 +124,17 @@ class _Probe:
         self.base = base
         self._before: dict[int, dict[str, Tensor]] = {}
         self._gradients: dict[str, Tensor | None] = {}
+        self._later: _Probe | None = None
+
+    def moves_after_steps(self, argument: Argument, where: Tensor) -> bool:
+        """The same question after the first steps of training: a gain at zero hides what lies before it."""
+        subject, seed = self.base.answers.subject, self.base.answers.seed
+        if self._later is None:
+            subject.model.eval()
+            steps = take_first_steps(subject, self.base.call, seed)
+            answers = SteadyAnswers(subject, seed, {**self.base.answers.stand_ins, **steps.values})
+            self._later = _Probe(replace(self.base, answers=answers)) if steps.values else self
+        return self._later is not self and self._later.moves(argument, where)
 
     def measure_gradient(self, argument: Argument) -> Tensor | None:
         """Where the answer has a gradient by the argument; regions and channels ask the same."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
-import inspect
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.registration.recovered_arguments import find_assumed, recover_arguments
 from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.sizes.size_limit import SizeLimit, TooLargeError
 
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -23,8 +25,9 @@ _PLAIN = (bool, int, float, str, type(None))
 def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
     """Build the class anew, load the state, and compare the answers.
 
-    transformers' classes are built from their config, others without arguments where they need none. The
-    latter count only if all plain attributes of all modules are equal, because then both were built the same way.
+    transformers' classes are built from their config, others with the arguments that this instance shows in its
+    attributes and its config. The latter count only if all plain attributes of all modules are equal, because then
+    both were built the same way. What grows larger than the model is given up while it is built.
     """
     fresh = _build(base)
     if isinstance(fresh, str):
@@ -32,10 +35,7 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
         return []
     model = base.answers.subject.model
     mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
-    fresh.eval()
-    torch.manual_seed(base.answers.seed)
-    with torch.no_grad():
-        answer = base.answers.subject.outputs.select(base.call.run(fresh))
+    answer = _ask(base, fresh)
     if answer.device != base.answer.device:
         measured["fresh_instance"] = "it answers on another device"
         return []
@@ -46,57 +46,78 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     if same or base.answers.stand_ins:
         return []
     missing = [*mismatch.missing_keys, *mismatch.unexpected_keys]
+    sure = bool(missing) or is_transformers_model(model) or not find_assumed(model) or _varies(base, answer)
+    return [_report(base, change, missing, differing, sure=sure)]
+
+
+def _ask(base: Baseline, fresh: nn.Module) -> Tensor:
+    fresh.eval()
+    torch.manual_seed(base.answers.seed)
+    with torch.no_grad():
+        return base.answers.subject.outputs.select(base.call.run(fresh))
+
+
+def _varies(base: Baseline, answer: Tensor) -> bool:
+    """Whether a second fresh instance answers otherwise than the first: then no argument explains the difference."""
+    second = _build(base)
+    if isinstance(second, str):
+        return False
+    second.load_state_dict(base.answers.subject.model.state_dict(), strict=False)
+    return measure_change(answer, _ask(base, second)) > base.tolerance
+
+
+def _report(
+    base: Baseline, change: float, missing: list[str], differing: list[str], *, sure: bool
+) -> Finding:
     names = [*missing, *differing]
-    return [
-        claim_error(
-            "T1-REG-010",
-            "A fresh instance that loads this model's state_dict gives a different output: part of the state "
-            "is neither "
-            f"registered nor in the config{f', such as `{names[0]}`' if names else ''}.",
-            names[0].rpartition(".")[0] if names else "",
-            {
-                "relative_change": change,
-                "tolerance": base.tolerance,
-                "unmatched_entries": missing[:10],
-                "unsaved_buffers": differing[:10],
-            },
-            "Register everything that the forward pass uses and cannot compute again as a parameter or "
-            "persistent buffer.",
-            rests_on=_describe_source(model),
-        )
-    ]
+    assumed = find_assumed(base.answers.subject.model)
+    unsure = f" It was built with the defaults of {', '.join(f'`{name}`' for name in assumed[:4])}, which may differ."
+    return claim_error(
+        "T1-REG-010",
+        "A fresh instance that loads this model's state_dict gives a different output: part of the state is neither "
+        f"registered nor in the config{f', such as `{names[0]}`' if names else ''}.{'' if sure else unsure}",
+        names[0].rpartition(".")[0] if names else "",
+        {
+            "relative_change": change,
+            "tolerance": base.tolerance,
+            "unmatched_entries": missing[:10],
+            "unsaved_buffers": differing[:10],
+            "assumed_arguments": [] if sure else assumed[:10],
+        },
+        "Register everything that the forward pass uses and cannot compute again as a parameter or persistent buffer."
+        + ("" if sure else " Keep each argument as an attribute, and it is known."),
+        rests_on=_describe_source(base.answers.subject.model, assumed, sure=sure),
+    )
 
 
-def _describe_source(model: nn.Module) -> Fact:
-    """How the fresh instance was built; without arguments nobody says that this one was built so."""
+def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fact:
+    """How the fresh instance was built: from a config, from what the model's attributes show, or from defaults."""
     name = "fresh instance"
     if is_transformers_model(model):
         return Fact(name, Standing.DECLARED, "built from the model's config")
+    if sure:
+        return Fact(name, Standing.MEASURED, "built with the arguments that the model's attributes show")
     settle = "compare a copy that you build yourself and load the state_dict into"
-    return Fact(name, Standing.ASSUMED, f"built as {type(model).__name__}() without arguments", settle)
+    return Fact(name, Standing.ASSUMED, f"built with the defaults of {', '.join(assumed[:4])}", settle)
 
 
 def _build(base: Baseline) -> nn.Module | str:
     model: Any = base.answers.subject.model
+    library = is_transformers_model(model)
+    arguments = ((copy.deepcopy(model.config),), {}) if library else recover_arguments(model)
+    if isinstance(arguments, str):
+        return arguments
     try:
-        if is_transformers_model(model):
-            fresh = type(model)(copy.deepcopy(model.config))
-        elif _needs_arguments(type(model)):
-            return "the class needs arguments"
-        else:
-            with base.answers.subject.device:
-                fresh = type(model)()
-            if not _is_built_alike(model, fresh):
-                return "the class was built with arguments of its own"
+        with base.answers.subject.device, SizeLimit.for_another(model):
+            fresh = type(model)(*arguments[0], **arguments[1])
+        if not library and not _is_built_alike(model, fresh):
+            return "the class was built with arguments of its own"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
+    except TooLargeError:
+        return "an instance built with the arguments that are known is larger than the model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
         return "the class cannot be rebuilt"
     return moved
-
-
-def _needs_arguments(kind: type) -> bool:
-    parameters = list(inspect.signature(kind).parameters.values())
-    return any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
 
 def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
@@ -114,7 +135,18 @@ def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
 
 
 def _read_plain(module: nn.Module) -> dict[str, Any]:
-    return {n: v for n, v in vars(module).items() if isinstance(v, _PLAIN) and n != "training"}
+    """The attributes that tell how a module was built: plain values, sequences of them, and functions by name."""
+    return {n: _simplify(v) for n, v in vars(module).items() if n != "training" and not n.startswith("__")}
+
+
+def _simplify(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(item, _PLAIN) for item in value):
+        return tuple(value)
+    if isinstance(value, FunctionType | BuiltinFunctionType | type):
+        return f"{value.__module__}.{value.__qualname__}"
+    return None  # of anything else only that it is there
 
 
 def _find_differing_buffers(model: nn.Module, fresh: nn.Module) -> list[str]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.compare.steady_answer import SHORT_LENGTH
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
@@ -48,6 +49,44 @@ def _find_maker(owner: str, before: set[str]) -> str:
         if any(name.startswith(path + ".") for name in before):
             return path
     return ""
+
+
+def check_replaced_parameters(subject: Subject, seed: int) -> list[Finding]:
+    """Find trainable parameters that a forward replaces by new ones: an optimizer goes on training the old ones.
+
+    Asked in training mode, where it does the harm. A second forward must confirm it: what happens once only is a
+    matter of when the optimizer is made. The running statistics that the forward moves are left to the caller.
+    """
+    replaced = _find_replaced(subject, seed)
+    if not replaced or not (replaced := _find_replaced(subject, seed + 1)):
+        return []
+    return [
+        claim_error(
+            "T1-REG-013",
+            f"Each forward replaces {len(replaced)} parameter(s) by new objects, such as `{replaced[0]}`: an optimizer "
+            "goes on training the old ones, which nothing uses any more.",
+            replaced[0].rpartition(".")[0],
+            {"parameters": replaced[:8], "count": len(replaced)},
+            "Change values in place under `torch.no_grad()` (`self.weight.copy_(…)`), or compute a tensor from the "
+            "parameter in `forward` instead of assigning a new `nn.Parameter`.",
+            rests_on=Basis.RUN,
+        )
+    ]
+
+
+def _find_replaced(subject: Subject, seed: int) -> list[str]:
+    """Trainable parameters that are other objects after a forward in training mode than before it."""
+    before = dict(subject.model.named_parameters())
+    subject.model.train()
+    try:
+        length = subject.inputs.clip_length(SHORT_LENGTH)
+        subject.forward(subject.make_call(length=length, seed=seed))
+    except Exception:  # noqa: BLE001 - a forward that raises is T1-SHAPE's and T1-GRAD's finding
+        return []
+    finally:
+        subject.model.eval()
+    after = dict(subject.model.named_parameters())
+    return [name for name, p in before.items() if name in after and after[name] is not p and p.requires_grad]
 
 
 def check_repeated_modules(model: nn.Module) -> list[Finding]:

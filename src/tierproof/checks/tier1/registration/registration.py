@@ -27,9 +27,11 @@ Findings:
         parameters (an error if the config declares the tie).
     T1-REG-008 warning: the state cannot be saved and loaded safely.
     T1-REG-009 error: an entry has different values after saving and loading.
-    T1-REG-010 error: a fresh instance that loads the state gives a different output.
+    T1-REG-010 error or warning: a fresh instance that loads the state gives a different output (a warning if it had to
+        be built with default arguments, and another fresh one agrees with it).
     T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
+    T1-REG-013 error: each forward replaces parameters by new objects, so that an optimizer trains the old ones.
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
@@ -45,7 +47,11 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
-from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
+from tierproof.checks.tier1.registration.late_parameters import (
+    check_late_parameters,
+    check_repeated_modules,
+    check_replaced_parameters,
+)
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -53,6 +59,8 @@ from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
 from tierproof.model.preserve.hidden_state import HiddenItem, find_hidden_items
+from tierproof.model.sizes.parameter_count import find_dense_parts
+from tierproof.model.sizes.tensor_place import find_place, read_storage_address
 
 # A fresh instance and a saved copy double the model's memory for a moment; a small model's cost is nothing.
 _MOST_BYTES_COPIED = 200 * 2**20
@@ -87,6 +95,8 @@ def run(context: CheckContext) -> CheckOutput:
         if comparable is not None:
             findings += check_fresh_instance(comparable, measured)
     findings += check_repeated_modules(model)
+    # Last, because its forward in training mode moves running statistics.
+    findings += check_replaced_parameters(subject, context.seed)
     return CheckOutput(tuple(findings), measured)
 
 
@@ -141,7 +151,10 @@ def _find_called(base: Baseline | None, items: list[HiddenItem]) -> set[int]:
         return lambda *_: called.add(key)
 
     handles = [
-        part.register_forward_hook(note(id(module))) for module in modules for part in module.modules()
+        part.register_forward_hook(note(id(module)))
+        for module in modules
+        for part in module.modules()
+        if not isinstance(part, torch.jit.ScriptModule)
     ]
     try:
         base.answers(base.call)
@@ -238,14 +251,13 @@ def _moves_answer(base: Baseline, tensor: Tensor) -> bool:
 
 
 def _storages(tensors: Iterable[Tensor]) -> set[int]:
-    return {t.untyped_storage().data_ptr() for t in tensors if t.device.type != "meta"} - {0}
+    return {read_storage_address(part) for tensor in tensors for part in find_dense_parts(tensor)} - {0}
 
 
 def _group_ties(model: nn.Module) -> set[frozenset[str]]:
     groups: dict[int, set[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        place = id(parameter) if parameter.is_meta else parameter.data_ptr()
-        groups.setdefault(place, set()).add(name)
+        groups.setdefault(find_place(parameter), set()).add(name)
     return {frozenset(names) for names in groups.values() if len(names) > 1}
 
 

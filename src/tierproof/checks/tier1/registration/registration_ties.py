@@ -12,6 +12,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.transformers_inputs import is_transformers_model
 from tierproof.model.describe.basis import Basis
+from tierproof.model.sizes.tensor_place import find_place
 
 
 def judge_ties(model: nn.Module) -> list[Finding]:
@@ -29,7 +30,7 @@ def judge_ties(model: nn.Module) -> list[Finding]:
     for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
         for embedding in embeddings:
             first, second = embedding.weight, head.weight
-            if first.shape != second.shape or first.data_ptr() == second.data_ptr() or first.numel() < 2:
+            if first.shape != second.shape or find_place(first) == find_place(second) or first.numel() < 2:
                 continue
             # A few numbers tell most pairs apart before the whole is compared.
             if torch.equal(first[0], second[0]) and torch.equal(first, second) and bool(first.std() > 0):
@@ -41,7 +42,7 @@ def judge_ties(model: nn.Module) -> list[Finding]:
 
 def _is_one(first: Tensor, second: Tensor) -> bool:
     """Whether two parameters are one; on meta, where nothing lies anywhere, only the object itself tells."""
-    return first is second if first.is_meta else first.data_ptr() == second.data_ptr()
+    return first is second or find_place(first) == find_place(second)
 
 
 def _find_declared_tie(model: nn.Module) -> tuple[Any, Any] | None:

@@ -23,10 +23,11 @@ Findings:
     T1-STAB-004 error: the forward changes the caller's tensors.
     T1-STAB-005 error: different inputs give bit-equal outputs.
     T1-STAB-006 warning: all positions give bit-equal outputs.
-    T1-STAB-007 error: a valid token id raises or gives NaN.
+    T1-STAB-007 error or warning: a valid token id raises or gives NaN (a warning if it does so only in a sequence
+        without any other id).
     T1-STAB-008 warning: zeros or large inputs give NaN or Inf.
     T1-STAB-009 error: a fully masked row spoils other rows.
-    T1-STAB-010 warning: a fully masked row gives NaN.
+    T1-STAB-010 warning: a fully masked row, or one of nothing but padding, gives NaN.
     T1-STAB-011 warning: NaN or Inf in bfloat16 although float32 is finite.
     T1-STAB-012 warning: activations exceed float16's range.
     T1-STAB-013 error: NaN or Inf at length 1.

@@ -53,6 +53,9 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
         if not error and values.sound:
             continue
         what = f"raises {error}" if error else f"gives {values.nan} NaN and {values.positive_infinity} Inf"
+        if not error and _is_sound_among_others(subject, call, token):
+            findings.append(_report_uniform(subject, changed, token, what))
+            continue
         findings.append(
             claim_error(
                 f"{CODE}-007",
@@ -64,6 +67,36 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
             )
         )
     return findings
+
+
+def _is_sound_among_others(subject: Subject, call: Call, token: int) -> bool:
+    """Whether a sequence that holds the token beside others is fine, so that the token's own row is."""
+    given = call.tensors[subject.inputs.primary]
+    mixed = given.clone()
+    mixed.select(subject.inputs.length_axis, -1).fill_(token)
+    others = (given != token).any()
+    values, error, _ = _try(subject, call.with_argument(subject.inputs.primary, mixed))
+    return bool(others) and given.shape[subject.inputs.length_axis] > 1 and not error and values.sound
+
+
+def _report_uniform(subject: Subject, call: Call, token: int, what: str) -> Finding:
+    """A warning: the id is valid, and only a sequence without any other is not.
+
+    Where the id marks padding, that is a row of nothing but padding, for which PyTorch's own attention gives NaN.
+    """
+    padding = token in subject.inputs.primary_argument.avoid or any(
+        isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.padding_idx == token
+        for module in subject.model.modules()
+    )
+    return Finding(
+        f"{CODE}-010" if padding else f"{CODE}-007",
+        Severity.WARNING,
+        f"A row of nothing but {'padding' if padding else 'one id'} ({token}) {what}; beside other ids it is fine.",
+        where=_locate(subject, call) or _find_fast_path(subject),
+        evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
+        hint="Leave one position of such a row unmasked, set its attention weights to zero (`nan_to_num`), and add "
+        "an epsilon to a normalisation over positions.",
+    )
 
 
 def _judge_floats(subject: Subject, call: Call) -> list[Finding]:

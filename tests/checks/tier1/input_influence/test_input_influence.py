@@ -1,0 +1,33 @@
+"""An input that waits for a gain of zero is not lost; one that is multiplied by zero for good is."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+import tierproof as tp
+
+
+class Behind(nn.Module):
+    def __init__(self, gain):
+        super().__init__()
+        self.first, self.last, self.gain = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 3), gain
+
+    def forward(self, image):
+        return self.last(self.first(image).mean((2, 3)) * self.gain)
+
+
+def errors(gain):
+    torch.manual_seed(0)
+    report = tp.check(
+        Behind(gain), spec=tp.ModelSpec(image_size=16), only=["T1-INPUT", "T1-GRAD"], progress=False
+    )
+    return {f.code for r in report.results for f in r.errors}
+
+
+def test_a_gain_that_training_moves_is_no_loss():
+    assert errors(nn.Parameter(torch.zeros(6))) == set()
+
+
+def test_a_factor_of_zero_is():
+    assert errors(0.0) == {"T1-GRAD-004", "T1-INPUT-001"}
