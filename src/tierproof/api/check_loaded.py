@@ -96,11 +96,11 @@ def _prepare(
         seed=options.seed,
     )
     snapshot.restore(full=False)
+    subject.hidden.register()
     settled = settle_batch_norms(subject, options.seed)
-    if not settled:
-        return subject, loaded.assumptions
-    snapshot.note_change()
-    return subject, (*loaded.assumptions, settled)
+    if settled or subject.hidden:
+        snapshot.note_change()
+    return subject, (*loaded.assumptions, settled) if settled else loaded.assumptions
 
 
 def _plan(subject: Subject, checks: Sequence[Check], options: CheckOptions, spent_s: float) -> CheckPlan:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
 from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.call.stray_dropout import without_stray_dropout
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import Snapshot
@@ -63,7 +65,8 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
     seed_everything(context.seed)
     started = time.perf_counter()
     try:
-        output = check.run(context)
+        with without_stray_dropout(context.subject.stray_dropout):
+            output = _look(check, context)
     except Exception as error:  # noqa: BLE001 - reported as an errored check, never as a pass
         reason = f"the check crashed: {type(error).__name__}: {error}"[:2000]
         return CheckResult(
@@ -75,6 +78,15 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
             duration_s=time.perf_counter() - started,
         )
     return _conclude(check, output, time.perf_counter() - started)
+
+
+def _look(check: Check, context: CheckContext) -> CheckOutput:
+    subject = context.subject
+    if not check.as_written or not subject.hidden:
+        return check.run(context)
+    with subject.hidden.as_written():
+        # The copy has passes of its own: what the registered layers answered is not what these do.
+        return check.run(replace(context, subject=replace(subject)))
 
 
 def _conclude(check: Check, output: CheckOutput, duration_s: float) -> CheckResult:

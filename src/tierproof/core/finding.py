@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tierproof.core.addresses import page_address
 from tierproof.core.document import read_mapping, read_text
 from tierproof.core.json_value import JsonValue, to_json_value
 
@@ -19,6 +20,23 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """The finding that another one follows from: its code and the module it names."""
+
+    code: str
+    where: str = ""
+
+    @property
+    def advice(self) -> str:
+        """The only next step that a consequence has."""
+        return f"It follows from {self.code}: fix that first."
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the cause as JSON."""
+        return {"code": self.code, "where": self.where}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What was found, where, with which evidence, and what to do.
 
@@ -29,6 +47,7 @@ class Finding:
         where: module path as `named_modules()` gives it; empty for the whole model.
         evidence: numbers with their units in the keys (`ratio`, `peak_bytes`, `latency_ms`).
         hint: the next step.
+        follows_from: the finding that this one is a consequence of; None where it stands for itself.
     """
 
     code: str
@@ -37,6 +56,12 @@ class Finding:
     where: str = ""
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
     hint: str = ""
+    follows_from: Cause | None = None
+
+    @property
+    def page(self) -> str:
+        """The address of the page that explains it; empty for a code that has none."""
+        return page_address(self.code)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the finding as in the contract's JSON."""
@@ -47,6 +72,8 @@ class Finding:
             "where": self.where,
             "evidence": to_json_value(self.evidence),
             "hint": self.hint,
+            "follows_from": {} if self.follows_from is None else self.follows_from.to_dict(),
+            "page": self.page,
         }
 
     @classmethod
@@ -63,4 +90,11 @@ class Finding:
             where=read_text(document, "where"),
             evidence=dict(read_mapping(document, "evidence")),
             hint=read_text(document, "hint"),
+            follows_from=_read_cause(document),
         )
+
+
+def _read_cause(document: Mapping[str, JsonValue]) -> Cause | None:
+    """The cause in a finding's document; None where there is none, as in documents of earlier versions."""
+    cause = read_mapping(document, "follows_from") if "follows_from" in document else {}
+    return Cause(read_text(cause, "code"), read_text(cause, "where")) if cause else None

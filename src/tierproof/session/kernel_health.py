@@ -11,7 +11,7 @@ from tierproof.errors import TierproofError
 from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.healing import Healing
 from tierproof.guard.mend.torn import Remedy
-from tierproof.notebooks.addresses import TROUBLESHOOTING
+from tierproof.core.addresses import TROUBLESHOOTING
 from tierproof.session.box import Box, Tone
 
 _WHOLE = "This kernel is healthy: the loaded packages match those on disk."

@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tierproof.core.time_limit import require_time
+from tierproof.model.call.stray_dropout import open_dropout_guard
+
 
 @dataclass(frozen=True)
 class Call:
@@ -32,11 +35,13 @@ class Call:
 
     def run_on(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
         """Call the model with exactly these objects (no clones), so that in-place changes show on them."""
-        if self.style == "positional":
-            return model(*values.values(), **self.constants)
-        if self.style == "mapping":
-            return model(dict(values), **self.constants)
-        return model(**values, **self.constants)
+        require_time()
+        with open_dropout_guard(training=model.training):
+            if self.style == "positional":
+                return model(*values.values(), **self.constants)
+            if self.style == "mapping":
+                return model(dict(values), **self.constants)
+            return model(**values, **self.constants)
 
     def split(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the same call, the tensors as clones."""

@@ -76,7 +76,7 @@ def run(context: CheckContext) -> CheckOutput:
     findings += judge_ties(model)
     measured: dict[str, JsonValue] = {
         "hidden_modules": sum(isinstance(item.value, nn.Module) for item in hidden),
-        "hidden_parameters": sum(isinstance(item.value, nn.Parameter) for item in hidden),
+        "hidden_parameters": _count_hidden_parameters(model, hidden),
         "state_dict_entries": len(model.state_dict()),
     }
     on_meta = any(parameter.is_meta for parameter in model.parameters())
@@ -86,6 +86,16 @@ def run(context: CheckContext) -> CheckOutput:
             findings += check_fresh_instance(comparable, measured)
     findings += check_repeated_modules(model)
     return CheckOutput(tuple(findings), measured)
+
+
+def _count_hidden_parameters(model: nn.Module, hidden: list[HiddenItem]) -> int:
+    """Elements of the parameters that plain attributes hold, alone or in modules."""
+    own = {id(parameter) for parameter in model.parameters()}
+    found: dict[int, int] = {}
+    for item in hidden:
+        parts = _parameters(item) if isinstance(item.value, nn.Module) else [item.value]
+        found |= {id(p): p.numel() for p in parts if isinstance(p, nn.Parameter) and id(p) not in own}
+    return sum(found.values())
 
 
 def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Baseline | None) -> list[Finding]:
@@ -336,4 +346,4 @@ def _count_bytes(model: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
 
-CHECK = Check("T1-REG", "registration", 1, run, cost_steps=0.2, value=86)
+CHECK = Check("T1-REG", "registration", 1, run, cost_steps=0.2, value=86, as_written=True)
