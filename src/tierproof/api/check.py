@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def check(
         TierproofError: the model cannot be loaded, called or judged; the message says what to do.
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
+    started_s = time.monotonic()
     require("torch", feature="to check a model")
     from tierproof.api.check_loaded import check_loaded
     from tierproof.model.load.load import LoadedModel, LoadOptions, load_target
@@ -65,6 +67,7 @@ def check(
         budget_s=budget_s,
         device=device,
         progress=progress,
+        started_s=started_s,
     )
     loaded = load_target(model, LoadOptions(seed=seed)) if isinstance(model, str) else LoadedModel(model, "")
     notes = (*assumptions, *loaded.assumptions)

@@ -41,20 +41,20 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         TierproofError: the model cannot be called or judged; the message says what to do.
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
-    started = time.perf_counter()
+    started = time.monotonic() if options.started_s is None else options.started_s
     checks = registry.select_checks(
         registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
     )
     refuse_empty(loaded.model)
     refuse_cycle(loaded.model)
     device = choose_device(loaded.model, options.device)
-    deadline = Deadline.after(options.budget_s)
+    deadline = Deadline(None if options.budget_s is None else started + options.budget_s)
     with loaded.scope, limit_threads(loaded.model), open_progress(options.progress) as show:
         try:
             with preserve(loaded.model) as snapshot:
                 show(0, 0, "working out the inputs")
                 subject, notes = _prepare(loaded, options, device, snapshot)
-                plan = _plan(subject, checks, options, time.perf_counter() - started)
+                plan = _plan(subject, checks, options, time.monotonic() - started)
                 snapshot.restore(full=False)
                 results = run_checks(
                     subject,
@@ -64,6 +64,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
                     deadline=deadline,
                     progress=show,
                     dropped=plan.dropped,
+                    beyond_budget=plan.beyond_budget,
                     examples=options.examples,
                 )
         except KeyboardInterrupt:
@@ -75,7 +76,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         model=summarize_model(subject, notes),
         environment=describe_environment(device),
         seed=options.seed,
-        duration_s=time.perf_counter() - started,
+        duration_s=time.monotonic() - started,
         results=results,
     )
 

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
 from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
-from tierproof.core.finding import Finding, Severity
+from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
@@ -83,9 +84,21 @@ def run(context: CheckContext) -> CheckOutput:
     if _count_bytes(model) <= _MOST_BYTES_COPIED and not on_meta:
         findings += _check_saving(model)
         if comparable is not None:
-            findings += check_fresh_instance(comparable, measured)
+            findings += _name_cause(check_fresh_instance(comparable, measured), findings)
     findings += check_repeated_modules(model)
     return CheckOutput(tuple(findings), measured)
+
+
+def _name_cause(lost: list[Finding], findings: list[Finding]) -> list[Finding]:
+    """What a fresh instance lacks follows from the layers that were not registered, where there are such."""
+    hidden = next((finding for finding in findings if finding.code == "T1-REG-001"), None)
+    if hidden is None:
+        return lost
+    cause = Cause(hidden.code, hidden.where)
+    return [
+        replace(one, hint=cause.advice, follows_from=cause) if one.code == "T1-REG-010" else one
+        for one in lost
+    ]
 
 
 def _count_hidden_parameters(model: nn.Module, hidden: list[HiddenItem]) -> int:
