@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -24,6 +25,7 @@ from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.describe.refuse_module import refuse_cycle, refuse_empty
 from tierproof.model.describe.subject import Subject
+from tierproof.model.describe.unwrap import unwrap_model
 from tierproof.model.load.load import LoadedModel
 from tierproof.model.preserve.preserve import Snapshot, preserve
 from tierproof.model.sizes.device_error import DeviceError
@@ -44,6 +46,10 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     started = time.monotonic() if options.started_s is None else options.started_s
     checks = registry.select_checks(
         registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
+    )
+    unwrapped = unwrap_model(loaded.model)
+    loaded = replace(
+        loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes)
     )
     refuse_empty(loaded.model)
     refuse_cycle(loaded.model)

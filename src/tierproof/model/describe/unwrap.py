@@ -35,7 +35,9 @@ def unwrap_model(given: Any) -> Unwrapped:
         if inner is None:
             break
         model, words = inner
-        notes.append(f"{type(given).__name__} was taken off: {words} {type(model).__name__} was checked")
+        notes.append(
+            f"{type(given).__name__} is a wrapper: {words} was checked, a module of the class {type(model).__name__}"
+        )
         given = model
     return Unwrapped(given, tuple(notes))
 
@@ -46,14 +48,14 @@ def _find_inner(given: Any) -> tuple[nn.Module, str] | None:
         return None
     if not isinstance(given, nn.Module):
         inner = getattr(given, "model", None)
-        return (inner, "its `model`, a") if isinstance(inner, nn.Module) else None
+        return (inner, "its `model`") if isinstance(inner, nn.Module) else None
     for name, packages, attribute in _WRAPPERS:
         if _derives(given, name, packages):
             inner = getattr(given, attribute, None)
-            return (inner, f"its `{attribute.lstrip('_')}`, a") if isinstance(inner, nn.Module) else None
+            return (inner, f"its `{attribute}`") if isinstance(inner, nn.Module) else None
     if _derives(given, "PeftModel", ("peft",)):
         inner = given.get_base_model()
-        return (inner, "its base model with the adapters in it, a") if inner is not given else None
+        return (inner, "its base model, with the adapters in it,") if inner is not given else None
     if _derives(given, "LightningModule", _LIGHTNING):
         return _find_in_lightning(given)
     return None
@@ -68,7 +70,7 @@ def _find_in_lightning(given: nn.Module) -> tuple[nn.Module, str] | None:
     (name, child), *_ = holders.items()
     if name != "model" and _has_forward(given):
         return None
-    return child, f"its `{name}`, a"
+    return child, f"its `{name}`"
 
 
 def _has_forward(given: nn.Module) -> bool:
