@@ -35,6 +35,9 @@ from tierproof.reporters.register import register_all
 
 register_all()
 
+# The rest of a budget is for the call that is under way at the deadline, and for putting the model back.
+_SHARE_TO_USE = 0.95
+
 
 def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     """Validate a loaded model; see `tierproof.check`, which this is behind.
@@ -48,13 +51,11 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
     )
     unwrapped = unwrap_model(loaded.model)
-    loaded = replace(
-        loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes)
-    )
+    loaded = replace(loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes))
     refuse_empty(loaded.model)
     refuse_cycle(loaded.model)
     device = choose_device(loaded.model, options.device)
-    deadline = Deadline(None if options.budget_s is None else started + options.budget_s)
+    deadline = Deadline(None if options.budget_s is None else started + _SHARE_TO_USE * options.budget_s)
     with loaded.scope, limit_threads(loaded.model), open_progress(options.progress) as show:
         try:
             with preserve(loaded.model) as snapshot:

@@ -101,7 +101,9 @@ def _read_documents() -> dict[str, tuple[str, dict[str, str]]]:
                 continue
             claim, _, rest = text.partition("\n\n")
             parts = _HEADING.split("\n\n" + rest.strip())
-            bodies = {title: _capitalise(_join(body)) for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+            bodies = {
+                title: _capitalise(_join(body)) for title, body in zip(parts[1::2], parts[2::2], strict=True)
+            }
             found[match[1]] = (_capitalise(_join(claim.partition(":")[2].strip())), bodies)
     return found
 

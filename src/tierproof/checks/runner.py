@@ -34,7 +34,8 @@ def run_checks(
     """Run the checks in order and give one result each.
 
     A check that crashes is `errored` with the exception in its reason; one that no time is left for, or that
-    the deadline stops between two calls of the model, is `skipped`. After each, the model is put back as `snapshot` has it. Ctrl-C passes through.
+    the deadline stops between two calls of the model, is `skipped`. After each, the model is put back as
+    `snapshot` has it. Ctrl-C passes through.
 
     Args:
         progress: called with (checks done, checks in all, name of the next one; empty at the end).

@@ -25,7 +25,12 @@ _MOST_PLACES = 12
 def render_markdown(report: Report) -> str:
     """Give the report as GitHub-flavoured Markdown; everything that comes from the model is escaped."""
     story = tell(report)
-    lines = [f"# {story.mark} {story.word}: {escape_markdown(report.target)}", "", escape_markdown(story.headline), ""]
+    lines = [
+        f"# {story.mark} {story.word}: {escape_markdown(report.target)}",
+        "",
+        escape_markdown(story.headline),
+        "",
+    ]
     if story.lead:
         lines += ["## The worst error", "", *_write_lead(story.lead)]
     rest, unjudged = _write_rest(story), _write_unjudged(story)

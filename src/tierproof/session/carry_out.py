@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from tierproof.errors import TierproofError
 from tierproof.core.addresses import FEEDBACK, troubleshooting_address
+from tierproof.errors import TierproofError
 from tierproof.session.box import Box, Tone
 
 Shown = TypeVar("Shown")

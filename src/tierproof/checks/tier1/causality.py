@@ -9,11 +9,11 @@ Positions that are counted from the end, or that depend on the length, make gene
 Evidence: the influence map (which input changes which output), the largest change relative to the outputs'
 standard deviation, and the module in which the first output changes.
 
-Exemptions: models declared bidirectional and measured so, outputs without positions, and families whose published design looks
-ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as a language model with `is_decoder=False` gets an
-info only. Expert models drop tokens when an expert is full, and sequence models of floats may scale positions with
-the length, so the prefix rule gives only a warning for both. Dynamic RoPE scaling begins beyond the original maximum
-length; the lengths used here are shorter.
+Exemptions: models declared bidirectional and measured so, outputs without positions, and families whose published
+design looks ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as a language model with `is_decoder=False`
+gets an info only. Expert models drop tokens when an expert is full, and sequence models of floats may scale positions
+with the length, so the prefix rule gives only a warning for both. Dynamic RoPE scaling begins beyond the original
+maximum length; the lengths used here are shorter.
 
 Findings:
     T1-CAUSAL-001 error: the model is declared causal, but outputs depend on later inputs.

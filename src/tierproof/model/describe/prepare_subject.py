@@ -94,9 +94,7 @@ def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
             traits = measure_traits(probe, plan, outputs, found.lookups)
     finally:
         hidden.hide()
-    return Subject(
-        probe.model, target, probe.spec, plan, outputs, traits, probe.device, hidden, stray
-    )
+    return Subject(probe.model, target, probe.spec, plan, outputs, traits, probe.device, hidden, stray)
 
 
 def _register_hidden(probe: ModelProbe, plan: InputPlan) -> HiddenLayers:

@@ -36,7 +36,7 @@ class Subject:
     outputs: OutputPlan
     traits: Traits
     device: torch.device
-    hidden: HiddenLayers = HiddenLayers()
+    hidden: HiddenLayers = field(default_factory=HiddenLayers)
     stray_dropout: bool = False
     passes: SharedPasses = field(default_factory=SharedPasses, init=False, repr=False, compare=False)
 
