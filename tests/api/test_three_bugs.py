@@ -42,7 +42,9 @@ class Layer(nn.Module):
 
 
 class CausalLM(nn.Module):
-    def __init__(self, *, hidden: bool = False, ahead: int = 0, cut: bool = False, stray: bool = False) -> None:
+    def __init__(
+        self, *, hidden: bool = False, ahead: int = 0, cut: bool = False, stray: bool = False
+    ) -> None:
         super().__init__()
         layers = [Layer(ahead, cut=cut and number == 1, stray=stray) for number in range(2)]
         self.layers = layers if hidden else nn.ModuleList(layers)
@@ -76,7 +78,9 @@ def read_causes(report: tierproof.Report) -> dict[str, str]:
 def test_three_bugs_at_once_are_all_named_and_none_is_a_consequence() -> None:
     report = check(CausalLM(hidden=True, ahead=1, cut=True))
     causes = read_causes(report)
-    assert {"T1-REG-001", "T1-CAUSAL-001", "T1-GRAD-003"} <= {code for code, cause in causes.items() if not cause}
+    assert {"T1-REG-001", "T1-CAUSAL-001", "T1-GRAD-003"} <= {
+        code for code, cause in causes.items() if not cause
+    }
     assert {code for code, cause in causes.items() if cause} <= {"T1-STAB-002", "T1-REG-010"}
     assert not [result.reason for result in report.results if result.outcome == "skipped"]
 

@@ -57,7 +57,11 @@ def test_wrappers_are_taken_off_and_said() -> None:
     given = SimpleNamespace(model=torch.compile(nn.DataParallel(net)))
     unwrapped = unwrap_model(given)
     assert unwrapped.model is net
-    assert [note.split()[0] for note in unwrapped.notes] == ["SimpleNamespace", "OptimizedModule", "DataParallel"]
+    assert [note.split()[0] for note in unwrapped.notes] == [
+        "SimpleNamespace",
+        "OptimizedModule",
+        "DataParallel",
+    ]
     report = tierproof.check(nn.DataParallel(net), only=["T1-SHAPE"], progress=False)
     assert report.model.class_name == "Net"
     assert "DataParallel is a wrapper" in report.model.assumptions[0]

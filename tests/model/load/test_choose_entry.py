@@ -26,7 +26,11 @@ def write(folder: Path, *parts: str) -> str:
     [
         (PART.format("Inner"), USER.format("Whole", "Inner()")),
         (USER.format("Whole", "Inner()"), PART.format("Inner")),
-        (PART.format("Inner"), USER.format("Middle", "Inner()"), USER.format("Whole", "nn.ModuleList([Middle()])")),
+        (
+            PART.format("Inner"),
+            USER.format("Middle", "Inner()"),
+            USER.format("Whole", "nn.ModuleList([Middle()])"),
+        ),
         (PART.format("Inner"), "KINDS = {'a': Inner}\n", USER.format("Whole", "KINDS['a']()")),
         (PART.format("Inner"), "def make():\n    return Inner()\n", USER.format("Whole", "make()")),
         (PART.format("Inner"), "class Whole(Inner):\n    pass\n"),
@@ -62,9 +66,7 @@ def test_a_config_with_defaults_is_given(tmp_path: Path, argument: str) -> None:
     assert loaded.assumptions == ("Whole was built with Settings(), the defaults of its file",)
 
 
-@pytest.mark.parametrize(
-    ("argument", "default"), [("config", ""), ("width: int", " = 3"), ("other", " = 3")]
-)
+@pytest.mark.parametrize(("argument", "default"), [("config", ""), ("width: int", " = 3"), ("other", " = 3")])
 def test_nothing_is_made_up(tmp_path: Path, argument: str, default: str) -> None:
     name = argument.partition(":")[0]
     with pytest.raises(TargetError, match="cannot be built without arguments"):
