@@ -49,7 +49,7 @@ def test_the_class_that_no_other_builds_is_taken_and_said(tmp_path: Path, parts:
 
 def test_two_that_nothing_builds_are_refused_with_both(tmp_path: Path) -> None:
     parts = (PART.format("Inner"), USER.format("One", "Inner()"), USER.format("Other", "Inner()"))
-    with pytest.raises(TargetError, match="3 nn.Module subclasses") as caught:
+    with pytest.raises(TargetError, match=r"3 nn\.Module subclasses") as caught:
         load_target(write(tmp_path, *parts))
     assert "net.py:Other" in caught.value.hint
 
