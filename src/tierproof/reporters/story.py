@@ -128,7 +128,7 @@ def _write_headline(report: Report) -> str:
     if report.verdict is Verdict.FAIL:
         found = count_of(errors, "error") + (f" and {count_of(warnings, 'warning')}" if warnings else "")
         return f"{found} in {count_of(ran, 'check')}{tail}."
-    if report.verdict is not Verdict.FAIL and _is_cut_short(report) and not counts[Outcome.ERRORED]:
+    if _is_cut_short(report) and not counts[Outcome.ERRORED]:
         return _write_partial(report, warnings)
     if report.verdict is Verdict.PASS:
         found = f"no error, {count_of(warnings, 'warning')}" if warnings else "no error, no warning"

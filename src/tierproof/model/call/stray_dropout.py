@@ -91,7 +91,8 @@ def find_stray_dropout(run: Callable[[], object]) -> bool:
     """Whether a forward pass, of a model in evaluation mode, calls a dropout that is on."""
     with _DropoutWatch() as watch:
         run()
-    return watch.seen
+    seen: bool = watch.seen
+    return seen
 
 
 class _DropoutOff(TorchFunctionMode):

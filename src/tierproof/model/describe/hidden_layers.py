@@ -129,18 +129,20 @@ def _find_candidates(model: nn.Module) -> list[HiddenLayer]:
         holder = modules[owner]
         plain = vars(holder).get(attribute)
         registered = _enclose(plain, ancestors=holder)
-        if registered is not None and attribute not in holder._modules and "." not in attribute:
-            registered.training = registered.training if registered is plain else holder.training
-            inner = registered.modules() if registered is plain else list(registered.modules())[1:]
-            modes = tuple((module, module.training) for module in inner)
-            candidates.append(HiddenLayer(owner, holder, attribute, plain, registered, modes))
+        if registered is None or attribute in holder._modules or "." in attribute:
+            continue
+        registered.training = registered.training if registered is plain else holder.training
+        inner = list(registered.modules())[0 if registered is plain else 1 :]
+        modes = tuple((module, module.training) for module in inner)
+        candidates.append(HiddenLayer(owner, holder, attribute, plain, registered, modes))
     return candidates
 
 
 def _enclose(plain: Any, *, ancestors: nn.Module) -> nn.Module | None:
     """A registered container with the same modules; None where the attribute holds anything else."""
     if isinstance(plain, nn.Module):
-        container, parts = plain, [plain]
+        container: nn.Module = plain
+        parts: list[nn.Module] = [plain]
     elif type(plain) in (list, tuple) and all(isinstance(item, nn.Module) for item in plain):
         container, parts = nn.ModuleList(plain), list(plain)
     elif type(plain) is dict and all(

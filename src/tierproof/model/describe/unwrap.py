@@ -54,7 +54,7 @@ def _find_inner(given: Any) -> tuple[nn.Module, str] | None:
             inner = getattr(given, attribute, None)
             return (inner, f"its `{attribute}`") if isinstance(inner, nn.Module) else None
     if _derives(given, "PeftModel", ("peft",)):
-        inner = given.get_base_model()
+        inner = getattr(given, "get_base_model")()  # noqa: B009 - nn.Module types every attribute as a tensor
         return (inner, "its base model, with the adapters in it,") if inner is not given else None
     if _derives(given, "LightningModule", _LIGHTNING):
         return _find_in_lightning(given)
