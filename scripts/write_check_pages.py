@@ -38,7 +38,14 @@ All of these checks are tier 1: they need only torch and numpy.
 steps of a large model. With `--budget S`, one training step is timed first and the cost of each check is
 estimated from it. The most valuable checks that fit are run, including those on request. Checks that do not fit
 are reported as skipped, with the estimate and the budget that would include them. `--only CODE` runs a check on
-request.
+request. A run that a budget cut short is never a plain pass: it says *passed so far*, and without T1-SHAPE, T1-GRAD,
+T1-STAB or T1-INIT its verdict is *inconclusive*.
+
+**One bug does not hide another.** While the other checks run, layers in plain attributes are registered, and dropout
+that evaluation mode does not reach is switched off; afterwards everything is as it was. A finding that only follows
+from another one says so, stands after it, and has no advice of its own (`follows_from` in the JSON).
+
+`tierproof explain CODE` and `tp.explain("CODE")` print what a finding or a check means.
 """
 
 

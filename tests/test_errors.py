@@ -12,8 +12,8 @@ import pytest
 from tierproof import errors
 from tierproof.cli.terminal.error_message import ChildError, describe_error, rebuild_error
 from tierproof.cli.terminal.show_error import show_error
+from tierproof.core.addresses import TROUBLESHOOTING
 from tierproof.errors import MissingPackageError, TierproofError, UsageError
-from tierproof.notebooks.addresses import TROUBLESHOOTING
 from tierproof.session.carry_out import carry_out
 
 ROOT = Path(__file__).resolve().parent.parent

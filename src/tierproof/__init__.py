@@ -10,6 +10,7 @@ from tierproof._version import __version__
 TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:
     from tierproof.api.check import check
+    from tierproof.api.explain import explain
     from tierproof.api.images.preflight import preflight
     from tierproof.api.packages.doctor import doctor
     from tierproof.api.packages.heal import heal
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "check",
     "doctor",
+    "explain",
     "heal",
     "history",
     "install",
@@ -72,6 +74,7 @@ __all__ = [
 _HOMES = {
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.packages.doctor",
+    "explain": "tierproof.api.explain",
     "heal": "tierproof.api.packages.heal",
     "isolated": "tierproof.api.packages.isolated",
     "isolated_workers": "tierproof.api.packages.isolated",

@@ -8,6 +8,7 @@ Each is one clear message with a next step. This is the whole tree, with the mod
       MissingPackageError           errors
       BrokenPackageError            errors
       DocumentError                 core.document
+      CheckFailedError              core.check_failed
       TargetError                   model.load.target
         UntrustedCodeError          model.load.target
       InputError                    model.load.input_error

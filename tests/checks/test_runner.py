@@ -100,3 +100,22 @@ def test_deadline():
     assert not Deadline().expired
     assert Deadline.after(None).remaining_s == float("inf")
     assert 0 < Deadline.after(100).remaining_s <= 100
+
+
+def test_a_check_that_runs_over_is_stopped_between_two_calls():
+    calls = []
+
+    def go_on(context):
+        while True:
+            calls.append(context.subject.answer(context.subject.make_call()))
+
+    def refuse(context):
+        with pytest.raises(ValueError, match="no"):
+            raise ValueError("no")
+        return CheckOutput()
+
+    first, second = run(go_on, refuse, deadline=Deadline.after(0.2))
+    assert calls
+    assert (first.outcome, first.out_of_time) == (Outcome.SKIPPED, True)
+    assert "budget" in first.reason
+    assert second.out_of_time

@@ -7,8 +7,9 @@ import os
 import pytest
 
 from tierproof.core import atomic_write
+from tierproof.core.check_failed import CheckFailedError
 from tierproof.core.check_result import CheckResult, Outcome
-from tierproof.core.finding import Finding, Severity
+from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.renderers import _renderers, find_renderer, known_suffixes, register_renderer
 from tierproof.core.report import Environment, ModelSummary, Report, TraitEvidence
 from tierproof.core.verdict import Verdict
@@ -105,3 +106,40 @@ def test_html_in_a_notebook(report, renderers):
     assert report._repr_html_() == ""
     register_renderer("html-fragment", lambda r: "<b>r</b>")
     assert report._repr_html_() == "<b>r</b>"
+
+
+def test_it_is_one_line_as_repr_and_the_story_as_text(report, renderers):
+    assert repr(report) == "<Report of t: fail, 1 error, 1 warning, 1 ran>"
+    assert str(report) == repr(report)
+    register_renderer(".txt", lambda r: f"the story of {r.target}")
+    assert str(report) == "the story of t"
+
+
+def test_raise_if_failed_names_the_first_error_that_follows_from_nothing(report):
+    findings = (
+        Finding("T1-X-002", Severity.ERROR, "It differs.", "a", follows_from=Cause("T1-X-001", "b")),
+        Finding("T1-X-001", Severity.ERROR, "It is hidden.", "b", hint="Register it."),
+    )
+    failed = dataclasses.replace(
+        report, results=(CheckResult("T1-X", "x", 1, Outcome.FAILED, findings=findings),)
+    )
+    with pytest.raises(CheckFailedError, match="T1-X-001 in `b`: It is hidden") as caught:
+        failed.raise_if_failed()
+    assert (caught.value.hint, caught.value.exit_code) == ("Register it.", 1)
+    assert Report.from_dict(failed.to_dict()) == failed
+
+
+def test_raise_if_failed_is_silent_for_a_pass_and_not_for_what_was_not_judged(report):
+    dataclasses.replace(report, results=(CheckResult("T1-X", "x", 1, Outcome.PASSED),)).raise_if_failed()
+    cut = CheckResult("T1-GRAD", "x", 1, Outcome.SKIPPED, "too short", out_of_time=True)
+    with pytest.raises(CheckFailedError, match="T1-GRAD: too short") as caught:
+        dataclasses.replace(report, results=(cut,)).raise_if_failed()
+    assert caught.value.exit_code == 2
+
+
+def test_documents_of_before_there_were_consequences_are_read(report):
+    document = json.loads(json.dumps(report.to_dict()))
+    for finding in document["results"][0]["findings"]:
+        del finding["follows_from"], finding["page"]
+    del document["results"][0]["out_of_time"]
+    assert Report.from_dict(document) == report

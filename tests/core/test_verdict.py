@@ -46,3 +46,17 @@ def test_a_result_sorts_its_findings_by_weight():
     assert len(FAILED.errors) == 1
     assert len(FAILED.warnings) == 1
     assert CheckResult.from_dict(FAILED.to_dict()) == FAILED
+
+
+@pytest.mark.parametrize("code", ["T1-SHAPE", "T1-GRAD", "T1-STAB", "T1-INIT"])
+def test_without_a_core_check_a_short_budget_gives_no_verdict(code):
+    cut = CheckResult(code, "x", 1, Outcome.SKIPPED, out_of_time=True)
+    assert judge([PASSED, cut]) is Verdict.INCONCLUSIVE
+    assert judge([FAILED, cut]) is Verdict.FAIL
+    assert CheckResult.from_dict(cut.to_dict()) == cut
+
+
+def test_other_checks_that_a_budget_cuts_off_leave_the_verdict():
+    cut = CheckResult("T1-SPEED", "x", 1, Outcome.SKIPPED, out_of_time=True)
+    assert judge([PASSED, cut]) is Verdict.PASS
+    assert judge([PASSED, CheckResult("T1-GRAD", "x", 1, Outcome.SKIPPED)]) is Verdict.PASS

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import tierproof
+from tierproof.core.addresses import troubleshooting_address
 from tierproof.errors import UsageError
 from tierproof.extension.magic import TierproofMagic
 from tierproof.extension.watch import Watch
 from tierproof.guard.judge.plan_refused import PlanRefused
-from tierproof.notebooks.addresses import troubleshooting_address
 
 
 class Calls:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 from reporters.fake_reports import (
@@ -10,7 +11,8 @@ from reporters.fake_reports import (
     skipped_report,
 )
 from tierproof.core.check_result import CheckResult, Outcome
-from tierproof.core.finding import Finding, Severity
+from tierproof.core.finding import Cause, Finding, Severity
+from tierproof.core.verdict import Verdict
 from tierproof.reporters.story import tell
 
 
@@ -67,3 +69,35 @@ def test_inconclusive_says_what_is_not_known():
     twice = replace(skipped_report(), results=skipped_report().results * 2)
     assert tell(twice).headline.startswith("All 2 checks were skipped")
     assert len(tell(twice).unjudged) == 2
+
+
+def test_a_consequence_is_told_right_after_its_cause():
+    findings = (
+        _error("T1-A-001", "h.0"),
+        _error("T1-B-001", "h.1"),
+        replace(_error("T1-C-001", "h.2", "It follows."), follows_from=Cause("T1-A-001", "h.0")),
+    )
+    for order in itertools.permutations(findings):
+        result = CheckResult("T1-A", "a", 1, Outcome.FAILED, findings=order)
+        story = tell(replace(passing_report(), results=(result,)))
+        told = [group.first.code for group in (story.lead, *story.rest)]
+        assert told.index("T1-C-001") == told.index("T1-A-001") + 1
+        assert told[0] != "T1-C-001"
+
+
+def test_a_run_that_a_budget_cut_short_is_not_told_as_a_plain_pass():
+    report = passing_report()
+    last = CheckResult("T1-SPEED", "speed", 1, Outcome.SKIPPED, "too short", out_of_time=True)
+    story = tell(replace(report, results=(*report.results[:-1], last)))
+    assert story.word == "Passed so far: 7 of 8"
+    assert story.tone is Verdict.INCONCLUSIVE
+    assert story.headline == "Passed so far: 7 of 8 checks; the time budget was too short for T1-SPEED."
+
+
+def test_a_run_without_its_core_is_inconclusive_and_says_what_is_missing():
+    report = passing_report()
+    cut = CheckResult("T1-GRAD", "gradients", 1, Outcome.SKIPPED, "too short", out_of_time=True)
+    story = tell(replace(report, results=(report.results[0], cut)))
+    assert story.word == "Inconclusive"
+    assert story.headline.startswith("Passed so far: 1 of 2 checks")
+    assert [result.code for result in story.unjudged] == ["T1-GRAD"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,9 @@ def check(
     """Validate a model. It is left as it came, bit for bit, also after an error or Ctrl-C.
 
     Args:
-        model: an nn.Module, or a TARGET as on the command line.
+        model: an nn.Module, or a TARGET as on the command line. A class is built where it needs no arguments; what
+            wraps a model (a pipeline, a Lightning module, DataParallel, torch.compile, PEFT) is taken off. The
+            report says so.
         tier: a tier that is built, or "all".
         inputs: a tensor, a tuple, a dict, or a function that returns one; worked out when None.
         spec: what you declare about the model.
@@ -51,9 +54,12 @@ def check(
         TierproofError: the model cannot be loaded, called or judged; the message says what to do.
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
+    started_s = time.monotonic()
     require("torch", feature="to check a model")
+    from torch import nn
+
     from tierproof.api.check_loaded import check_loaded
-    from tierproof.model.load.load import LoadedModel, LoadOptions, load_target
+    from tierproof.model.load.load import LoadedModel, LoadOptions, load_class, load_target
 
     options = CheckOptions(
         tier=tier,
@@ -65,7 +71,14 @@ def check(
         budget_s=budget_s,
         device=device,
         progress=progress,
+        started_s=started_s,
     )
-    loaded = load_target(model, LoadOptions(seed=seed)) if isinstance(model, str) else LoadedModel(model, "")
+    how = LoadOptions(seed=seed)
+    if isinstance(model, str):
+        loaded = load_target(model, how)
+    elif isinstance(model, type) and issubclass(model, nn.Module):
+        loaded = load_class(model, how)
+    else:
+        loaded = LoadedModel(model, "")
     notes = (*assumptions, *loaded.assumptions)
     return check_loaded(replace(loaded, target=target or loaded.target, assumptions=notes), options)

@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -24,6 +25,7 @@ from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.describe.refuse_module import refuse_cycle, refuse_empty
 from tierproof.model.describe.subject import Subject
+from tierproof.model.describe.unwrap import unwrap_model
 from tierproof.model.load.load import LoadedModel
 from tierproof.model.preserve.preserve import Snapshot, preserve
 from tierproof.model.sizes.device_error import DeviceError
@@ -33,6 +35,9 @@ from tierproof.reporters.register import register_all
 
 register_all()
 
+# The rest of a budget is for the call that is under way at the deadline, and for putting the model back.
+_SHARE_TO_USE = 0.95
+
 
 def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     """Validate a loaded model; see `tierproof.check`, which this is behind.
@@ -41,20 +46,22 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         TierproofError: the model cannot be called or judged; the message says what to do.
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
-    started = time.perf_counter()
+    started = time.monotonic() if options.started_s is None else options.started_s
     checks = registry.select_checks(
         registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
     )
+    unwrapped = unwrap_model(loaded.model)
+    loaded = replace(loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes))
     refuse_empty(loaded.model)
     refuse_cycle(loaded.model)
     device = choose_device(loaded.model, options.device)
-    deadline = Deadline.after(options.budget_s)
+    deadline = Deadline(None if options.budget_s is None else started + _SHARE_TO_USE * options.budget_s)
     with loaded.scope, limit_threads(loaded.model), open_progress(options.progress) as show:
         try:
             with preserve(loaded.model) as snapshot:
                 show(0, 0, "working out the inputs")
                 subject, notes = _prepare(loaded, options, device, snapshot)
-                plan = _plan(subject, checks, options, time.perf_counter() - started)
+                plan = _plan(subject, checks, options, time.monotonic() - started)
                 snapshot.restore(full=False)
                 results = run_checks(
                     subject,
@@ -64,6 +71,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
                     deadline=deadline,
                     progress=show,
                     dropped=plan.dropped,
+                    beyond_budget=plan.beyond_budget,
                     examples=options.examples,
                 )
         except KeyboardInterrupt:
@@ -75,7 +83,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         model=summarize_model(subject, notes),
         environment=describe_environment(device),
         seed=options.seed,
-        duration_s=time.perf_counter() - started,
+        duration_s=time.monotonic() - started,
         results=results,
     )
 
@@ -96,11 +104,11 @@ def _prepare(
         seed=options.seed,
     )
     snapshot.restore(full=False)
+    subject.hidden.register()
     settled = settle_batch_norms(subject, options.seed)
-    if not settled:
-        return subject, loaded.assumptions
-    snapshot.note_change()
-    return subject, (*loaded.assumptions, settled)
+    if settled or subject.hidden:
+        snapshot.note_change()
+    return subject, (*loaded.assumptions, settled) if settled else loaded.assumptions
 
 
 def _plan(subject: Subject, checks: Sequence[Check], options: CheckOptions, spent_s: float) -> CheckPlan:

@@ -35,6 +35,7 @@ class CheckOptions:
         device: "cpu", "cuda" or "cuda:N"; where the model lies when None.
         progress: a bar, a function of (done, total, name), or nothing.
         examples: the user's own data, for checks that analyse it.
+        started_s: when the run began, as `time.monotonic` tells it: loading counts for the budget too. Now when None.
 
     Raises:
         UsageError: the seed or the budget cannot be used.
@@ -50,6 +51,7 @@ class CheckOptions:
     device: str | None = None
     progress: ProgressOption = field(default=True, compare=False)
     examples: Examples | None = None
+    started_s: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:

@@ -87,6 +87,8 @@ class Check:
             default batch at a length of 128, or of the default call where that is longer.
         value: what a verdict loses without it, from 0 to 100. A short budget drops the least valuable first.
         opt_in: runs only when its full code is named, or when a budget is given that has room for it.
+        as_written: looks at the model as it was written; for the others the layers that plain attributes
+            hide are registered.
     """
 
     code: str
@@ -97,3 +99,4 @@ class Check:
     cost_steps: float = 1.0
     value: int = 50
     opt_in: bool = False
+    as_written: bool = False

@@ -69,6 +69,7 @@ def conclude(finding: Finding, subject: Subject) -> Finding:
         finding.evidence,
         finding.hint,
         facts,
+        finding.follows_from,
     )
     if not assumed or finding.severity is not Severity.ERROR:
         return plain

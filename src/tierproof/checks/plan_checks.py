@@ -24,11 +24,13 @@ class CheckPlan:
         run: in the order of the registry.
         dropped: reason by code of each that will not.
         estimate_s: seconds that the checks in `run` are expected to take together.
+        beyond_budget: codes of those in `dropped` that run by default, and would within a larger budget.
     """
 
     run: tuple[Check, ...]
     dropped: Mapping[str, str]
     estimate_s: float
+    beyond_budget: frozenset[str] = frozenset()
 
 
 def estimate_s(check: Check, step_s: float) -> float:
@@ -57,12 +59,15 @@ def plan_checks(
     """
     dropped = {check.code: reason for check in checks if (reason := (lacking or {}).get(check.code, ""))}
     able = [check for check in checks if check.code not in dropped]
+    beyond: dict[str, str] = {}
     if budget_s is None:
         dropped |= {c.code: _explain_opt_in(c) for c in able if c.opt_in and c.code not in named}
     else:
-        dropped |= _drop_beyond_budget(able, step_s, budget_s, spent_s)
+        beyond = _drop_beyond_budget(able, step_s, budget_s, spent_s)
+        dropped |= beyond
     run = tuple(check for check in checks if check.code not in dropped)
-    return CheckPlan(run, dropped, sum(estimate_s(check, step_s) for check in run))
+    asked = frozenset(check.code for check in able if check.code in beyond and not check.opt_in)
+    return CheckPlan(run, dropped, sum(estimate_s(check, step_s) for check in run), asked)
 
 
 def _drop_beyond_budget(

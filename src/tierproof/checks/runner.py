@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
@@ -11,7 +11,9 @@ from tierproof.checks.claim import conclude
 from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
+from tierproof.core.time_limit import TimeIsUp, limit_time
 from tierproof.model.call.call import raised_in_a_call
+from tierproof.model.call.stray_dropout import without_stray_dropout
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import Snapshot
@@ -28,16 +30,19 @@ def run_checks(
     deadline: Deadline | None = None,
     progress: Progress | None = None,
     dropped: Mapping[str, str] | None = None,
+    beyond_budget: Collection[str] = (),
     examples: Examples | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run the checks in order and give one result each.
 
-    A check that crashes is `errored` with the exception in its reason; one that no time is left for is
-    `skipped`. After each, the model is put back as `snapshot` has it. Ctrl-C passes through.
+    A check that crashes is `errored` with the exception in its reason; one that no time is left for, or that
+    the deadline stops between two calls of the model, is `skipped`. After each, the model is put back as
+    `snapshot` has it. Ctrl-C passes through.
 
     Args:
         progress: called with (checks done, checks in all, name of the next one; empty at the end).
         dropped: by code, why a check is not run (see `plan_checks`).
+        beyond_budget: those of them that a larger budget would include.
         examples: the user's own data, for checks that analyse it.
     """
     deadline = deadline or Deadline()
@@ -48,10 +53,10 @@ def run_checks(
         if progress is not None:
             progress(index, len(checks), check.name)
         if check.code in dropped:
-            results.append(_skip(check, dropped[check.code]))
+            results.append(_skip(check, dropped[check.code], out_of_time=check.code in beyond_budget))
             continue
         if deadline.expired and index > 0:
-            results.append(_skip(check, "the time budget was used up; give a larger --budget"))
+            results.append(_stop(check))
             continue
         try:
             results.append(_run_one(check, context))
@@ -66,7 +71,10 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
     seed_everything(context.seed)
     started = time.perf_counter()
     try:
-        output = check.run(context)
+        with limit_time(context.deadline.at_s):
+            output = _look(check, context)
+    except TimeIsUp:
+        return _stop(check, time.perf_counter() - started)
     except Exception as error:  # noqa: BLE001 - reported as skipped or errored, never as a pass
         duration_s = time.perf_counter() - started
         if raised_in_a_call(error):
@@ -83,6 +91,16 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
             duration_s=duration_s,
         )
     return _conclude(check, output, context.subject, time.perf_counter() - started)
+
+
+def _look(check: Check, context: CheckContext) -> CheckOutput:
+    subject = context.subject
+    if not check.as_written or not subject.hidden:
+        with without_stray_dropout(subject.stray_dropout):
+            return check.run(context)
+    with subject.hidden.as_written(), without_stray_dropout():
+        # The copy has passes of its own: what the registered layers answered is not what these do.
+        return check.run(replace(context, subject=replace(subject)))
 
 
 def _conclude(check: Check, output: CheckOutput, subject: Subject, duration_s: float) -> CheckResult:
@@ -110,8 +128,16 @@ def _conclude(check: Check, output: CheckOutput, subject: Subject, duration_s: f
     )
 
 
-def _skip(check: Check, reason: str) -> CheckResult:
-    return CheckResult(check.code, check.name, check.tier, Outcome.SKIPPED, reason=reason)
+def _skip(check: Check, reason: str, *, out_of_time: bool = False) -> CheckResult:
+    return CheckResult(
+        check.code, check.name, check.tier, Outcome.SKIPPED, reason=reason, out_of_time=out_of_time
+    )
+
+
+def _stop(check: Check, duration_s: float = 0.0) -> CheckResult:
+    """What is said of a check for which no time was left, or whose time ended before it did."""
+    skipped = _skip(check, "the time budget was used up; give a larger --budget", out_of_time=True)
+    return replace(skipped, duration_s=duration_s)
 
 
 def _explain(error: Exception) -> str:

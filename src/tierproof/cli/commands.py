@@ -6,6 +6,7 @@ import click
 
 from tierproof._version import __version__
 from tierproof.cli.check.check import check
+from tierproof.cli.check.explain import explain
 from tierproof.cli.images.images import images
 from tierproof.cli.images.preflight import preflight
 from tierproof.cli.notebook.notebook import notebook
@@ -33,6 +34,7 @@ def tierproof() -> None:
 
 
 tierproof.add_command(check)
+tierproof.add_command(explain)
 tierproof.add_command(plan)
 tierproof.add_command(preflight)
 tierproof.add_command(images)

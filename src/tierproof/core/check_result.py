@@ -41,6 +41,7 @@ class CheckResult:
         measurements: numbers with units in their keys; free of formatting.
         findings: errors first, as the check gave them otherwise.
         artifacts: what is too large for the document; files beside the report.
+        out_of_time: it did not run, or not to its end, because the time budget was too short.
     """
 
     code: str
@@ -52,6 +53,7 @@ class CheckResult:
     measurements: Mapping[str, JsonValue] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    out_of_time: bool = False
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -78,6 +80,7 @@ class CheckResult:
             "duration_s": self.duration_s,
             "measurements": to_json_value(self.measurements),
             "findings": [finding.to_dict() for finding in self.findings],
+            "out_of_time": self.out_of_time,
         }
         if self.artifacts:
             document["artifacts"] = {
@@ -101,4 +104,5 @@ class CheckResult:
             duration_s=read_number(document, "duration_s"),
             measurements=dict(read_mapping(document, "measurements")),
             findings=tuple(Finding.from_dict(item) for item in read_mappings(document, "findings")),
+            out_of_time=document.get("out_of_time") is True,  # absent in documents of earlier versions
         )

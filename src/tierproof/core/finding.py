@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tierproof.core.addresses import page_address
 from tierproof.core.document import read_mapping, read_mappings, read_text
 from tierproof.core.json_value import JsonValue, to_json_value
 from tierproof.core.standing import Fact
@@ -20,6 +21,23 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """The finding that another one follows from: its code and the module it names."""
+
+    code: str
+    where: str = ""
+
+    @property
+    def advice(self) -> str:
+        """The only next step that a consequence has."""
+        return f"It follows from {self.code}: fix that first."
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Give the cause as JSON."""
+        return {"code": self.code, "where": self.where}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What was found, where, with which evidence, and what to do.
 
@@ -31,6 +49,7 @@ class Finding:
         evidence: numbers with their units in the keys (`ratio`, `peak_bytes`, `latency_ms`).
         hint: the next step.
         rests_on: the facts without which it would not hold; empty where only the model's own numbers count.
+        follows_from: the finding that this one is a consequence of; None where it stands for itself.
     """
 
     code: str
@@ -40,6 +59,12 @@ class Finding:
     evidence: Mapping[str, JsonValue] = field(default_factory=dict)
     hint: str = ""
     rests_on: tuple[Fact, ...] = ()
+    follows_from: Cause | None = None
+
+    @property
+    def page(self) -> str:
+        """The address of the page that explains it; empty for a code that has none."""
+        return page_address(self.code)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the finding as it stands in the report's JSON."""
@@ -51,6 +76,8 @@ class Finding:
             "evidence": to_json_value(self.evidence),
             "hint": self.hint,
             "rests_on": [fact.to_dict() for fact in self.rests_on],
+            "follows_from": {} if self.follows_from is None else self.follows_from.to_dict(),
+            "page": self.page,
         }
 
     @classmethod
@@ -70,4 +97,11 @@ class Finding:
             rests_on=tuple(Fact.from_dict(item) for item in read_mappings(document, "rests_on"))
             if "rests_on" in document
             else (),
+            follows_from=_read_cause(document),
         )
+
+
+def _read_cause(document: Mapping[str, JsonValue]) -> Cause | None:
+    """The cause in a finding's document; None where there is none, as in documents of earlier versions."""
+    cause = read_mapping(document, "follows_from") if "follows_from" in document else {}
+    return Cause(read_text(cause, "code"), read_text(cause, "where")) if cause else None

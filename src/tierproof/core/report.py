@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_bytes_atomically, write_text_atomically
+from tierproof.core.check_failed import explain_failure, summarize_results
 from tierproof.core.check_result import CheckResult
 from tierproof.core.document import (
     DocumentError,
@@ -113,7 +114,7 @@ class Environment:
         return {"python": self.python, "torch": self.torch, "device": self.device}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """Everything one run of the checks has to say.
 
@@ -153,6 +154,23 @@ class Report:
         order = list(Severity)
         found = [finding for result in self.results for finding in result.findings]
         return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+
+    def raise_if_failed(self) -> None:
+        """Raise unless the verdict is `pass`; for tests and scripts.
+
+        Raises:
+            CheckFailedError: its message is the first error, or why the model could not be judged.
+        """
+        if not self.ok:
+            raise explain_failure(self.target, self.results)
+
+    def __repr__(self) -> str:
+        counts = summarize_results(self.results)
+        return f"<Report of {self.target}: {self.verdict.value}, {counts}>"
+
+    def __str__(self) -> str:
+        renderer = find_renderer(".txt")
+        return renderer(self) if renderer else repr(self)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the document of `check --json`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from tierproof.core.addresses import troubleshooting_address
 from tierproof.errors import TierproofError
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.judge.plan import Plan
-from tierproof.notebooks.addresses import troubleshooting_address
 
 
 class InstallStopped(TierproofError):  # noqa: N818 - what happened, as the user reads it

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tierproof._version import __version__
-from tierproof.notebooks.addresses import colab_address
+from tierproof.core.addresses import colab_address
 from tierproof.notebooks.evidence import Evidence
 from tierproof.notebooks.form_fields import find_fields
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from tierproof._version import __version__
-from tierproof.notebooks.addresses import FEEDBACK, TROUBLESHOOTING, colab_address, kaggle_address
+from tierproof.core.addresses import FEEDBACK, TROUBLESHOOTING, colab_address, kaggle_address
 from tierproof.notebooks.deployment_checklist import CHECKLIST
 from tierproof.notebooks.recipe import Cell, CellKind, Recipe
 

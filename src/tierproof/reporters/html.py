@@ -20,8 +20,6 @@ from tierproof.reporters.story import (
     OUTCOME_MARKS,
     SEVERITY_MARKS,
     SEVERITY_WORDS,
-    VERDICT_MARKS,
-    VERDICT_WORDS,
     Story,
     count_of,
     list_grounds,
@@ -62,8 +60,6 @@ def _render(template: str, report: Report, *, most_rows: int, level: int) -> str
         .render(
             report=report,
             story=story,
-            verdict_word=VERDICT_WORDS[report.verdict],
-            verdict_mark=VERDICT_MARKS[report.verdict],
             checks=checks,
             lead_figure=figures.by_result.get(lead_at) if lead_at is not None else None,
             figure_problem=figures.problem,
@@ -90,6 +86,7 @@ def _view_check(
     return {
         "result": result,
         "mark": OUTCOME_MARKS[result.outcome],
+        "state": "warned" if result.outcome is Outcome.PASSED and result.warnings else result.outcome.value,
         "notes": _write_notes(result),
         "figure": None if shown_above else figure,
         "figure_above": shown_above and figure is not None,

@@ -12,8 +12,6 @@ from tierproof.reporters.story import (
     OUTCOME_MARKS,
     SEVERITY_MARKS,
     SEVERITY_WORDS,
-    VERDICT_MARKS,
-    VERDICT_WORDS,
     FindingGroup,
     Story,
     count_of,
@@ -28,8 +26,12 @@ _MOST_PLACES = 12
 def render_markdown(report: Report) -> str:
     """Give the report as GitHub-flavoured Markdown; everything that comes from the model is escaped."""
     story = tell(report)
-    verdict = f"{VERDICT_MARKS[report.verdict]} {VERDICT_WORDS[report.verdict]}"
-    lines = [f"# {verdict}: {escape_markdown(report.target)}", "", escape_markdown(story.headline), ""]
+    lines = [
+        f"# {story.mark} {story.word}: {escape_markdown(report.target)}",
+        "",
+        escape_markdown(story.headline),
+        "",
+    ]
     if story.lead:
         lines += ["## The worst error", "", *_write_lead(story.lead)]
     rest, unjudged = _write_rest(story), _write_unjudged(story)
@@ -52,7 +54,7 @@ def _write_lead(group: FindingGroup) -> list[str]:
         lines.append(f"- Rests on: {escape_markdown(grounds)}")
     if first.hint:
         lines.append(f"- Next step: {escape_markdown(first.hint)}")
-    return [*lines, f"- Code: {format_code(first.code)}", ""]
+    return [*lines, f"- Code: {_link_code(first)}", ""]
 
 
 def _write_rest(story: Story) -> list[str]:
@@ -63,7 +65,7 @@ def _write_rest(story: Story) -> list[str]:
         first = group.first
         mark, word = SEVERITY_MARKS[first.severity], SEVERITY_WORDS[first.severity]
         place = f" in {format_code(first.where)}" if first.where else ""
-        lines.append(f"- {mark} {word} {format_code(first.code)}{place}: {escape_markdown(first.message)}")
+        lines.append(f"- {mark} {word} {_link_code(first)}{place}: {escape_markdown(first.message)}")
         if group.others:
             lines.append(f"  - Also in: {_write_places(group)}")
         if first.evidence:
@@ -73,6 +75,11 @@ def _write_rest(story: Story) -> list[str]:
         if first.hint:
             lines.append(f"  - Next step: {escape_markdown(first.hint)}")
     return [*lines, ""]
+
+
+def _link_code(finding: Finding) -> str:
+    code = format_code(finding.code)
+    return f"[{code}]({finding.page})" if finding.page else code
 
 
 def _write_places(group: FindingGroup) -> str:

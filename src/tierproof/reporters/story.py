@@ -43,12 +43,18 @@ class Story:
     """The contents of a report, in the order in which they are shown.
 
     Attributes:
+        word: the verdict; of a run that the budget cut short, how much passed so far.
+        mark: one sign for it.
+        tone: the verdict whose colour it has: nothing cut short is green.
         headline: the verdict in one sentence, with counts; claims no more than was checked.
         lead: the worst error; None where there is no error.
-        rest: the other findings, errors first.
+        rest: the other findings, errors first, each consequence after what it follows from.
         unjudged: checks that crashed, and, when nothing ran, those that were skipped.
     """
 
+    word: str
+    mark: str
+    tone: Verdict
     headline: str
     lead: FindingGroup | None
     rest: tuple[FindingGroup, ...]
@@ -57,17 +63,45 @@ class Story:
 
 def tell(report: Report) -> Story:
     """Put what `report` holds in the order in which a reader needs it."""
-    groups = _group(_rank(report.findings))
+    groups = _put_after_causes(_group(_rank(report.findings)))
     lead = groups[0] if groups and groups[0].first.severity is Severity.ERROR else None
     unjudged = [result for result in report.results if result.outcome is Outcome.ERRORED]
     if report.verdict is Verdict.INCONCLUSIVE and not unjudged:
-        unjudged = list(report.results)
-    return Story(_write_headline(report), lead, groups[1:] if lead else groups, tuple(unjudged))
+        skipped = [result for result in report.results if result.outcome is Outcome.SKIPPED]
+        unjudged = [result for result in skipped if result.out_of_time] or skipped
+    partial = report.verdict is Verdict.PASS and _is_cut_short(report)
+    tone = Verdict.INCONCLUSIVE if partial else report.verdict
+    return Story(
+        word=_write_progress(report) if partial else VERDICT_WORDS[report.verdict],
+        mark=VERDICT_MARKS[tone],
+        tone=tone,
+        headline=_write_headline(report),
+        lead=lead,
+        rest=groups[1:] if lead else groups,
+        unjudged=tuple(unjudged),
+    )
+
+
+def _is_cut_short(report: Report) -> bool:
+    return any(result.out_of_time for result in report.results)
+
+
+def _write_progress(report: Report) -> str:
+    passed = sum(result.outcome is Outcome.PASSED for result in report.results)
+    return f"Passed so far: {passed} of {len(report.results)}"
 
 
 def _rank(findings: Sequence[Finding]) -> list[Finding]:
-    """Errors that name a module come before errors of the whole model: they are where to start."""
-    return sorted(findings, key=lambda finding: (list(Severity).index(finding.severity), not finding.where))
+    """Consequences come last; errors that name a module come before errors of the whole model."""
+
+    def place(finding: Finding) -> tuple[int, bool, bool]:
+        return (
+            list(Severity).index(finding.severity),
+            finding.follows_from is not None,
+            not finding.where,
+        )
+
+    return sorted(findings, key=place)
 
 
 def _group(findings: Sequence[Finding]) -> tuple[FindingGroup, ...]:
@@ -75,6 +109,17 @@ def _group(findings: Sequence[Finding]) -> tuple[FindingGroup, ...]:
     for finding in findings:
         groups.setdefault((finding.code, finding.severity, finding.hint), []).append(finding)
     return tuple(FindingGroup(tuple(members)) for members in groups.values())
+
+
+def _put_after_causes(groups: Sequence[FindingGroup]) -> tuple[FindingGroup, ...]:
+    """Move each consequence behind its cause; without the cause it stays where it is."""
+    consequences = [group for group in groups if group.first.follows_from is not None]
+    ordered = [group for group in groups if group.first.follows_from is None]
+    for group in reversed(consequences):
+        cause = group.first.follows_from
+        place = next((n for n, other in enumerate(ordered) if cause and other.first.code == cause.code), None)
+        ordered.insert(len(ordered) if place is None else place + 1, group)
+    return tuple(ordered)
 
 
 def _write_headline(report: Report) -> str:
@@ -86,6 +131,8 @@ def _write_headline(report: Report) -> str:
     if report.verdict is Verdict.FAIL:
         found = count_of(errors, "error") + (f" and {count_of(warnings, 'warning')}" if warnings else "")
         return f"{found} in {count_of(ran, 'check')}{tail}."
+    if _is_cut_short(report) and not counts[Outcome.ERRORED]:
+        return _write_partial(report, warnings)
     if report.verdict is Verdict.PASS:
         found = f"no error, {count_of(warnings, 'warning')}" if warnings else "no error, no warning"
         return f"{count_of(ran, 'check')} ran: {found}{tail}. {_name_checked(report)}"
@@ -100,6 +147,13 @@ def _write_headline(report: Report) -> str:
         return f"{crashed}; {found}{tail}."
     skipped = "The only check was" if len(report.results) == 1 else f"All {len(report.results)} checks were"
     return f"{skipped} skipped, so nothing is known about the model."
+
+
+def _write_partial(report: Report, warnings: int) -> str:
+    """What is known where the time budget was too short for some checks."""
+    left = [clean_line(result.code) for result in report.results if result.out_of_time]
+    found = f", with {count_of(warnings, 'warning')}" if warnings else ""
+    return f"{_write_progress(report)} checks{found}; the time budget was too short for {', '.join(left)}."
 
 
 def _write_tail(counts: dict[Outcome, int], verdict: Verdict) -> str:

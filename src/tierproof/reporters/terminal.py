@@ -18,8 +18,6 @@ from tierproof.reporters.story import (
     OUTCOME_MARKS,
     SEVERITY_MARKS,
     SEVERITY_WORDS,
-    VERDICT_MARKS,
-    VERDICT_WORDS,
     FindingGroup,
     Story,
     count_of,
@@ -29,6 +27,7 @@ from tierproof.reporters.story import (
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 _WIDTH = 100
 _MOST_PLACES = 6
@@ -99,10 +98,8 @@ def _lay_out(report: Report, *, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
     story = tell(report)
-    colour = _COLOURS[report.verdict]
-    mark = VERDICT_MARKS[report.verdict]
     yield Text.assemble(
-        (f"{mark} {VERDICT_WORDS[report.verdict]}", f"bold {colour}"),
+        (f"{story.mark} {story.word}", f"bold {_COLOURS[story.tone]}"),
         "  ",
         (clean_line(report.target), "bold"),
     )
@@ -157,6 +154,8 @@ def _lay_out_lead(group: FindingGroup) -> Iterator[RenderableType]:
     card.add_row(Text(clean_text(first.message), style="bold"))
     card.add_row("")
     card.add_row(_facts(_list_facts(group), indent=0))
+    if first.page:
+        card.add_row(_link(first))
     yield Panel(card, title=Text("The worst error"), title_align="left", border_style="red", padding=(1, 2))
 
 
@@ -176,6 +175,13 @@ def _list_facts(group: FindingGroup) -> list[tuple[str, RenderableType]]:
     if first.hint:
         facts.append(("next step", Text(clean_text(first.hint))))
     return [*facts, ("code", Text(clean_line(first.code), style="bright_black"))]
+
+
+def _link(finding: Finding) -> Text:
+    """Where the code of a finding is explained."""
+    from rich.text import Text
+
+    return Text(f"More: {finding.page}", style="bright_black", overflow="fold")
 
 
 def _write_places(group: FindingGroup) -> str:
@@ -206,6 +212,7 @@ def _lay_out_rest(story: Story) -> Iterator[RenderableType]:
     if not story.rest:
         return
     yield _head("Other findings" if story.lead else "Findings")
+    told = {story.lead.first.code} if story.lead else set()
     for group in story.rest:
         first = group.first
         colour = _SEVERITY_COLOURS[first.severity]
@@ -220,6 +227,9 @@ def _lay_out_rest(story: Story) -> Iterator[RenderableType]:
         facts = [(name, value) for name, value in _list_facts(group) if name not in ("where", "code")]
         if facts:
             yield _facts(facts, indent=4)
+        if first.page and first.code not in told:
+            yield _indent(_link(first), 4)
+        told.add(first.code)
 
 
 def _lay_out_model(model: ModelSummary) -> RenderableType:
@@ -270,7 +280,8 @@ def _lay_out_checks(report: Report, *, width: int) -> Iterator[RenderableType]:
     for column in range(columns):
         table.add_column(no_wrap=column < 4, overflow="fold", justify="right" if column == 3 else "left")
     for result in report.results:
-        colour = _OUTCOME_COLOURS[result.outcome]
+        warned = result.outcome is Outcome.PASSED and result.warnings
+        colour = "yellow" if warned else _OUTCOME_COLOURS[result.outcome]
         mark = Text(f"{OUTCOME_MARKS[result.outcome]} {result.outcome.value}", style=colour)
         cells = [mark, Text(clean_line(result.code)), Text(clean_line(result.name))]
         cells += [Text(format_seconds(result.duration_s)), Text(_write_notes(result))]

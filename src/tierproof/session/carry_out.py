@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
+from tierproof.core.addresses import FEEDBACK, troubleshooting_address
 from tierproof.errors import TierproofError
-from tierproof.notebooks.addresses import FEEDBACK, troubleshooting_address
 from tierproof.session.box import Box, Tone
 
 Shown = TypeVar("Shown")

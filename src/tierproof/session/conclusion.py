@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tierproof.core.addresses import FEEDBACK, TROUBLESHOOTING
 from tierproof.core.finding import Severity
 from tierproof.core.report import Report
 from tierproof.core.verdict import Verdict
-from tierproof.notebooks.addresses import FEEDBACK, TROUBLESHOOTING
 from tierproof.reporters.story import count_of
 from tierproof.session.box import Box, Tone
 from tierproof.session.further_analyses import TITLES, list_further_analyses

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from tierproof.api.packages.doctor import doctor
 from tierproof.api.packages.heal import heal
+from tierproof.core.addresses import TROUBLESHOOTING
 from tierproof.errors import TierproofError
 from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.heal_result import Healing
 from tierproof.guard.mend.torn import Remedy
-from tierproof.notebooks.addresses import TROUBLESHOOTING
 from tierproof.session.box import Box, Tone
 
 _WHOLE = "This kernel is healthy: the loaded packages match those on disk."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierproof.core.report import Report
-from tierproof.reporters.story import VERDICT_MARKS, VERDICT_WORDS, tell
+from tierproof.reporters.story import tell
 
 _MOST_FINDINGS = 6
 
@@ -24,8 +24,9 @@ class ShownReport:
 
     def __str__(self) -> str:
         report = self.report
-        head = f"{VERDICT_MARKS[report.verdict]} {VERDICT_WORDS[report.verdict]}: {report.target}"
-        lines = [head, f"  {tell(report).headline}"]
+        story = tell(report)
+        head = f"{story.mark} {story.word}: {report.target}"
+        lines = [head, f"  {story.headline}"]
         shown = report.findings[:_MOST_FINDINGS]
         for finding in shown:
             where = f" at {finding.where}" if finding.where else ""

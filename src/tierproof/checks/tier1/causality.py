@@ -9,11 +9,11 @@ Positions that are counted from the end, or that depend on the length, make gene
 Evidence: the influence map (which input changes which output), the largest change relative to the outputs'
 standard deviation, and the module in which the first output changes.
 
-Exemptions: models declared bidirectional, outputs without positions, and families whose published design looks
-ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as a language model with `is_decoder=False` gets an
-info only. Expert models drop tokens when an expert is full, and sequence models of floats may scale positions with
-the length, so the prefix rule gives only a warning for both. Dynamic RoPE scaling begins beyond the original maximum
-length; the lengths used here are shorter.
+Exemptions: models declared bidirectional and measured so, outputs without positions, and families whose published
+design looks ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as a language model with `is_decoder=False`
+gets an info only. Expert models drop tokens when an expert is full, and sequence models of floats may scale positions
+with the length, so the prefix rule gives only a warning for both. Dynamic RoPE scaling begins beyond the original
+maximum length; the lengths used here are shorter.
 
 Findings:
     T1-CAUSAL-001 error: the model is declared causal, but outputs depend on later inputs.
@@ -23,6 +23,8 @@ Findings:
         the end, or something is scaled by the length.
     T1-CAUSAL-004 warning: a decoder that returns token logits sees its whole target.
     T1-CAUSAL-005 info: a language model whose config says `is_decoder=False`, so it attends in both directions.
+    T1-CAUSAL-006 warning or info: the model is declared bidirectional, but no output depends on a later input (a
+        warning if `ModelSpec` says so).
 
 Source: the property is exact for any masked or recurrent model (Vaswani et al. 2017, section 3.2.3).
 """
@@ -90,13 +92,16 @@ def run(context: CheckContext) -> CheckOutput:
     measured = PositionInfluence(tuple(tuple(int(moved) for moved in row) for row in influence))
     reason = _find_exemption(subject)
     if reason:
-        return CheckOutput(measurements=measured, skipped=reason)
+        return CheckOutput(_judge_one_way(subject), measured, skipped=reason)
     followed = find_followed_argument(subject.inputs.arguments, subject.outputs)
     if followed is None:
         return CheckOutput(
             measurements=measured, skipped="no input position corresponds to an output position"
         )
     base = find_baseline(subject, context.seed, batch=1)
+    drawn = isinstance(base, str)
+    if isinstance(base, str):  # equal shapes draw equal numbers from one seed, so positions can be compared
+        base = find_baseline(subject, context.seed, batch=1, seeded=True)
     if isinstance(base, str):
         return CheckOutput(measurements=measured, skipped=base)
     axis = subject.outputs.length_axis
@@ -119,6 +124,8 @@ def run(context: CheckContext) -> CheckOutput:
                 skipped="outputs depend on later inputs, and nothing declares the model causal",
             )
         return CheckOutput((finding,), measured)
+    if drawn:
+        return CheckOutput(measurements=measured)
     change, finding = _check_prefix(base, followed, length)
     if change is not None:
         measured = replace(measured, leak={**found, "prefix_change": change})
@@ -135,6 +142,25 @@ def _find_exemption(subject: Subject) -> str:
     if model_type in _LOOK_AHEAD:
         return f"{model_type} looks ahead by design"
     return ""
+
+
+def _judge_one_way(subject: Subject) -> tuple[Finding, ...]:
+    """A model that is declared to look both ways, and does not."""
+    traits, spec = subject.traits, subject.spec
+    if traits.causal_declared is not False or traits.causal_measured is not True:
+        return ()
+    declared = next((item.declared for item in traits.evidence if item.trait == "causal"), "")
+    given = spec.causal is False or spec.kind is not None
+    return (
+        Finding(
+            "T1-CAUSAL-006",
+            Severity.WARNING if given else Severity.INFO,
+            "The model is declared bidirectional, but no output depends on a later input: a causal mask, or an "
+            "operation that only looks back, hides the future.",
+            evidence={"declared": declared, "measured": "causal"},
+            hint="Remove the causal mask, or declare `ModelSpec(causal=True)` if the model is meant to look back only.",
+        ),
+    )
 
 
 def _axis_of(argument: Argument, subject: Subject) -> int:

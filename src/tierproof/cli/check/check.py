@@ -160,8 +160,10 @@ def check(context: click.Context, /, **options: Any) -> int:
     \b
     TARGET is one of
       PATH.py[:NAME]        a function that returns a module, a class, or a module;
-                            without NAME: build_model, Model, or the only nn.Module
+                            without NAME: build_model, Model, or the class that no
+                            other class of the file builds
       DIR/                  with model.py and perhaps config.json
+      DIR/FILE.ckpt         a checkpoint (.pt .pth .bin .safetensors) beside model.py
       package.module:NAME   anything that can be imported
       hf:DIR_OR_ID          a transformers config
       gist:ID[@REVISION]    a gist with a model.py

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -69,6 +70,7 @@ def judge(request: CheckRequest, progress: Progress) -> Report:
     Raises:
         TierproofError: what could not be done, and what to do about it.
     """
+    started_s = time.monotonic()
     require("torch", feature="to check a model")
     from tierproof.api.check_loaded import check_loaded
     from tierproof.api.check_options import CheckOptions
@@ -108,6 +110,7 @@ def judge(request: CheckRequest, progress: Progress) -> Report:
                 budget_s=request.budget_s,
                 device=request.device,
                 progress=progress,
+                started_s=started_s,
             ),
         )
 

@@ -7,8 +7,8 @@ import sys
 import traceback
 
 from tierproof.cli.terminal.error_message import ChildError
+from tierproof.core.addresses import troubleshooting_address
 from tierproof.errors import BrokenPackageError, MissingPackageError, TierproofError
-from tierproof.notebooks.addresses import troubleshooting_address
 
 
 def show_error(error: Exception, *, debug: bool = False) -> None:

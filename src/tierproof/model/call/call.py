@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tierproof.core.time_limit import require_time
+from tierproof.model.call.stray_dropout import open_dropout_guard
 from tierproof.model.call.unprintable_error import refuse_unprintable
 
 
@@ -39,8 +41,10 @@ class Call:
         Raises:
             UnprintableError: in place of an exception of the model's whose message cannot be shown.
         """
+        require_time()
         try:
-            return self._pass_to(model, values)
+            with open_dropout_guard(training=model.training):
+                return self._pass_to(model, values)
         except Exception as error:
             refuse_unprintable(error)
             raise

@@ -18,6 +18,11 @@ class _Substituted:
         self._model = model
         self._tensors = dict(tensors)
 
+    @property
+    def training(self) -> bool:
+        """Whether the model is in training mode."""
+        return self._model.training
+
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         return torch.func.functional_call(self._model, self._tensors, arguments, keywords)
 

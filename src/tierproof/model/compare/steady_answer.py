@@ -114,21 +114,28 @@ class Baseline:
         return wide is None or measure(wide) > tolerance / 10
 
 
-def find_baseline(subject: Subject, seed: int, *, batch: int, length: int = SHORT_LENGTH) -> Baseline | str:
+def find_baseline(
+    subject: Subject, seed: int, *, batch: int, length: int = SHORT_LENGTH, seeded: bool = False
+) -> Baseline | str:
     """Find a short call that works and whose answer can be compared.
 
     The model is left in evaluation mode. The result is computed once and shared by all checks.
+
+    Args:
+        seeded: also take a model that draws random numbers in evaluation mode, if equal seeds give equal answers.
+            Its answers compare only where all tensors keep their shapes.
 
     Returns:
         The baseline, or the reason why nothing can be compared (which another check reports).
     """
     subject.model.eval()
     return subject.passes.share(
-        ("baseline", seed, batch, length), lambda: _search_baseline(subject, seed, batch, length)
+        ("baseline", seed, batch, length, seeded),
+        lambda: _search_baseline(subject, seed, batch, length, seeded),
     )
 
 
-def _search_baseline(subject: Subject, seed: int, batch: int, length: int) -> Baseline | str:
+def _search_baseline(subject: Subject, seed: int, batch: int, length: int, seeded: bool) -> Baseline | str:
     answers = SteadyAnswers(subject, seed)
     inputs = subject.inputs
     length = inputs.clip_length(length)
@@ -142,17 +149,18 @@ def _search_baseline(subject: Subject, seed: int, batch: int, length: int) -> Ba
         call = subject.make_call(batch=rows, length=steps, target_length=other, seed=seed)
         answer = answers.attempt(call)
         if answer is not None:
-            return _settle(Baseline(answers, call, answer, rows, steps, other))
+            return _settle(Baseline(answers, call, answer, rows, steps, other), seeded)
     return "the model raised at every short length tried (see T1-SHAPE)"
 
 
-def _settle(found: Baseline) -> Baseline | str:
+def _settle(found: Baseline, seeded: bool) -> Baseline | str:
     answers, call, answer = found.answers, found.call, found.answer
     if answer.is_meta:
         return "parameters are on meta"
     if answer.numel() == 0 or not bool(answer.isfinite().all()):
         return "the output is not finite (see T1-STAB)"
-    if measure_change(answer, answers(call, seed=answers.seed + 1)) > found.tolerance / 10:
+    other_seed = answers.seed + (0 if seeded else 1)
+    if measure_change(answer, answers(call, seed=other_seed)) > found.tolerance / 10:
         return "equal calls give different outputs in evaluation mode (see T1-STAB)"
     if bool((answer == answer.flatten()[0]).all()) and answer.numel() > 1:
         answers = answers.with_zeros_filled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from tierproof.core.report import TraitEvidence
@@ -43,6 +44,7 @@ def measure_traits(
     model, spec = probe.model, probe.spec
 
     def answer(call: Call) -> Tensor:
+        torch.manual_seed(probe.seed)  # numbers that the model draws must not look like an influence
         return outputs.select(call.run(model))
 
     def make_call(length: int) -> Call:

@@ -12,13 +12,16 @@ from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.call.extra_arguments import add_optional_arguments
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.forward_signature import read_signature
+from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.max_length import guess_maximum, read_declared_maximum
 from tierproof.model.call.measured_targets import find_targets
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.propose_calls import propose_calls
 from tierproof.model.call.read_outputs import read_outputs
 from tierproof.model.call.spec import ModelSpec
+from tierproof.model.call.stray_dropout import find_stray_dropout, without_stray_dropout
 from tierproof.model.describe.declared_causality import read_promises
+from tierproof.model.describe.hidden_layers import HiddenLayers, register_hidden_layers
 from tierproof.model.describe.measure_traits import measure_traits
 from tierproof.model.describe.refuse_module import refuse_empty
 from tierproof.model.describe.settle_inputs import settle_inputs
@@ -26,6 +29,7 @@ from tierproof.model.describe.settle_standings import settle_standings
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.position_tables import collect_tables
 from tierproof.model.observe.working_call import find_working_call
+from tierproof.model.preserve.hidden_state import find_hidden_items
 
 
 def prepare_subject(
@@ -54,7 +58,7 @@ def prepare_subject(
     refuse_empty(model)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     probe = ModelProbe(model, spec, device, seed)
-    modes = [(module, module.training) for module in model.modules()]
+    modes = [(module, module.training) for module in _list_modules(model)]
     try:
         model.eval()
         with torch.no_grad():
@@ -73,6 +77,12 @@ def prepare_subject(
             module.training = training
 
 
+def _list_modules(model: nn.Module) -> list[nn.Module]:
+    """The modules of a model, with those that it holds in plain attributes."""
+    hidden = [item.value for item in find_hidden_items(model) if isinstance(item.value, nn.Module)]
+    return [*model.modules(), *(part for module in hidden for part in module.modules())]
+
+
 def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
     signature = read_signature(probe.model)
     # What a run leaves behind (a cached mask, a table that grew) declares nothing: all of this is read before.
@@ -81,10 +91,24 @@ def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
     promises = read_promises(probe.model, probe.spec)
     length = maximum.length or guess_maximum(probe.model)
     found = find_working_call(probe, propose_calls(probe, signature, inputs, length))
-    plan = settle_inputs(probe, found, maximum, tables)
-    plan, outputs = find_targets(probe, plan, read_outputs(probe, plan))
-    if inputs is None:
-        plan, outputs = add_optional_arguments(probe, signature, plan, outputs)
-    plan = settle_standings(probe, plan, outputs, found.lookups)
-    traits = measure_traits(probe, plan, outputs, found.lookups, promises)
-    return Subject(probe.model, target, probe.spec, plan, outputs, traits, probe.device)
+    hidden = _register_hidden(probe, found.plan)
+    try:
+        stray = find_stray_dropout(lambda: probe.make_call(found.plan).run(probe.model))
+        with without_stray_dropout(stray):
+            plan = settle_inputs(probe, found, maximum, tables)
+            plan, outputs = find_targets(probe, plan, read_outputs(probe, plan))
+            if inputs is None:
+                plan, outputs = add_optional_arguments(probe, signature, plan, outputs)
+            plan = settle_standings(probe, plan, outputs, found.lookups)
+            traits = measure_traits(probe, plan, outputs, found.lookups, promises)
+    finally:
+        hidden.hide()
+    return Subject(probe.model, target, probe.spec, plan, outputs, traits, probe.device, hidden, stray)
+
+
+def _register_hidden(probe: ModelProbe, plan: InputPlan) -> HiddenLayers:
+    """Register what plain attributes hide; the checks that judge this look at the model as it was written."""
+    hidden = register_hidden_layers(probe.model, lambda: probe.make_call(plan).run(probe.model))
+    for layer in hidden.layers:
+        layer.registered.eval()
+    return hidden

@@ -12,6 +12,7 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.spec import ModelSpec
+from tierproof.model.describe.hidden_layers import HiddenLayers
 from tierproof.model.describe.shared_passes import SharedPasses
 from tierproof.model.describe.traits import Traits
 
@@ -21,6 +22,11 @@ class Subject:
     """A loaded model, ready to be checked. The model is on `device` and in the user's own modes.
 
     `passes` keeps what the model's answers showed already; a subject made by `dataclasses.replace` has its own.
+
+    Attributes:
+        hidden: layers in plain attributes; they are registered while the checks run, so that they hide nothing else.
+        stray_dropout: evaluation mode does not reach a dropout of the model; it is switched off
+            while the checks run.
     """
 
     model: nn.Module
@@ -30,6 +36,8 @@ class Subject:
     outputs: OutputPlan
     traits: Traits
     device: torch.device
+    hidden: HiddenLayers = field(default_factory=HiddenLayers)
+    stray_dropout: bool = False
     passes: SharedPasses = field(default_factory=SharedPasses, init=False, repr=False, compare=False)
 
     def make_call(
@@ -47,7 +55,7 @@ class Subject:
 
     def answer(self, call: Call) -> Tensor:
         """Run the model (in whatever mode it is) and give the answer's tensor."""
-        return self.outputs.select(call.run(self.model))
+        return self.outputs.select(self.forward(call))
 
     def forward(self, call: Call) -> Any:
         """Run the model and give everything it returns."""

@@ -30,6 +30,8 @@ def build_module(
     """
     if isinstance(entry, nn.Module):
         return entry
+    if not isinstance(entry, type) and isinstance(inner := getattr(entry, "model", None), nn.Module):
+        return inner  # a pipeline or a trainer
     if isinstance(entry, type) and not issubclass(entry, nn.Module):
         raise TargetError(
             f"{shown} is the class {entry.__name__}, which is not an nn.Module",
@@ -48,6 +50,8 @@ def build_module(
         raise
     except (Exception, SystemExit) as error:
         raise explain_user_error(error, folder, f"building {shown}") from error
+    if isinstance(inner := getattr(made, "model", None), nn.Module) and not isinstance(made, nn.Module):
+        return inner
     if not isinstance(made, nn.Module):
         raise TargetError(
             f"{shown} returned a {type(made).__name__}, not an nn.Module",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
+from collections.abc import Iterator
 from types import ModuleType
 
 from torch import nn
@@ -16,7 +18,8 @@ _PREFERRED = ("build_model", "Model")
 def choose_entry(module: ModuleType, name: str, shown: str) -> object:
     """Return the object called `name`; without a name, the one to build the model from.
 
-    Without a name: `build_model`, else `Model`, else the only nn.Module subclass defined in that file.
+    Without a name: `build_model`, else `Model`, else the only nn.Module subclass defined in that file, else
+    the only one that the others do not build or extend (see `describe_choice`).
 
     Args:
         module: the loaded module.
@@ -34,6 +37,9 @@ def choose_entry(module: ModuleType, name: str, shown: str) -> object:
     candidates = find_candidates(module)
     if len(candidates) == 1:
         return candidates[0]
+    outermost = _find_outermost(module, candidates)
+    if len(outermost) == 1:
+        return outermost[0]
     if not candidates:
         instances = [key for key, value in vars(module).items() if isinstance(value, nn.Module)]
         named = f" (for its module object {instances[0]!r} write {shown}:{instances[0]})" if instances else ""
@@ -41,10 +47,11 @@ def choose_entry(module: ModuleType, name: str, shown: str) -> object:
             f"{shown} defines no build_model, no Model and no nn.Module subclass{named}",
             hint=f"Add a function `build_model()` that returns the module, or name the model: {shown}:NAME.",
         )
+    suggested = (outermost or candidates)[-1].__name__
     listed = ", ".join(f"{item.__name__}{_line(item)}" for item in candidates)
     raise TargetError(
         f"{shown} defines {len(candidates)} nn.Module subclasses: {listed}",
-        hint=f"Name the one to check, for instance {shown}:{candidates[-1].__name__}, or add `build_model()`.",
+        hint=f"Name the one to check, for instance {shown}:{suggested}, or add `build_model()`.",
     )
 
 
@@ -57,6 +64,62 @@ def find_candidates(module: ModuleType) -> list[type[nn.Module]]:
         if issubclass(value, nn.Module):
             found.append(value)
     return found
+
+
+def describe_choice(module: ModuleType, name: str, entry: object) -> tuple[str, ...]:
+    """What was assumed in choosing `entry` without a name; nothing where there was only one thing to choose."""
+    candidates = find_candidates(module)
+    if name or entry not in candidates or len(candidates) == 1:
+        return ()
+    chosen = getattr(entry, "__name__", "")
+    if chosen in _PREFERRED:
+        return ()
+    return (f"{chosen} was checked: of the {len(candidates)} classes of the file no other builds it",)
+
+
+def _find_outermost(module: ModuleType, candidates: list[type[nn.Module]]) -> list[type[nn.Module]]:
+    """The classes that no other class of the file names in its methods, and none extends."""
+    names = {item.__name__ for item in candidates}
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError):
+        return candidates
+    inner: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            inner |= (_find_named(node, tree) & names) - {node.name}
+    return [item for item in candidates if item.__name__ not in inner]
+
+
+def _find_named(defined: ast.ClassDef, tree: ast.Module) -> set[str]:
+    """The names that a class uses to extend or build others, also through functions and tables of the file."""
+    helpers = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    tables = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found: set[str] = set()
+    waiting: list[ast.AST] = [*defined.bases, *defined.body]
+    while waiting:
+        for node in _walk_code(waiting.pop()):
+            if isinstance(node, ast.Name) and node.id not in found:
+                found.add(node.id)
+                waiting += [part for part in (helpers.get(node.id), tables.get(node.id)) if part is not None]
+    return found
+
+
+def _walk_code(root: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below `root`, without annotations: to name a class there is not to build it."""
+    yield root
+    for field, value in ast.iter_fields(root):
+        if field in ("annotation", "returns"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _walk_code(child)
 
 
 def _look_up(module: ModuleType, name: str, shown: str) -> object:

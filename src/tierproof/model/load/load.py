@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from torch import nn
 
 from tierproof.core.user_folders import find_user_cache_folder, find_user_data_folder
 from tierproof.errors import UsageError
-from tierproof.model.load.build_module import build_module
-from tierproof.model.load.choose_entry import choose_entry
+from tierproof.model.load.build_module import build_module, required_arguments
+from tierproof.model.load.choose_entry import choose_entry, describe_choice
+from tierproof.model.load.default_arguments import describe_default_arguments, find_default_arguments
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_folder import load_folder
 from tierproof.model.load.load_gist import DEFAULT_GIST_URL, load_gist
@@ -27,7 +29,13 @@ from tierproof.model.load.target import (
     TargetError,
     parse_target,
 )
-from tierproof.model.load.weights import load_checkpoint, read_checkpoint
+from tierproof.model.load.weights import (
+    is_checkpoint,
+    load_checkpoint,
+    read_checkpoint,
+    read_checkpoint_file,
+    strip_wrapper,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,13 @@ def _load(target: str, options: LoadOptions) -> LoadedModel:
             data = options.data_dir or find_user_data_folder()
             gist = load_gist(parsed, trust=options.trust, gist_url=options.gist_url, cache=cache, data=data)
             return LoadedModel(gist.module, target, gist.assumptions, gist.scope)
+        case FolderTarget(path) if is_checkpoint(Path(path).expanduser()):
+            checkpoint = Path(path).expanduser()
+            state, notes = strip_wrapper(read_checkpoint_file(checkpoint, trust=options.trust))
+            built = load_folder(checkpoint.parent)
+            load_checkpoint(built.module, state, str(checkpoint))
+            said = f"{checkpoint.name} holds weights only: the model was built from {built.source} beside it"
+            return LoadedModel(built.module, target, (said, *notes, *built.assumptions), built.scope)
         case FolderTarget(path):
             folder = Path(path).expanduser()
             built = load_folder(folder)
@@ -132,8 +147,35 @@ def _load_named(parsed: PathTarget | ImportTarget, target: str) -> LoadedModel:
     with scope:
         entry = choose_entry(namespace, parsed.name, shown)
         name = parsed.name or getattr(entry, "__name__", type(entry).__name__)
-        module = build_module(entry, shown=f"{shown}:{name}", folder=folder)
-    return LoadedModel(module, target, scope=scope)
+        notes = describe_choice(namespace, parsed.name, entry)
+        arguments = find_default_arguments(entry, namespace)
+        if arguments is not None:
+            notes = (*notes, describe_default_arguments(entry, arguments))
+        module = build_module(entry, shown=f"{shown}:{name}", folder=folder, arguments=arguments)
+    return LoadedModel(module, target, notes, scope)
+
+
+def load_class(kind: type[nn.Module], options: LoadOptions) -> LoadedModel:
+    """Build a model whose class was given in place of an instance, where that needs no arguments.
+
+    Raises:
+        TargetError: it needs arguments, or building it raises.
+    """
+    name = kind.__name__
+    home = sys.modules.get(kind.__module__)
+    arguments = find_default_arguments(kind, home) if home is not None else None
+    required = required_arguments(kind)
+    if required and arguments is None:
+        raise TargetError(
+            f"cannot check the class {name}: this is the class, not a model",
+            hint=f"Build an instance first: call {name}({', '.join(f'{item}=...' for item in required)}).",
+        )
+    with seeded(options.seed):
+        module = build_module(kind, shown=name, folder=Path.cwd(), arguments=arguments)
+    notes = [f"{name} is a class: {name}() was built with seed {options.seed}, and checked"]
+    if arguments is not None:
+        notes = [describe_default_arguments(kind, arguments)]
+    return LoadedModel(module, "", tuple(notes))
 
 
 def _refuse_empty(loaded: LoadedModel) -> None:

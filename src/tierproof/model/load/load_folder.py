@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from tierproof.model.load.build_module import build_module, parameters_of
-from tierproof.model.load.choose_entry import choose_entry
+from tierproof.model.load.choose_entry import choose_entry, describe_choice
 from tierproof.model.load.config_arguments import bind_config
 from tierproof.model.load.config_file import read_config
+from tierproof.model.load.default_arguments import describe_default_arguments, find_default_arguments
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_source import load_file
 from tierproof.model.load.target import TargetError
@@ -18,11 +21,12 @@ from tierproof.model.load.target import TargetError
 
 @dataclass(frozen=True)
 class FolderModule:
-    """The module of a folder, the scope of its imports, and what was assumed."""
+    """The module of a folder, the scope of its imports, what was assumed, and the name of its source file."""
 
     module: nn.Module
     scope: ImportScope
     assumptions: tuple[str, ...] = ()
+    source: str = "model.py"
 
 
 def load_folder(folder: Path) -> FolderModule:
@@ -35,18 +39,20 @@ def load_folder(folder: Path) -> FolderModule:
     _refuse_other_folders(folder)
     config = read_config(config_path) if config_path.is_file() else None
     namespace, scope = load_file(source)
-    assumptions: tuple[str, ...] = ()
     with scope:
         entry = choose_entry(namespace, "", str(source))
+        assumptions = describe_choice(namespace, "", entry)
         name = getattr(entry, "__name__", type(entry).__name__)
         shown = f"{source}:{name}"
-        arguments = None
+        arguments: Mapping[str, Any] | None = None
         if config is not None and (isinstance(entry, nn.Module) or not parameters_of(entry)):
-            assumptions = (f"{config_path.name} was ignored: {name} takes no arguments",)
+            assumptions += (f"{config_path.name} was ignored: {name} takes no arguments",)
         elif config is not None:
             arguments = bind_config(
                 entry, config, entry_shown=name, shown=str(config_path), folder=source.parent.resolve()
             )
+        elif (arguments := find_default_arguments(entry, namespace)) is not None:
+            assumptions += (describe_default_arguments(entry, arguments),)
         module = build_module(entry, shown=shown, folder=source.parent.resolve(), arguments=arguments)
     return FolderModule(module, scope, assumptions)
 

@@ -25,7 +25,10 @@ CHECKPOINT_NAMES = (
     "model.pth",
 )
 _INDEX_SUFFIX = ".index.json"
-_NESTED_KEYS = ("state_dict", "model")
+_NESTED_KEYS = ("state_dict", "model", "model_state_dict")
+_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+# What DataParallel, torch.compile and a Lightning module that holds a `model` put before each name.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
 _SAFE_UNPICKLING = (2, 6)  # CVE-2025-32434: before torch 2.6 weights_only=True could be tricked
 
 
@@ -58,6 +61,29 @@ def read_checkpoint(folder: Path, *, trust: bool = False) -> dict[str, Tensor]:
             )
         state.update(_read_file(folder / shard, trust))
     return state
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a path names a file of weights."""
+    return path.suffix.lower() in _SUFFIXES and path.is_file()
+
+
+def read_checkpoint_file(path: Path, *, trust: bool = False) -> dict[str, Tensor]:
+    """Read the tensors of one checkpoint file, on the CPU.
+
+    Raises:
+        TargetError: when it is damaged, holds no state_dict, or is a pickle that would run code.
+    """
+    return _read_file(path, trust)
+
+
+def strip_wrapper(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Names without the prefix that a parallel or compiled wrapper put before each; and what was taken off."""
+    stripped, notes = dict(state), []
+    while prefix := next((p for p in _PREFIXES if stripped and all(n.startswith(p) for n in stripped)), ""):
+        stripped = {name.removeprefix(prefix): tensor for name, tensor in stripped.items()}
+        notes.append(f"the names in the checkpoint began with `{prefix}`, which a wrapper had added")
+    return stripped, tuple(notes)
 
 
 def read_shard_names(index: Path) -> list[str]:

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ from tierproof.checks.tier1.registration.late_parameters import (
     check_replaced_parameters,
 )
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
-from tierproof.core.finding import Finding, Severity
+from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
@@ -86,18 +87,40 @@ def run(context: CheckContext) -> CheckOutput:
     findings += judge_ties(model)
     measured: dict[str, JsonValue] = {
         "hidden_modules": sum(isinstance(item.value, nn.Module) for item in hidden),
-        "hidden_parameters": sum(isinstance(item.value, nn.Parameter) for item in hidden),
+        "hidden_parameters": _count_hidden_parameters(model, hidden),
         "state_dict_entries": len(model.state_dict()),
     }
     on_meta = any(parameter.is_meta for parameter in model.parameters())
     if _count_bytes(model) <= _MOST_BYTES_COPIED and not on_meta:
         findings += _check_saving(model)
         if comparable is not None:
-            findings += check_fresh_instance(comparable, measured)
+            findings += _name_cause(check_fresh_instance(comparable, measured), findings)
     findings += check_repeated_modules(model)
     # Last, because its forward in training mode moves running statistics.
     findings += check_replaced_parameters(subject, context.seed)
     return CheckOutput(tuple(findings), measured)
+
+
+def _name_cause(lost: list[Finding], findings: list[Finding]) -> list[Finding]:
+    """What a fresh instance lacks follows from the layers that were not registered, where there are such."""
+    hidden = next((finding for finding in findings if finding.code == "T1-REG-001"), None)
+    if hidden is None:
+        return lost
+    cause = Cause(hidden.code, hidden.where)
+    return [
+        replace(one, hint=cause.advice, follows_from=cause) if one.code == "T1-REG-010" else one
+        for one in lost
+    ]
+
+
+def _count_hidden_parameters(model: nn.Module, hidden: list[HiddenItem]) -> int:
+    """Elements of the parameters that plain attributes hold, alone or in modules."""
+    own = {id(parameter) for parameter in model.parameters()}
+    found: dict[int, int] = {}
+    for item in hidden:
+        parts = _parameters(item) if isinstance(item.value, nn.Module) else [item.value]
+        found |= {id(p): p.numel() for p in parts if isinstance(p, nn.Parameter) and id(p) not in own}
+    return sum(found.values())
 
 
 def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Baseline | None) -> list[Finding]:
@@ -352,4 +375,4 @@ def _count_bytes(model: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
 
-CHECK = Check("T1-REG", "registration", 1, run, cost_steps=0.2, value=86)
+CHECK = Check("T1-REG", "registration", 1, run, cost_steps=0.2, value=86, as_written=True)

@@ -40,6 +40,7 @@ Source: Lightning bolts and transformers' model tester check parts of this; the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -53,9 +54,10 @@ from tierproof.checks.tier1.stability.stability_extremes import (
 )
 from tierproof.checks.tier1.stability.stability_growth import judge_growth
 from tierproof.checks.tier1.stability.stability_precision import judge_precision
-from tierproof.core.finding import Finding, Severity
+from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
+from tierproof.model.call.stray_dropout import without_stray_dropout
 from tierproof.model.call.substitution import fill_zeros, run_substituted
 from tierproof.model.compare.repeat_probe import find_divergence, watch_writes
 from tierproof.model.describe.basis import Basis
@@ -91,9 +93,8 @@ def check_stability(context: CheckContext) -> CheckOutput:
         output, findings = _judge_writes(subject, call)
         findings += _judge_finite(subject, call, output, measurements)
         if not findings or all(f.code != f"{CODE}-001" for f in findings):
-            base = _collect(output)
             steps: list[Callable[[], list[Finding]]] = [
-                lambda: _judge_repeats(context, call, base, measurements),
+                lambda: _judge_own_dropout(context, call, measurements),
                 lambda: _judge_variety(context, measurements),
                 lambda: judge_extremes(context),
                 lambda: judge_length_one(context),
@@ -106,6 +107,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                     measurements["stopped"] = "no time left"
                     break
                 findings += step()
+            findings += _judge_hidden(context, call, findings)
     return CheckOutput(tuple(findings), measurements)
 
 
@@ -188,20 +190,41 @@ def _judge_repeats(
         repeatable = measure_difference(_collect(run(0)), _collect(run(0))) <= _tolerate(base)
         where = find_divergence(subject.model, lambda: run(0), lambda: run(int(repeatable)))
         return [_report_difference(subject, second, where or "", random=repeatable)]
-    _run_another(context)
+    _run_another(subject, seed)
     third = measure_difference(base, _collect(run(0)))
     measurements["return_difference"] = third
     if third <= _tolerate(base):
         return []
-    _run_another(context)
+    _run_another(subject, seed)
     # The first of the two follows another input, the second follows itself.
     where = find_divergence(subject.model, lambda: run(0), lambda: run(0))
     return [_report_difference(subject, third, where or "", random=False)]
 
 
-def _run_another(context: CheckContext) -> None:
+def _judge_own_dropout(
+    context: CheckContext, call: Call, measurements: dict[str, JsonValue]
+) -> list[Finding]:
+    """Whether answers repeat with the dropout that the model's own code draws."""
+    with without_stray_dropout(False):
+        torch.manual_seed(context.seed)
+        base = _collect(context.subject.forward(call))
+        return _judge_repeats(context, call, base, measurements)
+
+
+def _judge_hidden(context: CheckContext, call: Call, findings: list[Finding]) -> list[Finding]:
+    """Whether the model is unsteady only because `eval()` does not reach layers that are not registered."""
+    subject, codes = context.subject, {finding.code for finding in findings}
+    if not subject.hidden or codes & {f"{CODE}-002", f"{CODE}-003"}:
+        return []
+    with subject.hidden.as_written():
+        subject.model.eval()
+        found = _judge_own_dropout(context, call, {})
+    cause = Cause("T1-REG-001", subject.hidden.owner)
+    return [replace(one, where=cause.where, hint=cause.advice, follows_from=cause) for one in found]
+
+
+def _run_another(subject: Subject, seed: int) -> None:
     """Run an input of other values and, where that works, of another length."""
-    subject, seed = context.subject, context.seed
     length = subject.inputs.clip_length(max(1, subject.inputs.default_length // 2))
     try:
         subject.forward(subject.make_call(length=length, seed=seed + 1))

@@ -1,11 +1,22 @@
-"""Addresses that notebooks link to, in one place."""
+"""Addresses that reports, messages and notebooks link to, in one place."""
 
 from __future__ import annotations
+
+import re
 
 REPOSITORY = "tierproof/tierproof"
 BRANCH = "main"
 FEEDBACK = f"https://github.com/{REPOSITORY}/issues/new"
 TROUBLESHOOTING = f"https://github.com/{REPOSITORY}/blob/{BRANCH}/docs/troubleshooting.md"
+
+_CHECKS = f"https://github.com/{REPOSITORY}/blob/{BRANCH}/docs/checks"
+_FINDING_CODE = re.compile(r"(T\d+-[A-Z0-9]+)-\d+\Z")
+
+
+def page_address(code: str) -> str:
+    """Where the finding of that code is explained; empty for what is no code of a finding."""
+    match = _FINDING_CODE.match(code)
+    return f"{_CHECKS}/{match[1]}.md#{code}" if match else ""
 
 
 def troubleshooting_address(slug: str) -> str:
