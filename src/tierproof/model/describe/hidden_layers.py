@@ -131,7 +131,8 @@ def _find_candidates(model: nn.Module) -> list[HiddenLayer]:
         registered = _enclose(plain, ancestors=holder)
         if not isinstance(registered, nn.Module) or attribute in holder._modules or "." in attribute:
             continue
-        registered.training = registered.training if registered is plain else holder.training
+        if registered is not plain:
+            registered.training = holder.training
         inner = list(registered.modules())[0 if registered is plain else 1 :]
         modes = tuple((module, module.training) for module in inner)
         candidates.append(HiddenLayer(owner, holder, attribute, plain, registered, modes))
