@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 
 BATCH, LENGTH, TARGET_LENGTH = "batch", "length", "target_length"
@@ -27,6 +28,10 @@ class Argument:
         low: see `high`.
         avoid: ids that are never drawn (padding and other special tokens).
         sample: a tensor the user gave; values are drawn from it instead.
+        standing: what the role rests on; a name alone is an assumption.
+        source: the same in words, such as "config.vocab_size" or "looked up in a table of 64 rows".
+        range_standing: of `low`, `high` and `avoid`; None for that of the role.
+        width_standing: of the fixed sizes in `shape`; None for that of the role.
     """
 
     name: str
@@ -37,6 +42,10 @@ class Argument:
     low: int = 0
     avoid: frozenset[int] = frozenset()
     sample: Tensor | None = None
+    standing: Standing = Standing.ASSUMED
+    source: str = ""
+    range_standing: Standing | None = None
+    width_standing: Standing | None = None
 
     def draw(self, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
         """Draw a tensor for this argument on the CPU; `sizes` says what "batch", "length" and "target_length" are."""
