@@ -60,9 +60,7 @@ def _make_argument(
     if index == 1:
         shape = tuple(TARGET_LENGTH if size == LENGTH else size for size in shape)
     if role == "tokens":
-        high = spec.vocab_size or 2
-        avoid = frozenset() if spec.pad_token_id is None else frozenset({spec.pad_token_id})
-        return Argument(name, role, shape, torch.int64, high=high, avoid=avoid)
+        return Argument(name, role, shape, torch.int64, high=spec.vocab_size or 2)
     return Argument(name, role, shape, dtype)
 
 

@@ -4,35 +4,47 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
+from tierproof.core.standing import Standing
 from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.max_length import find_max_length
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.spec import ModelSpec
+from tierproof.model.call.varied_axes import free_given_axes
 from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
 from tierproof.model.observe.working_call import WorkingCall
 
 
 def settle_inputs(probe: ModelProbe, found: WorkingCall) -> InputPlan:
     """Complete the plan of a working call with what that call, and a few more, showed."""
-    plan = _read_vocabulary(found.plan, found.lookups, probe.spec)
+    given = any(argument.sample is not None for argument in found.plan.arguments)
+    plan = free_given_axes(probe, found.plan) if given else _read_vocabulary(probe, found)
     length, source = find_max_length(probe.model, probe.spec, found.lookups.position_rows)
     if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
         plan = replace(plan, max_length=length, max_length_source=source)
-    return _fix_length(probe, _orient(probe, plan, found))
+    if given:
+        return plan
+    return _fix_length(probe, _join_lengths(probe, _orient(probe, plan, found)))
 
 
-def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> InputPlan:
+def _read_vocabulary(probe: ModelProbe, found: WorkingCall) -> InputPlan:
     """Set each token argument's range to the table it was looked up in."""
+    plan, lookups, spec = found.plan, found.lookups, probe.spec
     for argument in plan.arguments:
-        if argument.role != "tokens" or argument.sample is not None:
+        if argument.role != "tokens" or spec.vocab_size is not None:
             continue
         rows = [size for size in lookups.rows.get(argument.name, []) if size > 1]
-        if spec.vocab_size is not None:
-            continue
         if rows:
             high = min(rows) if argument.high <= 2 else min(argument.high, *rows)
-            plan = plan.with_argument(replace(argument, high=high))
+            plan = plan.with_argument(
+                replace(
+                    argument,
+                    high=high,
+                    source=argument.source or f"looked up in a table of {min(rows)} rows",
+                    standing=max(argument.standing, Standing.MEASURED),
+                )
+            )
         elif argument.high <= 2:
             plan = replace(
                 plan,
@@ -41,7 +53,31 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
                     f"{argument.name}: unknown vocabulary, so ids are drawn from {{0, 1}}; declare vocab_size",
                 ),
             )
-    return plan
+    return _avoid_padding(probe, plan)
+
+
+def _avoid_padding(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Draw no padding: the declared id, or the `padding_idx` of a table of the primary argument's rows.
+
+    It is done once the range is known: a range of two ids without one of them would leave one id.
+    """
+    pad = plan.pad_token_id
+    primary = plan.primary_argument
+    if pad is None and primary.role == "tokens":
+        declared = {
+            module.padding_idx % primary.high
+            for module in probe.model.modules()
+            if isinstance(module, nn.Embedding | nn.EmbeddingBag)
+            and module.padding_idx is not None
+            and module.num_embeddings == primary.high
+        }
+        pad = declared.pop() if len(declared) == 1 else None
+    if pad is None:
+        return plan
+    arguments = tuple(
+        replace(a, avoid=a.avoid | {pad}) if a.role == "tokens" and a.high > 2 else a for a in plan.arguments
+    )
+    return replace(plan, arguments=arguments, pad_token_id=pad)
 
 
 def _orient(probe: ModelProbe, plan: InputPlan, found: WorkingCall) -> InputPlan:
@@ -77,6 +113,20 @@ def _swap_axes(plan: InputPlan) -> InputPlan:
     return replace(plan, arguments=tuple(swap(argument) for argument in plan.arguments))
 
 
+def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Make two sequences one where the model runs only if they are of one length, as ids and their segments are."""
+    if not plan.has_length or not any(TARGET_LENGTH in a.shape for a in plan.arguments):
+        return plan
+    length = plan.default_length
+    if any(_runs(probe, plan, length, other) for other in (length - 1, length + 1)):
+        return plan
+    arguments = tuple(
+        replace(a, shape=tuple(LENGTH if size == TARGET_LENGTH else size for size in a.shape))
+        for a in plan.arguments
+    )
+    return replace(plan, arguments=arguments)
+
+
 def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     """If a model of floats runs at only one length, make that length fixed, and note it for the report."""
     if not plan.has_length or plan.primary_argument.role == "tokens":
@@ -93,11 +143,11 @@ def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     return replace(plan, arguments=arguments, max_length=None, assumptions=(*plan.assumptions, note))
 
 
-def _runs(probe: ModelProbe, plan: InputPlan, length: int) -> bool:
-    if length < 1:
+def _runs(probe: ModelProbe, plan: InputPlan, length: int, target_length: int | None = None) -> bool:
+    if length < 1 or target_length == 0:
         return False
     try:
-        probe.run(probe.make_call(plan, length=length))
+        probe.run(probe.make_call(plan, length=length, target_length=target_length))
     except Exception:  # noqa: BLE001 - the answer to the question is no
         return False
     return True
