@@ -12,7 +12,7 @@ from torch import Tensor
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.layout import Layout, fill_sizes
-from tierproof.model.call.sample_size import resize_sample
+from tierproof.model.call.sample_size import redraw_sample, resize_sample
 
 BATCH, LENGTH, TARGET_LENGTH = "batch", "length", "target_length"
 _CAUSAL_ROLES = ("causal_mask", "causal_hide_mask", "causal_score_mask")
@@ -53,11 +53,16 @@ class Argument:
     range_standing: Standing | None = None
     width_standing: Standing | None = None
 
-    def draw(self, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
-        """Draw a tensor for this argument on the CPU; `sizes` says what "batch", "length" and "target_length" are."""
+    def draw(self, sizes: Mapping[str, int], generator: torch.Generator, *, fresh: bool = False) -> Tensor:
+        """Draw a tensor for this argument on the CPU.
+
+        Args:
+            sizes: what "batch", "length" and "target_length" are.
+            fresh: a sample's values are drawn anew from its own domain, not taken as they are.
+        """
         shape = tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
         if self.sample is not None:
-            return self._draw_from_sample(self.sample, shape, sizes, generator)
+            return self._draw_from_sample(self.sample, shape, sizes, generator, fresh)
         if self.role == "lengths":
             return torch.full(shape, sizes[LENGTH], dtype=self.dtype)
         if self.role == "offset":
@@ -81,9 +86,16 @@ class Argument:
         return values.to(self.dtype)
 
     def _draw_from_sample(
-        self, sample: Tensor, shape: tuple[int, ...], sizes: Mapping[str, int], generator: torch.Generator
+        self,
+        sample: Tensor,
+        shape: tuple[int, ...],
+        sizes: Mapping[str, int],
+        generator: torch.Generator,
+        fresh: bool,
     ) -> Tensor:
         values = sample.detach().cpu()
+        if fresh and self.role in ("tokens", "floats", "image", "audio"):
+            values = redraw_sample(values, generator, across=LENGTH in self.shape or TARGET_LENGTH in self.shape)
         if tuple(values.shape) != shape:
             values = resize_sample(values, shape, continues=self.role in _MASK_ROLES)
             if values.dtype.is_floating_point and self.role not in _MASK_ROLES:
@@ -125,6 +137,7 @@ class InputPlan:
         unsound_mask: a padding mask that the model accepts and that changes the answer although it hides nothing;
             it is not among `arguments`.
         layout: how the tensors are packed into the parameters; empty where each parameter takes one tensor.
+        given_seed: the seed at which given inputs are passed with the values that they were given with.
         default_target_length: the target's length where the length is the default; None where it is the length.
     """
 
@@ -143,6 +156,7 @@ class InputPlan:
     unsound_mask: Argument | None = None
     layout: Layout = field(default_factory=dict)
     default_target_length: int | None = None
+    given_seed: int | None = None
 
     def make(
         self,
@@ -163,7 +177,8 @@ class InputPlan:
         }
         # A forward may have set another default device; the draws are made on the CPU all the same.
         with torch.device("cpu"):
-            drawn = {argument.name: argument.draw(sizes, generator) for argument in self.arguments}
+            fresh = self.given_seed is not None and seed != self.given_seed
+            drawn = {a.name: a.draw(sizes, generator, fresh=fresh) for a in self.arguments}
         values = {name: tensor.to(device) for name, tensor in drawn.items()}
         constants = {name: fill_sizes(value, sizes) for name, value in self.constants.items()}
         layout = {name: fill_sizes(template, sizes) for name, template in self.layout.items()}

@@ -1,4 +1,4 @@
-"""Bring a tensor that the user gave to another size, in its own pattern."""
+"""Bring a tensor that the user gave to another size, in its own pattern, or draw its values anew."""
 
 from __future__ import annotations
 
@@ -19,6 +19,24 @@ def resize_sample(values: Tensor, shape: tuple[int, ...], *, continues: bool) ->
         if size != values.shape[axis]:
             values = values.index_select(axis, torch.arange(size) % values.shape[axis])
     return values
+
+
+def redraw_sample(values: Tensor, generator: torch.Generator, *, across: bool) -> Tensor:
+    """Draw other values of the same domain: each from those that the sample holds; floats with its mean and spread.
+
+    Args:
+        across: whether values may change places along every axis, not only among rows: a column may have its range.
+    """
+    if values.dtype is torch.bool or values.numel() < 2:
+        return values
+    if values.dtype.is_floating_point:
+        plain = values.float()
+        drawn = plain.mean() + plain.std() * torch.randn(values.shape, generator=generator)
+        return drawn.clamp(plain.min(), plain.max()).to(values.dtype)
+    if across:
+        index = torch.randint(values.numel(), values.shape, generator=generator)
+        return values.reshape(-1)[index]
+    return values.gather(0, torch.randint(values.shape[0], values.shape, generator=generator))
 
 
 def _is_square(shape: tuple[int, ...]) -> bool:
