@@ -65,7 +65,7 @@ class Argument:
             return self._draw_from_sample(self.sample, shape, sizes, generator, fresh)
         if self.role == "lengths":
             return torch.full(shape, sizes[LENGTH], dtype=self.dtype)
-        if self.role == "offset":
+        if self.role in ("offset", "state"):
             return torch.zeros(shape, dtype=self.dtype)
         if self.role in _CAUSAL_ROLES:
             hidden = torch.ones(shape, dtype=torch.bool).triu(1)
