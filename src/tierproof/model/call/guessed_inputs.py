@@ -14,6 +14,7 @@ from torch import nn
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.mixed_inputs import propose_mixed_inputs
+from tierproof.model.call.solve.example_plans import propose_example_inputs
 from tierproof.model.call.solve.parameter import read_parameters
 from tierproof.model.call.solve.parameter_choices import propose_declared_inputs
 from tierproof.model.call.spec import ModelSpec
@@ -42,6 +43,9 @@ def propose_guessed_inputs(
         for role in _order_roles(model, names[0])
         for shape, assumption in _propose_shapes(role, model, spec)
     ]
+    yield from propose_example_inputs(
+        model, signature, dtype=dtype, vocab_size=spec.vocab_size, pad_token_id=spec.pad_token_id
+    )
     yield from propose_declared_inputs(
         model,
         read_parameters(model),

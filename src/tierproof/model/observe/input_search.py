@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass, field, replace
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
@@ -18,6 +20,7 @@ from tierproof.model.observe.search_clock import SearchClock
 
 MOST_TRIALS = 60
 _MOST_CHILDREN = 8
+_MOST_NUMBERS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,12 @@ class InputSearch:
             candidate = heapq.heappop(self._queue)
             result = try_plan(self._probe, candidate.plan)
             if isinstance(result, WorkingCall):
-                return result
+                return replace(result, plan=_tell(result.plan))
             self.failures.append(result)
             if candidate.slope is not None:
                 self._follow_slope(candidate.slope, result)
-            self.learn_from(result)
+            if candidate.slope is None or candidate.slope.before.place != result.place:
+                self.learn_from(result)
         return None
 
     def _push(
@@ -80,7 +84,7 @@ class InputSearch:
         key = repr([(a.name, a.role, a.dtype, a.shape) for a in plan.arguments]) + repr(
             (plan.style, plan.default_length, plan.default_target_length, plan.default_batch, plan.constants)
         )
-        if key in self._seen:
+        if key in self._seen or _count_numbers(plan) > _MOST_NUMBERS:
             return False
         self._seen.add(key)
         rank = (-failure.operations, quality, next(self._order))
@@ -97,9 +101,8 @@ class InputSearch:
                 doubled = set_sizes(plan, {(argument.name, axis): side for axis in pair})
                 self._push(doubled, failure, quality=20, slope=_Slope(failure, argument.name, pair))
         for name, axis, size in iterate_sizes(plan):
-            if axis not in square_axes(plan.argument(name), plan):
-                doubled = set_sizes(plan, {(name, axis): 2 * size})
-                self._push(doubled, failure, quality=21, slope=_Slope(failure, name, (axis,)))
+            doubled = set_sizes(plan, {(name, axis): 2 * size})
+            self._push(doubled, failure, quality=21, slope=_Slope(failure, name, (axis,)))
 
     def _follow_slope(self, slope: _Slope, after: FailedTrial) -> None:
         """Solve for the size: it was (got − rest) of it that changed when it was doubled."""
@@ -116,6 +119,23 @@ class InputSearch:
             if solved:
                 changed = set_sizes(plan, {(slope.name, axis): solved for axis in slope.axes})
                 self._push(changed, replace(before, operations=before.operations + 1), quality=0)
+
+
+def _tell(plan: InputPlan) -> InputPlan:
+    """Say in the plan that its sizes were learnt; what was assumed of other sizes no longer holds."""
+    kept = tuple(note for note in plan.assumptions if "ModelSpec" not in note and "inputs=" not in note)
+    inputs = ", ".join(a.describe() for a in plan.arguments)
+    note = f"worked out from what the forward refused: {inputs}; pass `inputs=…` to change this"
+    arguments = tuple(
+        replace(a, width_standing=Standing.MEASURED, source=a.source or "learnt from what the forward refused")
+        for a in plan.arguments
+    )
+    return replace(plan, arguments=arguments, assumptions=(*kept, note))
+
+
+def _count_numbers(plan: InputPlan) -> int:
+    sizes = [math.prod(size_of(plan, a, axis) for axis in range(len(a.shape))) for a in plan.arguments]
+    return max(sizes, default=0)
 
 
 def _pairs(failure: FailedTrial) -> list[tuple[int, int]]:

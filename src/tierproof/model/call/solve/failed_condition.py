@@ -115,6 +115,8 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:
             return _take(_evaluate(holder, variables), index, variables)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return tuple(_evaluate(element, variables) for element in elements)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_evaluate(operand, variables)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             try:
                 return _OPERATORS[type(op)](_evaluate(left, variables), _evaluate(right, variables))

@@ -29,6 +29,9 @@ def read_failure(error: Exception, last: LastOperation | None = None) -> list[Le
         lessons += [Sizes(pair) for pair in [last.beyond_the_table()] if pair]
     if place is not None and isinstance(error, IndexError | TypeError | ValueError | KeyError):
         lessons += _read_keys(place)
+    if isinstance(error, KeyError) and error.args[:1] in ((2,), (3,), (4,), (5,)):
+        rank = int(error.args[0])  # a table of what to do for each number of axes
+        lessons += [Rank(rank, rank + 1), Rank(rank, rank - 1)]
     if "NoneType" in text:
         lessons.append(Needed())
     return list(dict.fromkeys(lessons))
