@@ -41,7 +41,9 @@ class Call:
 
     def split(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the same call, the tensors as clones."""
-        return self._arrange({k: v.clone() if isinstance(v, Tensor) else v for k, v in self.arguments.items()})
+        return self._arrange(
+            {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.arguments.items()}
+        )
 
     def _arrange(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of these values."""

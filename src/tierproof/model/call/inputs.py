@@ -95,7 +95,9 @@ class Argument:
     ) -> Tensor:
         values = sample.detach().cpu()
         if fresh and self.role in ("tokens", "floats", "image", "audio"):
-            values = redraw_sample(values, generator, across=LENGTH in self.shape or TARGET_LENGTH in self.shape)
+            values = redraw_sample(
+                values, generator, across=LENGTH in self.shape or TARGET_LENGTH in self.shape
+            )
         if tuple(values.shape) != shape:
             values = resize_sample(values, shape, continues=self.role in _MASK_ROLES)
             if values.dtype.is_floating_point and self.role not in _MASK_ROLES:

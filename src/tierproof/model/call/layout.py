@@ -39,7 +39,9 @@ def unpack_value(name: str, value: Any) -> tuple[Any, dict[str, Tensor]]:
     if isinstance(value, Mapping):
         return {key: visit(key, item) for key, item in value.items()}, tensors
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(visit(key, item) for key, item in zip(value._fields, value, strict=True))), tensors
+        return type(value)(
+            *(visit(key, item) for key, item in zip(value._fields, value, strict=True))
+        ), tensors
     if isinstance(value, list | tuple):
         return type(value)(visit(index, item) for index, item in enumerate(value)), tensors
     return value, {}

@@ -101,7 +101,12 @@ def _free_target(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     for argument in plan.arguments:
         axis = _find_length_axis(argument)
         named = {LENGTH, TARGET_LENGTH} & set(argument.shape)
-        if argument.name == plan.primary or axis is None or named or argument.role not in ("tokens", "floats"):
+        if (
+            argument.name == plan.primary
+            or axis is None
+            or named
+            or argument.role not in ("tokens", "floats")
+        ):
             continue
         if BATCH not in argument.shape:
             continue

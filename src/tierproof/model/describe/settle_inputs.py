@@ -12,7 +12,7 @@ from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, 
 from tierproof.model.call.max_length import find_max_length
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.varied_axes import free_given_axes
-from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
+from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.working_call import WorkingCall
 
 

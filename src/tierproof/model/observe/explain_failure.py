@@ -67,5 +67,3 @@ def _write_hint(probe: ModelProbe, best: FailedTrial | None) -> str:
         "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …). "
         f"To begin with: {skeleton}"
     )
-
-

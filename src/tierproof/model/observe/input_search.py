@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.inputs import LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.amend import amend_plan
 from tierproof.model.call.solve.lesson import Sizes
@@ -20,6 +20,7 @@ from tierproof.model.observe.search_clock import SearchClock
 
 MOST_TRIALS = 60
 _MOST_CHILDREN = 8
+_FREE_LENGTH = 16
 _MOST_NUMBERS = 2_000_000
 
 
@@ -55,7 +56,10 @@ class InputSearch:
         """Queue the plans that a failure suggests."""
         children = 0
         for lesson in failure.lessons:
-            for plan in (*amend_plan(failure.plan, lesson), *add_needed(failure.plan, lesson, self._signature)):
+            for plan in (
+                *amend_plan(failure.plan, lesson),
+                *add_needed(failure.plan, lesson, self._signature),
+            ):
                 if children < _MOST_CHILDREN:
                     children += self._push(plan, failure, quality=children)
         first = next((lesson for lesson in failure.lessons if isinstance(lesson, Sizes)), None)
@@ -70,6 +74,7 @@ class InputSearch:
             candidate = heapq.heappop(self._queue)
             result = try_plan(self._probe, candidate.plan)
             if isinstance(result, WorkingCall):
+                result = self._free_length(result)
                 return replace(result, plan=_tell(result.plan))
             self.failures.append(result)
             if candidate.slope is not None:
@@ -77,6 +82,20 @@ class InputSearch:
             if candidate.slope is None or candidate.slope.before.place != result.place:
                 self.learn_from(result)
         return None
+
+    def _free_length(self, found: WorkingCall) -> WorkingCall:
+        """Leave the length free where the model runs at another one: an axis was fixed on the way to its width."""
+        plan = found.plan
+        primary = plan.primary_argument
+        if plan.has_length or primary.role != "floats" or len(primary.shape) != 3:
+            return found
+        for axis in (1, 2):
+            shape = (*primary.shape[:axis], LENGTH, *primary.shape[axis + 1 :])
+            freed = replace(plan.with_argument(replace(primary, shape=shape)), default_length=_FREE_LENGTH)
+            result = try_plan(self._probe, freed)
+            if isinstance(result, WorkingCall):
+                return result
+        return found
 
     def _push(
         self, plan: InputPlan, failure: FailedTrial, *, quality: int, slope: _Slope | None = None
@@ -127,7 +146,9 @@ def _tell(plan: InputPlan) -> InputPlan:
     inputs = ", ".join(a.describe() for a in plan.arguments)
     note = f"worked out from what the forward refused: {inputs}; pass `inputs=…` to change this"
     arguments = tuple(
-        replace(a, width_standing=Standing.MEASURED, source=a.source or "learnt from what the forward refused")
+        replace(
+            a, width_standing=Standing.MEASURED, source=a.source or "learnt from what the forward refused"
+        )
         for a in plan.arguments
     )
     return replace(plan, arguments=arguments, assumptions=(*kept, note))
@@ -139,7 +160,9 @@ def _count_numbers(plan: InputPlan) -> int:
 
 
 def _pairs(failure: FailedTrial) -> list[tuple[int, int]]:
-    return [lesson.pairs[0] for lesson in failure.lessons if isinstance(lesson, Sizes) and len(lesson.pairs) == 1]
+    return [
+        lesson.pairs[0] for lesson in failure.lessons if isinstance(lesson, Sizes) and len(lesson.pairs) == 1
+    ]
 
 
 def _solve(size: int, got: int, moved: int, want: int, *, power: int) -> int:

@@ -17,7 +17,13 @@ __all__ = ["WorkingCall", "find_working_call"]
 # So many proposals are tried before the search learns from their failures; what is left is tried after it.
 _FIRST_PROPOSALS = 12
 # Of a fault in the forward's own code, which no inputs can mend.
-_FAULTS_OF_CODE = ("NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "NotImplementedError")
+_FAULTS_OF_CODE = (
+    "NameError",
+    "UnboundLocalError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "NotImplementedError",
+)
 _CERTAIN_AFTER = 4
 
 

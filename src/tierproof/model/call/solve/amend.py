@@ -139,7 +139,9 @@ def _change_kind(plan: InputPlan, dtype: str) -> Iterator[InputPlan]:
                     Argument(argument.name, "tokens", each, torch.int64, high=2, standing=Standing.MEASURED)
                 )
         elif dtype == "float" and integral:
-            kept = Argument(argument.name, "floats", argument.shape, torch.float32, standing=Standing.MEASURED)
+            kept = Argument(
+                argument.name, "floats", argument.shape, torch.float32, standing=Standing.MEASURED
+            )
             yield plan.with_argument(kept)
             if len(argument.shape) == 2:
                 yield plan.with_argument(replace(kept, shape=(*argument.shape, _WIDTH)))

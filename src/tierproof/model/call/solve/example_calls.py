@@ -19,7 +19,7 @@ from torch import nn
 from tierproof.model.call.solve.failed_place import parse_file
 
 _FACTORIES = ("randn", "rand", "zeros", "ones", "empty", "randint", "arange", "full", "tensor", "rand_like")
-_FENCE = re.compile(r"```(?:python|py)?\s*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _MOST_TEXTS = 40
 
 
@@ -55,7 +55,9 @@ def _iterate_trees(cls: type) -> Iterator[ast.Module]:
     path = getattr(module, "__file__", None)
     tree = parse_file(path) if isinstance(path, str) else None
     if tree is not None:
-        yield from (ast.Module(node.body, []) for node in tree.body if isinstance(node, ast.If) and _is_main(node))
+        yield from (
+            ast.Module(node.body, []) for node in tree.body if isinstance(node, ast.If) and _is_main(node)
+        )
     for text in (cls.__doc__, getattr(cls.forward, "__doc__", None), getattr(module, "__doc__", None)):
         yield from _parse(_read_prompts(text or ""))
     for text in _read_description(cls.__module__, cls.__name__):
@@ -102,7 +104,10 @@ def _read_description(module: str, cls: str) -> list[str]:
             continue
         description = PathDistribution(folder).metadata.get_payload()
         if isinstance(description, str):
-            return [block for block in _FENCE.findall(description) if cls in block][:_MOST_TEXTS]
+            blocks = [
+                text for language, text in _FENCE.findall(description) if language in ("", "py", "python")
+            ]
+            return [text for text in blocks if cls in text][:_MOST_TEXTS]
     return []
 
 

@@ -49,7 +49,12 @@ def propose_example_inputs(
 
 def _shrink(argument: Argument) -> tuple[Argument, ...]:
     sides = argument.shape[-2:]
-    if argument.role != "image" or len(set(sides)) != 1 or not isinstance(sides[0], int) or sides[0] <= _SMALL_SIDE:
+    if (
+        argument.role != "image"
+        or len(set(sides)) != 1
+        or not isinstance(sides[0], int)
+        or sides[0] <= _SMALL_SIDE
+    ):
         return ()
     return (replace(argument, shape=(*argument.shape[:-2], _SMALL_SIDE, _SMALL_SIDE)),)
 
@@ -72,7 +77,13 @@ def _make_argument(
         return Argument(name, "mask", tuple(shape), kind, source=source)
     if value.dtype == "int":
         return Argument(
-            name, "tokens", tuple(shape), torch.int64, high=vocab_size or 2, source=source, standing=Standing.DECLARED
+            name,
+            "tokens",
+            tuple(shape),
+            torch.int64,
+            high=vocab_size or 2,
+            source=source,
+            standing=Standing.DECLARED,
         )
     role = "image" if rank >= 4 else "floats"
     return Argument(name, role, tuple(shape), dtype, source=source, standing=Standing.DECLARED)

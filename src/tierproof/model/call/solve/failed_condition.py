@@ -81,7 +81,9 @@ def _read_comparison(node: ast.Compare, variables: Mapping[str, Any]) -> list[Le
         close = [MoreAxes(want - got)] if max(got, want) < 7 and _counts_axes(left) else []
         return [Sizes(((got, want),)), Sizes(((want, got),)), *close]
     if isinstance(got, tuple | list) and isinstance(want, tuple | list) and len(got) == len(want):
-        pairs = tuple((g, w) for g, w in zip(got, want, strict=True) if _is_size(g) and _is_size(w) and g != w)
+        pairs = tuple(
+            (g, w) for g, w in zip(got, want, strict=True) if _is_size(g) and _is_size(w) and g != w
+        )
         return [Sizes(pairs), Sizes(tuple((w, g) for g, w in pairs))] if pairs else []
     return []
 
@@ -137,7 +139,9 @@ def _take(owner: Any, index: ast.expr, variables: Mapping[str, Any]) -> Any:
     if not isinstance(owner, tuple | list | dict | nn.ModuleList):
         raise _Unreadable
     if isinstance(index, ast.Slice):
-        parts = [None if p is None else _evaluate(p, variables) for p in (index.lower, index.upper, index.step)]
+        parts = [
+            None if p is None else _evaluate(p, variables) for p in (index.lower, index.upper, index.step)
+        ]
         return owner[slice(*parts)]  # type: ignore[index]
     try:
         return owner[_evaluate(index, variables)]  # type: ignore[index]

@@ -23,7 +23,15 @@ _LIBRARIES = tuple(
         sysconfig.get_path("stdlib") + "/",
     )
 )
-_PASSING = ("/einops/", "/einx/", "/beartype/", "/jaxtyping/", "<@beartype", "<string>", "<__array_function__")
+_PASSING = (
+    "/einops/",
+    "/einx/",
+    "/beartype/",
+    "/jaxtyping/",
+    "<@beartype",
+    "<string>",
+    "<__array_function__",
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from typing import Any
 from torch import nn
 
 _SCALARS = {"int": int, "bool": bool, "float": float, "str": str}
-_TYPED_SHAPE = re.compile(r"(Float|Int|Int64|Long|Bool|Shaped|Num|Real|UInt\d*)\w*\[[^\"']*[\"']([^\"']*)[\"']")
+_TYPED_SHAPE = re.compile(
+    r"(Float|Int|Int64|Long|Bool|Shaped|Num|Real|UInt\d*)\w*\[[^\"']*[\"']([^\"']*)[\"']"
+)
 _LISTS = re.compile(r"\b(list|List|Sequence|tuple|Tuple)\b")
 _DICTS = re.compile(r"\b(dict|Dict|Mapping)\b")
 
@@ -63,7 +65,11 @@ def _read_parameter(parameter: inspect.Parameter, docstring: str) -> Parameter:
 def _write_annotation(annotation: Any) -> str:
     if isinstance(annotation, str):
         return annotation
-    return annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "dim_str") else str(annotation)
+    return (
+        annotation.__name__
+        if isinstance(annotation, type) and not hasattr(annotation, "dim_str")
+        else str(annotation)
+    )
 
 
 def _read_typed_shape(annotation: Any, text: str) -> tuple[tuple[str, ...], str]:
@@ -75,7 +81,14 @@ def _read_typed_shape(annotation: Any, text: str) -> tuple[tuple[str, ...], str]
         if found is None:
             return (), ""
         kind, words = found.group(1), found.group(2)
-    dtype = next((d for word, d in (("Bool", "bool"), ("Int", "int"), ("Long", "int"), ("Float", "float")) if word in kind), "")
+    dtype = next(
+        (
+            d
+            for word, d in (("Bool", "bool"), ("Int", "int"), ("Long", "int"), ("Float", "float"))
+            if word in kind
+        ),
+        "",
+    )
     dims = tuple(word for word in words.split() if word != "...")
     return (dims if "..." not in words and "*" not in words else ()), dtype
 
@@ -85,6 +98,8 @@ def _read_documented_shape(name: str, docstring: str) -> tuple[str, ...]:
     pattern = rf"\b{re.escape(name)}\b[^\n()\[\]]*(?:\([^)\n]*\)\s*:[^\n()\[\]]*)?[(\[]((?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]"
     for found in re.finditer(pattern, docstring):
         dims = tuple(word.strip() for word in found.group(1).split(",") if word.strip())
-        if len(dims) >= 2 and not any("." in word or "Tensor" in word or word in ("optional", "int") for word in dims):
+        if len(dims) >= 2 and not any(
+            "." in word or "Tensor" in word or word in ("optional", "int") for word in dims
+        ):
             return dims
     return ()

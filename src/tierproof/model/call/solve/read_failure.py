@@ -10,7 +10,17 @@ from collections.abc import Callable
 from tierproof.model.call.solve.failed_condition import read_condition
 from tierproof.model.call.solve.failed_place import FailedPlace, find_failed_place, parse_file
 from tierproof.model.call.solve.last_operation import LastOperation
-from tierproof.model.call.solve.lesson import Keys, Kind, Larger, Lesson, MoreAxes, Multiple, Needed, Rank, Sizes
+from tierproof.model.call.solve.lesson import (
+    Keys,
+    Kind,
+    Larger,
+    Lesson,
+    MoreAxes,
+    Multiple,
+    Needed,
+    Rank,
+    Sizes,
+)
 
 
 def read_failure(error: Exception, last: LastOperation | None = None) -> list[Lesson]:
@@ -84,32 +94,72 @@ Reader = Callable[[re.Match[str]], list[Lesson]]
 _PATTERNS: list[tuple[re.Pattern[str], Reader]] = [
     (re.compile(pattern, re.DOTALL), read)
     for pattern, read in (
-        (r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", lambda m: _equal((int(m[1]), int(m[2])))),
+        (
+            r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)",
+            lambda m: _equal((int(m[1]), int(m[2]))),
+        ),
         (r"normalized_shape=\[([\d, ]+)\].*?input of size\s*\[([\d, ]+)\]", _read_norm),
         (r"to have (\d+) channels, but got (\d+) channels", lambda m: _equal((int(m[2]), int(m[1])))),
         (r"running_mean should contain (\d+) elements not (\d+)", lambda m: _equal((int(m[1]), int(m[2])))),
-        (r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", lambda m: _either(m[1], m[2])),
+        (
+            r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)",
+            lambda m: _either(m[1], m[2]),
+        ),
         (r"Expected size (\d+) but got size (\d+)", lambda m: _either(m[2], m[1])),
         (r"divide axis of length (\d+) in chunks of (\d+)", lambda m: [Multiple(int(m[1]), int(m[2]))]),
         (r"[Ee]xpected (\d+) dims\. Received (\d+)-dim", lambda m: [Rank(int(m[2]), int(m[1]))]),
         (r"Shape mismatch, (\d+) != (\d+)", lambda m: _either(m[1], m[2])),
-        (r"not enough values to unpack \(expected (?:at least )?(\d+), got (\d+)\)", lambda m: [MoreAxes(int(m[1]) - int(m[2]))]),
+        (
+            r"not enough values to unpack \(expected (?:at least )?(\d+), got (\d+)\)",
+            lambda m: [MoreAxes(int(m[1]) - int(m[2]))],
+        ),
         (r"too many values to unpack \(expected (\d+)(?:, got (\d+))?\)", lambda m: [Rank(None, int(m[1]))]),
-        (r"Dimension out of range \(expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)", lambda m: [Rank(int(m[1]), int(m[2]) + 1 if int(m[2]) >= 0 else -int(m[2]))]),
-        (r"input\.dim\(\) = (\d+) is not equal to len\(dims\) = (\d+)", lambda m: [Rank(int(m[1]), int(m[2]))]),
+        (
+            r"Dimension out of range \(expected to be in range of \[-(\d+), \d+\], but got (-?\d+)\)",
+            lambda m: [Rank(int(m[1]), int(m[2]) + 1 if int(m[2]) >= 0 else -int(m[2]))],
+        ),
+        (
+            r"input\.dim\(\) = (\d+) is not equal to len\(dims\) = (\d+)",
+            lambda m: [Rank(int(m[1]), int(m[2]))],
+        ),
         (r"too many indices for tensor of dimension (\d+)", lambda m: [Rank(int(m[1]), int(m[1]) + 1)]),
         (r"tuple index out of range", lambda m: [MoreAxes(1)]),
         (r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)", _read_view),
         (r"[Ee]xpected hidden\S* size \(([\d, ]+)\), got [\[(]([\d, ]+)[\])]", _read_two_shapes),
-        (r"(?:[Kk]ernel size can't be greater|[Oo]utput size is too small|non-?positive|Padding size should be less|non-empty|must be greater than 0|more than 1 (?:value|spatial element))", lambda m: [Larger()]),
+        (
+            r"(?:[Kk]ernel size can't be greater|[Oo]utput size is too small|non-?positive|Padding size should be less|non-empty|must be greater than 0|more than 1 (?:value|spatial element))",
+            lambda m: [Larger()],
+        ),
         (r"([Ee]xpected .*?\dD.*?)(?:but got|\(got|got)(.*)", _read_rank),
-        (r"(scalar types: Long, Int|used as indices must be|only applicable to index tensor|to be a LongTensor|expected .*Long but (?:got|found) Float|Expected dtype int64)", lambda m: [Kind("int")]),
-        (r"(boolean masks|to be a boolean tensor|must be (?:a )?bool|only (?:implemented|supports) .*[Bb]ool|expected .*Bool)", lambda m: [Kind("bool")]),
-        (r"(got Long and|got: long|Input type \(\w*(?:[Ll]ong)\w*|not implemented for '(?:Long|Int|Bool)'|found Long|must be either a floating point|must be floating|floating.point.{0,30}(?:Long|Int|Bool)|same dtype.*[Ll]ong|Long and Float)", lambda m: [Kind("float")]),
-        (r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)", lambda m: [Needed(name) for name in re.findall(r"'(\w+)'", m[1])]),
-        (r"expected (?:embedding )?(?:dim(?:ension)?s? )?(?:of |to be |size )?(\d+),? (?:but )?(?:got|found) (?:\w+ )?(\d+)", lambda m: _equal((int(m[2]), int(m[1])))),
-        (r"[Ee]xpected (?:\D{0,40})(\d+)\D{1,40}(?:got|found|received)\D{0,30}(\d+)", lambda m: _equal((int(m[2]), int(m[1])))),
-        (r"(\d+)\)? (?:must|should) be (?:divisible by|a multiple of|evenly divisible by)\D{0,30}(\d+)", lambda m: [Multiple(int(m[1]), int(m[2]))]),
+        (r"expected scalar type Long but found Float", lambda m: [Kind("float"), Kind("int")]),
+        (
+            r"(scalar types: Long, Int|used as indices must be|only applicable to index tensor|to be a LongTensor|expected .*Long but (?:got|found) Float|Expected dtype int64)",
+            lambda m: [Kind("int")],
+        ),
+        (
+            r"(boolean masks|to be a boolean tensor|must be (?:a )?bool|only (?:implemented|supports) .*[Bb]ool|expected .*Bool)",
+            lambda m: [Kind("bool")],
+        ),
+        (
+            r"(got Long and|got: long|Input type \(\w*(?:[Ll]ong)\w*|not implemented for '(?:Long|Int|Bool)'|found Long|must be either a floating point|must be floating|floating.point.{0,30}(?:Long|Int|Bool)|same dtype.*[Ll]ong|Long and Float)",
+            lambda m: [Kind("float")],
+        ),
+        (
+            r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)",
+            lambda m: [Needed(name) for name in re.findall(r"'(\w+)'", m[1])],
+        ),
+        (
+            r"expected (?:embedding )?(?:dim(?:ension)?s? )?(?:of |to be |size )?(\d+),? (?:but )?(?:got|found) (?:\w+ )?(\d+)",
+            lambda m: _equal((int(m[2]), int(m[1]))),
+        ),
+        (
+            r"[Ee]xpected (?:\D{0,40})(\d+)\D{1,40}(?:got|found|received)\D{0,30}(\d+)",
+            lambda m: _equal((int(m[2]), int(m[1]))),
+        ),
+        (
+            r"(\d+)\)? (?:must|should) be (?:divisible by|a multiple of|evenly divisible by)\D{0,30}(\d+)",
+            lambda m: [Multiple(int(m[1]), int(m[2]))],
+        ),
         (r"(?:divisible by|multiple of)\D{0,40}(\d+)", lambda m: [Multiple(0, int(m[1]))]),
         (r"(\d+) (?:doesn't match|does not match|!=|vs\.?) \D{0,40}(\d+)", lambda m: _either(m[1], m[2])),
     )
@@ -128,7 +178,9 @@ def _read_keys(place: FailedPlace) -> list[Lesson]:
         keys: dict[str, list[str]] = {}
         for inner in ast.walk(node):
             match inner:
-                case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))) if name in names:
+                case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))) if (
+                    name in names
+                ):
                     keys.setdefault(name, []).append(key)
         return [Keys(name, tuple(dict.fromkeys(found))) for name, found in keys.items()]
     return []

@@ -47,7 +47,9 @@ def _write(template: Any, written: dict[str, str], plan: InputPlan) -> str:
     if isinstance(template, SizeSlot):
         return str({"batch": plan.default_batch, "length": plan.default_length}.get(template.size, 1))
     if isinstance(template, dict):
-        return "{" + ", ".join(f"{key!r}: {_write(item, written, plan)}" for key, item in template.items()) + "}"
+        return (
+            "{" + ", ".join(f"{key!r}: {_write(item, written, plan)}" for key, item in template.items()) + "}"
+        )
     if isinstance(template, list | tuple):
         inside = ", ".join(_write(item, written, plan) for item in template)
         return f"[{inside}]" if isinstance(template, list) else f"({inside},)"
