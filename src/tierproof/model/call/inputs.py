@@ -53,7 +53,9 @@ class Argument:
     range_standing: Standing | None = None
     width_standing: Standing | None = None
 
-    def draw(self, sizes: Mapping[str, int], generator: torch.Generator, *, fresh: bool = False) -> Tensor:
+    def draw(  # noqa: C901, PLR0911 - one case for each role
+        self, sizes: Mapping[str, int], generator: torch.Generator, *, fresh: bool = False
+    ) -> Tensor:
         """Draw a tensor for this argument on the CPU.
 
         Args:

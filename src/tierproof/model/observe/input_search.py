@@ -114,7 +114,7 @@ class InputSearch:
         """Queue the same plan with one size doubled, to see how the size in the failure follows it."""
         plan = failure.plan
         for argument in plan.arguments:
-            pair = square_axes(argument, plan)
+            pair = square_axes(argument)
             if pair:
                 side = 2 * size_of(plan, argument, pair[0])
                 doubled = set_sizes(plan, {(argument.name, axis): side for axis in pair})

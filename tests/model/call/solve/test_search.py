@@ -46,7 +46,7 @@ class Clip(nn.Module):
         self.embed = nn.Linear(3 * 32 * 32, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        b, frames, _, h, w = x.shape
+        _b, _frames, _, _h, _w = x.shape
         return self.embed(x.flatten(2)).mean(1)
 
 

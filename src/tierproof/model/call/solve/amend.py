@@ -54,7 +54,7 @@ def _change_size(plan: InputPlan, got: int, want: int) -> Iterator[InputPlan]:
     """Change the size that was seen, a factor of it, or the side of a square that it counts the parts of."""
     equal = [(name, axis) for name, axis, size in iterate_sizes(plan) if size == got]
     for argument in plan.arguments:
-        pair = square_axes(argument, plan)
+        pair = square_axes(argument)
         if pair and (argument.name, pair[0]) in equal:
             yield set_sizes(plan, {(argument.name, axis): want for axis in pair})
     yield from (set_sizes(plan, {place: want}) for place in equal)
@@ -67,7 +67,7 @@ def _change_size(plan: InputPlan, got: int, want: int) -> Iterator[InputPlan]:
         if factor > 1 and want % factor == 0:
             yield set_sizes(plan, {(name, axis): want // factor})
     for argument in plan.arguments:
-        pair = square_axes(argument, plan)
+        pair = square_axes(argument)
         for extra in (0, 1, 2) if pair else ():
             side = _scale_side(size_of(plan, argument, pair[0]), got - extra, want - extra)
             if side:
@@ -101,7 +101,7 @@ def _round_sizes(plan: InputPlan, got: int, step: int) -> Iterator[InputPlan]:
     if any(plan.default_length == size and _symbol(plan, (name, axis)) for name, axis, size in places):
         yield replace(plan, default_length=-(-plan.default_length // step) * step)
     for argument in plan.arguments:
-        pair = square_axes(argument, plan)
+        pair = square_axes(argument)
         if pair and any((argument.name, pair[0]) == (name, axis) for name, axis, _ in places):
             side = -(-size_of(plan, argument, pair[0]) // step) * step
             yield set_sizes(plan, {(argument.name, axis): side for axis in pair})
@@ -152,7 +152,7 @@ def _change_kind(plan: InputPlan, dtype: str) -> Iterator[InputPlan]:
 def _enlarge(plan: InputPlan) -> Iterator[InputPlan]:
     """Double what a window may be too large for: the sides of images, and the length."""
     for argument in plan.arguments:
-        pair = square_axes(argument, plan)
+        pair = square_axes(argument)
         if pair:
             side = size_of(plan, argument, pair[0])
             for larger in (2 * side, 7 * side):

@@ -111,7 +111,7 @@ def _read_description(module: str, cls: str) -> list[str]:
     return []
 
 
-def _read_tree(tree: ast.Module, cls: str, names: tuple[str, ...]) -> Iterator[ExampleCall]:
+def _read_tree(tree: ast.Module, cls: str, names: tuple[str, ...]) -> Iterator[ExampleCall]:  # noqa: C901
     """Follow assignments from top to bottom: instances of the class, tensors, and then the calls."""
     instances: set[str] = set()
     values: dict[str, ExampleTensor | int | bool | float | None] = {}

@@ -24,7 +24,7 @@ _FUNCTIONS = {"len": len, "int": int, "min": min, "max": max, "tuple": tuple, "l
 _METHODS = ("size", "dim", "ndimension", "numel")
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """An expression that cannot be read without running code."""
 
 
@@ -66,12 +66,12 @@ def _read_comparison(node: ast.Compare, variables: Mapping[str, Any]) -> list[Le
     if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mod):
         try:
             size, step = _evaluate(left.left, variables), _evaluate(left.right, variables)
-        except _Unreadable:
+        except _UnreadableError:
             return []
         return [Multiple(size, step)] if _is_size(size) and _is_size(step) and size % step else []
     try:
         got, want = _evaluate(left, variables), _evaluate(right, variables)
-    except _Unreadable:
+    except _UnreadableError:
         return []
     if _is_size(got) and _is_size(want):
         if got == want:
@@ -102,7 +102,7 @@ def _counts_axes(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
 
 
-def _evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:
+def _evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case for each form
     """The value of names, attributes, subscripts and arithmetic on them."""
     match node:
         case ast.Constant(value=value):
@@ -123,7 +123,7 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:
             try:
                 return _OPERATORS[type(op)](_evaluate(left, variables), _evaluate(right, variables))
             except (ArithmeticError, TypeError) as error:
-                raise _Unreadable from error
+                raise _UnreadableError from error
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
             value = _evaluate(argument, variables)
             if isinstance(value, int | tuple | list | Tensor):
@@ -132,12 +132,12 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:
             tensor = _evaluate(holder, variables)
             if isinstance(tensor, Tensor):
                 return getattr(tensor, method)(*(_evaluate(argument, variables) for argument in arguments))
-    raise _Unreadable
+    raise _UnreadableError
 
 
 def _take(owner: Any, index: ast.expr, variables: Mapping[str, Any]) -> Any:
     if not isinstance(owner, tuple | list | dict | nn.ModuleList):
-        raise _Unreadable
+        raise _UnreadableError
     if isinstance(index, ast.Slice):
         parts = [
             None if p is None else _evaluate(p, variables) for p in (index.lower, index.upper, index.step)
@@ -146,4 +146,4 @@ def _take(owner: Any, index: ast.expr, variables: Mapping[str, Any]) -> Any:
     try:
         return owner[_evaluate(index, variables)]  # type: ignore[index]
     except (LookupError, TypeError) as error:
-        raise _Unreadable from error
+        raise _UnreadableError from error

@@ -95,7 +95,8 @@ def _read_typed_shape(annotation: Any, text: str) -> tuple[tuple[str, ...], str]
 
 def _read_documented_shape(name: str, docstring: str) -> tuple[str, ...]:
     """The axes that a docstring gives for a parameter: `x: images of shape (B, 3, H, W)`."""
-    pattern = rf"\b{re.escape(name)}\b[^\n()\[\]]*(?:\([^)\n]*\)\s*:[^\n()\[\]]*)?[(\[]((?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]"
+    said = rf"\b{re.escape(name)}\b[^\n()\[\]]*(?:\([^)\n]*\)\s*:[^\n()\[\]]*)?"
+    pattern = said + r"[(\[]((?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]"
     for found in re.finditer(pattern, docstring):
         dims = tuple(word.strip() for word in found.group(1).split(",") if word.strip())
         if len(dims) >= 2 and not any(

@@ -1,4 +1,4 @@
-"""List the ways to fill each required parameter, from its annotation, its docstring, its name and the model's layers."""
+"""List the ways to fill each required parameter: by its annotation, docstring and name, and the model's layers."""
 
 from __future__ import annotations
 

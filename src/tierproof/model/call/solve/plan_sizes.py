@@ -30,7 +30,7 @@ def iterate_sizes(plan: InputPlan) -> Iterator[tuple[str, int, int]]:
                     yield argument.name, axis, size_of(plan, argument, axis)
 
 
-def square_axes(argument: Argument, plan: InputPlan) -> tuple[int, ...]:
+def square_axes(argument: Argument) -> tuple[int, ...]:
     """Two neighbouring axes of one fixed size, as the sides of an image are; empty where there are none."""
     for axis in range(len(argument.shape) - 2, 0, -1):
         first, second = argument.shape[axis], argument.shape[axis + 1]

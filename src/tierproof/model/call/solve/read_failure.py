@@ -1,5 +1,6 @@
 """Turn the exception of a forward pass into lessons about its inputs."""
 
+# ruff: noqa: E501, ARG005 - a table: one message and what it means on a line
 from __future__ import annotations
 
 import ast
