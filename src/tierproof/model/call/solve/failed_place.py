@@ -12,14 +12,12 @@ from types import FrameType
 
 import torch
 
-import tierproof
-
 # The code that passes a fault on, and is not where it lies.
 _LIBRARIES = tuple(
     str(path)
     for path in (
         Path(torch.__file__).parent,
-        Path(tierproof.__file__).parent,
+        Path(__file__).parents[3],
         sysconfig.get_path("stdlib") + "/",
     )
 )

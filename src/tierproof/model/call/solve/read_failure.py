@@ -96,6 +96,11 @@ _PATTERNS: list[tuple[re.Pattern[str], Reader]] = [
     (re.compile(pattern, re.DOTALL), read)
     for pattern, read in (
         (
+            r"same number of dimensions: got (\d+) and (\d+)",
+            lambda m: [Rank(int(m[2]), int(m[1])), Rank(int(m[1]), int(m[2]))],
+        ),
+        (r"mixed dtype|expect parameter to have scalar type of Float", lambda m: [Kind("float")]),
+        (
             r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)",
             lambda m: _equal((int(m[1]), int(m[2]))),
         ),
