@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.core.time_limit import require_time
+from tierproof.model.call.layout import Layout, fill_template, iterate_slots
 from tierproof.model.call.stray_dropout import open_dropout_guard
 from tierproof.model.call.unprintable_error import refuse_unprintable
 
@@ -20,12 +21,14 @@ class Call:
     """Arguments for one forward pass.
 
     `arguments` maps each argument's name to its value, in order. A `positional` call passes them in
-    that order, a `keyword` call by name, a `mapping` call as one dict.
+    that order, a `keyword` call by name, a `mapping` call as one dict. Where a parameter takes more than one tensor,
+    `layout` says for each parameter how its tensors are packed.
     """
 
     arguments: Mapping[str, Any]
     style: str = "keyword"
     constants: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout = field(default_factory=dict)
 
     def run(self, model: nn.Module) -> Any:
         """Call the model with a clone of every tensor, so that in-place changes do not reach the arguments."""
@@ -50,34 +53,40 @@ class Call:
             raise
 
     def _pass_to(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
-        if self.style == "positional":
-            return model(*values.values(), **self.constants)
-        if self.style == "mapping":
-            return model(dict(values), **self.constants)
-        return model(**values, **self.constants)
+        args, kwargs = self._arrange(values)
+        return model(*args, **kwargs)
 
     def split(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments of the same call, the tensors as clones."""
-        values = {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.arguments.items()}
+        return self._arrange(
+            {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.arguments.items()}
+        )
+
+    def _arrange(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments of these values."""
+        packed = dict(values)
+        if self.layout:
+            placed = {name for template in self.layout.values() for name in iterate_slots(template)}
+            packed = {name: fill_template(template, values) for name, template in self.layout.items()}
+            packed |= {name: value for name, value in values.items() if name not in placed}
         if self.style == "positional":
-            return tuple(values.values()), dict(self.constants)
+            return tuple(packed.values()), dict(self.constants)
         if self.style == "mapping":
-            return (values,), dict(self.constants)
-        return (), {**values, **self.constants}
+            return (packed,), dict(self.constants)
+        return (), {**packed, **self.constants}
 
     def with_argument(self, name: str, value: Any) -> Call:
         """The same call with one argument replaced."""
-        return Call({**self.arguments, name: value}, self.style, self.constants)
+        return replace(self, arguments={**self.arguments, name: value})
 
     def map_tensors(self, change: Any) -> Call:
         """The same call with `change(name, tensor)` applied to every tensor argument."""
-        return Call(
-            {
+        return replace(
+            self,
+            arguments={
                 name: change(name, value) if isinstance(value, Tensor) else value
                 for name, value in self.arguments.items()
             },
-            self.style,
-            self.constants,
         )
 
     @property

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.layout import Slot, unpack_value
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.load.input_error import InputError
 
 
 def plan_given_inputs(given: Any, signature: ForwardSignature, spec: ModelSpec) -> InputPlan:
-    """Build an input plan from sample inputs; inputs of other sizes reuse the sample's values.
-
-    The first axis of the first tensor is the batch. Its second axis is the length if the tensor holds integers or
-    has three axes.
+    """Build an input plan that makes exactly the given inputs; `find_varied_axes` frees what may vary.
 
     Raises:
         InputError: when `given` contains no tensor, or a mapping's keys are not arguments of the forward pass.
@@ -26,27 +24,34 @@ def plan_given_inputs(given: Any, signature: ForwardSignature, spec: ModelSpec) 
     if callable(given) and not isinstance(given, Tensor):
         given = given()
     style, values = _name_values(given, signature)
-    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    layout: dict[str, Any] = {}
+    tensors: dict[str, Tensor] = {}
+    for name, value in values.items():
+        layout[name], found = unpack_value(name, value)
+        tensors |= found
     if not tensors:
         raise InputError(
             f"the given inputs contain no tensor: {type(given).__name__}",
             hint="Pass a tensor, a tuple or dict of tensors, or a function that returns one of them.",
         )
-    primary = next(iter(tensors))
-    sizes = _name_sizes(tensors[primary])
-    arguments = tuple(_make_argument(name, tensor, sizes, spec) for name, tensor in tensors.items())
-    shape = tensors[primary].shape
+    inner = {name for name in tensors if name not in values}
+    arguments = tuple(_make_argument(n, tensor, spec, inner=n in inner) for n, tensor in tensors.items())
+    primary = next((a for a in arguments if a.role in _VALUE_ROLES), arguments[0])
     padding = next((a.name for a in arguments if a.role in ("mask", "hide_mask")), "")
+    plain = style != "positional" and not inner
     return InputPlan(
         arguments=arguments,
-        primary=primary,
+        primary=primary.name,
         style=style,
-        default_batch=shape[0] if shape else 1,
-        default_length=shape[1] if LENGTH in sizes.values() else 16,
-        constants={name: value for name, value in values.items() if not isinstance(value, Tensor)},
+        default_batch=primary.shape[0] if primary.shape else 1,  # type: ignore[arg-type]
+        constants={n: value for n, value in layout.items() if not isinstance(value, Slot)} if plain else {},
+        layout={} if plain or all(isinstance(value, Slot) for value in layout.values()) else layout,
         padding=padding,
         pad_token_id=spec.pad_token_id,
     )
+
+
+_VALUE_ROLES = ("tokens", "floats", "image")
 
 
 def _name_values(given: Any, signature: ForwardSignature) -> tuple[str, dict[str, Any]]:
@@ -67,31 +72,15 @@ def _name_values(given: Any, signature: ForwardSignature) -> tuple[str, dict[str
     return "positional", dict(zip(names, values, strict=True))
 
 
-def _name_sizes(primary: Tensor) -> dict[int, str]:
-    """Map the primary tensor's sizes to what they stand for: {2: "batch", 16: "length"}."""
-    if primary.dim() == 0:
-        return {}
-    sizes = {}
-    if primary.dim() in (2, 3) and (not primary.is_floating_point() or primary.dim() == 3):
-        sizes[primary.shape[1]] = LENGTH
-    sizes[primary.shape[0]] = BATCH
-    return sizes
-
-
-def _make_argument(name: str, tensor: Tensor, sizes: dict[int, str], spec: ModelSpec) -> Argument:
-    shape: list[str | int] = list(tensor.shape)
-    if shape and sizes.get(tensor.shape[0]) == BATCH:
-        shape[0] = BATCH
-    if tensor.dim() >= 2 and len(sizes) == 2:
-        if sizes.get(tensor.shape[1]) == LENGTH:
-            shape[1] = LENGTH
-        elif not tensor.is_floating_point() and shape[0] == BATCH:
-            shape[1] = TARGET_LENGTH
+def _make_argument(name: str, tensor: Tensor, spec: ModelSpec, *, inner: bool) -> Argument:
+    shape = tuple(tensor.shape)
     if tensor.dtype == torch.bool or "mask" in name.lower():
         hides = tensor.dtype == torch.bool and "key_padding" in name
-        return Argument(name, "hide_mask" if hides else "mask", tuple(shape), tensor.dtype, sample=tensor)
+        return Argument(name, "hide_mask" if hides else "mask", shape, tensor.dtype, sample=tensor)
     if tensor.is_floating_point():
-        role = "image" if tensor.dim() == 4 else "floats"
-        return Argument(name, role, tuple(shape), tensor.dtype, sample=tensor)
+        role = "state" if inner else "image" if tensor.dim() == 4 else "floats"
+        return Argument(name, role, shape, tensor.dtype, sample=tensor)
+    if "len" in name.lower() and tensor.dim() == 1:
+        return Argument(name, "lengths", shape, tensor.dtype, sample=tensor)
     high = spec.vocab_size or (int(tensor.max()) + 1 if tensor.numel() else 2)
-    return Argument(name, "tokens", tuple(shape), tensor.dtype, high=high, sample=tensor)
+    return Argument(name, "tokens", shape, tensor.dtype, high=high, sample=tensor)

@@ -14,6 +14,9 @@ from torch import nn
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.mixed_inputs import propose_mixed_inputs
+from tierproof.model.call.solve.example_plans import propose_example_inputs
+from tierproof.model.call.solve.parameter import read_parameters
+from tierproof.model.call.solve.parameter_choices import propose_declared_inputs
 from tierproof.model.call.spec import ModelSpec
 
 _TOKEN_NAME = re.compile(r"(^|_)(ids?|idx|tokens?|indices|input_ids)$|token", re.IGNORECASE)
@@ -40,6 +43,17 @@ def propose_guessed_inputs(
         for role in _order_roles(model, names[0])
         for shape, assumption in _propose_shapes(role, model, spec)
     ]
+    yield from propose_example_inputs(
+        model, signature, dtype=dtype, vocab_size=spec.vocab_size, pad_token_id=spec.pad_token_id
+    )
+    yield from propose_declared_inputs(
+        model,
+        read_parameters(model),
+        shapes,
+        dtype=dtype,
+        vocab_size=spec.vocab_size,
+        pad_token_id=spec.pad_token_id,
+    )
     for role, shape, assumptions in shapes:
         arguments = tuple(
             _make_argument(name, index, role, shape, spec, dtype) for index, name in enumerate(names)
@@ -60,9 +74,7 @@ def _make_argument(
     if index == 1:
         shape = tuple(TARGET_LENGTH if size == LENGTH else size for size in shape)
     if role == "tokens":
-        high = spec.vocab_size or 2
-        avoid = frozenset() if spec.pad_token_id is None else frozenset({spec.pad_token_id})
-        return Argument(name, role, shape, torch.int64, high=high, avoid=avoid)
+        return Argument(name, role, shape, torch.int64, high=spec.vocab_size or 2)
     return Argument(name, role, shape, dtype)
 
 

@@ -11,8 +11,12 @@ from torch import Tensor
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
+from tierproof.model.call.layout import Layout, fill_sizes
+from tierproof.model.call.sample_size import redraw_sample, resize_sample
 
 BATCH, LENGTH, TARGET_LENGTH = "batch", "length", "target_length"
+_CAUSAL_ROLES = ("causal_mask", "causal_hide_mask", "causal_score_mask")
+_MASK_ROLES = ("mask", "hide_mask", "score_mask", *_CAUSAL_ROLES)
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,9 @@ class Argument:
 
     Attributes:
         name: the forward parameter (or dict key) it is passed as.
-        role: tokens, mask (1 = keep), hide_mask (True = hidden), targets, floats, image, audio or ids.
+        role: tokens, mask (1 = keep), hide_mask (True = hidden), score_mask (0 = keep, −inf = hidden), the same
+            three with "causal_" before them, targets, floats, image, audio, ids, state (of a recurrent net), lengths
+            (of the rows) or offset (a position to begin at).
         shape: sizes, where "batch", "length" and "target_length" stand for what a call asks for.
         dtype: of the tensor.
         high: for integers, values are drawn from [low, high).
@@ -47,11 +53,27 @@ class Argument:
     range_standing: Standing | None = None
     width_standing: Standing | None = None
 
-    def draw(self, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
-        """Draw a tensor for this argument on the CPU; `sizes` says what "batch", "length" and "target_length" are."""
+    def draw(  # noqa: C901, PLR0911 - one case for each role
+        self, sizes: Mapping[str, int], generator: torch.Generator, *, fresh: bool = False
+    ) -> Tensor:
+        """Draw a tensor for this argument on the CPU.
+
+        Args:
+            sizes: what "batch", "length" and "target_length" are.
+            fresh: a sample's values are drawn anew from its own domain, not taken as they are.
+        """
         shape = tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
         if self.sample is not None:
-            return self._draw_from_sample(self.sample, shape, generator)
+            return self._draw_from_sample(self.sample, shape, sizes, generator, fresh)
+        if self.role == "lengths":
+            return torch.full(shape, sizes[LENGTH], dtype=self.dtype)
+        if self.role in ("offset", "state"):
+            return torch.zeros(shape, dtype=self.dtype)
+        if self.role in _CAUSAL_ROLES:
+            hidden = torch.ones(shape, dtype=torch.bool).triu(1)
+            return _write_mask(hidden, self.role.removeprefix("causal_"), self.dtype)
+        if self.role == "score_mask":
+            return torch.zeros(shape, dtype=self.dtype)
         if self.role == "mask":
             return torch.ones(shape, dtype=self.dtype)
         if self.role == "hide_mask":
@@ -65,16 +87,24 @@ class Argument:
                 values = torch.tensor(allowed)[values % len(allowed)]
         return values.to(self.dtype)
 
-    def _draw_from_sample(self, sample: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        if tuple(sample.shape) == shape:
-            return sample.detach().cpu().clone()
+    def _draw_from_sample(
+        self,
+        sample: Tensor,
+        shape: tuple[int, ...],
+        sizes: Mapping[str, int],
+        generator: torch.Generator,
+        fresh: bool,
+    ) -> Tensor:
         values = sample.detach().cpu()
-        for axis, size in enumerate(shape):
-            index = torch.arange(size) % values.shape[axis]
-            values = values.index_select(axis, index)
-        if values.dtype.is_floating_point:
-            values = values + 0.01 * torch.randn(shape, generator=generator).to(values.dtype)
-        return values.clone()
+        if fresh and self.role in ("tokens", "floats", "image", "audio"):
+            values = redraw_sample(
+                values, generator, across=LENGTH in self.shape or TARGET_LENGTH in self.shape
+            )
+        if tuple(values.shape) != shape:
+            values = resize_sample(values, shape, continues=self.role in _MASK_ROLES)
+            if values.dtype.is_floating_point and self.role not in _MASK_ROLES:
+                values = values + 0.01 * torch.randn(shape, generator=generator).to(values.dtype)
+        return values.clamp(max=sizes[LENGTH]) if self.role == "lengths" else values.clone()
 
     def describe(self) -> str:
         """One line for the report."""
@@ -82,6 +112,15 @@ class Argument:
         dtype = str(self.dtype).removeprefix("torch.")
         domain = f" in [{self.low}, {self.high})" if self.role in ("tokens", "ids", "targets") else ""
         return f"{self.name}: {dtype}[{sizes}]{domain} ({self.role})"
+
+
+def _write_mask(hidden: Tensor, polarity: str, dtype: torch.dtype) -> Tensor:
+    """Write which positions are hidden as a mask of this polarity."""
+    if polarity == "mask":
+        return (~hidden).to(dtype)
+    if polarity == "hide_mask":
+        return hidden.to(dtype)
+    return torch.zeros(hidden.shape, dtype=dtype).masked_fill(hidden, float("-inf"))
 
 
 @dataclass(frozen=True)
@@ -103,6 +142,9 @@ class InputPlan:
         pad_token_id: None where unknown.
         unsound_mask: a padding mask that the model accepts and that changes the answer although it hides nothing;
             it is not among `arguments`.
+        layout: how the tensors are packed into the parameters; empty where each parameter takes one tensor.
+        given_seed: the seed at which given inputs are passed with the values that they were given with.
+        default_target_length: the target's length where the length is the default; None where it is the length.
     """
 
     arguments: tuple[Argument, ...]
@@ -121,6 +163,9 @@ class InputPlan:
     padding_source: str = ""
     pad_token_id: int | None = None
     unsound_mask: Argument | None = None
+    layout: Layout = field(default_factory=dict)
+    default_target_length: int | None = None
+    given_seed: int | None = None
 
     def make(
         self,
@@ -137,13 +182,22 @@ class InputPlan:
         sizes = {
             BATCH: self.default_batch if batch is None else batch,
             LENGTH: length,
-            TARGET_LENGTH: length if target_length is None else target_length,
+            TARGET_LENGTH: self.follow_length(length) if target_length is None else target_length,
         }
         # A forward may have set another default device; the draws are made on the CPU all the same.
         with torch.device("cpu"):
-            drawn = {argument.name: argument.draw(sizes, generator) for argument in self.arguments}
+            fresh = self.given_seed is not None and seed != self.given_seed
+            drawn = {a.name: a.draw(sizes, generator, fresh=fresh) for a in self.arguments}
         values = {name: tensor.to(device) for name, tensor in drawn.items()}
-        return Call(values, self.style, self.constants)
+        constants = {name: fill_sizes(value, sizes) for name, value in self.constants.items()}
+        layout = {name: fill_sizes(template, sizes) for name, template in self.layout.items()}
+        return Call(values, self.style, constants, layout)
+
+    def follow_length(self, length: int) -> int:
+        """The target's length that goes with a length, where none is asked for."""
+        if self.default_target_length is not None and length == self.default_length:
+            return self.default_target_length
+        return length
 
     def argument(self, name: str) -> Argument:
         """The argument of that name.

@@ -34,7 +34,7 @@ def propose_calls(
 
 def _propose_plans(probe: ModelProbe, signature: ForwardSignature, inputs: Any) -> Iterator[InputPlan]:
     if inputs is not None:
-        yield plan_given_inputs(inputs, signature, probe.spec)
+        yield replace(plan_given_inputs(inputs, signature, probe.spec), given_seed=probe.seed)
         return
     model = probe.model
     if is_transformers_model(model):

@@ -129,11 +129,12 @@ def _find_candidates(model: nn.Module) -> list[HiddenLayer]:
         holder = modules[owner]
         plain = vars(holder).get(attribute)
         registered = _enclose(plain, ancestors=holder)
-        if not isinstance(registered, nn.Module) or attribute in holder._modules or "." in attribute:
+        if registered is None or attribute in holder._modules or "." in attribute:
             continue
-        if registered is not plain:
+        wrapped = not isinstance(plain, nn.Module)
+        if wrapped:
             registered.training = holder.training
-        inner = list(registered.modules())[0 if registered is plain else 1 :]
+        inner = list(registered.modules())[1 if wrapped else 0 :]
         modes = tuple((module, module.training) for module in inner)
         candidates.append(HiddenLayer(owner, holder, attribute, plain, registered, modes))
     return candidates

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from torch import nn
+
 from tierproof.core.standing import Standing
 from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.spec import ModelSpec
-from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
+from tierproof.model.call.varied_axes import free_given_axes
+from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.working_call import WorkingCall
 
@@ -25,7 +27,10 @@ def settle_inputs(
         declared: the maximum length that was declared before the model ran.
         tables: the model's tensors before it ran, by identity.
     """
-    plan = _join_lengths(probe, _read_vocabulary(found.plan, found.lookups, probe.spec))
+    given = any(argument.sample is not None for argument in found.plan.arguments)
+    plan = (
+        free_given_axes(probe, found.plan) if given else _join_lengths(probe, _read_vocabulary(probe, found))
+    )
     if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
         maximum = declared if declared.length is not None else _measure_maximum(probe, plan, found, tables)
         plan = replace(
@@ -34,7 +39,7 @@ def settle_inputs(
             max_length_source=maximum.source,
             max_length_standing=maximum.standing,
         )
-    return _fix_length(probe, _orient(probe, plan, found))
+    return plan if given else _fix_length(probe, _orient(probe, plan, found))
 
 
 def _measure_maximum(
@@ -49,31 +54,23 @@ def _measure_maximum(
     return MaximumLength(*min(rows), Standing.MEASURED) if rows else MaximumLength()
 
 
-def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
-    """Give one length to arguments that run only at the same one: ids and segments that are summed."""
-    if not plan.has_length or not any(TARGET_LENGTH in a.shape for a in plan.arguments):
-        return plan
-    length = plan.default_length
-    if any(_runs(probe, plan, length, target) for target in (length - 1, max(length // 2, 1))):
-        return plan
-    arguments = tuple(
-        replace(a, shape=tuple(LENGTH if size == TARGET_LENGTH else size for size in a.shape))
-        for a in plan.arguments
-    )
-    return replace(plan, arguments=arguments)
-
-
-def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> InputPlan:
+def _read_vocabulary(probe: ModelProbe, found: WorkingCall) -> InputPlan:
     """Set each token argument's range to the table it was looked up in."""
+    plan, lookups, spec = found.plan, found.lookups, probe.spec
     for argument in plan.arguments:
-        if argument.role != "tokens" or argument.sample is not None:
+        if argument.role != "tokens" or spec.vocab_size is not None:
             continue
         rows = [size for size in lookups.rows.get(argument.name, []) if size > 1]
-        if spec.vocab_size is not None:
-            continue
         if rows:
             high = min(rows) if argument.high <= 2 else min(argument.high, *rows)
-            plan = plan.with_argument(replace(argument, high=high))
+            plan = plan.with_argument(
+                replace(
+                    argument,
+                    high=high,
+                    source=argument.source or f"looked up in a table of {min(rows)} rows",
+                    standing=max(argument.standing, Standing.MEASURED),
+                )
+            )
         elif argument.high <= 2:
             plan = replace(
                 plan,
@@ -82,7 +79,31 @@ def _read_vocabulary(plan: InputPlan, lookups: Lookups, spec: ModelSpec) -> Inpu
                     f"{argument.name}: unknown vocabulary, so ids are drawn from {{0, 1}}; declare vocab_size",
                 ),
             )
-    return plan
+    return _avoid_padding(probe, plan)
+
+
+def _avoid_padding(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Draw no padding: the declared id, or the `padding_idx` of a table of the primary argument's rows.
+
+    It is done once the range is known: a range of two ids without one of them would leave one id.
+    """
+    pad = plan.pad_token_id
+    primary = plan.primary_argument
+    if pad is None and primary.role == "tokens":
+        declared = {
+            module.padding_idx % primary.high
+            for module in probe.model.modules()
+            if isinstance(module, nn.Embedding | nn.EmbeddingBag)
+            and module.padding_idx is not None
+            and module.num_embeddings == primary.high
+        }
+        pad = declared.pop() if len(declared) == 1 else None
+    if pad is None:
+        return plan
+    arguments = tuple(
+        replace(a, avoid=a.avoid | {pad}) if a.role == "tokens" and a.high > 2 else a for a in plan.arguments
+    )
+    return replace(plan, arguments=arguments, pad_token_id=pad)
 
 
 def _orient(probe: ModelProbe, plan: InputPlan, found: WorkingCall) -> InputPlan:
@@ -116,6 +137,20 @@ def _swap_axes(plan: InputPlan) -> InputPlan:
         return replace(argument, shape=(argument.shape[1], BATCH, *argument.shape[2:]))
 
     return replace(plan, arguments=tuple(swap(argument) for argument in plan.arguments))
+
+
+def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Make two sequences one where the model runs only if they are of one length, as ids and their segments are."""
+    if not plan.has_length or not any(TARGET_LENGTH in a.shape for a in plan.arguments):
+        return plan
+    length = plan.default_length
+    if any(_runs(probe, plan, length, other) for other in (length - 1, length + 1)):
+        return plan
+    arguments = tuple(
+        replace(a, shape=tuple(LENGTH if size == TARGET_LENGTH else size for size in a.shape))
+        for a in plan.arguments
+    )
+    return replace(plan, arguments=arguments)
 
 
 def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:

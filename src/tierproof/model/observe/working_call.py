@@ -2,76 +2,70 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from torch import Tensor
-
-from tierproof.model.call.forward_error import ForwardError
+from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.outputs import iterate_tensors
-from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
-from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.explain_failure import explain_failure
+from tierproof.model.observe.input_search import InputSearch
+from tierproof.model.observe.input_trial import FailedTrial, WorkingCall, try_plan
+from tierproof.model.observe.search_clock import SearchClock
 
-_MOST_ATTEMPTS_SHOWN = 6
-_READS_VALUES = "Check the model on the CPU: its forward pass reads values, and parameters on meta have none."
+__all__ = ["WorkingCall", "find_working_call"]
 
-
-@dataclass(frozen=True)
-class WorkingCall:
-    """A call that worked: its plan, every tensor that the model returned, and what was looked up."""
-
-    plan: InputPlan
-    outputs: dict[str, Tensor]
-    lookups: Lookups
+# So many proposals are tried before the search learns from their failures; what is left is tried after it.
+_FIRST_PROPOSALS = 12
+# Of a fault in the forward's own code, which no inputs can mend.
+_FAULTS_OF_CODE = (
+    "NameError",
+    "UnboundLocalError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "NotImplementedError",
+)
+_CERTAIN_AFTER = 4
 
 
 def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> WorkingCall:
-    """Try the proposals in order, and return the first call that returns a floating-point tensor.
+    """Try the proposals in order, then what their failures teach, and return the first call that works.
+
+    A call works if it returns a floating-point tensor. Inputs that the user gave are tried as they are, and no others.
 
     Raises:
-        ForwardError: when none does; the message lists what was tried, and the layers that ran.
+        ForwardError: when none does; the message tells what was tried, and what was learnt of each argument.
     """
-    model = probe.model
-    attempts: dict[str, str] = {}
-    deepest: ExecutionTrace | None = None
-    for plan in proposals:
-        call = probe.make_call(plan)
-        words = f"one dict of {call.describe()}" if plan.style == "mapping" else call.describe()
-        with warnings.catch_warnings(), ExecutionTrace(model) as trace:
-            warnings.simplefilter("ignore")  # a wrong guess may warn before it raises
-            try:
-                with LookupProbe(call.tensors) as lookups:
-                    output = call.run(model)
-            except Exception as error:  # noqa: BLE001 - every failed attempt is told in ForwardError
-                attempts[words] = f"{type(error).__name__}: {error}".splitlines()[0]
-                if deepest is None or len(trace.executed) > len(deepest.executed):
-                    deepest = trace
-                continue
-        tensors = dict(iterate_tensors(output))
-        if any(t.is_floating_point() or t.is_complex() for t in tensors.values()):
-            return WorkingCall(plan, tensors, lookups.lookups)
-        attempts[words] = "returned no floating-point tensor"
-    raise _explain_failure(probe.name, attempts, deepest)
+    clock = SearchClock()
+    search = InputSearch(probe, read_signature(probe.model), clock)
+    failures = search.failures
+    given = False
+    for index, plan in enumerate(proposals):
+        given = any(argument.sample is not None for argument in plan.arguments)
+        if index == _FIRST_PROPOSALS and not given:
+            found = _learn(search)
+            if found is not None:
+                return found
+        if clock.expired or _is_fault_of_code(failures):
+            break
+        result = try_plan(probe, plan)
+        if isinstance(result, WorkingCall):
+            return result
+        failures.append(result)
+    if not given and 0 < len(failures) <= _FIRST_PROPOSALS and not _is_fault_of_code(failures):
+        found = _learn(search)
+        if found is not None:
+            return found
+    raise explain_failure(probe, failures, given=given, elapsed_s=clock.elapsed_s if clock.expired else None)
 
 
-def _explain_failure(name: str, attempts: dict[str, str], deepest: ExecutionTrace | None) -> ForwardError:
-    shown = list(attempts.items())[:_MOST_ATTEMPTS_SHOWN]
-    lines = [f"  {call}\n      {error}" for call, error in shown]
-    if len(attempts) > len(shown):
-        lines.append(f"  … and {len(attempts) - len(shown)} more")
-    executed = deepest.executed if deepest is not None else ()
-    layers = ", ".join(path or name for path in executed[-12:]) or "none"
-    return ForwardError(
-        f"the forward pass of {name} raised on every input tried:\n"
-        + "\n".join(lines)
-        + f"\nLayers executed before the error: {layers}",
-        hint=_READS_VALUES
-        if any("meta tensors" in error for error in attempts.values())
-        else (
-            "If these inputs are wrong, pass your own (`inputs=…` in Python, `--inputs FILE.py:NAME` on the command "
-            "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …)."
-        ),
-    )
+def _learn(search: InputSearch) -> WorkingCall | None:
+    for failure in tuple(search.failures):
+        search.learn_from(failure)
+    return search.run()
+
+
+def _is_fault_of_code(failures: list[FailedTrial]) -> bool:
+    """Whether several inputs of different kinds met the same fault of the code."""
+    if len(failures) < _CERTAIN_AFTER or failures[-1].kind not in _FAULTS_OF_CODE:
+        return False
+    return len({(failure.error, failure.place) for failure in failures}) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -42,7 +44,7 @@ def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
     tensor = mask.draw(_read_sizes(subject, call), torch.Generator())
     masked = call.with_argument(mask.name, tensor.to(subject.device))
     if call.style == "positional":
-        masked = Call(masked.arguments, "keyword", masked.constants)
+        masked = replace(masked, style="keyword")
     model = subject.model.eval()
     with torch.no_grad():
         torch.manual_seed(seed)

@@ -374,8 +374,10 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
     for position, axis in enumerate(subject.outputs.axes):
         if axis == "batch":
             expected.append(case.batch)
-        elif axis in ("length", "target_length"):
+        elif axis == "length":
             expected.append(length)
+        elif axis == "target_length":
+            expected.append(subject.inputs.follow_length(length))
         elif axis == "vocab":
             expected.append(subject.traits.vocab_size)
         elif isinstance(axis, int):

@@ -1,0 +1,170 @@
+"""Find which axes of given inputs may vary: those that are run at another size together, all others stay as given."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from tierproof.model.call.batch_axis import declares_length_first, find_independent_axes
+from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.model_probe import ModelProbe
+
+_MOST_TRIALS = 12
+Axes = tuple[int, ...]
+
+
+def free_given_axes(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Name the batch and the lengths in a plan of given inputs, as far as the model runs at other sizes of them.
+
+    Sizes are taken to belong together where they are equal; a trial at another size decides. Where no trial runs,
+    the given size is kept, and an assumption says so.
+    """
+    plan = _free_batch(probe, plan)
+    return _free_target(probe, _free_length(probe, plan))
+
+
+def _free_batch(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    primary = plan.primary_argument
+    if not primary.shape:
+        return plan
+    working = []
+    for axis in _list_batch_axes(primary, probe.spec.batch_first):
+        size = primary.shape[axis]
+        others = [_list_batch_choices(a, size, axis) for a in plan.arguments if a is not primary]
+        for chosen in itertools.islice(itertools.product(*others), _MOST_TRIALS):
+            freed = _name_axes(plan, {primary.name: (axis,)} | _by_name(plan, primary, chosen), BATCH)
+            freed = replace(freed, default_batch=int(size))
+            if _runs(probe, freed, batch=freed.default_batch + 1):
+                working.append(freed)
+                break
+    if not working:
+        note = f"only the given batch of {primary.shape[0]} runs, so the batch is not varied"
+        return replace(plan, assumptions=(*plan.assumptions, note))
+    if len(working) > 1 and declares_length_first(probe.model) and _mixes_axis_0(probe, working[0]):
+        return working[1]
+    return working[0]
+
+
+def _list_batch_axes(primary: Argument, batch_first: bool | None) -> tuple[int, ...]:
+    if len(primary.shape) < 2:
+        return (0,)
+    if batch_first is not None:
+        return (0,) if batch_first else (1,)
+    is_sequence = len(primary.shape) == 3 or (primary.role == "tokens" and len(primary.shape) == 2)
+    return (0, 1) if is_sequence else (0,)
+
+
+def _list_batch_choices(argument: Argument, size: object, axis: int) -> list[Axes]:
+    """The axes of another argument that may be the batch; a state is (layers, batch, width)."""
+    first = 1 if argument.role == "state" and len(argument.shape) == 3 else axis
+    order = [first, *(a for a in range(len(argument.shape)) if a != first)]
+    return [*((a,) for a in order if a < len(argument.shape) and argument.shape[a] == size), ()]
+
+
+def _mixes_axis_0(probe: ModelProbe, plan: InputPlan) -> bool:
+    """Whether a change in slice 1 of axis 0 reaches other slices, and none does so on axis 1."""
+    call = probe.make_call(plan, batch=max(3, plan.default_batch))
+    if min(call.tensors[plan.primary].shape[:2]) < 2:
+        return False
+    path = next((p for p, t in probe.run(call).items() if t.dim() > 1 and t.is_floating_point()), None)
+    if path is None:
+        return False
+    argument = plan.primary_argument
+    return find_independent_axes(lambda changed: probe.run(changed)[path], call, argument) == {1}
+
+
+def _free_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    primary = plan.primary_argument
+    axis = _find_length_axis(primary)
+    if axis is None:
+        return plan
+    length = primary.shape[axis]
+    freed = _free_size(probe, plan, primary, axis, LENGTH)
+    if freed is None:
+        note = f"{primary.name}: only the given length of {length} runs, so the length is not varied"
+        return replace(plan, assumptions=(*plan.assumptions, note))
+    return freed
+
+
+def _find_length_axis(argument: Argument) -> int | None:
+    rank = len(argument.shape)
+    if rank != 3 and not (rank == 2 and argument.role == "tokens"):
+        return None
+    return next((axis for axis in (0, 1) if isinstance(argument.shape[axis], int)), None)
+
+
+def _free_target(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Name the length of a second sequence that is not as long as the first."""
+    for argument in plan.arguments:
+        axis = _find_length_axis(argument)
+        named = {LENGTH, TARGET_LENGTH} & set(argument.shape)
+        if (
+            argument.name == plan.primary
+            or axis is None
+            or named
+            or argument.role not in ("tokens", "floats")
+        ):
+            continue
+        if BATCH not in argument.shape:
+            continue
+        freed = _free_size(probe, plan, argument, axis, TARGET_LENGTH)
+        if freed is not None:
+            return freed
+    return plan
+
+
+def _free_size(
+    probe: ModelProbe, plan: InputPlan, leader: Argument, axis: int, name: str
+) -> InputPlan | None:
+    """Free one size of `leader` with the equal sizes of other arguments; None if no trial runs."""
+    size = leader.shape[axis]
+    assert isinstance(size, int)
+    others = [_list_length_choices(a, size) for a in plan.arguments if a is not leader]
+    for chosen in itertools.islice(itertools.product(*others), _MOST_TRIALS):
+        freed = _name_axes(plan, {leader.name: (axis,)} | _by_name(plan, leader, chosen), name)
+        if name == LENGTH:
+            freed = replace(freed, default_length=size)
+            if any(_runs(probe, freed, length=other) for other in (size - 1, size + 1) if other > 0):
+                return freed
+            continue
+        freed = replace(freed, default_target_length=size if size != plan.default_length else None)
+        if any(_runs(probe, freed, target_length=other) for other in (size - 1, size + 1) if other > 0):
+            return freed
+    return None
+
+
+def _list_length_choices(argument: Argument, size: int) -> list[Axes]:
+    """Which axes of another argument may follow a length; the last axis of floats is their width."""
+    last = len(argument.shape) - (1 if argument.role in ("floats", "state", "image") else 0)
+    equal = tuple(axis for axis in range(last) if argument.shape[axis] == size)
+    if not equal:
+        return [()]
+    single = [(axis,) for axis in reversed(equal)] if len(equal) > 1 else []
+    return [equal, *single, ()]
+
+
+def _by_name(plan: InputPlan, leader: Argument, chosen: Sequence[Axes]) -> dict[str, Axes]:
+    names: Iterator[str] = (a.name for a in plan.arguments if a is not leader)
+    return dict(zip(names, chosen, strict=True))
+
+
+def _name_axes(plan: InputPlan, axes: dict[str, Axes], name: str) -> InputPlan:
+    return replace(
+        plan,
+        arguments=tuple(
+            replace(a, shape=tuple(name if i in axes[a.name] else size for i, size in enumerate(a.shape)))
+            for a in plan.arguments
+        ),
+    )
+
+
+def _runs(probe: ModelProbe, plan: InputPlan, **sizes: int) -> bool:
+    try:
+        with torch.no_grad():
+            found = probe.run(probe.make_call(plan, **sizes))
+    except Exception:  # noqa: BLE001 - the answer to the question is no
+        return False
+    return bool(found)

@@ -1,0 +1,69 @@
+"""Tell why no inputs worked: the fault of the code with its line, or what was learnt of each argument."""
+
+from __future__ import annotations
+
+from tierproof.model.call.forward_error import ForwardError
+from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.solve.skeleton import write_skeleton
+from tierproof.model.observe.input_trial import FailedTrial
+
+_MOST_SHOWN = 6
+_READS_VALUES = "Check the model on the CPU: its forward pass reads values, and parameters on meta have none."
+
+
+def explain_failure(
+    probe: ModelProbe, failures: list[FailedTrial], *, given: bool, elapsed_s: float | None
+) -> ForwardError:
+    """The error that ends a search without a result.
+
+    Args:
+        given: the user's own inputs were tried, and no others.
+        elapsed_s: how long the search took, where its time ran out; None otherwise.
+    """
+    name = probe.name
+    distinct = list({failure.inputs: failure for failure in failures}.values())
+    best = max(distinct, key=lambda failure: failure.operations, default=None)
+    if best is None:
+        return ForwardError(f"no inputs could be proposed for {name}", hint=_write_hint(probe, None))
+    if any("meta tensors" in failure.error for failure in distinct):
+        return ForwardError(_list_attempts(name, distinct, best), hint=_READS_VALUES)
+    alike = {(failure.error, failure.place) for failure in distinct}
+    if len(alike) == 1 and not best.lessons and best.place and (len(distinct) > 1 or given):
+        count = f"the same for {len(distinct)} inputs" if len(distinct) > 1 else "with the given inputs"
+        return ForwardError(
+            f"the forward pass of {name} raised {best.error}\n  in {best.place}, {count}:\n    {best.source}\n"
+            f"{_name_layers(name, best)}",
+            hint="Mend that line: the inputs are not the matter."
+            if not given
+            else "Run the model on these inputs by itself, and mend what raises.",
+        )
+    message = _list_attempts(name, distinct, best)
+    if elapsed_s is not None:
+        message += f"\nThe search stopped after {elapsed_s:.0f} s and {len(distinct)} inputs."
+    return ForwardError(message, hint=_write_hint(probe, best))
+
+
+def _list_attempts(name: str, failures: list[FailedTrial], best: FailedTrial) -> str:
+    lines = [f"  {failure.inputs}\n      {failure.error}" for failure in failures[:_MOST_SHOWN]]
+    if len(failures) > _MOST_SHOWN:
+        lines.append(f"  … and {len(failures) - _MOST_SHOWN} more")
+    learnt = [f"the forward pass of {name} raised on every input tried:", *lines, _name_layers(name, best)]
+    if best.place:
+        learnt.append(f"The farthest trial ({best.inputs}) ended in {best.place}: {best.source}")
+    if best.lessons:
+        learnt.append(f"What it needs there: {'; or '.join(str(lesson) for lesson in best.lessons[:3])}")
+    return "\n".join(learnt)
+
+
+def _name_layers(name: str, best: FailedTrial) -> str:
+    layers = ", ".join(path or name for path in best.executed[-12:]) or "none"
+    return f"Layers executed before the error: {layers}"
+
+
+def _write_hint(probe: ModelProbe, best: FailedTrial | None) -> str:
+    skeleton = write_skeleton(probe.model, best.plan if best else None)
+    return (
+        "If these inputs are wrong, pass your own (`inputs=…` in Python, `--inputs FILE.py:NAME` on the command "
+        "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …). "
+        f"To begin with: {skeleton}"
+    )
