@@ -10,7 +10,8 @@ model does not learn, or is worse after loading.
 Evidence: the module and attribute that hold what is not registered, its number of parameters, and what differs after
 saving and loading.
 
-Exemptions: frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules
+Exemptions: tensors that optimizers and training libraries keep at a parameter (gradients, means, quantisation state:
+those that are no value for it, or that the forward reads). Frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules
 without state, and tensors that each forward pass creates again (caches), are left out. Bit-identical copies of a tied
 pair give only a warning unless the config declares the tie.
 
@@ -30,6 +31,7 @@ Findings:
     T1-REG-010 error: a fresh instance that loads the state gives a different output.
     T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
+    T1-REG-013 warning: a parameter carries a tensor of its own as an attribute, which no forward pass reads.
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
@@ -44,6 +46,7 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
+from tierproof.checks.tier1.registration.carried_tensors import judge_carried_tensors
 from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Finding, Severity
@@ -85,6 +88,7 @@ def run(context: CheckContext) -> CheckOutput:
         if comparable is not None:
             findings += check_fresh_instance(comparable, measured)
     findings += check_repeated_modules(model)
+    findings += judge_carried_tensors(model, comparable)
     return CheckOutput(tuple(findings), measured)
 
 
