@@ -2,7 +2,8 @@
 
 What it does: gives a token model targets in which no token occurs twice. The gradient of the loss with respect to the
 logits shows which target each position is trained on: the only class with a negative gradient. Then it checks whether
-the outputs sum to one or are rectified. At last it runs forward in training mode and looks for differentiable scalars,
+the outputs sum to one or are rectified. Where the model computes its own loss, its value and its gradient at the logits
+are compared with those of a cross entropy, also with half of the labels ignored. At last it runs forward in training mode and looks for differentiable scalars,
 and results of autograd Functions, that nothing uses.
 
 Why it matters: targets that are shifted twice, or not at all, train a model that copies or skips tokens. A softmax
@@ -27,6 +28,10 @@ Findings:
     T1-LOSS-007 error: outputs for each position are normalised over the positions instead of the classes.
     T1-LOSS-008 warning: a differentiable scalar, such as an auxiliary loss, is computed in training and discarded.
     T1-LOSS-009 warning: the result of an autograd Function is discarded, so its backward never runs.
+    T1-LOSS-010 error: the model's own loss is finite, and its gradients are not.
+    T1-LOSS-011 warning: the loss takes probabilities for logits, or for their logarithms.
+    T1-LOSS-012 warning: the loss is a cross entropy, and its gradient at the logits is that of none.
+    T1-LOSS-013 warning: positions that are labelled -100 count in the mean of the loss.
 
 Source: the gradient of softmax cross entropy is p - onehot(target) (Bridle 1990). Redundant activations and
 wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.11015).
@@ -41,6 +46,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.loss.discarded_results import judge_discarded_results
+from tierproof.checks.tier1.loss.own_loss import judge_own_loss
 from tierproof.checks.tier1.loss.target_call import find_loss, make_target_call
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -70,6 +76,7 @@ def run(context: CheckContext) -> CheckOutput:
         name, steps = distance
         measured["target_distance_positions"] = steps
         findings += _judge_distance(subject, name, steps)
+    findings += judge_own_loss(subject, context.seed, measured)
     findings += judge_discarded_results(subject, context.seed)
     return CheckOutput(tuple(findings), measured)
 
