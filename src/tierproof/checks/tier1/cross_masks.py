@@ -107,7 +107,9 @@ def _hides_later_source(model: nn.Module, cross: _CrossCall, lengths: set[int]) 
         memory = call.leaves[place]
         if memory.shape[source_axis] < 4:
             return False
-        late = memory.narrow(source_axis, memory.shape[source_axis] // 2, (memory.shape[source_axis] + 1) // 2)
+        late = memory.narrow(
+            source_axis, memory.shape[source_axis] // 2, (memory.shape[source_axis] + 1) // 2
+        )
         moved = memory.clone()
         moved.narrow(source_axis, memory.shape[source_axis] // 2, late.shape[source_axis]).copy_(
             late.flip(-1) + late.std() * torch.linspace(-1, 1, late.shape[-1]).to(late)
@@ -119,7 +121,8 @@ def _hides_later_source(model: nn.Module, cross: _CrossCall, lengths: set[int]) 
         return False
     last = before.shape[target_axis] - 1
     at_first, at_last = (
-        measure_change(before.select(target_axis, place), after.select(target_axis, place)) for place in (0, last)
+        measure_change(before.select(target_axis, place), after.select(target_axis, place))
+        for place in (0, last)
     )
     return at_first <= _ROUNDING < at_last / 100
 

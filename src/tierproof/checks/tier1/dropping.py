@@ -109,7 +109,9 @@ def _judge_factors(subject: Subject, call: Call, seed: int) -> list[Finding]:
     seen = [factor for found in runs for factor in found]
     wrong = [factor for factor in seen if _is_along_another_axis(factor, rows)]
     # What is drawn differs between seeds; what follows from the inputs, such as a padding mask, does not.
-    drawn = [f for f in wrong if any(o.path == f.path and o.shape == f.shape and o.kept != f.kept for o in wrong)]
+    drawn = [
+        f for f in wrong if any(o.path == f.path and o.shape == f.shape and o.kept != f.kept for o in wrong)
+    ]
     if not drawn:
         return []
     first = min(drawn, key=lambda factor: factor.turn)

@@ -107,9 +107,7 @@ def _find_name(subject: Subject) -> str:
 
 def _pack(base: Baseline, name: str, followed: Argument) -> _Packed | str:
     tokens = base.call.tensors[followed.name]
-    axis = followed.shape.index(
-        base.answers.subject.outputs.axes[base.answers.subject.outputs.length_axis]
-    )
+    axis = followed.shape.index(base.answers.subject.outputs.axes[base.answers.subject.outputs.length_axis])
     length = tokens.shape[axis]
     if length < 4:
         return "the model takes no sequence that is long enough for two documents"
@@ -139,7 +137,9 @@ def _judge(packed: _Packed, seed: int) -> CheckOutput:
     if max(into_first, into_second) <= tolerance:
         return CheckOutput(measurements=measured)
     ids = packed.call.tensors[packed.name]
-    single = packed.base.answers.attempt(packed.call.with_argument(packed.name, torch.full_like(ids, int(ids[0, 0]))))
+    single = packed.base.answers.attempt(
+        packed.call.with_argument(packed.name, torch.full_like(ids, int(ids[0, 0])))
+    )
     effect = measure_change(packed.answer, single) if single is not None else float("inf")
     measured["effect_of_ids"] = effect
     if effect == 0.0:

@@ -173,9 +173,7 @@ class AttentionCapture(TorchFunctionMode):
         elif name not in _FRESH and any(mark != _PLAIN for mark in before):
             strongest = _strongest(before)
             if strongest.scores is not None:
-                strongest = replace(
-                    strongest, scores=replace(strongest.scores, scale=None, later_scale=None)
-                )
+                strongest = replace(strongest, scores=replace(strongest.scores, scale=None, later_scale=None))
             self._set(result, replace(strongest, scale=None, weights=False))
 
     def _note_fused(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

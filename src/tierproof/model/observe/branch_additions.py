@@ -58,7 +58,12 @@ class _AdditionWatch(TorchFunctionMode):
     def _note(self, first: Any, second: Any) -> None:
         if not isinstance(first, Tensor) or not isinstance(second, Tensor) or first.shape != second.shape:
             return
-        if first.grad_fn is None or second.grad_fn is None or not first.is_floating_point() or first.dim() < 2:
+        if (
+            first.grad_fn is None
+            or second.grad_fn is None
+            or not first.is_floating_point()
+            or first.dim() < 2
+        ):
             return
         sizes = [float(item.detach().double().square().mean().sqrt()) for item in (first, second)]
         if not all(0 < size < float("inf") for size in sizes):

@@ -125,11 +125,7 @@ def find_loose_ends(model: nn.Module, run: Callable[[], Any]) -> list[LooseEnd]:
         with _watch_functions(ends), _ScalarWatch(ends):
             output = run()
     reached = _collect_nodes(tensor for _, tensor in iterate_tensors(output))
-    loose = [
-        end
-        for end in ends.found
-        if end.node not in reached and not end.used
-    ]
+    loose = [end for end in ends.found if end.node not in reached and not end.used]
     # The graph itself may hold a tensor (`exp` saves its result), so it goes before the holders are looked for.
     for end in ends.found:
         end.node = None

@@ -59,7 +59,11 @@ class _FactorWatch(TorchFunctionMode):
             return
         values = factor.detach()
         large = values.max()
-        if values.numel() < 2 or bool(values.min() != 0) or not bool(((values == 0) | (values == large)).all()):
+        if (
+            values.numel() < 2
+            or bool(values.min() != 0)
+            or not bool(((values == 0) | (values == large)).all())
+        ):
             return
         axes = tuple(
             axis
@@ -70,9 +74,7 @@ class _FactorWatch(TorchFunctionMode):
         if len(axes) == 1:
             line = values.movedim(axes[0], 0).flatten(1)[:, 0]
             kept = tuple(bool(value) for value in line != 0)
-        self.found.append(
-            KeepFactor(self._trace.current, len(self.found), tuple(other.shape), axes, kept)
-        )
+        self.found.append(KeepFactor(self._trace.current, len(self.found), tuple(other.shape), axes, kept))
 
 
 def find_keep_factors(model: nn.Module, run: Callable[[], object]) -> list[KeepFactor]:

@@ -45,8 +45,8 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
-from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
 from tierproof.checks.tier1.registration.carried_tensors import judge_carried_tensors
+from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
 from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Finding, Severity

@@ -13,7 +13,9 @@ from tierproof.model.observe.branch_additions import measure_additions
 CODE = "T1-STAB"
 
 
-def judge_lost_branches(context: CheckContext, call: Call, measurements: dict[str, JsonValue]) -> list[Finding]:
+def judge_lost_branches(
+    context: CheckContext, call: Call, measurements: dict[str, JsonValue]
+) -> list[Finding]:
     """One finding for all branches whose values lie below the last digit of what they are added to.
 
     A branch behind a gain of its own that training moves (LayerScale) may start as small as it likes.
@@ -37,7 +39,12 @@ def judge_lost_branches(context: CheckContext, call: Call, measurements: dict[st
             f"What `{first.path or 'the model'}` returns is {first.ratio:.1e} of what it is added to, which is below "
             f"rounding ({first.rounding:.1e}): the branch has no effect and hardly any gradient.",
             where=first.path,
-            evidence={"share": first.ratio, "rounding": first.rounding, "modules": places[:8], "count": len(lost)},
+            evidence={
+                "share": first.ratio,
+                "rounding": first.rounding,
+                "modules": places[:8],
+                "count": len(lost),
+            },
             hint="Find the factor that makes it vanish: weights that are divided by an epsilon larger than their sum, "
             "or a scale that is applied twice.",
         )

@@ -45,12 +45,12 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
     judge_length_one,
     judge_masked_rows,
 )
-from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
 from tierproof.checks.tier1.stability.stability_growth import judge_growth
 from tierproof.checks.tier1.stability.stability_precision import judge_precision
 from tierproof.core.finding import Finding, Severity
