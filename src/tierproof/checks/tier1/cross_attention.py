@@ -10,7 +10,8 @@ that never sees its source. One that is given the target's mask translates the f
 Evidence: the largest change of the output relative to its standard deviation; a change of zero, up to rounding, is
 the bug.
 
-Exemptions: gates and heads that are all zero are filled with random values before judging. Models that read their source as it arrives (wait-k) hide it on purpose, so there is a warning.
+Exemptions: gates and heads that are all zero are filled with random values before judging. Models that read their
+source as it arrives (wait-k) hide it on purpose, so there is a warning.
 
 Findings:
     T1-CROSS-001 error: the encoder's input has no effect.

@@ -108,10 +108,11 @@ def _measure_rank(values: Tensor) -> int:
 def _find_owner(base: Baseline, values: Tensor) -> str:
     """The module whose buffer the table was read from."""
     for name, buffer in base.answers.subject.model.named_buffers():
-        flat = buffer.detach().reshape(-1, buffer.shape[-1]) if buffer.dim() >= 2 else None
-        if flat is not None and flat.shape[1] == values.shape[1] and flat.shape[0] >= values.shape[0]:
-            if torch.equal(flat[: values.shape[0]].to(values), values):
-                return name.rpartition(".")[0]
+        if buffer.dim() < 2 or buffer.shape[-1] != values.shape[1]:
+            continue
+        rows = buffer.detach().reshape(-1, buffer.shape[-1])[: values.shape[0]]
+        if rows.shape == values.shape and torch.equal(rows.to(values), values):
+            return name.rpartition(".")[0]
     return ""
 
 

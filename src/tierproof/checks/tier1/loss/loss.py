@@ -2,9 +2,9 @@
 
 What it does: gives a token model targets in which no token occurs twice. The gradient of the loss with respect to the
 logits shows which target each position is trained on: the only class with a negative gradient. Then it checks whether
-the outputs sum to one or are rectified. Where the model computes its own loss, its value and its gradient at the logits
-are compared with those of a cross entropy, also with half of the labels ignored. At last it runs forward in training mode and looks for differentiable scalars,
-and results of autograd Functions, that nothing uses.
+the outputs sum to one or are rectified. Where the model computes its own loss, its value and its gradient at the
+logits are compared with those of a cross entropy, also with half of the labels ignored. At last it runs forward in
+training mode and looks for differentiable scalars, and results of autograd Functions, that nothing uses.
 
 Why it matters: targets that are shifted twice, or not at all, train a model that copies or skips tokens. A softmax
 before the cross entropy flattens the gradient. An auxiliary loss whose result is thrown away trains nothing. The loss

@@ -193,8 +193,8 @@ def _report_gradient(wrong: float) -> Finding:
     return Finding(
         f"{CODE}-012",
         Severity.WARNING,
-        "The loss has the value of a cross entropy, but its gradient at the logits is not softmax minus target, divided "
-        f"by the number of targets: it is off by {wrong:.1%}.",
+        "The loss has the value of a cross entropy, but its gradient at the logits is not softmax minus target, "
+        f"divided by the number of targets: it is off by {wrong:.1%}.",
         "",
         {"relative_error": wrong},
         "Look for a `detach`, a clamp or a second term between the logits and the loss.",

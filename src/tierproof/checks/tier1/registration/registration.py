@@ -11,9 +11,9 @@ Evidence: the module and attribute that hold what is not registered, its number 
 saving and loading.
 
 Exemptions: tensors that optimizers and training libraries keep at a parameter (gradients, means, quantisation state:
-those that are no value for it, or that the forward reads). Frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules
-without state, and tensors that each forward pass creates again (caches), are left out. Bit-identical copies of a tied
-pair give only a warning unless the config declares the tie.
+those that are no value for it, or that the forward reads). Frozen modules that are kept apart on purpose (teachers,
+perceptual losses) give only a warning. Modules without state, and tensors that each forward pass creates again
+(caches), are left out. Bit-identical copies of a tied pair give only a warning unless the config declares the tie.
 
 Findings:
     T1-REG-001 error or warning: modules in a plain list, dict or attribute are used but are not in parameters() (a
