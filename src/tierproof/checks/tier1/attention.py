@@ -22,6 +22,7 @@ Findings:
     T1-ATTN-005 warning or info: queries and keys are the same tensor.
     T1-ATTN-006 warning or info: scores are scaled by another constant than 1/√width.
     T1-ATTN-007 warning: attention of a fresh model is saturated.
+    T1-ATTN-008 warning: the product of queries and keys passes float16's range before it is scaled into it.
 
 Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
 """
@@ -43,6 +44,7 @@ from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.observe.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.weight_statistics import looks_trained
+from tierproof.model.sizes.value_range import FLOAT16_MAX
 
 # A factor is a constant of the program: only its rounding separates it from the intended one.
 _SCALE_TOLERANCE = 0.01
@@ -80,6 +82,7 @@ def run(context: CheckContext) -> CheckOutput:
     findings = [
         *_judge_mixings(subject.model, capture.mixings),
         *_judge_scores(subject.model, capture.scores),
+        *_judge_products(capture.scores),
     ]
     if not findings:
         findings += _judge_saturation(subject.model, capture.mixings)
@@ -147,6 +150,31 @@ def _judge_saturation(model: nn.Module, mixings: Sequence[AttentionMixing]) -> l
             first.path,
             {"largest_share": first.largest_share, "keys": first.keys},
             "Initialise the projections of queries and keys with smaller weights, and scale their product by 1/√width.",
+        )
+    ]
+
+
+def _judge_products(scores: Sequence[AttentionScores]) -> list[Finding]:
+    """Judge products that only the scale behind them brings into float16's range; before them it costs nothing."""
+    beyond = [
+        s
+        for s in scores
+        if s.later_scale is not None
+        and s.largest_product > FLOAT16_MAX
+        and s.largest_product * abs(s.later_scale) <= FLOAT16_MAX
+    ]
+    if not beyond:
+        return []
+    first = max(beyond, key=lambda item: item.largest_product)
+    return [
+        Finding(
+            "T1-ATTN-008",
+            Severity.WARNING,
+            f"The product of queries and keys reaches {first.largest_product:.3g} before it is scaled"
+            f"{_count(beyond)}: beyond {FLOAT16_MAX:,.0f} float16 gives infinity, and the softmax NaN.",
+            beyond[0].path,
+            {"largest_product": first.largest_product, "later_scale": first.later_scale},
+            "Scale the queries before the product: `(q * scale) @ k.transpose(-2, -1)`.",
         )
     ]
 

@@ -43,7 +43,7 @@ from tierproof.model.call.influence import InfluenceMap
 from tierproof.model.call.inputs import Argument
 from tierproof.model.call.perturb import find_followed_argument, replace_position
 from tierproof.model.call.transformers_inputs import is_transformers_model
-from tierproof.model.compare.comparison import measure_change, measure_change_along
+from tierproof.model.compare.comparison import measure_change, measure_change_along, measure_spread
 from tierproof.model.compare.locate import all_positions_before, locate_first_divergence, shared_prefix
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
@@ -126,7 +126,7 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput((finding,), measured)
     if drawn:
         return CheckOutput(measurements=measured)
-    change, finding = _check_prefix(base, followed, length)
+    change, finding = _check_prefixes(base, followed, length)
     if change is not None:
         measured = replace(measured, leak={**found, "prefix_change": change})
     return CheckOutput((finding,) if finding else (), measured)
@@ -298,11 +298,24 @@ def _locate_leak(base: Baseline, followed: Argument, leak: _Leak) -> str:
     )
 
 
-def _check_prefix(base: Baseline, followed: Argument, length: int) -> tuple[float | None, Finding | None]:
+def _check_prefixes(base: Baseline, followed: Argument, length: int) -> tuple[float | None, Finding | None]:
+    """Compare the answers to two prefixes: one a little shorter, and one of a single position, as in decoding."""
+    largest: float | None = None
+    for shorter in dict.fromkeys((length - 2, 1)):
+        change, finding = _check_prefix(base, followed, length, shorter)
+        if change is not None:
+            largest = change if largest is None else max(largest, change)
+        if finding is not None:
+            return largest, finding
+    return largest, None
+
+
+def _check_prefix(
+    base: Baseline, followed: Argument, length: int, shorter: int
+) -> tuple[float | None, Finding | None]:
     """Compare the answer to a prefix with the prefix of the answer."""
     subject = base.answers.subject
     size = subject.outputs.axes[subject.outputs.length_axis]
-    shorter = length - 2
     if shorter < max(subject.inputs.min_length, 1):
         return None, None
     cut = base.call
@@ -314,7 +327,9 @@ def _check_prefix(base: Baseline, followed: Argument, length: int) -> tuple[floa
     axis = subject.outputs.length_axis
     if answer is None or answer.shape[axis] != shorter:
         return None, None
-    change = measure_change(base.answer.narrow(axis, 0, shorter), answer)
+    # One position alone may have hardly any spread.
+    spread = measure_spread(base.answer) if shorter == 1 else None
+    change = measure_change(base.answer.narrow(axis, 0, shorter), answer, spread=spread)
     if change <= base.tolerance:
         return change, None
     traits = subject.traits
@@ -328,7 +343,8 @@ def _check_prefix(base: Baseline, followed: Argument, length: int) -> tuple[floa
     )
     return change, claim_error(
         "T1-CAUSAL-003",
-        f"The first {shorter} outputs change when the input is cut from {length} to {shorter} positions, although "
+        f"The first {f'{shorter} outputs change' if shorter > 1 else 'output changes'} when the input is cut from "
+        f"{length} to {shorter} position{'s' if shorter > 1 else ''}, although "
         "no output depends on a later input. Something depends on the length, such as positions counted from the end.",
         where,
         {"relative_change": change, "tolerance": base.tolerance, "length": length, "shorter_length": shorter},

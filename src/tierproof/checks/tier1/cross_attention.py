@@ -1,18 +1,22 @@
 """T1-CROSS: in an encoder-decoder, the encoder's input and the decoder's input both affect the output.
 
-What it does: replaces the whole source, then the whole target, and checks whether the output changes at all.
+What it does: replaces the whole source, then the whole target, and checks whether the output changes at all. Then it
+calls each module that reads both alone, with the later half of the source's states replaced: the first target position
+must see it, as the last does.
 
 Why it matters: a cross-attention that reads the decoder's own states trains without an error, as a language model
-that never sees its source.
+that never sees its source. One that is given the target's mask translates the first word from the first word alone.
 
 Evidence: the largest change of the output relative to its standard deviation; a change of zero, up to rounding, is
 the bug.
 
-Exemptions: gates and heads that are all zero are filled with random values before judging.
+Exemptions: gates and heads that are all zero are filled with random values before judging. Models that read their
+source as it arrives (wait-k) hide it on purpose, so there is a warning.
 
 Findings:
     T1-CROSS-001 error: the encoder's input has no effect.
     T1-CROSS-002 error: the decoder's input has no effect.
+    T1-CROSS-003 warning: cross-attention hides later source positions from earlier target positions.
 
 Source: the second attention of each decoder layer reads the encoder's output (Vaswani et al. 2017, section
 3.2.3).
@@ -24,6 +28,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.cross_masks import judge_cross_masks
 from tierproof.core.finding import Finding
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import Argument
@@ -56,6 +61,9 @@ def run(context: CheckContext) -> CheckOutput:
         findings.append(_accuse_source(base, sources, context.seed))
     if from_target <= _ROUNDING:
         findings.append(_accuse_target(target))
+    if not findings:
+        others = (_redraw(base, chosen, context.seed) for chosen in (sources, [target]))
+        findings += judge_cross_masks(base, *others)
     return CheckOutput(
         tuple(findings), {"change_from_source": from_source, "change_from_target": from_target}
     )

@@ -66,6 +66,8 @@ class AttentionScores:
             (learned factors, normalised queries, operations that are not followed).
         same: whether queries and keys are equal up to a factor.
         fused: whether they were computed by `scaled_dot_product_attention`.
+        largest_product: largest magnitude of the product itself, before factors on the scores; 0 where fused.
+        later_scale: product of the plain factors on the scores alone; None if it is unknown.
     """
 
     path: str
@@ -73,6 +75,8 @@ class AttentionScores:
     scale: float | None
     same: bool
     fused: bool = False
+    largest_product: float = 0.0
+    later_scale: float | None = 1.0
 
     @property
     def relative_scale(self) -> float | None:
@@ -190,7 +194,7 @@ class AttentionCapture(TorchFunctionMode):
         elif name not in _FRESH and any(mark != _PLAIN for mark in before):
             strongest = _strongest(before)
             if strongest.scores is not None:
-                strongest = replace(strongest, scores=replace(strongest.scores, scale=None))
+                strongest = replace(strongest, scores=replace(strongest.scores, scale=None, later_scale=None))
             self._set(result, replace(strongest, scale=None, weights=False))
 
     def _note_fused(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -228,7 +232,8 @@ class AttentionCapture(TorchFunctionMode):
             return mark
         scores = mark.scores
         if scores is not None:
-            scores = replace(scores, scale=_combine(scores.scale, factor))
+            later = _combine(scores.later_scale, factor)
+            scores = replace(scores, scale=_combine(scores.scale, factor), later_scale=later)
             return replace(mark, scores=scores)
         return replace(mark, scale=_combine(mark.scale, factor))
 
@@ -251,7 +256,17 @@ class AttentionCapture(TorchFunctionMode):
         width = math.prod(first.shape[axis] for axis in product.first.summed)
         same = name != "einsum" and _are_same(first, second.transpose(-2, -1), ratio)
         scale = _combine(ratio, product.factor)
-        self._set(result, _Mark(scores=AttentionScores(self.trace.current, width, scale, same)))
+        largest = _measure_largest(result)
+        scores = AttentionScores(self.trace.current, width, scale, same, largest_product=largest)
+        self._set(result, _Mark(scores=scores))
+
+
+def _measure_largest(result: Any) -> float:
+    """The largest finite magnitude of a product."""
+    if not isinstance(result, Tensor) or not result.numel() or result.is_meta:
+        return 0.0
+    values = result.detach().abs()
+    return float(values.nan_to_num(nan=0.0, posinf=0.0).max())
 
 
 def _measure_mixing(

@@ -10,9 +10,10 @@ model does not learn, or is worse after loading.
 Evidence: the module and attribute that hold what is not registered, its number of parameters, and what differs after
 saving and loading.
 
-Exemptions: frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules
-without state, and tensors that each forward pass creates again (caches), are left out. Bit-identical copies of a tied
-pair give only a warning unless the config declares the tie.
+Exemptions: tensors that optimizers and training libraries keep at a parameter (gradients, means, quantisation state:
+those that are no value for it, or that the forward reads). Frozen modules that are kept apart on purpose (teachers,
+perceptual losses) give only a warning. Modules without state, and tensors that each forward pass creates again
+(caches), are left out. Bit-identical copies of a tied pair give only a warning unless the config declares the tie.
 
 Findings:
     T1-REG-001 error or warning: modules in a plain list, dict or attribute are used but are not in parameters() (a
@@ -32,6 +33,7 @@ Findings:
     T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
     T1-REG-013 error: each forward replaces parameters by new objects, so that an optimizer trains the old ones.
+    T1-REG-014 warning: a parameter carries a tensor of its own as an attribute, which no forward pass reads.
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
@@ -47,6 +49,7 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.registration.carried_tensors import judge_carried_tensors
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
 from tierproof.checks.tier1.registration.late_parameters import (
     check_late_parameters,
@@ -96,6 +99,7 @@ def run(context: CheckContext) -> CheckOutput:
         if comparable is not None:
             findings += _name_cause(check_fresh_instance(comparable, measured), findings)
     findings += check_repeated_modules(model)
+    findings += judge_carried_tensors(model, comparable)
     # Last, because its forward in training mode moves running statistics.
     findings += check_replaced_parameters(subject, context.seed)
     return CheckOutput(tuple(findings), measured)

@@ -33,6 +33,7 @@ Findings:
     T1-STAB-013 error: NaN or Inf at length 1.
     T1-STAB-014 info: outputs are random or constant by design.
     T1-STAB-016 warning: activations grow a thousandfold with the length.
+    T1-STAB-017 warning: a branch is added to values so much larger that rounding removes it.
 
 Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
 """
@@ -47,6 +48,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
     judge_length_one,
@@ -101,6 +103,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                 lambda: judge_masked_rows(context, measurements),
                 lambda: judge_growth(context, measurements),
                 lambda: judge_precision(context, call, measurements),
+                lambda: judge_lost_branches(context, call, measurements),
             ]
             for step in steps:
                 if context.deadline.expired:

@@ -2,16 +2,21 @@
 
 What it does: gives a token model targets in which no token occurs twice. The gradient of the loss with respect to the
 logits shows which target each position is trained on: the only class with a negative gradient. Then it checks whether
-the outputs sum to one or are rectified.
+the outputs sum to one or are rectified. Where the model computes its own loss, its value and its gradient at the
+logits are compared with those of a cross entropy, also with half of the labels ignored. At last it runs forward in
+training mode and looks for differentiable scalars, and results of autograd Functions, that nothing uses.
 
 Why it matters: targets that are shifted twice, or not at all, train a model that copies or skips tokens. A softmax
-before the cross entropy flattens the gradient. The loss falls in each case.
+before the cross entropy flattens the gradient. An auxiliary loss whose result is thrown away trains nothing. The loss
+falls in each case.
 
 Evidence: the distance between a position and the target it is trained on; the sums and the sign of the outputs.
 
 Exemptions: models without a targets argument are judged by their outputs only. A distance of 0 in a causal model is
 left to the caller if the argument is not called `labels` (nanoGPT's `targets`). A loss that is computed from other
 tensors than the returned logits is not judged. Encoders are trained on the token itself (masked language models).
+A scalar that is read (`item`, `detach`, a comparison) or kept (an attribute, a list) is not discarded; nor is one of a
+model that takes targets which cannot be drawn for it.
 
 Findings:
     T1-LOSS-001 warning: a causal model is trained on the token that it receives.
@@ -21,6 +26,12 @@ Findings:
     T1-LOSS-005 warning: the outputs are rectified: none is negative, many are exactly zero.
     T1-LOSS-006 warning: different inputs exclude different classes with -inf.
     T1-LOSS-007 error: outputs for each position are normalised over the positions instead of the classes.
+    T1-LOSS-008 warning: a differentiable scalar, such as an auxiliary loss, is computed in training and discarded.
+    T1-LOSS-009 warning: the result of an autograd Function is discarded, so its backward never runs.
+    T1-LOSS-010 error: the model's own loss is finite, and its gradients are not.
+    T1-LOSS-011 warning: the loss takes probabilities for logits, or for their logarithms.
+    T1-LOSS-012 warning: the loss is a cross entropy, and its gradient at the logits is that of none.
+    T1-LOSS-013 warning: positions that are labelled -100 count in the mean of the loss.
 
 Source: the gradient of softmax cross entropy is p - onehot(target) (Bridle 1990). Redundant activations and
 wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.11015).
@@ -29,19 +40,18 @@ wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.1
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.loss.discarded_results import judge_discarded_results
+from tierproof.checks.tier1.loss.own_loss import judge_own_loss
+from tierproof.checks.tier1.loss.target_call import find_loss, make_target_call
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
-from tierproof.model.call.extra_arguments import TARGET_NAMES
-from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import Argument
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
@@ -68,6 +78,8 @@ def run(context: CheckContext) -> CheckOutput:
         name, steps = distance
         measured["target_distance_positions"] = steps
         findings += _judge_distance(subject, name, steps)
+    findings += judge_own_loss(subject, context.seed, measured)
+    findings += judge_discarded_results(subject, context.seed)
     return CheckOutput(tuple(findings), measured)
 
 
@@ -77,7 +89,7 @@ def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
         return "only sequences of token logits are judged"
     if subject.outputs.axes[-1] != subject.traits.vocab_size:
         return "the outputs are not logits over the vocabulary"
-    found = _make_call(subject, seed)
+    found = make_target_call(subject, seed)
     if found is None:
         return "the model takes no targets"
     name, call = found
@@ -90,44 +102,13 @@ def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
         return f"the forward raises {type(error).__name__} with {name}"
     tensors = dict(iterate_tensors(output))
     logits = tensors.get(subject.outputs.main)
-    loss = _find_loss(tensors)
+    loss = find_loss(tensors)
     if loss is None or logits is None or not (loss.requires_grad and logits.requires_grad):
         return "the model returns no loss together with the logits"
     (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
     if gradient is None or gradient.dim() != 3 or gradient.shape[:2] != targets.shape:
         return "the loss is not computed from the returned logits"
     return _read_distance(name, gradient, targets)
-
-
-def _make_call(subject: Subject, seed: int) -> tuple[str, Call] | None:
-    """The default call with targets in which no token occurs twice in a row of the batch."""
-    given = next((a for a in subject.inputs.arguments if a.role == "targets"), None)
-    signature = read_signature(subject.model)
-    name = given.name if given else next((n for n in TARGET_NAMES if n in signature), None)
-    vocab = subject.traits.vocab_size
-    if name is None or vocab is None or subject.inputs.style == "mapping":
-        return None
-    axis = subject.outputs.axes[subject.outputs.length_axis]
-    follows = next((a for a in subject.inputs.arguments if axis in a.shape and a.role == "tokens"), None)
-    if follows is None or len(follows.shape) != 2:
-        return None
-    call = subject.make_call(seed=seed, length=subject.inputs.clip_length(min(12, max(vocab - 2, 1))))
-    shape = call.tensors[follows.name].shape
-    targets = _draw_distinct(follows, vocab, shape[0], shape[1], seed).to(subject.device)
-    return name, replace(call.with_argument(name, targets), style="keyword")
-
-
-def _draw_distinct(follows: Argument, vocab: int, rows: int, length: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed + 11)
-    allowed = torch.tensor([token for token in range(vocab) if token not in follows.avoid])
-    order = [allowed[torch.randperm(len(allowed), generator=generator)[:length]] for _ in range(rows)]
-    return torch.stack(order)
-
-
-def _find_loss(tensors: dict[str, Tensor]) -> Tensor | None:
-    scalars = {p: t for p, t in tensors.items() if t.numel() == 1 and t.is_floating_point() and t.dim() <= 1}
-    named = next((t for p, t in scalars.items() if p.rpartition(".")[2] == "loss"), None)
-    return named if named is not None else next(iter(scalars.values()), None)
 
 
 def _read_distance(name: str, gradient: Tensor, targets: Tensor) -> tuple[str, int] | str:

@@ -1,0 +1,201 @@
+"""Compare the loss that a model computes itself, and its gradient at the logits, with a cross entropy of the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tierproof.checks.tier1.loss.target_call import find_loss, make_target_call
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.describe.subject import Subject
+
+CODE = "T1-LOSS"
+# Sums in another order; a loss that is another function of the logits differs by far more.
+_SAME_VALUE = 1e-5
+_SAME_GRADIENT = 1e-3
+_IGNORED = -100
+
+
+@dataclass(frozen=True)
+class _OwnLoss:
+    """One pass with targets: the loss, the logits that were returned with it, and both kinds of gradients."""
+
+    targets: Tensor
+    value: Tensor
+    logits: Tensor
+    at_logits: Tensor | None
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way in which a loss may be computed from logits and targets."""
+
+    words: str
+    sound: bool
+    compute: Callable[[Tensor, Tensor], Tensor]
+
+
+def _read_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits.softmax(-1), targets)
+
+
+def _read_plain_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.nll_loss(logits.softmax(-1), targets)
+
+
+_READINGS = (
+    _Reading("cross_entropy(logits)", True, F.cross_entropy),
+    _Reading("cross_entropy(softmax(logits))", False, _read_probabilities),
+    _Reading("nll_loss(softmax(logits))", False, _read_plain_likelihood),
+)
+
+
+def judge_own_loss(subject: Subject, seed: int, measured: MutableMapping[str, JsonValue]) -> list[Finding]:
+    """Judge the loss of a token model that takes targets and returns logits beside its loss."""
+    found = make_target_call(subject, seed)
+    if found is None:
+        return []
+    name, call = found
+    own = _run(subject, name, call, seed)
+    if own is None:
+        return []
+    if own.broken:
+        return [_report_broken(own)]
+    match = _find_reading(own)
+    if match is None:
+        return []
+    reading, distance = match
+    measured["own_loss"] = reading.words
+    if not reading.sound:
+        return [_report_probabilities(reading)]
+    if (wrong := _measure_gradient_error(own, reading, distance)) is not None and wrong > _SAME_GRADIENT:
+        return [_report_gradient(wrong)]
+    return _judge_ignored(subject, name, call, seed, distance)
+
+
+def _run(subject: Subject, name: str, call: Call, seed: int) -> _OwnLoss | None:
+    """The loss and its gradients; None where the model gives no loss beside logits for each position."""
+    torch.manual_seed(seed)
+    parameters = {key: p for key, p in subject.model.named_parameters() if p.requires_grad}
+    try:
+        with torch.enable_grad():
+            tensors = dict(iterate_tensors(call.run(subject.model)))
+    except Exception:  # noqa: BLE001 - targets of another kind than drawn here, which T1-LOSS measures
+        return None
+    value, logits = find_loss(tensors), tensors.get(subject.outputs.main)
+    targets = call.tensors[name]
+    if value is None or logits is None or not (value.requires_grad and logits.requires_grad):
+        return None
+    if logits.dim() != 3 or logits.shape[:2] != targets.shape or not bool(value.detach().isfinite().all()):
+        return None
+    asked = [logits, *parameters.values()]
+    at_logits, *gradients = torch.autograd.grad(value.reshape(()), asked, allow_unused=True)
+    broken = tuple(
+        key
+        for key, gradient in zip(parameters, gradients, strict=True)
+        if gradient is not None and not bool(gradient.isfinite().all())
+    )
+    return _OwnLoss(targets, value.detach().reshape(()), logits.detach(), at_logits, broken)
+
+
+def _pair(logits: Tensor, targets: Tensor, distance: int) -> tuple[Tensor, Tensor]:
+    """Rows of logits with the targets that stand `distance` positions later."""
+    kept = logits.shape[1] - distance
+    return logits[:, :kept].flatten(0, 1).double(), targets[:, distance:].flatten()
+
+
+def _find_reading(own: _OwnLoss) -> tuple[_Reading, int] | None:
+    """The reading whose value the loss has, if it is only one."""
+    found = list(_find_readings(own))
+    return found[0] if len({reading.words for reading, _ in found}) == 1 else None
+
+
+def _find_readings(own: _OwnLoss) -> Iterator[tuple[_Reading, int]]:
+    for reading in _READINGS:
+        for distance in (0, 1):
+            expected = reading.compute(*_pair(own.logits, own.targets, distance))
+            if abs(float(expected) - float(own.value)) <= _SAME_VALUE * abs(float(expected)):
+                yield reading, distance
+
+
+def _measure_gradient_error(own: _OwnLoss, reading: _Reading, distance: int) -> float | None:
+    """The distance between the gradient at the logits and that of the reading, relative to the latter."""
+    if own.at_logits is None:
+        return None  # the loss is computed from other tensors than those that are returned
+    leaf = own.logits.double().requires_grad_()
+    with torch.enable_grad():
+        expected_loss = reading.compute(*_pair(leaf, own.targets, distance))
+        (expected,) = torch.autograd.grad(expected_loss, leaf)
+    difference = torch.linalg.vector_norm(own.at_logits.double() - expected)
+    return float(difference / torch.linalg.vector_norm(expected))
+
+
+def _judge_ignored(subject: Subject, name: str, call: Call, seed: int, distance: int) -> list[Finding]:
+    """Ignore every other label: the loss must be the mean over the others."""
+    ignored = call.tensors[name].clone()
+    ignored[:, ::2] = _IGNORED
+    own = _run(subject, name, call.with_argument(name, ignored), seed)
+    if own is None:
+        return []
+    expected = F.cross_entropy(*_pair(own.logits, ignored, distance), ignore_index=_IGNORED)
+    share = float(own.value) / float(expected)
+    if abs(share - 1) <= _SAME_GRADIENT:
+        return []
+    return [
+        Finding(
+            f"{CODE}-013",
+            Severity.WARNING,
+            f"With half of the labels set to {_IGNORED}, the loss is {share:.2f} of the mean over the other labels: "
+            "ignored positions count.",
+            "",
+            {"loss": float(own.value), "mean_over_kept": float(expected), "ignored_label": _IGNORED},
+            f"Divide the sum by the number of labels that are not {_IGNORED}, as `cross_entropy` does with "
+            "`reduction='mean'`.",
+        )
+    ]
+
+
+def _report_broken(own: _OwnLoss) -> Finding:
+    first = own.broken[0]
+    return Finding(
+        f"{CODE}-010",
+        Severity.ERROR,
+        f"The model's own loss is finite ({float(own.value):.4g}), but the gradients of {len(own.broken)} parameters "
+        "are NaN or infinite.",
+        first.rpartition(".")[0],
+        {"parameters": list(own.broken[:8]), "loss": float(own.value)},
+        "Add an epsilon to `sqrt`, `norm`, `log` or a division in the loss, and clamp what `torch.where` discards.",
+    )
+
+
+def _report_probabilities(reading: _Reading) -> Finding:
+    return Finding(
+        f"{CODE}-011",
+        Severity.WARNING,
+        f"The loss is `{reading.words}`: it takes probabilities for "
+        f"{'logits' if 'cross' in reading.words else 'log-probabilities'}, so its gradient is weak where the model is "
+        "wrong.",
+        "",
+        {"computed": reading.words},
+        "Give `cross_entropy` the logits themselves, or `nll_loss` their `log_softmax`.",
+    )
+
+
+def _report_gradient(wrong: float) -> Finding:
+    return Finding(
+        f"{CODE}-012",
+        Severity.WARNING,
+        "The loss has the value of a cross entropy, but its gradient at the logits is not softmax minus target, "
+        f"divided by the number of targets: it is off by {wrong:.1%}.",
+        "",
+        {"relative_error": wrong},
+        "Look for a `detach`, a clamp or a second term between the logits and the loss.",
+    )

@@ -1,0 +1,60 @@
+"""T1-STAB-017: branches that the sum rounds away."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from checks.planting import build_gpt, run_check
+from tierproof.checks.tier1.stability.stability import CHECK
+
+
+class Weighted(nn.Module):
+    """A layer whose result is multiplied by a weight that `weigh` computes from its input."""
+
+    def __init__(self, inner, weigh):
+        super().__init__()
+        self.inner, self.weigh = inner, weigh
+        self.gain = nn.Parameter(torch.full((32,), 1e-9))
+        self.score = nn.Linear(32, 1)
+
+    def forward(self, x):
+        return self.inner(x) * self.weigh(self, x)
+
+
+def below_epsilon(layer, x):
+    scores = (layer.score(x) - 60).sigmoid()
+    return scores / (scores + 1e-15)
+
+
+def by_gain(layer, x):
+    return layer.gain
+
+
+def by_score(layer, x):
+    return layer.score(x).sigmoid()
+
+
+def by_nothing(layer, x):
+    return torch.zeros(())
+
+
+def plant(weigh):
+    torch.manual_seed(0)
+    model = build_gpt()
+    for block in model.blocks:
+        block.mlp = Weighted(block.mlp, weigh)
+    return [f for f in run_check(CHECK, model).findings if f.code == "T1-STAB-017"]
+
+
+def test_weights_far_below_the_epsilon_of_their_sum():
+    (finding,) = plant(below_epsilon)
+    assert finding.where == "blocks.0.mlp"
+    assert finding.evidence["count"] == 3
+    assert finding.evidence["share"] < finding.evidence["rounding"]
+
+
+@pytest.mark.parametrize("weigh", [by_gain, by_score, by_nothing])
+def test_gains_that_train_and_closed_gates_are_left_alone(weigh):
+    assert plant(weigh) == []
