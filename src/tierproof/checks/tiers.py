@@ -21,7 +21,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "loss",
         "input_influence.input_influence",
         "cross_attention",
-        "cache",
+        "cache.cache",
         "attention",
         "fused_attention",
         "live_tensors",
