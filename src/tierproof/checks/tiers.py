@@ -22,7 +22,6 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "input_influence.input_influence",
         "residual_stream",
         "relative_positions",
-        "target_leak",
         "cross_attention",
         "cache.cache",
         "attention",
