@@ -30,6 +30,8 @@ def find_declared_causality(
         return True, "ModelSpec.kind"
     if kind in ("causal-lm", "encoder", "vision"):
         return kind == "causal-lm", "ModelSpec.kind" if spec.kind else "its transformers class"
+    if getattr(getattr(model, "config", None), "is_decoder", None) is True:
+        return True, "config.is_decoder"
     if type(model).__module__.startswith("torch.nn."):
         # torch's own decoder is causal where its caller passes a mask: its name promises nothing.
         return None, ""

@@ -24,12 +24,13 @@ Findings:
     T1-REG-005 error: the model cannot load its own state_dict.
     T1-REG-006 error: loading a state_dict breaks a tie.
     T1-REG-007 error or warning: the embedding and output weights are declared tied, or have equal values, but are two
-        parameters (an error if the config declares the tie).
+        parameters (an error if the config of a transformers model declares the tie).
     T1-REG-008 warning: the state cannot be saved and loaded safely.
     T1-REG-009 error: an entry has different values after saving and loading.
     T1-REG-010 error: a fresh instance that loads the state gives a different output.
     T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
+    T1-REG-015 warning: all blocks of a stack hold one module, although their other layers are their own.
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
@@ -44,7 +45,11 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
-from tierproof.checks.tier1.registration.late_parameters import check_late_parameters, check_repeated_modules
+from tierproof.checks.tier1.registration.late_parameters import (
+    check_late_parameters,
+    check_repeated_modules,
+    check_shared_parts,
+)
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -85,6 +90,7 @@ def run(context: CheckContext) -> CheckOutput:
         if comparable is not None:
             findings += check_fresh_instance(comparable, measured)
     findings += check_repeated_modules(model)
+    findings += check_shared_parts(model)
     return CheckOutput(tuple(findings), measured)
 
 
