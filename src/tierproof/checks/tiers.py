@@ -28,6 +28,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "fused_attention",
         "live_tensors",
         "overwrites",
+        "trained_parts",
         "modes",
         "optional_outputs",
         "half_precision",
