@@ -20,6 +20,8 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "initialization.initialization",
         "loss",
         "input_influence.input_influence",
+        "target_use",
+        "scalar_outputs",
         "residual_stream",
         "relative_positions",
         "cross_attention",
