@@ -182,6 +182,6 @@ CHECK = Check(
     1,
     run,
     needs=("parameter values", "trainable parameters"),
-    cost_steps=2.0,
+    cost_steps=0.6,
     value=56,
 )

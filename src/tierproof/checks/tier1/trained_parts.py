@@ -273,6 +273,6 @@ CHECK = Check(
     1,
     run,
     needs=("parameter values", "trainable parameters", "unquantised layers"),
-    cost_steps=1.5,
+    cost_steps=0.6,
     value=62,
 )
