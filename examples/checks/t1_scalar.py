@@ -15,4 +15,7 @@ class Model(nn.Module):
         chosen = shares.argmax(-1)
         means = [shares[chosen == expert, expert].mean() for expert in range(4)]  # wrong: NaN without tokens
         means = [(shares[..., i] * (chosen == i)).sum() / chosen.numel() for i in range(4)]  # right: a sum
-        return {"logits": self.head(x + x * shares.amax(-1, keepdim=True)), "balance": torch.stack(means).sum()}
+        return {
+            "logits": self.head(x + x * shares.amax(-1, keepdim=True)),
+            "balance": torch.stack(means).sum(),
+        }

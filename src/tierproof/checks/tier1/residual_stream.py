@@ -115,9 +115,7 @@ def _is_weighted(module: nn.Module) -> bool:
     return isinstance(module, layers) or type(module).__name__ == "Conv1D"
 
 
-def _trace_pairs(
-    base: Baseline, argument: Argument, stand_ins: Mapping[str, Tensor]
-) -> tuple[CallPair, ...]:
+def _trace_pairs(base: Baseline, argument: Argument, stand_ins: Mapping[str, Tensor]) -> tuple[CallPair, ...]:
     """What each module saw and gave, before and after all values of one argument are replaced."""
     subject, seed = base.answers.subject, base.answers.seed
     other = subject.make_call(
@@ -204,9 +202,7 @@ def _judge_factors(factors: Mapping[str, float]) -> list[Finding]:
         stacks.setdefault(_name_stack(path), {})[path] = factor
     for stack in stacks.values():
         usual = median(stack.values())
-        odd = {
-            path: factor for path, factor in stack.items() if abs(factor / usual - 1) > _FACTOR_TOLERANCE
-        }
+        odd = {path: factor for path, factor in stack.items() if abs(factor / usual - 1) > _FACTOR_TOLERANCE}
         if len(stack) < 3 or len(odd) != 1:
             continue
         path, factor = next(iter(odd.items()))

@@ -120,6 +120,4 @@ def _judge_padding(subject: Subject, seed: int, measured: dict[str, JsonValue]) 
     ]
 
 
-CHECK = Check(
-    "T1-SCALAR", "scalar outputs", 1, run, needs=("parameter values",), cost_steps=0.4, value=48
-)
+CHECK = Check("T1-SCALAR", "scalar outputs", 1, run, needs=("parameter values",), cost_steps=0.4, value=48)

@@ -165,7 +165,9 @@ def _judge_ignored(
         torch.manual_seed(seed)
         tensors = dict(iterate_tensors(call.with_argument(name, targets).run(subject.model)))
         logits = tensors.get(subject.outputs.main)
-        loss = next((t for p, t in tensors.items() if t.numel() == 1 and "loss" in p and "aux" not in p), None)
+        loss = next(
+            (t for p, t in tensors.items() if t.numel() == 1 and "loss" in p and "aux" not in p), None
+        )
         if loss is None or logits is None or not (loss.requires_grad and logits.requires_grad):
             return []
         (gradient,) = torch.autograd.grad(loss.sum(), logits, allow_unused=True)
@@ -191,6 +193,4 @@ def _judge_ignored(
     ]
 
 
-CHECK = Check(
-    "T1-TARGET", "use of targets", 1, run, needs=("parameter values",), cost_steps=0.5, value=64
-)
+CHECK = Check("T1-TARGET", "use of targets", 1, run, needs=("parameter values",), cost_steps=0.5, value=64)

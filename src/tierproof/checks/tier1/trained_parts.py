@@ -94,17 +94,13 @@ def _take_gradients(subject: Subject, seed: int) -> _Gradients | None:
         kept = answer.float()
         weights = torch.randn(answer.shape, generator=generator).to(kept)
         first = torch.where(kept.detach().isfinite(), kept * weights, torch.zeros_like(kept)).sum()
-        scalars = {
-            path: t for path, t in answers.items() if t.numel() == 1 and path != subject.outputs.main
-        }
+        scalars = {path: t for path, t in answers.items() if t.numel() == 1 and path != subject.outputs.main}
         others = [t.reshape(()) for t in scalars.values() if t.requires_grad]
         second = torch.stack([t.float() for t in others]).sum() if others else None
     detached = tuple(
         path for path, t in scalars.items() if not t.requires_grad and "loss" in path.rpartition(".")[2]
     )
-    return _Gradients(
-        _measure(first, named), _measure(second, named) if second is not None else {}, detached
-    )
+    return _Gradients(_measure(first, named), _measure(second, named) if second is not None else {}, detached)
 
 
 def _measure(value: Tensor, named: list[tuple[str, nn.Parameter]]) -> dict[str, float | None]:
@@ -124,7 +120,9 @@ def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> 
         for name, size in found.by_others.items()
         if size and not found.by_answer.get(name) and isinstance(modules[name.rpartition(".")[0]], nn.Linear)
     ]
-    moved = [(name, change) for name in names[:_NAMES_SHOWN] if (change := _measure_effect(subject, seed, name))]
+    moved = [
+        (name, change) for name in names[:_NAMES_SHOWN] if (change := _measure_effect(subject, seed, name))
+    ]
     if not moved:
         return []
     name, change = moved[0]

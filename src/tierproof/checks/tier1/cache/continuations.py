@@ -182,9 +182,7 @@ def _count_changed_entries(decoding: Decoding) -> float | None:
     before = [tensor for _, tensor in iterate_tensors(cache)]
     decoding.run(start, start + 1, cache)
     after = [tensor for _, tensor in iterate_tensors(cache)]
-    return float(
-        sum(a is not b for a, b in zip(before, after, strict=False)) + abs(len(before) - len(after))
-    )
+    return float(sum(a is not b for a, b in zip(before, after, strict=False)) + abs(len(before) - len(after)))
 
 
 def _is_plain(value: Any) -> bool:
