@@ -4,8 +4,8 @@ What it does: runs a forward and a backward pass in training mode. It compares t
 states before and after one pass in evaluation mode. It calls `generate`, where there is one that takes tokens and a
 number of new ones, and compares the modes of all modules.
 
-Why it matters: training and evaluation alternate. Dropout that an evaluation switches off for good, or a `generate` that
-leaves the model in evaluation mode, changes the rest of the training without an error.
+Why it matters: training and evaluation alternate. Dropout that an evaluation switches off for good, or a `generate`
+that leaves the model in evaluation mode, changes the rest of the training without an error.
 
 Evidence: the change between two training passes, before and after; the modules whose mode changed.
 

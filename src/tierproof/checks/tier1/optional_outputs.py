@@ -1,10 +1,10 @@
 """T1-ALSO: asking for hidden states or attention maps changes no answer, and the hidden states are those of the layers.
 
-What it does: passes each optional flag that asks for more outputs (`output_hidden_states`, `output_attentions` and their
-like), compares the answer with the one without the flag, and compares the hidden states with each other.
+What it does: passes each optional flag that asks for more outputs (`output_hidden_states`, `output_attentions` and
+their like), compares the answer with the one without the flag, and compares the hidden states with each other.
 
-Why it matters: a flag often leads through other code, with another mask, scale or dropout. Hidden states that repeat the
-embedding, or lack the last layer, mislead every probe that is trained on them.
+Why it matters: a flag often leads through other code, with another mask, scale or dropout. Hidden states that repeat
+the embedding, or lack the last layer, mislead every probe that is trained on them.
 
 Evidence: the change of the answer relative to its spread; which entries of the hidden states are equal.
 

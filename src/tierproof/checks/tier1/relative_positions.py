@@ -24,8 +24,8 @@ Findings:
     T1-ROPE-004 warning: the order of earlier tokens has no effect, although the model computes positions.
     T1-ROPE-005 warning: an encoder tells distances behind apart, but none ahead.
 
-Source: Su et al. 2021 (arXiv 2104.09864), section 3.2: the product of rotated queries and keys depends on their distance
-only; Raffel et al. 2020 for buckets of relative positions.
+Source: Su et al. 2021 (arXiv 2104.09864), section 3.2: the product of rotated queries and keys depends on their
+distance only; Raffel et al. 2020 for buckets of relative positions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """T1-SCALAR: what a model returns beside its answer, such as an auxiliary loss, is sound as well.
 
-What it does: reads the single numbers that the model returns beside its answer, on one row of one and of two tokens, and
+What it does: reads the numbers that the model returns beside its answer, on one row of one and of two tokens, and
 with other contents at positions that the padding mask hides.
 
 Why it matters: an auxiliary loss is added to the loss. A mean over the tokens of an expert that got none is NaN, and
@@ -14,7 +14,7 @@ Findings:
     T1-SCALAR-001 error: a number beside the answer is NaN or infinite on few tokens.
     T1-SCALAR-002 warning: hidden positions change a number beside the answer.
 
-Source: Fedus et al. 2022 (arXiv 2101.03961), section 2.2, for the load balance; the rest follows from what a mask means.
+Source: Fedus et al. 2022 (arXiv 2101.03961), section 2.2, for the load balance; the rest is what a mask means.
 """
 
 from __future__ import annotations

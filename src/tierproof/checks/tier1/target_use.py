@@ -4,7 +4,7 @@ What it does: passes targets to a model that takes them. It compares the caller'
 target of one position and looks at the answers up to there, and labels the second half with -100, PyTorch's ignored
 class, and looks at the gradient of the loss there.
 
-Why it matters: an encoder-decoder that feeds its targets to the decoder without a shift learns to copy them. A loss that
+Why it matters: a model that feeds its targets to the decoder without a shift learns to copy them. A loss that
 turns -100 into a class trains on padding.
 
 Evidence: the change of the answers, and the size of the gradient at ignored positions relative to the others.

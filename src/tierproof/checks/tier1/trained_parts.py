@@ -4,8 +4,8 @@ What it does: takes the gradient of the answer alone, and of the model's other s
 move the answer but get a gradient from the others only, for losses without a gradient, and for parts that all but a few
 blocks of a stack use. It runs as many tokens as give every expert its share, and looks for experts that get none.
 
-Why it matters: a router whose weights are detached is trained by the load balancing alone, and never learns which expert
-is right. A gate that one layer forgot, or an expert that the dispatch leaves out, costs parameters and shows in no loss.
+Why it matters: a router whose weights are detached is trained by the load balancing alone, and never learns which
+expert is right. A gate that one layer forgot, or an expert that the dispatch leaves out, costs parameters.
 
 Evidence: the change of the answer when the layer's weights are drawn anew; the number of blocks that use the part; the
 number of tokens.
@@ -20,7 +20,7 @@ Findings:
     T1-PART-003 warning: one block leaves a part unused that its siblings use.
     T1-PART-004 warning: an expert of a fresh model gets no token.
 
-Source: Shazeer et al. 2017 (arXiv 1701.06538), section 2: the gate is trained through the weights of the chosen experts.
+Source: Shazeer et al. 2017 (arXiv 1701.06538), section 2: the gate is trained through the weights of its choice.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> 
             "auxiliary loss, trains it.",
             where,
             {"relative_change": change, "parameters": [n for n, _ in moved]},
-            "Multiply what it chooses by its own weights (a router: by the probabilities of the chosen experts), and do "
+            "Multiply what it chooses by its own weights (a router: by the probabilities of its choice), and do "
             "not detach them.",
         )
     ]

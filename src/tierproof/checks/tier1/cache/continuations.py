@@ -121,7 +121,7 @@ def _list_ways(decoding: Decoding) -> tuple[Continuation, ...]:
             report(
                 "009",
                 Severity.WARNING,
-                "The forward replaces entries of the list that the caller passed as the cache, so a second continuation "
+                "The forward replaces entries of the list that the caller passed as the cache, so another continuation "
                 "from the same cache starts too late.",
                 "Return a new list or tuple instead of extending the caller's, so that beams can share a prefix.",
             ),
