@@ -22,7 +22,7 @@ class CachedLM(nn.Module):
         self.project, self.head = nn.Linear(16, 48), nn.Linear(16, 40)
 
     def forward(self, input_ids, attention_mask=None, past=None, use_cache=False):
-        rows, new = input_ids.shape
+        new = input_ids.shape[1]
         old = 0 if past is None else past[0].shape[1]
         start = 0 if self.fault == "positions restart" else old
         x = self.embed(input_ids) + self.places(torch.arange(start, start + new))
