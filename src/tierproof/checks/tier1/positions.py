@@ -97,7 +97,7 @@ def _tells_positions(use: TableUse) -> bool:
     if not bool(values.isfinite().all()) or (not use.added and bool((values >= 0).all())):
         return False
     distinct = torch.unique(values, dim=0).shape[0]
-    return distinct > values.shape[0] // 2
+    return bool(distinct > values.shape[0] // 2)
 
 
 def _measure_rank(values: Tensor) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from tierproof.model.call.decoder_tokens import add_decoder_tokens
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
@@ -25,6 +26,8 @@ def add_optional_arguments(
     probe: ModelProbe, signature: ForwardSignature, plan: InputPlan, outputs: OutputPlan
 ) -> tuple[InputPlan, OutputPlan]:
     """Add targets and a padding mask if the model takes them and they are useful for the checks."""
+    if not is_transformers_model(probe.model):
+        plan, outputs = add_decoder_tokens(probe, signature, plan, outputs)
     plan, outputs = _add_targets(probe, signature, plan, outputs)
     if not is_transformers_model(probe.model):
         plan = _add_padding_mask(probe, signature, plan, outputs)

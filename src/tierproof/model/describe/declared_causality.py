@@ -84,6 +84,8 @@ def _read_flags(model: nn.Module) -> list[tuple[str, bool]]:
             value = getattr(holder, name, None)
             if isinstance(value, bool):
                 found.append((f"{path}.{name}".lstrip("."), value))
+    if getattr(config, "is_decoder", None) is True:
+        found.append(("config.is_decoder", True))
     return found
 
 

@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from tierproof.model.call.call import Call
 from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.call.substitution import run_substituted
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,17 @@ class ModuleCall:
     outputs: Mapping[str, Tensor]
 
 
-def trace_activations(model: nn.Module, call: Call, *, seed: int = 0) -> tuple[ModuleCall, ...]:
+def trace_activations(
+    model: nn.Module, call: Call, *, seed: int = 0, stand_ins: Mapping[str, Tensor] | None = None
+) -> tuple[ModuleCall, ...]:
     """Run `call` without gradients and return every module call in the order of completion.
 
     A module completes after the modules that it calls, so a container follows its children. Tensors are copied at
     once, because a later operation may change them in place. What happens inside TorchScript modules and fused
     attention is not recorded, only their inputs and outputs.
+
+    Args:
+        stand_ins: tensors to run with in place of the model's own, by name.
     """
     calls: list[ModuleCall] = []
     waiting: dict[str, list[dict[str, Tensor]]] = {}
@@ -66,7 +72,10 @@ def trace_activations(model: nn.Module, call: Call, *, seed: int = 0) -> tuple[M
             )
         torch.manual_seed(seed)
         with torch.no_grad():
-            call.run(model)
+            if stand_ins:
+                run_substituted(model, stand_ins, call)
+            else:
+                call.run(model)
     finally:
         for handle in handles:
             handle.remove()

@@ -24,6 +24,7 @@ Findings:
     T1-INIT-006 info: known and harmless copies or zeros.
     T1-INIT-007 info: the model looks trained, so rules for fresh parameters were not applied.
     T1-INIT-008 warning: the gain of a norm is zero, so the layer after it receives only zeros.
+    T1-INIT-009 warning: the padding row of a fresh embedding is not zero, and no gradient changes it.
 
 Source: nn.init's documentation, Glorot 2010, He 2015, GPT-2, T5; thresholds below.
 """
@@ -41,6 +42,7 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.weight_scales import LayerScale, WeightScales
+from tierproof.checks.tier1.initialization.padding_rows import judge_padding_rows
 from tierproof.checks.tier1.initialization.zero_gains import judge_zero_gains
 from tierproof.checks.tier1.initialization.zero_release import find_freed_later
 from tierproof.core.finding import Finding, Severity
@@ -98,6 +100,7 @@ def check_initialization(context: CheckContext) -> CheckOutput:
         )
     else:
         findings += _judge_width(subject, weights, consequence)
+        findings += judge_padding_rows(subject.model)
     return CheckOutput(tuple(findings), WeightScales(layers, {"looks_trained": trained, **consequence}))
 
 

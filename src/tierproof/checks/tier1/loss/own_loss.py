@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.loss.target_call import find_loss, make_target_call
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
 CODE = "T1-LOSS"
@@ -165,14 +167,14 @@ def _judge_ignored(subject: Subject, name: str, call: Call, seed: int, distance:
 
 def _report_broken(own: _OwnLoss) -> Finding:
     first = own.broken[0]
-    return Finding(
+    return claim_error(
         f"{CODE}-010",
-        Severity.ERROR,
         f"The model's own loss is finite ({float(own.value):.4g}), but the gradients of {len(own.broken)} parameters "
         "are NaN or infinite.",
         first.rpartition(".")[0],
         {"parameters": list(own.broken[:8]), "loss": float(own.value)},
         "Add an epsilon to `sqrt`, `norm`, `log` or a division in the loss, and clamp what `torch.where` discards.",
+        rests_on=Basis.INPUTS,
     )
 
 

@@ -25,6 +25,8 @@ Findings:
     T1-PAD-005 error: a mask that hides nothing changes the outputs.
     T1-PAD-006 error or warning: a row padded on the right gives a different output from the same row alone (a warning
         for transformers' own models and for layers that mix neighbours without a mask).
+    T1-PAD-007 error or warning: visible outputs are NaN or infinite where positions are hidden (a warning for positions
+        of a causal model that see hidden ones only).
 
 Source: exact for masked attention (Vaswani et al. 2017). Left padding changes 30 of 133 healthy transformers
 models, so it is not an error.
@@ -32,6 +34,7 @@ models, so it is not an error.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +59,8 @@ from tierproof.model.compare.locate import Violates, locate, locate_first_diverg
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.module_watch import find_first, watch_modules
+from tierproof.model.sizes.value_range import measure_range
 
 _HIDDEN = 3
 # What is left of the answers' spread by summing in another order; a smaller change is no sign of a leak.
@@ -123,9 +128,12 @@ def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> 
         side = _hide(base, mask, content, name, length)
         if side is not None:
             sides.append(side)
-            measured |= {f"{name}_leak": side.leak, f"{name}_mask_effect": side.effect}
+            if side.leak < math.inf:
+                measured |= {f"{name}_leak": side.leak, f"{name}_mask_effect": side.effect}
     if not sides:
         return CheckOutput(measurements=measured, skipped="outputs with a mask cannot be compared")
+    if broken := next((side for side in sides if side.leak == math.inf), None):
+        return CheckOutput((_report_broken(base, mask, broken),), measured)
     findings = _judge(base, mask, content, sides)
     if not findings and not subject.traits.pooled:
         exact = not _is_unmasked(subject) and not is_transformers_model(subject.model)
@@ -134,6 +142,24 @@ def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> 
     if not findings:
         findings += check_left_padding(base, mask, _HIDDEN, length, measured)
     return CheckOutput(tuple(findings), measured)
+
+
+def _report_broken(base: Baseline, mask: Argument, side: _Side) -> Finding:
+    """Report outputs that are finite until some positions are hidden, although others stay visible."""
+    with watch_modules(base.answers.subject.model, measure_range) as observations:
+        base.answers.forward(side.masked)
+    first = find_first(observations, lambda values: values.sound, lambda values: not values.sound)
+    # Under a causal mask, a position whose past is hidden sees nothing: that is a row without keys.
+    exact = side.name != "left" or not base.answers.subject.traits.causal_measured
+    return Finding(
+        "T1-PAD-007",
+        Severity.ERROR if exact else Severity.WARNING,
+        f"The outputs at visible positions are NaN or infinite where `{mask.name}` hides {len(side.hidden)} positions "
+        f"({side.name} padding).",
+        first.path if first is not None else "",
+        {"hidden_positions": list(side.hidden)},
+        "Add −inf to the scores before the softmax, not to the weights after it, and leave each row a key.",
+    )
 
 
 def _is_unmasked(subject: Subject) -> bool:
@@ -170,7 +196,7 @@ def _hide(base: Baseline, mask: Argument, content: Argument, name: str, length: 
         _take_visible(base, answer, visible) for answer in answers if answer is not None
     )
     if not bool(under_mask.isfinite().all()):
-        return None
+        return _Side(name, hidden, visible, masked, changed, math.inf, math.inf)
     leak = measure_change(under_mask, under_change)
     effect = measure_change(_take_visible(base, base.answer, visible), under_mask)
     return _Side(name, hidden, visible, masked, changed, leak, effect)

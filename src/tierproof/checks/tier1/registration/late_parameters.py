@@ -1,4 +1,4 @@
-"""Parameters that only the first forward creates, and lists whose entries are all the same module."""
+"""Parameters that only the first forward creates, and modules that several entries of a list share."""
 
 from __future__ import annotations
 
@@ -112,3 +112,41 @@ def check_repeated_modules(model: nn.Module) -> list[Finding]:
                 )
             )
     return findings
+
+
+def check_shared_parts(model: nn.Module) -> list[Finding]:
+    """Find layers of which all blocks of a stack hold one and the same, while they have others of their own."""
+    findings = []
+    for path, container in model.named_modules():
+        if not isinstance(container, nn.ModuleList | nn.Sequential):
+            continue
+        members = list(container.children())
+        if len(members) < 2 or len({type(member) for member in members}) != 1:
+            continue
+        parts = [{name: part for name, part in member.named_modules() if name} for member in members]
+        shared = [name for name, part in parts[0].items() if all(p.get(name) is part for p in parts[1:])]
+        own = [name for name in parts[0] if name not in shared and _count_weights(parts[0][name]) > 0]
+        heavy = [name for name in shared if _count_weights(parts[0][name]) > 1]
+        outer = [name for name in heavy if name.rpartition(".")[0] not in shared]
+        if outer and own:
+            findings.append(_report_shared_part(path, outer[0], members))
+    return findings
+
+
+def _count_weights(module: nn.Module) -> int:
+    """How many linear and convolutional layers it holds, itself among them."""
+    layers = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    return sum(isinstance(part, layers) for part in module.modules())
+
+
+def _report_shared_part(path: str, part: str, members: list[nn.Module]) -> Finding:
+    return Finding(
+        "T1-REG-015",
+        Severity.WARNING,
+        f"All {len(members)} blocks of `{path}` hold the same module object as `{part}`, although their other layers "
+        "are their own.",
+        f"{path}.1.{part}",
+        {"part": part, "blocks": len(members)},
+        "Create it in the block's `__init__`, or copy it for each block. If the blocks are to share it, this is no "
+        "mistake.",
+    )

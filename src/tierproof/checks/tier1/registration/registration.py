@@ -25,7 +25,7 @@ Findings:
     T1-REG-005 error: the model cannot load its own state_dict.
     T1-REG-006 error: loading a state_dict breaks a tie.
     T1-REG-007 error or warning: the embedding and output weights are declared tied, or have equal values, but are two
-        parameters (an error if the config declares the tie).
+        parameters (an error if the config of a transformers model declares the tie).
     T1-REG-008 warning: the state cannot be saved and loaded safely.
     T1-REG-009 error: an entry has different values after saving and loading.
     T1-REG-010 error or warning: a fresh instance that loads the state gives a different output (a warning if it had to
@@ -34,6 +34,7 @@ Findings:
     T1-REG-012 error: the first forward registers new parameters.
     T1-REG-013 error: each forward replaces parameters by new objects, so that an optimizer trains the old ones.
     T1-REG-014 warning: a parameter carries a tensor of its own as an attribute, which no forward pass reads.
+    T1-REG-015 warning: all blocks of a stack hold one module, although their other layers are their own.
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
@@ -55,6 +56,7 @@ from tierproof.checks.tier1.registration.late_parameters import (
     check_late_parameters,
     check_repeated_modules,
     check_replaced_parameters,
+    check_shared_parts,
 )
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Cause, Finding, Severity
@@ -99,6 +101,7 @@ def run(context: CheckContext) -> CheckOutput:
         if comparable is not None:
             findings += _name_cause(check_fresh_instance(comparable, measured), findings)
     findings += check_repeated_modules(model)
+    findings += check_shared_parts(model)
     findings += judge_carried_tensors(model, comparable)
     # Last, because its forward in training mode moves running statistics.
     findings += check_replaced_parameters(subject, context.seed)

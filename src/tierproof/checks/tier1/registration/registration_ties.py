@@ -26,6 +26,8 @@ def judge_ties(model: nn.Module) -> list[Finding]:
                 _report_tie(model, embedding, head, "the config declares them tied", Severity.ERROR)
             )
         return findings
+    if own := _find_tie_of_own_config(model):
+        return [_report_tie(model, *own, "the config says `tie_word_embeddings=True`", Severity.WARNING)]
     embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and not m.weight.is_meta]
     for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
         for embedding in embeddings:
@@ -38,6 +40,19 @@ def judge_ties(model: nn.Module) -> list[Finding]:
                     _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
                 )
     return findings
+
+
+def _find_tie_of_own_config(model: nn.Module) -> tuple[nn.Embedding, nn.Linear] | None:
+    """The only embedding and the only linear layer of the vocabulary's shape, if a config ties them and they differ."""
+    config: Any = getattr(model, "config", None)
+    vocab = getattr(config, "vocab_size", None)
+    if is_transformers_model(model) or getattr(config, "tie_word_embeddings", None) is not True or not vocab:
+        return None
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.num_embeddings == vocab]
+    heads = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == vocab]
+    if len(embeddings) != 1 or len(heads) != 1 or embeddings[0].weight.shape != heads[0].weight.shape:
+        return None
+    return None if _is_one(embeddings[0].weight, heads[0].weight) else (embeddings[0], heads[0])
 
 
 def _is_one(first: Tensor, second: Tensor) -> bool:

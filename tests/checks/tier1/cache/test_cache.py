@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tierproof.checks.check import CheckContext
-from tierproof.checks.tier1.cache import CHECK
+from tierproof.checks.tier1.cache.cache import CHECK
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import build

@@ -1,0 +1,201 @@
+"""Other ways to decode: after another sequence, without a mask, behind left padding, and in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.cache.decoding import REFUSALS, Decoding, NoCacheError, redraw
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.forward_signature import read_signature
+from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.describe.basis import Basis
+
+_CHUNK = 3
+_HIDDEN = 2
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """One way to decode, and what it is when its answers differ from the full pass.
+
+    Attributes:
+        name: in the measurements.
+        measure: the largest change; None where the way does not apply.
+        finding: what is reported for a change that is too large.
+    """
+
+    name: str
+    measure: Callable[[], float | None]
+    finding: Callable[[float], Finding]
+
+
+def judge_continuations(
+    decoding: Decoding, tolerance: float, measured: dict[str, JsonValue]
+) -> list[Finding]:
+    """Try each way in turn; the first that differs is the finding, because the others follow from it."""
+    for way in _list_ways(decoding):
+        try:
+            change = way.measure()
+        except (*REFUSALS, NoCacheError) as error:
+            measured[way.name] = f"raises {type(error).__name__}: {str(error)[:120]}"
+            continue
+        if change is None:
+            continue
+        measured[way.name] = change
+        if change > tolerance:
+            return [way.finding(change)]
+    return []
+
+
+def _list_ways(decoding: Decoding) -> tuple[Continuation, ...]:
+    evidence: dict[str, JsonValue] = {"cache": decoding.cache_name}
+
+    def report(code: str, severity: Severity, message: str, hint: str) -> Callable[[float], Finding]:
+        return lambda change: claim_error(
+            f"T1-CACHE-{code}",
+            message,
+            "",
+            {**evidence, "change": change},
+            hint,
+            rests_on=Basis.ROLES,
+            at_most=severity,
+        )
+
+    return (
+        Continuation(
+            "first_pass_change",
+            lambda: _measure_first_pass(decoding),
+            report(
+                "004",
+                Severity.ERROR,
+                "A first pass that fills the cache gives other outputs than the same pass without a cache.",
+                "Apply the causal mask while the cache is filled too, and do not depend on whether one is asked for.",
+            ),
+        ),
+        Continuation(
+            "change_after_another_sequence",
+            lambda: _measure_after_another(decoding),
+            report(
+                "005",
+                Severity.ERROR,
+                "A first pass that fills a new cache depends on the sequence that was decoded before it: the model "
+                "keeps keys and values between sequences.",
+                "Keep keys and values in the cache that is passed and returned, not on the module, or reset them "
+                "when no cache is passed.",
+            ),
+        ),
+        Continuation(
+            "change_without_mask",
+            lambda: _measure_without_mask(decoding),
+            report(
+                "006",
+                Severity.ERROR,
+                "Decoding with a cache and without a padding mask differs from the full forward pass; with a mask it "
+                "agrees.",
+                "Build the causal mask from the positions of cached and new tokens in both cases. "
+                "`is_causal=True` aligns the mask at the first key, so a single new token would see that key only.",
+            ),
+        ),
+        Continuation(
+            "change_behind_left_padding",
+            lambda: _measure_left_padding(decoding),
+            report(
+                "007",
+                Severity.ERROR,
+                "Behind left padding, decoding with a cache differs from the full forward pass under the same mask.",
+                "Apply the padding mask in every step, over cached and new positions, and count positions alike.",
+            ),
+        ),
+        Continuation(
+            "chunk_change",
+            lambda: _measure_chunk(decoding),
+            report(
+                "008",
+                Severity.WARNING,
+                f"{_CHUNK} tokens at once on a filled cache get other outputs than one at a time, as in a chunked "
+                "prompt or speculative decoding.",
+                "Let new token i see the cache and the new tokens up to i: `tril(diagonal=cached)`.",
+            ),
+        ),
+        Continuation(
+            "changed_cache_entries",
+            lambda: _count_changed_entries(decoding),
+            report(
+                "009",
+                Severity.WARNING,
+                "The forward replaces entries of the list that the caller passed as the cache, so another continuation "
+                "from the same cache starts too late.",
+                "Return a new list or tuple instead of extending the caller's, so that beams can share a prefix.",
+            ),
+        ),
+    )
+
+
+def _measure_first_pass(decoding: Decoding) -> float:
+    answer, _ = decoding.run(0, decoding.length)
+    return decoding.measure(0, decoding.length, answer)
+
+
+def _measure_after_another(decoding: Decoding) -> float:
+    """The first pass of another sequence after this one, and of this one after the other."""
+    changes = []
+    for sequence in (redraw(decoding), decoding):
+        answer, _ = sequence.run(0, sequence.length)
+        changes.append(sequence.measure(0, sequence.length, answer))
+    return max(changes)
+
+
+def _measure_without_mask(decoding: Decoding) -> float | None:
+    name = decoding.padding
+    if not name or name not in read_signature(decoding.base.answers.subject.model).optional:
+        return None
+    rest = {key: value for key, value in decoding.call.arguments.items() if key != name}
+    plain = decoding.with_call(replace(decoding.call, arguments=rest))
+    return max(plain.measure_steps(decoding.length - 2))
+
+
+def _measure_left_padding(decoding: Decoding) -> float | None:
+    name = decoding.padding
+    if not name or decoding.length < _HIDDEN + 4:
+        return None
+    argument = decoding.base.answers.subject.inputs.argument(name)
+    mask = decoding.call.tensors[name].clone()
+    mask.narrow(decoding.axis, 0, _HIDDEN).fill_(0 if argument.role == "mask" else 1)
+    padded = decoding.with_call(decoding.call.with_argument(name, mask))
+    if not bool(padded.answer.isfinite().all()):
+        return None
+    return max(padded.measure_steps(decoding.length - 2))
+
+
+def _measure_chunk(decoding: Decoding) -> float | None:
+    start = decoding.length - _CHUNK
+    if start < 1:
+        return None
+    answer, _ = decoding.run(start, decoding.length, decoding.fill(start))
+    return decoding.measure(start, decoding.length, answer)
+
+
+def _count_changed_entries(decoding: Decoding) -> float | None:
+    """How many entries of a cache of plain containers one step replaces; a cache object is meant to be changed."""
+    start = decoding.length - 1
+    cache = decoding.fill(start)
+    if not _is_plain(cache):
+        return None
+    before = [tensor for _, tensor in iterate_tensors(cache)]
+    decoding.run(start, start + 1, cache)
+    after = [tensor for _, tensor in iterate_tensors(cache)]
+    return float(sum(a is not b for a, b in zip(before, after, strict=False)) + abs(len(before) - len(after)))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, torch.Tensor) or value is None or isinstance(value, int):
+        return True
+    if type(value) in (tuple, list):
+        return all(_is_plain(item) for item in value)
+    return type(value) is dict and all(_is_plain(item) for item in value.values())

@@ -1,0 +1,125 @@
+"""T1-SCALAR: what a model returns beside its answer, such as an auxiliary loss, is sound as well.
+
+What it does: reads the numbers that the model returns beside its answer, on one row of one and of two tokens, and
+with other contents at positions that the padding mask hides.
+
+Why it matters: an auxiliary loss is added to the loss. A mean over the tokens of an expert that got none is NaN, and
+then all weights are; padding that counts in a load balance moves the router towards padding.
+
+Evidence: how many numbers are NaN or infinite, and how far one moves with the contents of hidden positions.
+
+Exemptions: models that return one output, or none that is a single number.
+
+Findings:
+    T1-SCALAR-001 error: a number beside the answer is NaN or infinite on few tokens.
+    T1-SCALAR-002 warning: hidden positions change a number beside the answer.
+
+Source: Fedus et al. 2022 (arXiv 2101.03961), section 2.2, for the load balance; the rest is what a mask means.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from tierproof.checks.check import Check, CheckContext, CheckOutput
+from tierproof.checks.claim import claim_error
+from tierproof.core.finding import Finding, Severity
+from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
+from tierproof.model.call.inputs import LENGTH
+from tierproof.model.call.perturb import can_perturb, replace_positions
+from tierproof.model.describe.basis import Basis
+from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.objective import collect_answers
+
+_HIDDEN = 3
+# Sums in float32 over other contents agree by far more than this.
+_TOLERANCE = 1e-4
+
+
+def run(context: CheckContext) -> CheckOutput:
+    """Run the check."""
+    subject, seed = context.subject, context.seed
+    subject.model.eval()
+    usual = _read_scalars(subject, subject.make_call(seed=seed), seed)
+    if not usual:
+        return CheckOutput(skipped="the model returns no single number beside its answer")
+    measured: dict[str, JsonValue] = {"outputs": sorted(usual)}
+    findings = _judge_few_tokens(subject, seed, usual)
+    findings += _judge_padding(subject, seed, measured)
+    return CheckOutput(tuple(findings), measured)
+
+
+def _read_scalars(subject: Subject, call: Call, seed: int) -> dict[str, float]:
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        answers = collect_answers(subject.forward(call))
+    return {p: float(t) for p, t in answers.items() if t.numel() == 1 and p != subject.outputs.main}
+
+
+def _judge_few_tokens(subject: Subject, seed: int, usual: dict[str, float]) -> list[Finding]:
+    sound = {path for path, value in usual.items() if torch.isfinite(torch.tensor(value))}
+    for length in (1, 2) if subject.inputs.has_length and subject.inputs.min_length <= 1 else ():
+        call = subject.make_call(batch=1, length=length, target_length=length, seed=seed)
+        try:
+            values = _read_scalars(subject, call, seed)
+        except Exception:  # noqa: BLE001 - a length that raises is T1-SHAPE's finding
+            continue
+        for path in sorted(sound & set(values)):
+            if not torch.isfinite(torch.tensor(values[path])):
+                return [
+                    claim_error(
+                        "T1-SCALAR-001",
+                        f"The output `{path}` is {values[path]} for {length} token(s), and finite for more.",
+                        "",
+                        {"output": path, "tokens": length},
+                        "Divide by a count of at least one, and leave groups without tokens out of the mean.",
+                        rests_on=Basis.INPUTS,
+                    )
+                ]
+    return []
+
+
+def _judge_padding(subject: Subject, seed: int, measured: dict[str, JsonValue]) -> list[Finding]:
+    """Hide the last positions, change their contents, and compare the numbers."""
+    inputs = subject.inputs
+    primary = inputs.primary_argument
+    if not inputs.padding or LENGTH not in primary.shape or not can_perturb(primary):
+        return []
+    mask = inputs.argument(inputs.padding)
+    call = subject.make_call(seed=seed)
+    tensor, axis = call.tensors[primary.name], primary.shape.index(LENGTH)
+    length = tensor.shape[axis]
+    if LENGTH not in mask.shape or mask.role not in ("mask", "hide_mask") or length <= _HIDDEN + 1:
+        return []
+    hidden = tuple(range(length - _HIDDEN, length))
+    made = call.tensors[mask.name].clone()
+    made.narrow(mask.shape.index(LENGTH), length - _HIDDEN, _HIDDEN).fill_(0 if mask.role == "mask" else 1)
+    masked = call.with_argument(mask.name, made)
+    changed = masked.with_argument(
+        primary.name, replace_positions(primary, tensor, axis, hidden, seed=seed + 1)
+    )
+    before, after = (_read_scalars(subject, made_call, seed) for made_call in (masked, changed))
+    moved = {
+        path: abs(after[path] - value) / max(abs(value), 1e-12)
+        for path, value in before.items()
+        if path in after
+    }
+    measured["change_by_padding"] = dict(moved)
+    path = max(moved, key=lambda name: moved[name], default="")
+    if not path or not moved[path] > _TOLERANCE:
+        return []
+    return [
+        Finding(
+            "T1-SCALAR-002",
+            Severity.WARNING,
+            f"The contents of {_HIDDEN} positions that `{mask.name}` hides change the output `{path}` by "
+            f"{moved[path]:.2g} of its value.",
+            "",
+            {"output": path, "relative_change": moved[path]},
+            "Weigh the tokens by the mask in this sum, and divide by the number of visible ones.",
+        )
+    ]
+
+
+CHECK = Check("T1-SCALAR", "scalar outputs", 1, run, needs=("parameter values",), cost_steps=0.4, value=48)
