@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from images.published import make_list
-from loopback import Site
+from loopback import Site, serve
 from tierproof.images.lists.image_contents import read_contents
 from tierproof.images.store.image_store import list_images
 from tierproof.images.store.open_source import open_source
@@ -22,6 +23,12 @@ from tierproof.images.store.sync_images import sync_images
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 COUNT = 24
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve() as served:
+        yield served
 
 
 def start_sync(url: str, folder: Path) -> subprocess.Popen[bytes]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tierproof.core.report import Report
     from tierproof.model.call.spec import ModelSpec
+    from tierproof.model.load.load import LoadedModel
 
 
 def check(
@@ -56,10 +57,7 @@ def check(
     """
     started_s = time.monotonic()
     require("torch", feature="to check a model")
-    from torch import nn
-
     from tierproof.api.check_loaded import check_loaded
-    from tierproof.model.load.load import LoadedModel, LoadOptions, load_class, load_target
 
     options = CheckOptions(
         tier=tier,
@@ -73,12 +71,19 @@ def check(
         progress=progress,
         started_s=started_s,
     )
-    how = LoadOptions(seed=seed)
-    if isinstance(model, str):
-        loaded = load_target(model, how)
-    elif isinstance(model, type) and issubclass(model, nn.Module):
-        loaded = load_class(model, how)
-    else:
-        loaded = LoadedModel(model, "")
+    loaded = _load(model, seed)
     notes = (*assumptions, *loaded.assumptions)
     return check_loaded(replace(loaded, target=target or loaded.target, assumptions=notes), options)
+
+
+def _load(model: nn.Module | str, seed: int) -> LoadedModel:
+    from torch import nn
+
+    from tierproof.model.load.load import LoadedModel, LoadOptions, load_class, load_target
+
+    options = LoadOptions(seed=seed)
+    if isinstance(model, str):
+        return load_target(model, options)
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return load_class(model, options)
+    return LoadedModel(model, "")

@@ -12,7 +12,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
     1: (
         "registration.registration",
         "shape.shape",
-        "batch_independence",
+        "batch_independence.batch_independence",
         "causality",
         "padding.padding",
         "gradient_flow.gradient_flow",
@@ -25,7 +25,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "scalar_outputs",
         "residual_stream",
         "relative_positions",
-        "cross_attention",
+        "cross_attention.cross_attention",
         "packing",
         "cache.cache",
         "attention",
@@ -41,10 +41,10 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "moving",
         "memory",
         "speed",
-        "checkpointing",
-        "overfitting",
-        "exporting",
-        "compilation",
+        "on_request.checkpointing",
+        "on_request.overfitting",
+        "on_request.exporting",
+        "on_request.compilation",
     ),
 }
 """Modules below `tierproof.checks.tierN`, by tier N."""

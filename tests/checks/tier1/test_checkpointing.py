@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from checks.planting import build_gpt, find, only_error, replace_block_forward, run_check
-from tierproof.checks.tier1.checkpointing import CHECK
+from tierproof.checks.tier1.on_request.checkpointing import CHECK
 from zoo.handwritten import build
 from zoo.pretrained_configs import TINY
 

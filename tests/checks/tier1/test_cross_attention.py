@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tierproof.checks.check import CheckContext
-from tierproof.checks.tier1.cross_attention import CHECK
+from tierproof.checks.tier1.cross_attention.cross_attention import CHECK
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import Seq2Seq, build

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from checks.planting import alarms, find, run_check
-from tierproof.checks.tier1.cross_attention import CHECK
+from tierproof.checks.tier1.cross_attention.cross_attention import CHECK
 from zoo.handwritten import build
 
 

@@ -10,7 +10,8 @@ from faults.masks import PADDING, Encoder
 from faults.rows import BATCH
 from faults.state import REGISTRATION
 from tierproof.checks.check import CheckContext
-from tierproof.checks.tier1 import attention, batch_independence, causality
+from tierproof.checks.tier1 import attention, causality
+from tierproof.checks.tier1.batch_independence import batch_independence
 from tierproof.checks.tier1.input_influence import input_influence
 from tierproof.checks.tier1.padding import padding
 from tierproof.checks.tier1.registration import registration

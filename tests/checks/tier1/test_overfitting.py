@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from checks.planting import alarms, build_gpt, find, run_check
-from tierproof.checks.tier1.overfitting import CHECK
+from tierproof.checks.tier1.on_request.overfitting import CHECK
 from zoo.handwritten import HANDWRITTEN, CharGPT, build
 from zoo.pretrained_configs import TINY
 

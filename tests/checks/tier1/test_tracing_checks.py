@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from checks.planting import find, only_error, run_check
-from tierproof.checks.tier1 import compilation, exporting
+from tierproof.checks.tier1.on_request import compilation, exporting
 from zoo.handwritten import Mlp, build
 
 

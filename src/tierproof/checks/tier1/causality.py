@@ -42,7 +42,7 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.influence import InfluenceMap
 from tierproof.model.call.inputs import Argument
 from tierproof.model.call.perturb import find_followed_argument, replace_position
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change, measure_change_along, measure_spread
 from tierproof.model.compare.locate import all_positions_before, locate_first_divergence, shared_prefix
 from tierproof.model.compare.steady_answer import Baseline, find_baseline

@@ -38,7 +38,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.model_pair import answer_with, locate_parting
 from tierproof.model.compare.steady_answer import Baseline, find_baseline

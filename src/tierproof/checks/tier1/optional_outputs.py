@@ -32,7 +32,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.outputs import iterate_tensors
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate_first_divergence
 from tierproof.model.compare.steady_answer import Baseline, find_baseline

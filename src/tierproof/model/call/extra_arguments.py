@@ -12,8 +12,8 @@ from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.call.read_outputs import read_outputs
-from tierproof.model.call.transformers_inputs import is_transformers_model
 
 TARGET_NAMES = ("targets", "target", "labels", "y", "tgt_ids")
 _KEEP_NAMES = ("attention_mask", "padding_mask", "pad_mask", "input_mask", "mask", "attn_mask")

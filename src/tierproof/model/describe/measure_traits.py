@@ -15,7 +15,7 @@ from tierproof.model.call.influence import InfluenceMap, is_causal, measure_infl
 from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.describe.declared_causality import (
     Causality,
     count_tied,

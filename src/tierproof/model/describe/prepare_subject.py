@@ -16,7 +16,7 @@ from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.max_length import guess_maximum, read_declared_maximum
 from tierproof.model.call.measured_targets import find_targets
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.propose_calls import propose_calls
+from tierproof.model.call.propose.propose_calls import propose_calls
 from tierproof.model.call.read_outputs import read_outputs
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.call.stray_dropout import find_stray_dropout, without_stray_dropout
@@ -28,7 +28,7 @@ from tierproof.model.describe.settle_inputs import settle_inputs
 from tierproof.model.describe.settle_standings import settle_standings
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.position_tables import collect_tables
-from tierproof.model.observe.working_call import find_working_call
+from tierproof.model.observe.search.working_call import find_working_call
 from tierproof.model.preserve.hidden_state import find_hidden_items
 
 

@@ -15,7 +15,7 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.varied_axes import free_given_axes
 from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
-from tierproof.model.observe.working_call import WorkingCall
+from tierproof.model.observe.search.working_call import WorkingCall
 
 
 def settle_inputs(

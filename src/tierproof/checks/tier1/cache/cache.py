@@ -50,7 +50,7 @@ from tierproof.checks.tier1.cache.decoding import (
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Fact, Standing
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate_first_divergence
 from tierproof.model.describe.basis import Basis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from tierproof.model.describe.basis import Basis
 
 _CHUNK = 3
 _HIDDEN = 2
+CODE = "T1-CACHE"
 
 
 @dataclass(frozen=True)
@@ -53,87 +55,86 @@ def judge_continuations(
     return []
 
 
+@dataclass(frozen=True)
+class _Report:
+    """What is said of one way to decode that differs from the full pass."""
+
+    number: str
+    severity: Severity
+    message: str
+    hint: str
+
+
+_REPORTS = {
+    "first_pass_change": _Report(
+        "004",
+        Severity.ERROR,
+        "A first pass that fills the cache gives other outputs than the same pass without a cache.",
+        "Apply the causal mask while the cache is filled too, and do not depend on whether one is asked for.",
+    ),
+    "change_after_another_sequence": _Report(
+        "005",
+        Severity.ERROR,
+        "A first pass that fills a new cache depends on the sequence that was decoded before it: the model "
+        "keeps keys and values between sequences.",
+        "Keep keys and values in the cache that is passed and returned, not on the module, or reset them "
+        "when no cache is passed.",
+    ),
+    "change_without_mask": _Report(
+        "006",
+        Severity.ERROR,
+        "Decoding with a cache and without a padding mask differs from the full forward pass; with a mask it "
+        "agrees.",
+        "Build the causal mask from the positions of cached and new tokens in both cases. "
+        "`is_causal=True` aligns the mask at the first key, so a single new token would see that key only.",
+    ),
+    "change_behind_left_padding": _Report(
+        "007",
+        Severity.ERROR,
+        "Behind left padding, decoding with a cache differs from the full forward pass under the same mask.",
+        "Apply the padding mask in every step, over cached and new positions, and count positions alike.",
+    ),
+    "chunk_change": _Report(
+        "008",
+        Severity.WARNING,
+        f"{_CHUNK} tokens at once on a filled cache get other outputs than one at a time, as in a chunked "
+        "prompt or speculative decoding.",
+        "Let new token i see the cache and the new tokens up to i: `tril(diagonal=cached)`.",
+    ),
+    "changed_cache_entries": _Report(
+        "009",
+        Severity.WARNING,
+        "The forward replaces entries of the list that the caller passed as the cache, so another continuation "
+        "from the same cache starts too late.",
+        "Return a new list or tuple instead of extending the caller's, so that beams can share a prefix.",
+    ),
+}
+
+
 def _list_ways(decoding: Decoding) -> tuple[Continuation, ...]:
-    evidence: dict[str, JsonValue] = {"cache": decoding.cache_name}
+    measures: dict[str, Callable[[Decoding], float | None]] = {
+        "first_pass_change": _measure_first_pass,
+        "change_after_another_sequence": _measure_after_another,
+        "change_without_mask": _measure_without_mask,
+        "change_behind_left_padding": _measure_left_padding,
+        "chunk_change": _measure_chunk,
+        "changed_cache_entries": _count_changed_entries,
+    }
+    return tuple(
+        Continuation(name, partial(measure, decoding), partial(_make_finding, decoding, _REPORTS[name]))
+        for name, measure in measures.items()
+    )
 
-    def report(code: str, severity: Severity, message: str, hint: str) -> Callable[[float], Finding]:
-        return lambda change: claim_error(
-            f"T1-CACHE-{code}",
-            message,
-            "",
-            {**evidence, "change": change},
-            hint,
-            rests_on=Basis.ROLES,
-            at_most=severity,
-        )
 
-    return (
-        Continuation(
-            "first_pass_change",
-            lambda: _measure_first_pass(decoding),
-            report(
-                "004",
-                Severity.ERROR,
-                "A first pass that fills the cache gives other outputs than the same pass without a cache.",
-                "Apply the causal mask while the cache is filled too, and do not depend on whether one is asked for.",
-            ),
-        ),
-        Continuation(
-            "change_after_another_sequence",
-            lambda: _measure_after_another(decoding),
-            report(
-                "005",
-                Severity.ERROR,
-                "A first pass that fills a new cache depends on the sequence that was decoded before it: the model "
-                "keeps keys and values between sequences.",
-                "Keep keys and values in the cache that is passed and returned, not on the module, or reset them "
-                "when no cache is passed.",
-            ),
-        ),
-        Continuation(
-            "change_without_mask",
-            lambda: _measure_without_mask(decoding),
-            report(
-                "006",
-                Severity.ERROR,
-                "Decoding with a cache and without a padding mask differs from the full forward pass; with a mask it "
-                "agrees.",
-                "Build the causal mask from the positions of cached and new tokens in both cases. "
-                "`is_causal=True` aligns the mask at the first key, so a single new token would see that key only.",
-            ),
-        ),
-        Continuation(
-            "change_behind_left_padding",
-            lambda: _measure_left_padding(decoding),
-            report(
-                "007",
-                Severity.ERROR,
-                "Behind left padding, decoding with a cache differs from the full forward pass under the same mask.",
-                "Apply the padding mask in every step, over cached and new positions, and count positions alike.",
-            ),
-        ),
-        Continuation(
-            "chunk_change",
-            lambda: _measure_chunk(decoding),
-            report(
-                "008",
-                Severity.WARNING,
-                f"{_CHUNK} tokens at once on a filled cache get other outputs than one at a time, as in a chunked "
-                "prompt or speculative decoding.",
-                "Let new token i see the cache and the new tokens up to i: `tril(diagonal=cached)`.",
-            ),
-        ),
-        Continuation(
-            "changed_cache_entries",
-            lambda: _count_changed_entries(decoding),
-            report(
-                "009",
-                Severity.WARNING,
-                "The forward replaces entries of the list that the caller passed as the cache, so another continuation "
-                "from the same cache starts too late.",
-                "Return a new list or tuple instead of extending the caller's, so that beams can share a prefix.",
-            ),
-        ),
+def _make_finding(decoding: Decoding, report: _Report, change: float) -> Finding:
+    return claim_error(
+        f"{CODE}-{report.number}",
+        report.message,
+        "",
+        {"cache": decoding.cache_name, "change": change},
+        report.hint,
+        rests_on=Basis.ROLES,
+        at_most=report.severity,
     )
 
 

@@ -53,7 +53,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_positions
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import Violates, locate, locate_first_divergence, rows_of_batch
 from tierproof.model.compare.steady_answer import Baseline, find_baseline

@@ -14,7 +14,7 @@ from tierproof.checks.tier1.registration.recovered_arguments import find_assumed
 from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Fact, Standing
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline
 from tierproof.model.sizes.size_limit import SizeLimit, TooLargeError

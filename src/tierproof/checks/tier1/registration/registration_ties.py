@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
-from tierproof.model.call.transformers_inputs import is_transformers_model
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.describe.basis import Basis
 from tierproof.model.sizes.tensor_place import find_place
 

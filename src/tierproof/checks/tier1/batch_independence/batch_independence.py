@@ -33,7 +33,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
-from tierproof.checks.tier1.batch_axis_fact import state_batch_axis
+from tierproof.checks.tier1.batch_independence.batch_axis_fact import state_batch_axis
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call

@@ -15,8 +15,8 @@ from tierproof.model.call.solve.amend import amend_plan
 from tierproof.model.call.solve.lesson import Sizes
 from tierproof.model.call.solve.needed_arguments import add_needed
 from tierproof.model.call.solve.plan_sizes import iterate_sizes, set_sizes, size_of, square_axes
-from tierproof.model.observe.input_trial import FailedTrial, WorkingCall, try_plan
-from tierproof.model.observe.search_clock import SearchClock
+from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall, try_plan
+from tierproof.model.observe.search.search_clock import SearchClock
 
 MOST_TRIALS = 60
 _MOST_CHILDREN = 8

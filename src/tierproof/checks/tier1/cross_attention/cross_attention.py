@@ -28,7 +28,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
-from tierproof.checks.tier1.cross_masks import judge_cross_masks
+from tierproof.checks.tier1.cross_attention.cross_masks import judge_cross_masks
 from tierproof.core.finding import Finding
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import Argument

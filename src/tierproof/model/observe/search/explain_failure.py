@@ -5,7 +5,7 @@ from __future__ import annotations
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.skeleton import write_skeleton
-from tierproof.model.observe.input_trial import FailedTrial
+from tierproof.model.observe.search.input_trial import FailedTrial
 
 _MOST_SHOWN = 6
 _READS_VALUES = "Check the model on the CPU: its forward pass reads values, and parameters on meta have none."

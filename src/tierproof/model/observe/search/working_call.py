@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.observe.explain_failure import explain_failure
-from tierproof.model.observe.input_search import InputSearch
-from tierproof.model.observe.input_trial import FailedTrial, WorkingCall, try_plan
-from tierproof.model.observe.search_clock import SearchClock
+from tierproof.model.observe.search.explain_failure import explain_failure
+from tierproof.model.observe.search.input_search import InputSearch
+from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall, try_plan
+from tierproof.model.observe.search.search_clock import SearchClock
 
 __all__ = ["WorkingCall", "find_working_call"]
 

@@ -1,0 +1,1 @@
+"""Tries the proposed calls until one works, and explains why none did."""
