@@ -156,7 +156,7 @@ def provoke_forward(_: Path) -> str:
             self.layer = torch.nn.Linear(3, 3)
 
         def forward(self, thing: object) -> object:
-            raise ValueError("nothing is good enough")
+            raise ValueError(f"nothing like {getattr(thing, 'shape', thing)} is good enough")
 
     return told(lambda: tp.check(Picky(), progress=False))
 

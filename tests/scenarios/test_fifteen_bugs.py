@@ -200,7 +200,7 @@ BUGS = {
         padding_ignored,
         {"T1-PAD"},
         {"", "encoder", "encoder.layers.0.self_attn", "encoder.layers.0"},
-        "error",
+        "warning",  # that the argument is a padding mask is known by its name alone
     ),
     6: (nan_at_length_one, {"T1-STAB", "T1-SHAPE"}, {"norm"}, "error"),
     7: (table_one_short, {"T1-SHAPE"}, {"position"}, "error"),

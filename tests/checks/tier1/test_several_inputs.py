@@ -60,11 +60,12 @@ def test_a_norm_over_the_texts_of_a_batch_is_found() -> None:
     assert check(ImageText(), "T1-BATCH").findings == ()
 
 
-def test_a_table_that_ends_undeclared_is_a_note_with_its_length() -> None:
-    finding = find(check(SlicedPositions(), "T1-SHAPE"), "T1-SHAPE-011")
-    assert finding.severity.value == "info"
-    assert finding.evidence["longest_working_length"] == 64
-    assert finding.evidence["table"] == "places.weight"
+def test_a_table_that_is_read_by_position_ends_the_lengths() -> None:
+    report = check(SlicedPositions(), "T1-SHAPE")
+    measured = report.results[0].measurements
+    assert report.findings == ()
+    assert measured["maximum_length"] == 64
+    assert "places.weight" in measured["maximum_length_source"]
 
 
 def test_a_length_refused_by_nothing_known_stays_an_error() -> None:
@@ -74,8 +75,9 @@ def test_a_length_refused_by_nothing_known_stays_an_error() -> None:
                 raise ValueError("too long")
             return super().forward(input_ids)
 
-    finding = find(check(Refuses(), "T1-SHAPE"), "T1-SHAPE-001")
-    assert "the longest that works is 37" in finding.message
+    report = check(Refuses(), "T1-SHAPE")
+    assert find(report, "T1-SHAPE-001").severity.value == "error"
+    assert "the longest that works is 37" in find(report, "T1-SHAPE-002").message
 
 
 def test_only_a_model_that_shifts_inside_may_leave_the_last_token_unread() -> None:

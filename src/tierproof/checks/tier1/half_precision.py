@@ -92,4 +92,4 @@ def _judge_refusal(context: CheckContext, error: Exception) -> CheckOutput:
     return CheckOutput((finding,), {"float16": said})
 
 
-CHECK = Check("T1-HALF", "half precision", 1, run, needs=("parameter values",), cost_steps=0.4, value=52)
+CHECK = Check("T1-HALF", "half precision", 1, run, needs=("parameter values",), cost_steps=0.1, value=52)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
@@ -79,7 +80,7 @@ def _find_writers(base: Baseline) -> list[str]:
 
     try:
         for path, module in model.named_modules():
-            if not path:
+            if not path or isinstance(module, torch.jit.ScriptModule):  # these take no such hooks
                 continue
             handles.append(
                 module.register_forward_pre_hook(

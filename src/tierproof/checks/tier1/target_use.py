@@ -196,4 +196,4 @@ def _judge_ignored(
     ]
 
 
-CHECK = Check("T1-TARGET", "use of targets", 1, run, needs=("parameter values",), cost_steps=0.5, value=64)
+CHECK = Check("T1-TARGET", "use of targets", 1, run, needs=("parameter values",), cost_steps=0.3, value=64)

@@ -37,12 +37,17 @@ def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
         {**first_sizes, "batch": batch + 1},
         first_sizes,
     ]
+    failure: Exception | None = None
     for second_sizes in variants:
         try:
             second = run(second_sizes)
-        except Exception:  # noqa: BLE001 - a size that fails is a finding of T1-SHAPE
+        except Exception as error:  # noqa: BLE001 - a size that fails is a finding of T1-SHAPE
+            failure = error
             continue
+        failure = None
         planned = plan_outputs(first, second, first_sizes, second_sizes, vocab)
         if planned is not None:
             return planned
+    if failure is not None:
+        raise failure  # not even the size that ran before
     raise ForwardError(f"{probe.name} returned no floating-point tensor")

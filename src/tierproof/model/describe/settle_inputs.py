@@ -29,7 +29,9 @@ def settle_inputs(
     """
     given = any(argument.sample is not None for argument in found.plan.arguments)
     plan = (
-        free_given_axes(probe, found.plan) if given else _join_lengths(probe, _read_vocabulary(probe, found))
+        free_given_axes(probe, found.plan)
+        if given
+        else _join_lengths(probe, _orient(probe, _read_vocabulary(probe, found), found))
     )
     if plan.has_length or any(TARGET_LENGTH in a.shape for a in plan.arguments):
         maximum = declared if declared.length is not None else _measure_maximum(probe, plan, found, tables)
@@ -39,7 +41,7 @@ def settle_inputs(
             max_length_source=maximum.source,
             max_length_standing=maximum.standing,
         )
-    return plan if given else _fix_length(probe, _orient(probe, plan, found))
+    return plan if given else _fix_length(probe, plan)
 
 
 def _measure_maximum(

@@ -65,7 +65,7 @@ def read_checkpoint(folder: Path, *, trust: bool = False) -> dict[str, Tensor]:
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a path names a file of weights."""
-    return path.suffix.lower() in _SUFFIXES and path.is_file()
+    return path.suffix.lower() in _SUFFIXES and path.is_file() and path.stat().st_size > 0
 
 
 def read_checkpoint_file(path: Path, *, trust: bool = False) -> dict[str, Tensor]:

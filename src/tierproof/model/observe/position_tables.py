@@ -38,9 +38,9 @@ def collect_tables(model: nn.Module) -> dict[int, str]:
 
     To be read before the model runs: a run may leave tensors of its own.
     """
-    found = {id(t): path for path, t in collect_objects(model).tensors if t.dim() >= 2}
-    named = (*model.named_parameters(), *model.named_buffers())
-    return found | {id(t): path for path, t in named if t.dim() >= 2}
+    named = (*collect_objects(model).tensors, *model.named_parameters(), *model.named_buffers())
+    made = ((path, tensor) for path, tensor in named if not nn.parameter.is_lazy(tensor))
+    return {id(tensor): path for path, tensor in made if tensor.dim() >= 2}
 
 
 def find_position_tables(

@@ -22,7 +22,7 @@ def judge_padding_rows(model: nn.Module) -> list[Finding]:
     return [
         Finding(
             "T1-INIT-009",
-            Severity.WARNING,
+            Severity.INFO,
             f"The padding row {module.padding_idx} of `{path}` holds random values, which stay: no gradient reaches "
             "the row of a `padding_idx`. It was initialised anew after the embedding was made.",
             path,

@@ -20,7 +20,7 @@ def make_target_call(subject: Subject, seed: int) -> tuple[str, Call] | None:
     signature = read_signature(subject.model)
     name = given.name if given else next((n for n in TARGET_NAMES if n in signature), None)
     vocab = subject.traits.vocab_size
-    if name is None or vocab is None or subject.inputs.style == "mapping":
+    if name is None or vocab is None or subject.inputs.style == "mapping" or not subject.outputs.per_position:
         return None
     axis = subject.outputs.axes[subject.outputs.length_axis]
     follows = next((a for a in subject.inputs.arguments if axis in a.shape and a.role == "tokens"), None)

@@ -151,14 +151,15 @@ def _report_broken(base: Baseline, mask: Argument, side: _Side) -> Finding:
     first = find_first(observations, lambda values: values.sound, lambda values: not values.sound)
     # Under a causal mask, a position whose past is hidden sees nothing: that is a row without keys.
     exact = side.name != "left" or not base.answers.subject.traits.causal_measured
-    return Finding(
+    return claim_error(
         "T1-PAD-007",
-        Severity.ERROR if exact else Severity.WARNING,
         f"The outputs at visible positions are NaN or infinite where `{mask.name}` hides {len(side.hidden)} positions "
         f"({side.name} padding).",
         first.path if first is not None else "",
         {"hidden_positions": list(side.hidden)},
         "Add −inf to the scores before the softmax, not to the weights after it, and leave each row a key.",
+        rests_on=(Basis.INPUTS, Basis.PADDING_MASK),
+        at_most=Severity.ERROR if exact else Severity.WARNING,
     )
 
 

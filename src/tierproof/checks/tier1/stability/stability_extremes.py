@@ -71,12 +71,19 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
 
 def _is_sound_among_others(subject: Subject, call: Call, token: int) -> bool:
     """Whether a sequence that holds the token beside others is fine, so that the token's own row is."""
-    given = call.tensors[subject.inputs.primary]
-    mixed = given.clone()
-    mixed.select(subject.inputs.length_axis, -1).fill_(token)
-    others = (given != token).any()
-    values, error, _ = _try(subject, call.with_argument(subject.inputs.primary, mixed))
-    return bool(others) and given.shape[subject.inputs.length_axis] > 1 and not error and values.sound
+    if not subject.inputs.has_length:
+        return False
+    name, axis = subject.inputs.primary, subject.inputs.length_axis
+    given = call.tensors[name]
+    if given.shape[axis] < 2 or bool((given == token).all()):
+        return False
+    for place in (given.shape[axis] - 1, 0):
+        mixed = given.clone()
+        mixed.select(axis, place).fill_(token)
+        values, error, _ = _try(subject, call.with_argument(name, mixed))
+        if error or not values.sound:
+            return False
+    return True
 
 
 def _report_uniform(subject: Subject, call: Call, token: int, what: str) -> Finding:
@@ -89,7 +96,7 @@ def _report_uniform(subject: Subject, call: Call, token: int, what: str) -> Find
         for module in subject.model.modules()
     )
     return Finding(
-        f"{CODE}-010" if padding else f"{CODE}-007",
+        f"{CODE}-010",
         Severity.WARNING,
         f"A row of nothing but {'padding' if padding else 'one id'} ({token}) {what}; beside other ids it is fine.",
         where=_locate(subject, call) or _find_fast_path(subject),

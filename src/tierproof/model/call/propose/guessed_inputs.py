@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,9 +44,11 @@ def propose_guessed_inputs(
         for role in _order_roles(model, names[0])
         for shape, assumption in _propose_shapes(role, model, spec)
     ]
-    yield from propose_example_inputs(
+    examples = propose_example_inputs(
         model, signature, dtype=dtype, vocab_size=spec.vocab_size, pad_token_id=spec.pad_token_id
     )
+    for plan in examples:
+        yield from _fit_widths(model, plan)
     yield from propose_declared_inputs(
         model,
         read_parameters(model),
@@ -66,6 +69,20 @@ def propose_guessed_inputs(
         key = {"tokens": "input_ids", "image": "pixel_values"}.get(role, "x")
         argument = _make_argument(key, 0, role, shape, spec, dtype)
         yield InputPlan((argument,), key, "mapping", assumptions=assumptions, pad_token_id=spec.pad_token_id)
+
+
+def _fit_widths(model: nn.Module, plan: InputPlan) -> Iterator[InputPlan]:
+    """An example, and the same with the widths of this model: the example may be of another instance of its class."""
+    yield plan
+    for width in list(dict.fromkeys(_iterate_widths(model)))[:2]:
+        arguments = tuple(
+            replace(a, shape=(*a.shape[:-1], width))
+            if a.role == "floats" and len(a.shape) > 2 and isinstance(a.shape[-1], int)
+            else a
+            for a in plan.arguments
+        )
+        if arguments != plan.arguments:
+            yield replace(plan, arguments=arguments)
 
 
 def _make_argument(
