@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 # A selection over all families that runs in the normal suite, and at fifty seeds.
-_FIRST = (
+FIRST = (
     "char_gpt", "hf-llama", "hf-bert", "nn-transformer", "hf-vit", "hf-t5", "hf-wav2vec2", "hf-llava", "seq2seq",
     "hf-patchtst", "mamba_like", "hf-gpt2", "tiny_vit", "nn-encoder", "hf-whisper", "experts", "hf-roberta", "res_net",
     "hf-mixtral", "t5_like", "nn-gru", "hf-mamba", "bert_like", "hf-resnet", "hf-bart", "lora_llama", "hf-clip",
@@ -55,7 +55,7 @@ def list_zoo() -> tuple[ZooModel, ...]:
         ZooModel(f"hf-{kind}", family, partial(transformers_zoo.build, kind, table))
         for kind, family, table in transformers_zoo.list_types()
     ]
-    order = {name: place for place, name in enumerate(_FIRST)}
+    order = {name: place for place, name in enumerate(FIRST)}
     return tuple(sorted(models, key=lambda model: order.get(model.name, len(order))))
 
 

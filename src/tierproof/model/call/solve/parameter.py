@@ -93,14 +93,35 @@ def _read_typed_shape(annotation: Any, text: str) -> tuple[tuple[str, ...], str]
     return (dims if "..." not in words and "*" not in words else ()), dtype
 
 
+_SHAPE = r"[(\[]((?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]"
+# `x: (b, n)`, `x of shape (b, n)` and `x (b, n)`; not `x, (h, c)`, nor `x = randn(5, 3)`.
+_SAYS_SHAPE = re.compile(r"^[^=]*(?::|shape|size|dim)[^=]*$|^[^\w,=:]*$")
+_NEXT_ENTRY = re.compile(r"\n\s*(?:[*-]\s*)?\**\w+\**\s*(?:\([^)\n]*\))?\s*:|\n\s*\n")
+
+
 def _read_documented_shape(name: str, docstring: str) -> tuple[str, ...]:
-    """The axes that a docstring gives for a parameter: `x: images of shape (B, 3, H, W)`."""
+    """The axes that a docstring gives for a parameter: `x: images of shape (B, 3, H, W)`.
+
+    None where it gives shapes of several ranks, as for a batch and for a single sample.
+    """
     said = rf"\b{re.escape(name)}\b[^\n()\[\]]*(?:\([^)\n]*\)\s*:[^\n()\[\]]*)?"
-    pattern = said + r"[(\[]((?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]"
-    for found in re.finditer(pattern, docstring):
-        dims = tuple(word.strip() for word in found.group(1).split(",") if word.strip())
-        if len(dims) >= 2 and not any(
-            "." in word or "Tensor" in word or word in ("optional", "int") for word in dims
-        ):
-            return dims
+    for found in re.finditer(said + _SHAPE, docstring):
+        dims = _split_axes(found.group(1))
+        between = docstring[found.start() + len(name) : found.start(1)]
+        if not _names_axes(dims) or not _SAYS_SHAPE.search(between):
+            continue
+        end = _NEXT_ENTRY.search(docstring, found.end())
+        rest = docstring[found.end() : end.start() if end else len(docstring)]
+        others = (_split_axes(words) for words in re.findall(_SHAPE, rest))
+        return dims if all(len(other) == len(dims) for other in others if _names_axes(other)) else ()
     return ()
+
+
+def _split_axes(words: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
+def _names_axes(dims: tuple[str, ...]) -> bool:
+    if len(dims) < 2 or all(word.isdigit() for word in dims):  # a range such as [0, 1]
+        return False
+    return not any("." in word or "Tensor" in word or word in ("optional", "int") for word in dims)
