@@ -81,11 +81,18 @@ def _judge_randomness(
 
 
 def _measure_randomness(subject: Subject, call: Call, seed: int) -> float:
+    """The change between two training passes at two random states, from the same buffers.
+
+    A power iteration (spectral norm) or running statistics move buffers in each pass, which is not random.
+    """
     subject.model.train()
+    buffers = [(buffer, buffer.clone()) for buffer in subject.model.buffers()]
     answers: list[Tensor] = []
     for number in (1, 2):
         torch.manual_seed(seed + number)
         with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
             answers.append(subject.answer(call).clone())
     change = measure_change(*answers)
     # Statistics of a batch norm move its training passes by nothing; threads may sum in another order.
