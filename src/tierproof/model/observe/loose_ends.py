@@ -130,7 +130,8 @@ def find_loose_ends(model: nn.Module, run: Callable[[], Any]) -> list[LooseEnd]:
     for end in ends.found:
         end.node = None
     del reached, output
-    gc.collect()
+    if any(end.tensor() is not None for end in loose):
+        gc.collect()  # a cycle may hold it
     return [end.made for end in loose if end.tensor() is None]
 
 

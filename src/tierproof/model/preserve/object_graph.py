@@ -110,6 +110,7 @@ class _Walk:
         self.graph = ObjectGraph()
         self._seen: set[int] = set()
         self._waiting: deque[tuple[Any, str]] = deque()
+        self._left_alone: dict[int, type] = {}
 
     def add(self, value: Any, path: str) -> None:
         if is_atomic(value) or id(value) in self._seen:
@@ -157,7 +158,10 @@ class _Walk:
             self.graph.records.append(instance)
             self._add_all(instance.children(), path)
         for cls in type(value).__mro__:
-            if id(cls) in self._seen or _is_foreign_class(cls) or _is_opaque_class(cls):
+            if id(cls) in self._seen or id(cls) in self._left_alone:
+                continue
+            if _is_foreign_class(cls) or _is_opaque_class(cls):
+                self._left_alone[id(cls)] = cls
                 continue
             self._seen.add(id(cls))
             record = ClassRecord.of(cls)

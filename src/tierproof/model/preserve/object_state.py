@@ -30,19 +30,27 @@ class DictRecord:
     """The recorded keys, order and values of a dict or OrderedDict, all by identity."""
 
     target: dict[Any, Any]
-    items: tuple[tuple[Any, Any], ...]
+    keys: tuple[Any, ...]
+    values: tuple[Any, ...]
 
     @classmethod
     def of(cls, target: dict[Any, Any]) -> DictRecord:
         """Record `target` as it is."""
-        return cls(target, tuple(_dict_base(target).items(target)))
+        base = _dict_base(target)
+        return cls(target, tuple(base.keys(target)), tuple(base.values(target)))
+
+    @property
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """The recorded (key, value) pairs, in order."""
+        return zip(self.keys, self.values, strict=True)
 
     def restore(self) -> None:
         """Put keys, order and values back, past any method that a subclass overrides."""
         base = _dict_base(self.target)
-        if len(self.target) == len(self.items) and all(
-            now is key and value is kept
-            for (now, value), (key, kept) in zip(base.items(self.target), self.items, strict=True)
+        if (
+            base.__len__(self.target) == len(self.keys)
+            and all(map(operator.is_, base.values(self.target), self.values))
+            and all(map(operator.is_, base.keys(self.target), self.keys))
         ):
             return
         base.clear(self.target)

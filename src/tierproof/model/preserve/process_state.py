@@ -63,6 +63,8 @@ def _equal(now: Any, kept: Any) -> bool:
     if isinstance(kept, torch.Tensor):
         return isinstance(now, torch.Tensor) and torch.equal(now, kept)
     if isinstance(kept, tuple | list):
+        if kept and set(map(type, kept)) == {int}:  # the state of a generator has hundreds
+            return bool(now == kept)
         return type(now) is type(kept) and len(now) == len(kept) and all(map(_equal, now, kept))
     if type(kept).__name__ == "ndarray":
         return bool((now == kept).all())
