@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).resolve().parent
 SOURCE = TESTS.parent / "src"
@@ -44,6 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in sorted(found):
             item.add_marker(name)
 
+
+# The same examples in each run, and none that fails because the machine is busy.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 # A runner in the background starts with SIGINT ignored, and children inherit that: Ctrl-C must work in tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

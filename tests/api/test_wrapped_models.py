@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import tierproof
-from tierproof.model.describe.unwrap import unwrap_model
+from tierproof.model.describe.given_model import unwrap_model
 from tierproof.model.load.target import TargetError
 
 

@@ -142,7 +142,7 @@ shapes = {
 
 @pytest.mark.parametrize("code", FIGURES)
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_no_measurement_crashes_a_figure(code, data):
     optional = {key: strategy | anything for key, strategy in shapes[code].items()}
     figure = draw_figure(code, data.draw(st.fixed_dictionaries({}, optional=optional)))

@@ -22,10 +22,9 @@ from tierproof.checks.runner import run_checks
 from tierproof.core.report import Environment, ModelSummary, Report
 from tierproof.model.costs.step_time import measure_step_time
 from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
+from tierproof.model.describe.given_model import refuse_cycle, refuse_empty, unwrap_model
 from tierproof.model.describe.prepare_subject import prepare_subject
-from tierproof.model.describe.refuse_module import refuse_cycle, refuse_empty
 from tierproof.model.describe.subject import Subject
-from tierproof.model.describe.unwrap import unwrap_model
 from tierproof.model.load.load import LoadedModel
 from tierproof.model.preserve.preserve import Snapshot, preserve
 from tierproof.model.sizes.device_error import DeviceError
@@ -55,8 +54,9 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     refuse_empty(loaded.model)
     refuse_cycle(loaded.model)
     device = choose_device(loaded.model, options.device)
+    count = count_parameters(loaded.model).parameters
     deadline = Deadline(None if options.budget_s is None else started + _SHARE_TO_USE * options.budget_s)
-    with loaded.scope, limit_threads(loaded.model), open_progress(options.progress) as show:
+    with loaded.scope, limit_threads(count), open_progress(options.progress) as show:
         try:
             with preserve(loaded.model) as snapshot:
                 show(0, 0, "working out the inputs")

@@ -64,7 +64,7 @@ DTYPES = [
     step=st.sampled_from([1, 2, -1]),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_array_arrives_as_it_was(
     ends: tuple[Channel, Channel], dtype: Any, shape: list[int], order: Any, step: int, seed: int
 ) -> None:

@@ -305,7 +305,7 @@ def test_credentials_are_not_shown(tmp_path: Path) -> None:
     assert "secret" in found.command.index_url
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.text(alphabet=st.sampled_from(list("!%pip install{}$\\\n'\"()[]=<>;&|#fordef:+, x")), max_size=60),
@@ -321,7 +321,7 @@ def test_any_cells_are_read_without_a_crash(
     read(tmp_path_factory.mktemp("any"), *sources)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("bytes")

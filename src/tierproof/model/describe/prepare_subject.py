@@ -23,7 +23,6 @@ from tierproof.model.call.stray_dropout import find_stray_dropout, without_stray
 from tierproof.model.describe.declared_causality import read_promises
 from tierproof.model.describe.hidden_layers import HiddenLayers, register_hidden_layers
 from tierproof.model.describe.measure_traits import measure_traits
-from tierproof.model.describe.refuse_module import refuse_empty
 from tierproof.model.describe.settle_inputs import settle_inputs
 from tierproof.model.describe.settle_standings import settle_standings
 from tierproof.model.describe.subject import Subject
@@ -55,7 +54,6 @@ def prepare_subject(
         ForwardError: when the forward pass raised on every input tried, or ran once and then raised.
     """
     spec = spec or ModelSpec()
-    refuse_empty(model)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     probe = ModelProbe(model, spec, device, seed)
     modes = [(module, module.training) for module in _list_modules(model)]

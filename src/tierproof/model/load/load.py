@@ -10,9 +10,13 @@ from torch import nn
 
 from tierproof.core.user_folders import find_user_cache_folder, find_user_data_folder
 from tierproof.errors import UsageError
-from tierproof.model.load.build_module import build_module, required_arguments
+from tierproof.model.load.build_module import (
+    build_module,
+    describe_default_arguments,
+    find_default_arguments,
+    required_arguments,
+)
 from tierproof.model.load.choose_entry import choose_entry, describe_choice
-from tierproof.model.load.default_arguments import describe_default_arguments, find_default_arguments
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_folder import load_folder
 from tierproof.model.load.load_gist import DEFAULT_GIST_URL, load_gist

@@ -9,11 +9,15 @@ from typing import Any
 
 from torch import nn
 
-from tierproof.model.load.build_module import build_module, parameters_of
+from tierproof.model.load.build_module import (
+    build_module,
+    describe_default_arguments,
+    find_default_arguments,
+    parameters_of,
+)
 from tierproof.model.load.choose_entry import choose_entry, describe_choice
 from tierproof.model.load.config_arguments import bind_config
 from tierproof.model.load.config_file import read_config
-from tierproof.model.load.default_arguments import describe_default_arguments, find_default_arguments
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_source import load_file
 from tierproof.model.load.target import TargetError

@@ -1,4 +1,4 @@
-"""Find the model inside what it is handed over in: a pipeline, a Lightning module, an adapter, a parallel wrapper."""
+"""The model that a user gives: taken out of what wraps it, and refused where it is none, before its code runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+
+from tierproof.model.load.target import TargetError
 
 # Wrappers hold wrappers, as DataParallel of a compiled module; deeper than this is none that anybody writes.
 _MOST_LAYERS = 5
@@ -85,3 +87,61 @@ def _derives(given: object, name: str, packages: tuple[str, ...]) -> bool:
         kind.__name__ == name and kind.__module__.partition(".")[0] in packages
         for kind in type(given).__mro__
     )
+
+
+def refuse_empty(model: object) -> None:
+    """Refuse an object that is not an nn.Module, and a module without parameters.
+
+    Raises:
+        TargetError: when it is one of the two.
+    """
+    if not isinstance(model, nn.Module):
+        raise TargetError(
+            f"cannot check {_name(model)}: it is not an instance of torch.nn.Module",
+            hint=_advise(model),
+        )
+    if next(model.parameters(), None) is None:
+        raise TargetError(
+            f"{type(model).__name__} has no parameters, so there is nothing to check",
+            hint="Assign the layers to `self` in `__init__`; keep several in an `nn.ModuleList`, not in a list.",
+        )
+
+
+def _name(model: object) -> str:
+    return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+
+
+def _advise(model: object) -> str:
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        return f"This is the class: build an instance first, as in `{model.__name__}(...)`."
+    return 'Pass an instance of an nn.Module, or a TARGET such as "model.py:build_model".'
+
+
+def refuse_cycle(model: nn.Module) -> None:
+    """Refuse a module that is registered below itself, on which PyTorch's own eval() recurses without end.
+
+    Raises:
+        TargetError: naming both paths of the module.
+    """
+    paths: dict[int, str] = {id(model): ""}
+    finished: set[int] = set()
+    waiting = [(model, iter(model.named_children()))]
+    while waiting:
+        module, children = waiting[-1]
+        name, child = next(children, ("", None))
+        if child is None:
+            waiting.pop()
+            del paths[id(module)]
+            finished.add(id(module))
+            continue
+        path = f"{paths[id(module)]}.{name}".lstrip(".")
+        if id(child) in paths:
+            parent = f"`{paths[id(child)]}`" if paths[id(child)] else "the model itself"
+            raise TargetError(
+                f"`{path}` is the same module as {parent}, "
+                "which contains it: train(), eval() and to() would recurse for ever",
+                hint="Keep the reference back to the parent out of the registered modules, for instance as a weakref.",
+            )
+        if id(child) not in finished and next(child.children(), None) is not None:
+            paths[id(child)] = path
+            waiting.append((child, iter(child.named_children())))
