@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ GUIDE = ROOT / "docs" / "troubleshooting.md"
 NODE = re.compile(r"^( {4,})([A-Z]\w+) +([a-z_.]+)$", re.MULTILINE)
 
 
+@functools.cache
 def read_drawn() -> dict[str, tuple[str, str]]:
     """Each class that the docstring draws: its parent and its module."""
     drawn: dict[str, tuple[str, str]] = {}
@@ -35,6 +37,7 @@ def read_drawn() -> dict[str, tuple[str, str]]:
     return drawn
 
 
+@functools.cache
 def read_defined() -> dict[str, tuple[str, str]]:
     """Each class of the package's source that derives from TierproofError: its parent and its module."""
     bases: dict[str, tuple[list[str], str]] = {}
