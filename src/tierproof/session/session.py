@@ -334,7 +334,8 @@ def _describe_lost(state: dict[str, JsonValue]) -> str:
     names = state.get("variables")
     if not isinstance(names, list) or not names:
         return "The kernel was restarted. No variables of yours were lost."
-    return f"The kernel was restarted. Lost, as in any restart: {', '.join(map(str, names))}."
+    more = " and more" if len(names) == _MOST_NAMES else ""
+    return f"The kernel was restarted. Lost, as in any restart: {', '.join(map(str, names))}{more}."
 
 
 def _count(done: int, total: int, name: str) -> str:

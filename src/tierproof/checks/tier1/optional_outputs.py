@@ -11,7 +11,7 @@ Evidence: the change of the answer relative to its spread; which entries of the 
 Exemptions: models of transformers, which tests this itself, and hidden states of a single layer.
 
 Findings:
-    T1-ALSO-001 error: asking for more outputs changes the answer.
+    T1-ALSO-001 error: asking for more outputs changes the main output.
     T1-ALSO-002 error: hidden states of different layers are bit-equal.
     T1-ALSO-003 warning: the last hidden state is not the one that the model returns as its answer.
 
@@ -100,10 +100,10 @@ def _judge_answer(
     return [
         claim_error(
             "T1-ALSO-001",
-            f"`{flag}=True` changes the answer by {change:.2g} standard deviations.",
+            f"`{flag}=True` changes the output by {change:.2g} standard deviations.",
             where,
             {"flag": flag, "relative_change": change},
-            "Compute the answer in one way, with the same mask, scale and dropout, and only return more.",
+            "Compute the output in one way, with the same mask, scale and dropout, and only return more.",
             rests_on=Basis.INPUTS,
         )
     ]
@@ -133,7 +133,7 @@ def _judge_states(base: Baseline, output: object) -> list[Finding]:
                 "the layers returned.",
                 "",
                 {"equal_to_the_one_before": same[:20], "hidden_states": len(states)},
-                "Append the layer's own output after each layer.",
+                "In the loop over the layers, append what each layer returned to the hidden states.",
                 rests_on=Basis.INPUTS,
                 at_most=Severity.WARNING,
             )

@@ -203,7 +203,7 @@ def _judge(turnings: list[list[_Turning]], *, rotates_values: bool) -> list[Find
                     f"{first.scores:.2g} of their size, although all tokens are the same.",
                     first.path,
                     evidence,
-                    "Use one layout for both (halves or neighbouring pairs), one base and the same positions.",
+                    "Rotate queries and keys alike: one layout (half-split or interleaved), one theta, the same positions.",
                     rests_on=Basis.INPUTS,
                     at_most=Severity.WARNING,
                 )

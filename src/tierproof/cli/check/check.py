@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tierproof.checks.tiers import TIERS, describe_tiers
+from tierproof.cli.check.check_request import DEFAULT_TIMEOUT_S
 from tierproof.cli.check.config_file import FILE_NAME, CheckConfig, read_check_config
 
 if TYPE_CHECKING:
@@ -115,12 +116,12 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     default=None,
     callback=_require_seconds,
     metavar="S",
-    help="Run what fits into S seconds, the most valuable checks first.",
+    help="Run the most valuable checks that fit into S seconds.",
 )
 @click.option(
     "--timeout",
     type=float,
-    default=900.0,
+    default=DEFAULT_TIMEOUT_S,
     show_default=True,
     callback=_require_seconds,
     metavar="S",

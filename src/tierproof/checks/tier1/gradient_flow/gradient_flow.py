@@ -245,7 +245,7 @@ def _judge_frozen(model: nn.Module) -> list[Finding]:
                 f"`{path}` is frozen, although the layers before and after it train.",
                 where=path,
                 evidence={"trainable_neighbours": neighbours},
-                hint="Call `requires_grad_(True)` on it, or freeze whole ranges of layers from the bottom.",
+                hint="To train it, call `requires_grad_(True)`. To keep it frozen, also freeze the layers before it.",
             )
         )
     return findings

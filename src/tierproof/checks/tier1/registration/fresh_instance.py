@@ -97,7 +97,7 @@ def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fac
         return Fact(name, Standing.DECLARED, "built from the model's config")
     if sure:
         return Fact(name, Standing.MEASURED, "built with the arguments that the model's attributes show")
-    settle = "compare a copy that you build yourself and load the state_dict into"
+    settle = "build a second instance yourself, load this state_dict into it and compare the outputs"
     return Fact(name, Standing.ASSUMED, f"built with the defaults of {', '.join(assumed[:4])}", settle)
 
 
