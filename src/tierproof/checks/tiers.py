@@ -33,7 +33,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "dropping",
         "live_tensors",
         "overwrites",
-        "trained_parts",
+        "trained_parts.trained_parts",
         "modes",
         "optional_outputs",
         "half_precision",
