@@ -1,8 +1,9 @@
 """T1-STAB, output stability: in evaluation mode the output is finite, repeatable and depends on the input.
 
 What it does: runs one input twice with different random states, and once more after another input; compares the
-caller's tensors before and after; runs several inputs in one batch; tries extreme inputs, length 1 and fully masked
-rows; runs once in bfloat16 and in float16 autocast and, up to 50 M parameters, on a float16 copy.
+caller's tensors before and after; runs several inputs in one batch; tries extreme inputs, length 1, fully masked
+rows, and the ids of padding and start that the model declares; runs once in bfloat16 and in float16 autocast and, up to
+50 M parameters, on a float16 copy.
 
 Why it matters: dropout that stays on in evaluation, a counter that carries over from call to call or a NaN in one
 masked row spoils results that look fine.
@@ -34,6 +35,8 @@ Findings:
     T1-STAB-014 info: outputs are random or constant by design.
     T1-STAB-016 warning: activations grow a thousandfold with the length.
     T1-STAB-017 warning: a branch is added to values so much larger that rounding removes it.
+    T1-STAB-018 error: padding behind a sequence gives NaN or Inf at other positions.
+    T1-STAB-019 error: the declared start of a decoder, or targets without the decoder's tokens, give NaN or Inf.
 
 Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
 """
@@ -48,6 +51,7 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.stability.declared_tokens import judge_declared_tokens
 from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
@@ -101,6 +105,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                 lambda: judge_extremes(context),
                 lambda: judge_length_one(context),
                 lambda: judge_masked_rows(context, measurements),
+                lambda: judge_declared_tokens(context),
                 lambda: judge_growth(context, measurements),
                 lambda: judge_precision(context, call, measurements),
                 lambda: judge_lost_branches(context, call, measurements),
