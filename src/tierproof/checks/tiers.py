@@ -30,6 +30,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "cache.cache",
         "attention",
         "fused_attention",
+        "shifted_windows",
         "dropping",
         "live_tensors",
         "overwrites",

@@ -89,6 +89,7 @@ def measure_traits(
         facts=collect_facts(
             spec, inputs, causality, measured, kind=kind, told=told, encoder_decoder=encoder_decoder
         ),
+        operations=frozenset(census.operations),
     )
 
 

@@ -42,8 +42,8 @@ def judge_divisor(own: OwnLoss) -> list[Finding]:
         Finding(
             f"{CODE}-014",
             Severity.WARNING,
-            f"The loss sums over {rows * (length - 1)} labels and divides by {rows * length}: it counts the first label "
-            "of each row, which no position predicts, so loss and gradient are too small.",
+            f"The loss sums over {rows * (length - 1)} labels and divides by {rows * length}: it counts the first "
+            "label of each row, which no position predicts, so loss and gradient are too small.",
             "",
             {"summed_labels": rows * (length - 1), "divided_by": rows * length},
             "Count the labels after the shift.",
@@ -58,7 +58,11 @@ def judge_padded_labels(subject: Subject, name: str, call: Call, seed: int, dist
     """
     inputs = subject.inputs
     targets = call.tensors[name]
-    if not inputs.padding or inputs.padding_standing is Standing.ASSUMED or is_transformers_model(subject.model):
+    if (
+        not inputs.padding
+        or inputs.padding_standing is Standing.ASSUMED
+        or is_transformers_model(subject.model)
+    ):
         return []
     mask = inputs.argument(inputs.padding)
     given = call.tensors.get(mask.name)
@@ -74,7 +78,8 @@ def judge_padded_labels(subject: Subject, name: str, call: Call, seed: int, dist
     other = targets.clone()
     other[:, visible + distance :] = targets[:, : _HIDDEN - distance]
     passes = [
-        run_with_targets(subject, name, masked.with_argument(name, labels), seed) for labels in (targets, other)
+        run_with_targets(subject, name, masked.with_argument(name, labels), seed)
+        for labels in (targets, other)
     ]
     first, second = passes
     if first is None or second is None or first.broken or second.broken:

@@ -81,7 +81,10 @@ def _find_padding(subject: Subject) -> tuple[int | None, str]:
     primary = subject.inputs.primary_argument
     config: Any = getattr(subject.model, "config", None)
     named = getattr(config, "pad_token_id", None)
-    for pad, by in ((subject.inputs.pad_token_id, "the spec, the config or `padding_idx`"), (named, "the config")):
+    for pad, by in (
+        (subject.inputs.pad_token_id, "the spec, the config or `padding_idx`"),
+        (named, "the config"),
+    ):
         if isinstance(pad, int) and not isinstance(pad, bool) and 0 <= pad < primary.high:
             return pad, by
     return None, ""
@@ -126,7 +129,12 @@ def _judge_own_start(subject: Subject, call: Call) -> list[Finding]:
     """Without the decoder's tokens the model makes them of its targets."""
     decoder, signature = _find_decoder(subject), read_signature(subject.model)
     targets = next((name for name in TARGET_NAMES if name in signature.optional), None)
-    if decoder is None or targets is None or decoder.name not in signature.optional or call.style != "keyword":
+    if (
+        decoder is None
+        or targets is None
+        or decoder.name not in signature.optional
+        or call.style != "keyword"
+    ):
         return []
     arguments = {name: value for name, value in call.arguments.items() if name != decoder.name}
     arguments[targets] = call.tensors[decoder.name]
