@@ -95,10 +95,12 @@ def _read_typed_shape(annotation: Any, text: str) -> tuple[tuple[str, ...], str]
 
 def _read_documented_shape(name: str, docstring: str) -> tuple[str, ...]:
     """The axes that a docstring gives for a parameter: `x: images of shape (B, 3, H, W)`."""
-    said = rf"\b{re.escape(name)}\b[^\n()\[\]]*(?:\([^)\n]*\)\s*:[^\n()\[\]]*)?"
-    pattern = said + r"[(\[]((?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]"
+    said = rf"\b{re.escape(name)}\b(?P<between>[^\n()\[\]]*(?:\([^)\n]*\)\s*:[^\n()\[\]]*)?)"
+    pattern = said + r"[(\[](?P<dims>(?:\s*[\w.*/+-]+\s*,)+\s*[\w.*/+-]*\s*)[)\]]\W*(?P<after>[^\n,;(]*)"
     for found in re.finditer(pattern, docstring):
-        dims = tuple(word.strip() for word in found.group(1).split(",") if word.strip())
+        if found["between"].rstrip().endswith(",") or "unbatched" in found["after"]:
+            continue  # `input, (h_0, c_0)` names another argument, and a shape without a batch is one of several
+        dims = tuple(word.strip() for word in found["dims"].split(",") if word.strip())
         if len(dims) >= 2 and not any(
             "." in word or "Tensor" in word or word in ("optional", "int") for word in dims
         ):
