@@ -37,6 +37,8 @@ from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import compute_objective
 
+# Dropout moves an answer by a share of its spread; rounding and a state that settles do so by far less.
+_LEAST_RANDOMNESS = 1e-3
 _NEW_TOKENS = ("max_new_tokens", "max_length", "num_tokens", "steps", "n", "max_tokens")
 
 
@@ -57,6 +59,9 @@ def _judge_randomness(
     """Compare two training passes before and after one in evaluation mode."""
     try:
         before = _measure_randomness(subject, call, seed)
+        if before > 0.0:
+            # A state that settles, such as the vectors of a spectral norm, differs less with every pass.
+            before = min(before, _measure_randomness(subject, call, seed + 2))
         subject.model.eval()
         with torch.no_grad():
             subject.forward(call)
@@ -65,7 +70,7 @@ def _judge_randomness(
         measured["training"] = f"raises {type(error).__name__}: {str(error)[:160]}"
         return []
     measured |= {"training_change": before, "training_change_after_evaluation": after}
-    if before == 0.0 or after > 0.0:
+    if before <= _LEAST_RANDOMNESS or after > 0.0:
         return []
     return [
         claim_error(
