@@ -24,7 +24,8 @@ Findings:
     T1-INIT-006 info: known and harmless copies or zeros.
     T1-INIT-007 info: the model looks trained, so rules for fresh parameters were not applied.
     T1-INIT-008 warning: the gain of a norm is zero, so the layer after it receives only zeros.
-    T1-INIT-009 info: the padding row of a fresh embedding is not zero, and no gradient changes it.
+    T1-INIT-009 warning or info: the padding row of a fresh embedding is not zero, and no gradient changes it (an info
+        for transformers' own models).
 
 Source: nn.init's documentation, Glorot 2010, He 2015, GPT-2, T5; thresholds below.
 """

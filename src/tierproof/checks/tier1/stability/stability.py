@@ -32,7 +32,8 @@ Findings:
     T1-STAB-011 warning: NaN or Inf in bfloat16 although float32 is finite.
     T1-STAB-012 warning: activations exceed float16's range.
     T1-STAB-013 error: NaN or Inf at length 1.
-    T1-STAB-014 info: outputs are random or constant by design.
+    T1-STAB-014 info or warning: outputs are random or constant by design (a warning if all rows of the token table are
+        zero).
     T1-STAB-016 warning: activations grow a thousandfold with the length.
     T1-STAB-017 warning: a branch is added to values so much larger that rounding removes it.
     T1-STAB-018 error: padding behind a sequence gives NaN or Inf at other positions.
@@ -43,11 +44,11 @@ Source: Lightning bolts and transformers' model tester check parts of this; the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
@@ -323,13 +324,7 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
     answer = subject.outputs.select(run_substituted(subject.model, stand_ins, call))
     rows = answer.unbind(subject.outputs.batch_axis or 0)
     if stand_ins and any(not torch.equal(rows[0], row) for row in rows[1:]):
-        return Finding(
-            f"{CODE}-014",
-            Severity.INFO,
-            "All inputs give the same output, because parameters are exactly zero.",
-            evidence={"zero_parameters": sorted(stand_ins)[:8]},
-            hint="Nothing to do for a zero-initialised head; it changes with the first training step.",
-        )
+        return _report_zeros(subject, stand_ins)
     axis = subject.inputs.batch_axis
 
     def are_rows_equal(tensors: object) -> bool:
@@ -347,6 +342,31 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
         hint="Connect the output to the input: remove a mean over everything, a saturated activation, or a branch that "
         "ignores the input.",
         rests_on=Basis.INPUTS,
+    )
+
+
+def _report_zeros(subject: Subject, stand_ins: Mapping[str, Tensor]) -> Finding:
+    """An info, since a head may begin at zero; a table of the tokens that is zero makes them one and the same."""
+    primary = subject.inputs.primary_argument
+    tables = [
+        path
+        for path, module in subject.model.named_modules()
+        if primary.role == "tokens"
+        and isinstance(module, nn.Embedding)
+        and module.num_embeddings == primary.high
+        and f"{path}.weight".lstrip(".") in stand_ins
+    ]
+    return Finding(
+        f"{CODE}-014",
+        Severity.WARNING if tables else Severity.INFO,
+        f"All tokens are the same to the model: every row of `{tables[0]}` is exactly zero."
+        if tables
+        else "All inputs give the same output, because parameters are exactly zero.",
+        where=tables[0] if tables else "",
+        evidence={"zero_parameters": sorted(stand_ins)[:8]},
+        hint="Zero the row of the padding alone; without a `padding_idx`, `weight[None]` is the whole table."
+        if tables
+        else "Nothing to do for a zero-initialised head; it changes with the first training step.",
     )
 
 
