@@ -62,12 +62,13 @@ def _settle(
 
 
 def _read_targets(plan: InputPlan, outputs: OutputPlan, argument: Argument) -> Iterator[Argument]:
-    """As long as the input and over all classes, then as the argument is drawn now."""
+    """As long as the answer and over all classes, then as the argument is drawn now."""
     targets = replace(argument, role="targets")
     classes = outputs.axes[-1] if outputs.role == "logits" and outputs.axes else None
     if argument.sample is None and not argument.dtype.is_floating_point:
         high = classes if isinstance(classes, int) else argument.high
+        follows = outputs.axes[outputs.length_axis] if outputs.per_position else LENGTH
         same_length = TARGET_LENGTH in argument.shape and plan.has_length
-        shape = tuple(LENGTH if size == TARGET_LENGTH and same_length else size for size in argument.shape)
+        shape = tuple(follows if size == TARGET_LENGTH and same_length else size for size in argument.shape)
         yield replace(targets, high=high, shape=shape, avoid=plan.primary_argument.avoid)
     yield targets

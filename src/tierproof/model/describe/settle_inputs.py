@@ -148,11 +148,26 @@ def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     length = plan.default_length
     if any(_runs(probe, plan, length, other) for other in (length - 1, length + 1)):
         return plan
+    if (following := _follow_target(probe, plan)) is not None:
+        return following
     arguments = tuple(
         replace(a, shape=tuple(LENGTH if size == TARGET_LENGTH else size for size in a.shape))
         for a in plan.arguments
     )
     return replace(plan, arguments=arguments)
+
+
+def _follow_target(probe: ModelProbe, plan: InputPlan) -> InputPlan | None:
+    """The plan in which further arguments are as long as the target, as labels are; None if it does not run so."""
+    length = plan.default_length
+    followers = [a for a in plan.arguments[2:] if LENGTH in a.shape and a.name != plan.primary]
+    if not followers:
+        return None
+    for argument in followers:
+        shape = tuple(TARGET_LENGTH if size == LENGTH else size for size in argument.shape)
+        plan = plan.with_argument(replace(argument, shape=shape))
+    runs = any(_runs(probe, plan, length, other) for other in (length - 1, length + 1))
+    return plan if runs else None
 
 
 def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:

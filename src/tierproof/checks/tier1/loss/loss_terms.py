@@ -54,9 +54,12 @@ def judge_divisor(own: OwnLoss) -> list[Finding]:
 def judge_padded_labels(subject: Subject, name: str, call: Call, seed: int, distance: int) -> list[Finding]:
     """Labels at positions that the padding mask hides: they must not be summed, nor counted.
 
-    A model of the transformers library leaves this to the caller, who sets such labels to -100.
+    Only a causal model is given its own input as labels. Others, and models of the transformers library, leave it to
+    the caller to set labels of padding to -100.
     """
     inputs = subject.inputs
+    if subject.traits.kind != "causal-lm":
+        return []
     targets = call.tensors[name]
     if (
         not inputs.padding

@@ -102,9 +102,10 @@ def _list_scalars(parameter: Parameter) -> list[Choice]:
 
 
 def list_masks(name: str, *, two: bool) -> list[Choice]:
-    """Masks that hide nothing, and causal ones where square on a target, in the usual shapes.
+    """Masks in the usual shapes, plain and, where square on a target, causal ones first.
 
-    Which of 1 and 0 hides is measured once a call works.
+    They are written as if 1 showed a position. `describe/mask_polarity.py` measures it once a call works, and turns
+    a mask that hides by 1; where it cannot, this stays an assumption.
     """
     target = two and bool(_TARGET_NAME.search(name)) and not _SOURCE_NAME.search(name)
     size = TARGET_LENGTH if target else LENGTH
