@@ -75,7 +75,12 @@ def _hides(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan, mask: Argume
     content = next((a for a in plan.arguments if size in a.shape and can_perturb(a)), None)
     call = probe.make_call(plan)
     given = call.tensors[mask.name]
-    if content is None or size not in (LENGTH, TARGET_LENGTH) or given.is_meta or given.shape[-1] < _LEAST_LENGTH:
+    if (
+        content is None
+        or size not in (LENGTH, TARGET_LENGTH)
+        or given.is_meta
+        or given.shape[-1] < _LEAST_LENGTH
+    ):
         return False
     hidden = given.clone()
     hidden[..., list(_HIDDEN)] = 0 if mask.role in ("mask", "causal_mask") else 1
