@@ -23,7 +23,7 @@ from tierproof.core.report import Environment, ModelSummary, Report
 from tierproof.model.costs.step_time import measure_step_time
 from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
 from tierproof.model.describe.prepare_subject import prepare_subject
-from tierproof.model.describe.refuse_module import refuse_cycle, refuse_empty
+from tierproof.model.describe.refuse_module import refuse_cycle, refuse_uncheckable
 from tierproof.model.describe.subject import Subject
 from tierproof.model.describe.unwrap import unwrap_model
 from tierproof.model.load.load import LoadedModel
@@ -52,7 +52,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     )
     unwrapped = unwrap_model(loaded.model)
     loaded = replace(loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes))
-    refuse_empty(loaded.model)
+    refuse_uncheckable(loaded.model)
     refuse_cycle(loaded.model)
     device = choose_device(loaded.model, options.device)
     deadline = Deadline(None if options.budget_s is None else started + _SHARE_TO_USE * options.budget_s)

@@ -24,7 +24,7 @@ from tierproof.model.describe.declared_causality import read_promises
 from tierproof.model.describe.hidden_layers import HiddenLayers, register_hidden_layers
 from tierproof.model.describe.mask_polarity import settle_masks
 from tierproof.model.describe.measure_traits import measure_traits
-from tierproof.model.describe.refuse_module import refuse_empty
+from tierproof.model.describe.refuse_module import refuse_uncheckable
 from tierproof.model.describe.settle_inputs import settle_inputs
 from tierproof.model.describe.settle_standings import settle_standings
 from tierproof.model.describe.subject import Subject
@@ -56,7 +56,7 @@ def prepare_subject(
         ForwardError: when the forward pass raised on every input tried, or ran once and then raised.
     """
     spec = spec or ModelSpec()
-    refuse_empty(model)
+    refuse_uncheckable(model)
     device = torch.device(device) if device is not None else next(model.parameters()).device
     probe = ModelProbe(model, spec, device, seed)
     modes = [(module, module.training) for module in _list_modules(model)]
