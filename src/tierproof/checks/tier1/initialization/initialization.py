@@ -53,6 +53,7 @@ from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.gradient_pass import run_gradient_pass
 from tierproof.model.gradients.objective import TARGET_STREAM
 from tierproof.model.observe.weight_statistics import (
+    is_frozen_mask,
     WeightStatistics,
     count_layers,
     fingerprint,
@@ -111,7 +112,7 @@ def _measure_all(model: nn.Module) -> tuple[list[WeightStatistics], dict[tuple[s
     tensors: dict[tuple[str, str], Tensor] = {}
     modules = dict(model.named_modules())
     for full_name, parameter in model.named_parameters():
-        if not parameter.is_floating_point() or parameter.numel() == 0:
+        if not parameter.is_floating_point() or parameter.numel() == 0 or is_frozen_mask(parameter):
             continue
         path, _, name = full_name.rpartition(".")
         weights.append(measure_weight(modules[path], path, name, parameter))

@@ -52,6 +52,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.registration.carried_tensors import judge_carried_tensors
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
+from tierproof.checks.tier1.registration.index_tensors import is_index_only
 from tierproof.checks.tier1.registration.late_parameters import (
     check_late_parameters,
     check_repeated_modules,
@@ -242,7 +243,9 @@ def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> li
             "computed again.",
         )
         for item in kept
-        if isinstance(item.value, Tensor) and _moves_answer(base, item.value)
+        if isinstance(item.value, Tensor)
+        and _moves_answer(base, item.value)
+        and not is_index_only(base, item.value)
     ]
 
 
