@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tierproof._optional import require
 from tierproof.api.check_options import CheckOptions, read_codes
 from tierproof.api.show.progress import ProgressOption
+from tierproof.api.show.verdict import show_verdict
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,7 +74,9 @@ def check(
     )
     loaded = _load(model, seed)
     notes = (*assumptions, *loaded.assumptions)
-    return check_loaded(replace(loaded, target=target or loaded.target, assumptions=notes), options)
+    report = check_loaded(replace(loaded, target=target or loaded.target, assumptions=notes), options)
+    show_verdict(report, progress)
+    return report
 
 
 def _load(model: nn.Module | str, seed: int) -> LoadedModel:

@@ -22,7 +22,7 @@ from tierproof.checks.runner import run_checks
 from tierproof.core.report import Environment, ModelSummary, Report
 from tierproof.model.costs.step_time import measure_step_time
 from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
-from tierproof.model.describe.given_model import refuse_cycle, refuse_empty, unwrap_model
+from tierproof.model.describe.given_model import refuse_cycle, refuse_uncheckable, unwrap_model
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.describe.subject import Subject
 from tierproof.model.load.load import LoadedModel
@@ -51,7 +51,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     )
     unwrapped = unwrap_model(loaded.model)
     loaded = replace(loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes))
-    refuse_empty(loaded.model)
+    refuse_uncheckable(loaded.model)
     refuse_cycle(loaded.model)
     device = choose_device(loaded.model, options.device)
     count = count_parameters(loaded.model).parameters

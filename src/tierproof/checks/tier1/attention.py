@@ -23,6 +23,7 @@ Findings:
     T1-ATTN-006 warning or info: scores are scaled by another constant than 1/√width.
     T1-ATTN-007 warning: attention of a fresh model is saturated.
     T1-ATTN-008 warning: the product of queries and keys passes float16's range before it is scaled into it.
+    T1-ATTN-009 warning: weights that sum over the positions were normalised over another axis.
 
 Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
 """
@@ -43,6 +44,7 @@ from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.observe.attention_capture import AttentionCapture, AttentionMixing, AttentionScores
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.pooling_capture import PoolingCapture, WeightedSum
 from tierproof.model.observe.weight_statistics import looks_trained
 from tierproof.model.sizes.value_range import FLOAT16_MAX
 
@@ -62,7 +64,7 @@ def run(context: CheckContext) -> CheckOutput:
     base = find_baseline(subject, context.seed, batch=2)
     if isinstance(base, str):
         return CheckOutput(skipped=base)
-    capture = _capture(base)
+    capture, pooling = _capture(base)
     opaque = sum(isinstance(module, nn.MultiheadAttention) for module in subject.model.modules())
     measured: dict[str, JsonValue] = {
         "attention_calls": len(capture.scores),
@@ -72,7 +74,8 @@ def run(context: CheckContext) -> CheckOutput:
             for s in capture.scores[:100]
         ],
     }
-    if not capture.scores:
+    pooled = _judge_pooling(base, pooling.sums)
+    if not capture.scores and not pooled:
         reason = (
             "all attention is in nn.MultiheadAttention, which cannot be looked into"
             if opaque
@@ -85,16 +88,46 @@ def run(context: CheckContext) -> CheckOutput:
         *_judge_products(capture.scores),
     ]
     if not findings:
-        findings += _judge_saturation(subject.model, capture.mixings)
+        findings += pooled or _judge_saturation(subject.model, capture.mixings)
     return CheckOutput(tuple(findings), measured)
 
 
-def _capture(base: Baseline) -> AttentionCapture:
+def _capture(base: Baseline) -> tuple[AttentionCapture, PoolingCapture]:
     with ExecutionTrace(base.answers.subject.model) as trace:
-        capture = AttentionCapture(trace)
-        with capture:
+        capture, pooling = AttentionCapture(trace), PoolingCapture(trace)
+        with capture, pooling:
             base.answers.forward(base.call)
-    return capture
+    return capture, pooling
+
+
+def _judge_pooling(base: Baseline, sums: Sequence[WeightedSum]) -> list[Finding]:
+    """Judge weights that sum over the positions, and were normalised over another axis of the values.
+
+    Weights that are normalised over an axis of their own assign each position to a slot, which is another thing.
+    """
+    inputs = base.answers.subject.inputs
+    if not inputs.has_length:
+        return []
+    length = base.call.tensors[inputs.primary].shape[inputs.length_axis]
+    wrong = [
+        s
+        for s in sums
+        if s.terms == length and s.sum_error > _SUM_TOLERANCE and s.shared_error <= _SUM_TOLERANCE / 10
+    ]
+    if not wrong or length < _LEAST_WIDTH:
+        return []
+    first = wrong[0]
+    return [
+        Finding(
+            "T1-ATTN-009",
+            Severity.WARNING,
+            f"The weights of a sum over {length} positions were normalised over another axis, such as the heads"
+            f"{_count(wrong)}: the sum grows with the length.",
+            first.path,
+            {"sum_error_over_positions": first.sum_error, "sum_error_over_other_axis": first.shared_error},
+            "Take the softmax over the axis that the product sums over.",
+        )
+    ]
 
 
 def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list[Finding]:

@@ -21,7 +21,7 @@ Findings:
         few positions, or the mask is transposed.
     T1-CAUSAL-003 error or warning: outputs change when the input after them is cut off: positions are counted from
         the end, or something is scaled by the length.
-    T1-CAUSAL-004 warning: a decoder that returns token logits sees its whole target.
+    T1-CAUSAL-004 warning: a decoder that returns token logits, and takes no mask of its caller, sees its whole target.
     T1-CAUSAL-005 info: a language model whose config says `is_decoder=False`, so it attends in both directions.
     T1-CAUSAL-006 warning or info: the model is declared bidirectional, but no output depends on a later input (a
         warning if `ModelSpec` says so).
@@ -47,6 +47,7 @@ from tierproof.model.compare.comparison import measure_change, measure_change_al
 from tierproof.model.compare.locate import all_positions_before, locate_first_divergence, shared_prefix
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
+from tierproof.model.describe.callers_mask import find_callers_mask
 from tierproof.model.describe.subject import Subject
 
 # At a module, equal shapes give equal bits on the CPU; a GPU may choose another kernel for the last digits.
@@ -235,7 +236,8 @@ def _is_switched_to_encoder(subject: Subject) -> bool:
 
 def _predicts_tokens(subject: Subject, followed: Argument) -> bool:
     wide = subject.outputs.axes[-1] == subject.traits.vocab_size
-    return subject.traits.kind in ("causal-lm", "encoder-decoder") and followed.role == "tokens" and wide
+    own = subject.traits.kind in ("causal-lm", "encoder-decoder") and followed.role == "tokens" and wide
+    return own and not find_callers_mask(subject.model, subject.inputs)
 
 
 def _classify(influence: InfluenceMap) -> str:

@@ -11,7 +11,7 @@ Exemptions: operations that the device does not implement in float16, and models
 whose float32 activations exceed float16's range are reported by T1-STAB.
 
 Findings:
-    T1-HALF-001 info: a constant that float16 cannot represent makes the converted model raise.
+    T1-HALF-001 warning: a constant that float16 cannot represent makes the converted model raise.
     T1-HALF-002 warning: the converted model returns NaN or Inf although float32's activations fit.
 
 Source: IEEE 754 binary16: the largest number is 65,504, the smallest normal one 6.1e-5.
@@ -83,7 +83,7 @@ def _judge_refusal(context: CheckContext, error: Exception) -> CheckOutput:
         run_substituted(model, convert_tensors(model, torch.float16), call)
     finding = Finding(
         "T1-HALF-001",
-        Severity.INFO,
+        Severity.WARNING,
         f"Converted to float16, the model raises, because a constant does not fit: {str(error)[:200]}",
         trace.raised_in or "",
         {"largest_float16": FLOAT16_MAX},

@@ -203,7 +203,8 @@ def _judge(turnings: list[list[_Turning]], *, rotates_values: bool) -> list[Find
                     f"{first.scores:.2g} of their size, although all tokens are the same.",
                     first.path,
                     evidence,
-                    "Rotate queries and keys alike: one layout (half-split or interleaved), one theta, the same positions.",
+                    "Rotate queries and keys alike: one layout (half-split or interleaved), one theta and the "
+                    "same positions.",
                     rests_on=Basis.INPUTS,
                     at_most=Severity.WARNING,
                 )

@@ -8,7 +8,7 @@ then all weights are; padding that counts in a load balance moves the router tow
 
 Evidence: how many numbers are NaN or infinite, and how far one moves with the contents of hidden positions.
 
-Exemptions: models that return one output, or none that is a single number.
+Exemptions: models that return one output, or none that is a single number; numbers that move with the targets.
 
 Findings:
     T1-SCALAR-001 error: a number beside the answer is NaN or infinite on few tokens.
@@ -27,7 +27,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import LENGTH
-from tierproof.model.call.perturb import can_perturb, replace_positions
+from tierproof.model.call.perturb import can_perturb, replace_positions, replace_values
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
@@ -41,12 +41,15 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject, seed = context.subject, context.seed
     subject.model.eval()
-    usual = _read_scalars(subject, subject.make_call(seed=seed), seed)
+    call = subject.make_call(seed=seed)
+    usual = _read_scalars(subject, call, seed)
+    for path in _find_losses(subject, call, usual, seed):
+        del usual[path]
     if not usual:
-        return CheckOutput(skipped="the model returns no single number beside its answer")
+        return CheckOutput(skipped="the model returns no single number beside its answer and its loss")
     measured: dict[str, JsonValue] = {"outputs": sorted(usual)}
     findings = _judge_few_tokens(subject, seed, usual)
-    findings += _judge_padding(subject, seed, measured)
+    findings += _judge_padding(subject, seed, usual, measured)
     return CheckOutput(tuple(findings), measured)
 
 
@@ -55,6 +58,23 @@ def _read_scalars(subject: Subject, call: Call, seed: int) -> dict[str, float]:
     with torch.no_grad():
         answers = collect_answers(subject.forward(call))
     return {p: float(t) for p, t in answers.items() if t.numel() == 1 and p != subject.outputs.main}
+
+
+def _find_losses(subject: Subject, call: Call, usual: dict[str, float], seed: int) -> list[str]:
+    """The numbers that move with the targets.
+
+    A loss has no term where a single token has no next one, and T1-LOSS judges which labels it counts.
+    """
+    targets = [a for a in subject.inputs.arguments if a.role == "targets" and a.name in call.tensors]
+    changed = call
+    for argument in targets:
+        every = torch.ones(1, dtype=torch.bool)
+        drawn = replace_values(argument, call.tensors[argument.name], every, seed=seed + 1)
+        changed = changed.with_argument(argument.name, drawn)
+    if not targets or not usual:
+        return []
+    moved = _read_scalars(subject, changed, seed)
+    return [path for path, value in usual.items() if moved.get(path) != value]
 
 
 def _judge_few_tokens(subject: Subject, seed: int, usual: dict[str, float]) -> list[Finding]:
@@ -80,7 +100,9 @@ def _judge_few_tokens(subject: Subject, seed: int, usual: dict[str, float]) -> l
     return []
 
 
-def _judge_padding(subject: Subject, seed: int, measured: dict[str, JsonValue]) -> list[Finding]:
+def _judge_padding(
+    subject: Subject, seed: int, usual: dict[str, float], measured: dict[str, JsonValue]
+) -> list[Finding]:
     """Hide the last positions, change their contents, and compare the numbers."""
     inputs = subject.inputs
     primary = inputs.primary_argument
@@ -103,7 +125,7 @@ def _judge_padding(subject: Subject, seed: int, measured: dict[str, JsonValue]) 
     moved = {
         path: abs(after[path] - value) / max(abs(value), 1e-12)
         for path, value in before.items()
-        if path in after
+        if path in after and path in usual
     }
     measured["change_by_padding"] = dict(moved)
     path = max(moved, key=lambda name: moved[name], default="")

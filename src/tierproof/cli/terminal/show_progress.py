@@ -1,4 +1,4 @@
-"""Show how far a check is, on stderr: a bar for a person, plain lines for a log."""
+"""Show how far a check is, on stderr: a bar for a person, one plain line for a log."""
 
 from __future__ import annotations
 
@@ -50,12 +50,16 @@ class SilentDisplay:
 
 
 class LineDisplay(SilentDisplay):
-    """One plain line for each check."""
+    """One plain line for all checks: in a log, the report says what each of them came to."""
 
-    def show(self, done: int, total: int, name: str) -> None:
-        """Write a line when a check begins."""
-        if total and name:
-            self.write(f"[{done + 1}/{total}] {name}\n" if done < total else "")
+    def __init__(self) -> None:
+        self._begun = False
+
+    def show(self, done: int, total: int, name: str) -> None:  # noqa: ARG002
+        """Write the line when the first check begins."""
+        if total and name and not self._begun:
+            self._begun = True
+            self.write(f"running {total} checks\n")
 
 
 class BarDisplay:

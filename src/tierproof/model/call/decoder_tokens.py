@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
@@ -31,7 +32,16 @@ def add_decoder_tokens(
     for name in _NAMES:
         if name not in signature.optional:
             continue
-        tokens = Argument(name, "tokens", shape, torch.int64, high=primary.high, avoid=primary.avoid)
+        tokens = Argument(
+            name,
+            "tokens",
+            shape,
+            torch.int64,
+            high=primary.high,
+            avoid=primary.avoid,
+            standing=Standing.MEASURED,
+            source="the output follows its length",
+        )
         extended = replace(plan, arguments=(*plan.arguments, tokens), style="keyword")
         try:
             found = read_outputs(probe, extended)

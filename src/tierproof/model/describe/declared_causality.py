@@ -56,11 +56,15 @@ def read_promises(model: nn.Module, spec: ModelSpec) -> Causality:
     return Causality()
 
 
-def find_causality(model: nn.Module, promised: Causality, kind: str | None, lookups: Lookups) -> Causality:
+def find_causality(
+    model: nn.Module, promised: Causality, kind: str | None, lookups: Lookups, *, names_count: bool
+) -> Causality:
     """Add to what was promised what the call showed; a class name is the last, and only an assumption.
 
     Args:
         kind: of a transformers model, by its class and config.
+        names_count: the model gives logits over the vocabulary that it reads, and its caller passes no mask: only then
+            is a name worth an assumption.
     """
     if promised.standing is Standing.GIVEN:
         return promised
@@ -72,7 +76,7 @@ def find_causality(model: nn.Module, promised: Causality, kind: str | None, look
         return Causality(True, "attention called with is_causal=True", Standing.DECLARED)
     if lookups.triangular_masks:
         return Causality(True, "a triangular mask built in the forward pass", Standing.DECLARED)
-    return _assume_by_name(model)
+    return _assume_by_name(model) if names_count else Causality()
 
 
 def _read_flags(model: nn.Module) -> list[tuple[str, bool]]:

@@ -89,11 +89,11 @@ def _derives(given: object, name: str, packages: tuple[str, ...]) -> bool:
     )
 
 
-def refuse_empty(model: object) -> None:
-    """Refuse an object that is not an nn.Module, and a module without parameters.
+def refuse_uncheckable(model: object) -> None:
+    """Refuse an object that is not an nn.Module, a module without parameters, and one distributed over processes.
 
     Raises:
-        TargetError: when it is one of the two.
+        TargetError: when it is one of these.
     """
     if not isinstance(model, nn.Module):
         raise TargetError(
@@ -105,6 +105,20 @@ def refuse_empty(model: object) -> None:
             f"{type(model).__name__} has no parameters, so there is nothing to check",
             hint="Assign the layers to `self` in `__init__`; keep several in an `nn.ModuleList`, not in a list.",
         )
+    _refuse_distributed(model)
+
+
+def _refuse_distributed(model: nn.Module) -> None:
+    """Refuse a model whose parameters are spread over processes: a call of one process alone means nothing there."""
+    for name, parameter in model.named_parameters():
+        kind = type(parameter)
+        value = type(parameter.data)
+        if any(each.__module__.startswith("torch.distributed") for each in (kind, value)):
+            raise TargetError(
+                f"the parameter `{name}` of {type(model).__name__} is a {value.__name__}, distributed over processes",
+                hint="Check the model before it is distributed (`fully_shard`, `distribute_module`, "
+                "`parallelize_module`).",
+            )
 
 
 def _name(model: object) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from tierproof.model.preserve.hidden_state import find_hidden_items
@@ -173,6 +174,7 @@ def _find_called(candidates: list[HiddenLayer], run: Callable[[], object]) -> li
         part.register_forward_pre_hook(note(place))
         for place, layer in enumerate(candidates)
         for part in layer.registered.modules()
+        if not isinstance(part, torch.jit.ScriptModule)  # calls no hooks
     ]
     try:
         run()

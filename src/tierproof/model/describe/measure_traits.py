@@ -16,6 +16,7 @@ from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
+from tierproof.model.describe.callers_mask import find_callers_mask
 from tierproof.model.describe.declared_causality import (
     Causality,
     count_tied,
@@ -51,7 +52,9 @@ def measure_traits(
         return probe.make_call(inputs, batch=1, length=length)
 
     kind = spec.kind or (find_transformers_kind(model) if is_transformers_model(model) else None)
-    causality = find_causality(model, promised, kind, lookups)
+    causality = find_causality(
+        model, promised, kind, lookups, names_count=_predicts_tokens(model, inputs, outputs)
+    )
     influence = _measure(inputs, outputs, answer, make_call)
     positions_mix = any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j)
     measured = is_causal(influence) if positions_mix else None
@@ -89,6 +92,7 @@ def measure_traits(
         facts=collect_facts(
             spec, inputs, causality, measured, kind=kind, told=told, encoder_decoder=encoder_decoder
         ),
+        operations=frozenset(census.operations),
     )
 
 
@@ -108,6 +112,12 @@ def _measure(
     if call.tensors[followed.name].is_meta:
         return ()
     return measure_influence(answer, call, followed, followed.shape.index(size), outputs.length_axis)
+
+
+def _predicts_tokens(model: nn.Module, inputs: InputPlan, outputs: OutputPlan) -> bool:
+    """Whether it gives logits over the vocabulary that it reads, without a mask that its caller could pass."""
+    read = {a.high for a in inputs.arguments if a.role == "tokens" and a.high > 2}
+    return outputs.per_position and outputs.axes[-1] in read and not find_callers_mask(model, inputs)
 
 
 def _has_two_sequences(inputs: InputPlan) -> bool:

@@ -22,6 +22,7 @@ from tierproof.model.call.spec import ModelSpec
 from tierproof.model.call.stray_dropout import find_stray_dropout, without_stray_dropout
 from tierproof.model.describe.declared_causality import read_promises
 from tierproof.model.describe.hidden_layers import HiddenLayers, register_hidden_layers
+from tierproof.model.describe.mask_polarity import settle_masks
 from tierproof.model.describe.measure_traits import measure_traits
 from tierproof.model.describe.settle_inputs import settle_inputs
 from tierproof.model.describe.settle_standings import settle_standings
@@ -97,6 +98,7 @@ def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
             plan, outputs = find_targets(probe, plan, read_outputs(probe, plan))
             if inputs is None:
                 plan, outputs = add_optional_arguments(probe, signature, plan, outputs)
+            plan = settle_masks(probe, plan, outputs, found.lookups)
             plan = settle_standings(probe, plan, outputs, found.lookups)
             traits = measure_traits(probe, plan, outputs, found.lookups, promises)
     finally:

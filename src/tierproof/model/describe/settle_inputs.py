@@ -12,10 +12,13 @@ from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_f
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.solve.failed_place import raised_by_the_model
 from tierproof.model.call.varied_axes import free_given_axes
 from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.search.working_call import WorkingCall
+
+_USUAL_LENGTH = InputPlan.default_length
 
 
 def settle_inputs(
@@ -148,6 +151,8 @@ def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     length = plan.default_length
     if any(_runs(probe, plan, length, other) for other in (length - 1, length + 1)):
         return plan
+    if (following := _follow_target(probe, plan)) is not None:
+        return following
     arguments = tuple(
         replace(a, shape=tuple(LENGTH if size == TARGET_LENGTH else size for size in a.shape))
         for a in plan.arguments
@@ -155,13 +160,33 @@ def _join_lengths(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     return replace(plan, arguments=arguments)
 
 
+def _follow_target(probe: ModelProbe, plan: InputPlan) -> InputPlan | None:
+    """The plan in which further arguments are as long as the target, as labels are; None if it does not run so."""
+    length = plan.default_length
+    followers = [a for a in plan.arguments[2:] if LENGTH in a.shape and a.name != plan.primary]
+    if not followers:
+        return None
+    for argument in followers:
+        shape = tuple(TARGET_LENGTH if size == LENGTH else size for size in argument.shape)
+        plan = plan.with_argument(replace(argument, shape=shape))
+    runs = any(_runs(probe, plan, length, other) for other in (length - 1, length + 1))
+    return plan if runs else None
+
+
 def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
-    """If a model of floats runs at only one length, make that length fixed, and note it for the report."""
-    if not plan.has_length or plan.primary_argument.role == "tokens":
+    """If a model runs at only one length, make that length fixed, and note it for the report.
+
+    Of a model of tokens, it must refuse every other length in words of its own; else that is a finding of T1-SHAPE.
+    """
+    if not plan.has_length:
         return plan
     length = plan.default_length
     others = {length - 1, length + 1, max(length // 2, 1)} - {length}
-    if any(_runs(probe, plan, other) for other in sorted(others)):
+    if plan.primary_argument.role == "tokens":
+        usual = length == _USUAL_LENGTH  # the first that is tried: a length of the model's own is another one
+        if usual or not all(_refuses(probe, plan, other) for other in sorted({*others, 1} - {length})):
+            return plan
+    elif any(_runs(probe, plan, other) for other in sorted(others)):
         return plan
     arguments = tuple(
         replace(a, shape=tuple(length if size == LENGTH else size for size in a.shape))
@@ -169,6 +194,17 @@ def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     )
     note = f"the model runs at length {length} only"
     return replace(plan, arguments=arguments, max_length=None, assumptions=(*plan.assumptions, note))
+
+
+def _refuses(probe: ModelProbe, plan: InputPlan, length: int) -> bool:
+    """Whether the model's own code refuses a length, by an assertion or a ValueError."""
+    try:
+        probe.run(probe.make_call(plan, length=length, target_length=length))
+    except (AssertionError, ValueError) as error:
+        return raised_by_the_model(error)
+    except Exception:  # noqa: BLE001 - it fails, and does not refuse
+        return False
+    return False
 
 
 def _runs(probe: ModelProbe, plan: InputPlan, length: int, target_length: int | None = None) -> bool:

@@ -122,11 +122,12 @@ def _resize(argument: Argument) -> Argument | None:
 
 
 def _settle_mask(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan, argument: Argument) -> Argument:
-    """A mask that hides nothing is known to do so where the model answers the same without it, or hides by it."""
+    """A mask that hides nothing is known to do so where the model answers the same without it.
+
+    That hiding has an effect says nothing: filled the wrong way round, it has one too (see `settle_masks`).
+    """
     if argument.name == plan.padding and _is_optional(probe, plan, outputs, argument):
         return replace(argument, standing=Standing.MEASURED, source="the output is the same without it")
-    if _has_effect(probe, plan, outputs, argument):
-        return replace(argument, standing=Standing.MEASURED, source="what it hides does not count")
     return replace(argument, source="a mask by its name alone")
 
 

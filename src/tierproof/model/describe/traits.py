@@ -30,6 +30,8 @@ class Traits:
         pooled: the answer has no length axis.
         evidence: what each trait rests on, declared and measured.
         facts: those traits that findings rest on, with their standing.
+        operations: names of the torch functions that a forward ran; empty where that could not be seen. By them a
+            check can decide that it has nothing to look at.
     """
 
     kind: str = "unknown"
@@ -48,6 +50,7 @@ class Traits:
     pooled: bool = False
     evidence: tuple[TraitEvidence, ...] = field(default=())
     facts: tuple[Fact, ...] = ()
+    operations: frozenset[str] = frozenset()
 
     def fact(self, name: str) -> Fact:
         """The fact of that name; an assumption where nothing is known of it."""

@@ -163,6 +163,15 @@ def name_scheme(weight: WeightStatistics, schemes: dict[str, float]) -> tuple[st
     return (nearest if close else "unrecognised"), schemes[nearest]
 
 
+def is_frozen_mask(parameter: nn.Parameter) -> bool:
+    """Whether a parameter is an additive mask: it is frozen, and what is not finite in it is −inf."""
+    if parameter.requires_grad or parameter.is_meta or not parameter.is_floating_point():
+        return False
+    values = make_dense(parameter.detach())
+    endless = ~values.isfinite()
+    return bool(endless.any()) and bool((values[endless] == float("-inf")).all())
+
+
 def looks_trained(model: nn.Module) -> bool:
     """Whether a model looks trained: the scales or biases of some norm differ from each other.
 

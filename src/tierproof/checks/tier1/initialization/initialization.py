@@ -24,7 +24,8 @@ Findings:
     T1-INIT-006 info: known and harmless copies or zeros.
     T1-INIT-007 info: the model looks trained, so rules for fresh parameters were not applied.
     T1-INIT-008 warning: the gain of a norm is zero, so the layer after it receives only zeros.
-    T1-INIT-009 info: the padding row of a fresh embedding is not zero, and no gradient changes it.
+    T1-INIT-009 warning or info: the padding row of a fresh embedding is not zero, and no gradient changes it (an info
+        for transformers' own models).
 
 Source: nn.init's documentation, Glorot 2010, He 2015, GPT-2, T5; thresholds below.
 """
@@ -56,6 +57,7 @@ from tierproof.model.observe.weight_statistics import (
     count_layers,
     fingerprint,
     has_equal_rows_or_columns,
+    is_frozen_mask,
     list_schemes,
     looks_trained,
     measure_weight,
@@ -110,7 +112,7 @@ def _measure_all(model: nn.Module) -> tuple[list[WeightStatistics], dict[tuple[s
     tensors: dict[tuple[str, str], Tensor] = {}
     modules = dict(model.named_modules())
     for full_name, parameter in model.named_parameters():
-        if not parameter.is_floating_point() or parameter.numel() == 0:
+        if not parameter.is_floating_point() or parameter.numel() == 0 or is_frozen_mask(parameter):
             continue
         path, _, name = full_name.rpartition(".")
         weights.append(measure_weight(modules[path], path, name, parameter))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.describe.library_class import is_library_class
 
 
 def judge_padding_rows(model: nn.Module) -> list[Finding]:
@@ -22,7 +23,7 @@ def judge_padding_rows(model: nn.Module) -> list[Finding]:
     return [
         Finding(
             "T1-INIT-009",
-            Severity.INFO,
+            Severity.INFO if is_library_class(model, path) else Severity.WARNING,
             f"The padding row {module.padding_idx} of `{path}` holds random values, which stay: no gradient reaches "
             "the row of a `padding_idx`. It was initialised anew after the embedding was made.",
             path,

@@ -15,6 +15,7 @@ Evidence: the distance between a position and the target it is trained on; the s
 Exemptions: models without a targets argument are judged by their outputs only. A distance of 0 in a causal model is
 left to the caller if the argument is not called `labels` (nanoGPT's `targets`). A loss that is computed from other
 tensors than the returned logits is not judged. Encoders are trained on the token itself (masked language models).
+A model of the transformers library leaves it to the caller to set labels of padding to -100.
 A scalar that is read (`item`, `detach`, a comparison) or kept (an attribute, a list) is not discarded; nor is one of a
 model that takes targets which cannot be drawn for it.
 
@@ -32,6 +33,8 @@ Findings:
     T1-LOSS-011 warning: the loss takes probabilities for logits, or for their logarithms.
     T1-LOSS-012 warning: the loss is a cross entropy, and its gradient at the logits is that of none.
     T1-LOSS-013 warning: positions that are labelled -100 count in the mean of the loss.
+    T1-LOSS-014 warning: the loss is divided by the number of labels before the shift.
+    T1-LOSS-015 warning: labels at positions that the padding mask hides are summed or counted.
 
 Source: the gradient of softmax cross entropy is p - onehot(target) (Bridle 1990). Redundant activations and
 wrong targets are classes of the taxonomy of Humbatova et al. 2020 (arXiv 1910.11015).

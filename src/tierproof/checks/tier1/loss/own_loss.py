@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tierproof.checks.claim import claim_error
-from tierproof.checks.tier1.loss.target_call import find_loss, make_target_call
+from tierproof.checks.tier1.loss.loss_pass import OwnLoss, pair_with_targets, run_with_targets
+from tierproof.checks.tier1.loss.loss_terms import judge_divisor, judge_padded_labels
+from tierproof.checks.tier1.loss.target_call import make_target_call
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
-from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 
@@ -23,17 +24,6 @@ CODE = "T1-LOSS"
 _SAME_VALUE = 1e-5
 _SAME_GRADIENT = 1e-3
 _IGNORED = -100
-
-
-@dataclass(frozen=True)
-class _OwnLoss:
-    """One pass with targets: the loss, the logits that were returned with it, and both kinds of gradients."""
-
-    targets: Tensor
-    value: Tensor
-    logits: Tensor
-    at_logits: Tensor | None
-    broken: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,75 +56,46 @@ def judge_own_loss(subject: Subject, seed: int, measured: MutableMapping[str, Js
     if found is None:
         return []
     name, call = found
-    own = _run(subject, name, call, seed)
+    own = run_with_targets(subject, name, call, seed)
     if own is None:
         return []
     if own.broken:
         return [_report_broken(own)]
     match = _find_reading(own)
     if match is None:
-        return []
+        return judge_divisor(own)
     reading, distance = match
     measured["own_loss"] = reading.words
     if not reading.sound:
         return [_report_probabilities(reading)]
     if (wrong := _measure_gradient_error(own, reading, distance)) is not None and wrong > _SAME_GRADIENT:
         return [_report_gradient(wrong)]
-    return _judge_ignored(subject, name, call, seed, distance)
-
-
-def _run(subject: Subject, name: str, call: Call, seed: int) -> _OwnLoss | None:
-    """The loss and its gradients; None where the model gives no loss beside logits for each position."""
-    torch.manual_seed(seed)
-    parameters = {key: p for key, p in subject.model.named_parameters() if p.requires_grad}
-    try:
-        with torch.enable_grad():
-            tensors = dict(iterate_tensors(call.run(subject.model)))
-    except Exception:  # noqa: BLE001 - targets of another kind than drawn here, which T1-LOSS measures
-        return None
-    value, logits = find_loss(tensors), tensors.get(subject.outputs.main)
-    targets = call.tensors[name]
-    if value is None or logits is None or not (value.requires_grad and logits.requires_grad):
-        return None
-    if logits.dim() != 3 or logits.shape[:2] != targets.shape or not bool(value.detach().isfinite().all()):
-        return None
-    asked = [logits, *parameters.values()]
-    at_logits, *gradients = torch.autograd.grad(value.reshape(()), asked, allow_unused=True)
-    broken = tuple(
-        key
-        for key, gradient in zip(parameters, gradients, strict=True)
-        if gradient is not None and not bool(gradient.isfinite().all())
+    return _judge_ignored(subject, name, call, seed, distance) + judge_padded_labels(
+        subject, name, call, seed, distance
     )
-    return _OwnLoss(targets, value.detach().reshape(()), logits.detach(), at_logits, broken)
 
 
-def _pair(logits: Tensor, targets: Tensor, distance: int) -> tuple[Tensor, Tensor]:
-    """Rows of logits with the targets that stand `distance` positions later."""
-    kept = logits.shape[1] - distance
-    return logits[:, :kept].flatten(0, 1).double(), targets[:, distance:].flatten()
-
-
-def _find_reading(own: _OwnLoss) -> tuple[_Reading, int] | None:
+def _find_reading(own: OwnLoss) -> tuple[_Reading, int] | None:
     """The reading whose value the loss has, if it is only one."""
     found = list(_find_readings(own))
     return found[0] if len({reading.words for reading, _ in found}) == 1 else None
 
 
-def _find_readings(own: _OwnLoss) -> Iterator[tuple[_Reading, int]]:
+def _find_readings(own: OwnLoss) -> Iterator[tuple[_Reading, int]]:
     for reading in _READINGS:
         for distance in (0, 1):
-            expected = reading.compute(*_pair(own.logits, own.targets, distance))
+            expected = reading.compute(*pair_with_targets(own.logits, own.targets, distance))
             if abs(float(expected) - float(own.value)) <= _SAME_VALUE * abs(float(expected)):
                 yield reading, distance
 
 
-def _measure_gradient_error(own: _OwnLoss, reading: _Reading, distance: int) -> float | None:
+def _measure_gradient_error(own: OwnLoss, reading: _Reading, distance: int) -> float | None:
     """The distance between the gradient at the logits and that of the reading, relative to the latter."""
     if own.at_logits is None:
         return None  # the loss is computed from other tensors than those that are returned
     leaf = own.logits.double().requires_grad_()
     with torch.enable_grad():
-        expected_loss = reading.compute(*_pair(leaf, own.targets, distance))
+        expected_loss = reading.compute(*pair_with_targets(leaf, own.targets, distance))
         (expected,) = torch.autograd.grad(expected_loss, leaf)
     difference = torch.linalg.vector_norm(own.at_logits.double() - expected)
     return float(difference / torch.linalg.vector_norm(expected))
@@ -144,10 +105,10 @@ def _judge_ignored(subject: Subject, name: str, call: Call, seed: int, distance:
     """Ignore every other label: the loss must be the mean over the others."""
     ignored = call.tensors[name].clone()
     ignored[:, ::2] = _IGNORED
-    own = _run(subject, name, call.with_argument(name, ignored), seed)
+    own = run_with_targets(subject, name, call.with_argument(name, ignored), seed)
     if own is None:
         return []
-    expected = F.cross_entropy(*_pair(own.logits, ignored, distance), ignore_index=_IGNORED)
+    expected = F.cross_entropy(*pair_with_targets(own.logits, ignored, distance), ignore_index=_IGNORED)
     share = float(own.value) / float(expected)
     if abs(share - 1) <= _SAME_GRADIENT:
         return []
@@ -165,7 +126,7 @@ def _judge_ignored(subject: Subject, name: str, call: Call, seed: int, distance:
     ]
 
 
-def _report_broken(own: _OwnLoss) -> Finding:
+def _report_broken(own: OwnLoss) -> Finding:
     first = own.broken[0]
     return claim_error(
         f"{CODE}-010",

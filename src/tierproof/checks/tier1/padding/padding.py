@@ -14,8 +14,8 @@ mask.
 Exemptions: models without a mask argument. Layers that mix neighbours without a mask (recurrent, state space,
 convolutions along the sequence) and experts give only a warning. Families that mix padding in by design
 (`_BY_DESIGN`), and outputs of a causal model that are pooled at the padding id, are left out. Left padding without
-position ids changes every model with absolute positions, so it is measured, and reported only for rotary and other
-relative positions.
+position ids changes every model with absolute positions. It is reported for rotary and other relative positions, and
+for causal models that take a padding mask and no positions; transformers' own models leave positions to the caller.
 
 Findings:
     T1-PAD-001 error or warning: the padding mask is ignored.
@@ -27,6 +27,7 @@ Findings:
         for transformers' own models and for layers that mix neighbours without a mask).
     T1-PAD-007 error or warning: visible outputs are NaN or infinite where positions are hidden (a warning for positions
         of a causal model that see hidden ones only).
+    T1-PAD-008 warning: padding on the left shifts the positions of a causal model.
 
 Source: exact for masked attention (Vaswani et al. 2017). Left padding changes 30 of 133 healthy transformers
 models, so it is not an error.

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
+from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import LENGTH, Argument
+from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import (
     TensorPairs,
@@ -185,8 +190,10 @@ def check_left_padding(
         return []
     change = measure_change(alone, behind.narrow(axis, hidden_positions, shorter))
     measured["left_padding_change"] = change
-    if change <= 10 * base.tolerance or subject.traits.positions not in _POSITION_FREE:
+    if change <= 10 * base.tolerance:
         return []
+    if subject.traits.positions not in _POSITION_FREE:
+        return _judge_counted_padding(base, mask, padded, change)
     return [
         Finding(
             "T1-PAD-004",
@@ -202,6 +209,58 @@ def check_left_padding(
             "Rotate queries and keys, and nothing else, by the same positions, or count positions from the mask.",
         )
     ]
+
+
+def _judge_counted_padding(base: Baseline, mask: Argument, padded: Call, change: float) -> list[Finding]:
+    """Positions that count the padding, in a causal model.
+
+    Padding behind a row never reaches the positions before it under a causal mask, so padding on the left is all that
+    such a model needs a padding mask for. A model that takes positions leaves them to the caller.
+    """
+    model = base.answers.subject.model
+    signature = read_signature(model)
+    takes_positions = any("pos" in name.lower() for name in signature.names)
+    seen = base.answers.subject.inputs.padding_standing > Standing.ASSUMED
+    causal = base.answers.subject.traits.causal_measured
+    if not seen or not causal or takes_positions or is_transformers_model(model):
+        return []
+    return [
+        Finding(
+            "T1-PAD-008",
+            Severity.WARNING,
+            f"Padding on the left shifts the positions: visible outputs change by {change:.2g} standard deviations, "
+            f"although `{mask.name}` hides the padding. In a causal model, that is what a padding mask is for.",
+            _locate_counting(base, padded),
+            {"relative_change": change, "tolerance": 10 * base.tolerance},
+            f"Count positions from the mask: `({mask.name}.cumsum(-1) - 1).clamp(min=0)`"
+            f"{'' if mask.role == 'mask' else ', with the mask inverted'}, or take `position_ids`.",
+        )
+    ]
+
+
+def _locate_counting(base: Baseline, padded: Call) -> str:
+    """The embedding that is looked up at consecutive positions, hidden ones among them."""
+    model = base.answers.subject.model
+    found: list[str] = []
+
+    def make_hook(path: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def see(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
+            index = arguments[0] if arguments else None
+            if isinstance(index, Tensor) and index.dim() and index.shape[-1] > 1:
+                row = index.reshape(-1, index.shape[-1])[0]
+                if bool((row[1:] - row[:-1] == 1).all()):
+                    found.append(path)
+
+        return see
+
+    tables = [(path, part) for path, part in model.named_modules() if isinstance(part, nn.Embedding)]
+    handles = [part.register_forward_pre_hook(make_hook(path)) for path, part in tables]
+    try:
+        base.answers.attempt(padded)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else ""
 
 
 def _locate_shift(base: Baseline, padded: Call, cut: Call, length: int, hidden_positions: int) -> str:

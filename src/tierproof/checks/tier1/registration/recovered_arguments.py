@@ -32,7 +32,7 @@ def recover_arguments(model: nn.Module) -> tuple[tuple[Any, ...], dict[str, Any]
         value = _find_value(model, parameter.name)
         if value is _MISSING:
             if parameter.default is parameter.empty:
-                return f"the class needs the argument `{parameter.name}`, and the instance has no attribute of that name"
+                return f"the class needs `{parameter.name}`, and the instance has no attribute of that name"
             value = parameter.default
         if parameter.kind is parameter.POSITIONAL_ONLY:
             positional.append(value)

@@ -22,7 +22,7 @@ Findings:
     T1-REG-003 warning: a tensor that affects the output is not a buffer, so .to() does not move it and state_dict()
         does not save it.
     T1-REG-004 error: state_dict() drops a parameter.
-    T1-REG-005 error: the model cannot load its own state_dict.
+    T1-REG-005 error: the model cannot give or load its own state_dict.
     T1-REG-006 error: loading a state_dict breaks a tie.
     T1-REG-007 error or warning: the embedding and output weights are declared tied, or have equal values, but are two
         parameters (an error if the config of a transformers model declares the tie).
@@ -52,6 +52,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.registration.carried_tensors import judge_carried_tensors
 from tierproof.checks.tier1.registration.fresh_instance import check_fresh_instance
+from tierproof.checks.tier1.registration.index_tensors import is_index_only
 from tierproof.checks.tier1.registration.late_parameters import (
     check_late_parameters,
     check_repeated_modules,
@@ -88,7 +89,10 @@ def run(context: CheckContext) -> CheckOutput:
     findings += _check_hidden_parameters(hidden, comparable)
     lost = _check_hidden_tensors(hidden, comparable)
     findings += lost
-    findings += _check_state_dict(model)
+    broken = _check_state_dict(model)
+    findings += broken
+    if any(finding.code == "T1-REG-005" for finding in broken):
+        return CheckOutput(tuple(findings))
     findings += judge_ties(model)
     measured: dict[str, JsonValue] = {
         "hidden_modules": sum(isinstance(item.value, nn.Module) for item in hidden),
@@ -242,7 +246,9 @@ def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> li
             "computed again.",
         )
         for item in kept
-        if isinstance(item.value, Tensor) and _moves_answer(base, item.value)
+        if isinstance(item.value, Tensor)
+        and _moves_answer(base, item.value)
+        and not is_index_only(base, item.value)
     ]
 
 
@@ -291,9 +297,23 @@ def _group_ties(model: nn.Module) -> set[frozenset[str]]:
     return {frozenset(names) for names in groups.values() if len(names) > 1}
 
 
+def _report_state(what: str, error: Exception, entries: int) -> Finding:
+    return claim_error(
+        "T1-REG-005",
+        f"The model cannot {what} its own `state_dict()`: {type(error).__name__}: {str(error)[:300]}",
+        "",
+        {"entries": entries},
+        "Make `state_dict()` and `load_state_dict()` use the same names and shapes, and mend their hooks.",
+        rests_on=Basis.STATE,
+    )
+
+
 def _check_state_dict(model: nn.Module) -> list[Finding]:
     """Load the model's own state strictly, look for parameters it lacks and for ties it breaks."""
-    state = model.state_dict()
+    try:
+        state = model.state_dict()
+    except Exception as error:  # noqa: BLE001 - the failure is the finding
+        return [_report_state("give", error, 0)]
     before = _group_ties(model)
     findings = []
     saved = _storages(value for value in state.values() if isinstance(value, Tensor))
@@ -315,16 +335,7 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
     try:
         model.load_state_dict(state, strict=True)
     except Exception as error:  # noqa: BLE001 - the failure is the finding
-        return [
-            claim_error(
-                "T1-REG-005",
-                f"The model cannot load its own `state_dict()`: {type(error).__name__}: {str(error)[:300]}",
-                "",
-                {"entries": len(state)},
-                "Make `state_dict()` and `load_state_dict()` use the same names and shapes.",
-                rests_on=Basis.STATE,
-            )
-        ]
+        return [_report_state("load", error, len(state))]
     lost = before - _group_ties(model)
     return [
         claim_error(

@@ -12,6 +12,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.describe.basis import Basis
+from tierproof.model.describe.repeated_blocks import find_repeated_blocks
 from tierproof.model.sizes.tensor_place import find_place
 
 
@@ -43,16 +44,22 @@ def judge_ties(model: nn.Module) -> list[Finding]:
 
 
 def _find_tie_of_own_config(model: nn.Module) -> tuple[nn.Embedding, nn.Linear] | None:
-    """The only embedding and the only linear layer of the vocabulary's shape, if a config ties them and they differ."""
+    """An embedding and an output layer of the vocabulary's shape, if a config ties them and no two of these are one.
+
+    A layer inside a block of a stack is no output layer, even if it happens to be as wide as the vocabulary.
+    """
     config: Any = getattr(model, "config", None)
     vocab = getattr(config, "vocab_size", None)
     if is_transformers_model(model) or getattr(config, "tie_word_embeddings", None) is not True or not vocab:
         return None
-    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.num_embeddings == vocab]
-    heads = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == vocab]
-    if len(embeddings) != 1 or len(heads) != 1 or embeddings[0].weight.shape != heads[0].weight.shape:
+    inner = {id(part) for block in find_repeated_blocks(model).values() for part in block.modules()}
+    outer = [module for module in model.modules() if id(module) not in inner]
+    embeddings = [m for m in outer if isinstance(m, nn.Embedding) and m.num_embeddings == vocab]
+    heads = [m for m in outer if isinstance(m, nn.Linear) and m.out_features == vocab]
+    pairs = [(e, h) for e in embeddings for h in heads if e.weight.shape == h.weight.shape]
+    if not pairs or any(_is_one(embedding.weight, head.weight) for embedding, head in pairs):
         return None
-    return None if _is_one(embeddings[0].weight, heads[0].weight) else (embeddings[0], heads[0])
+    return pairs[0]
 
 
 def _is_one(first: Tensor, second: Tensor) -> bool:

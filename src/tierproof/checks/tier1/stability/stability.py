@@ -1,8 +1,9 @@
 """T1-STAB, output stability: in evaluation mode the output is finite, repeatable and depends on the input.
 
 What it does: runs one input twice with different random states, and once more after another input; compares the
-caller's tensors before and after; runs several inputs in one batch; tries extreme inputs, length 1 and fully masked
-rows; runs once in bfloat16 and in float16 autocast and, up to 50 M parameters, on a float16 copy.
+caller's tensors before and after; runs several inputs in one batch; tries extreme inputs, length 1, fully masked
+rows, and the ids of padding and start that the model declares; runs once in bfloat16 and in float16 autocast and, up to
+50 M parameters, on a float16 copy.
 
 Why it matters: dropout that stays on in evaluation, a counter that carries over from call to call or a NaN in one
 masked row spoils results that look fine.
@@ -31,23 +32,27 @@ Findings:
     T1-STAB-011 warning: NaN or Inf in bfloat16 although float32 is finite.
     T1-STAB-012 warning: activations exceed float16's range.
     T1-STAB-013 error: NaN or Inf at length 1.
-    T1-STAB-014 info: outputs are random or constant by design.
+    T1-STAB-014 info or warning: outputs are random or constant by design (a warning if all rows of the token table are
+        zero).
     T1-STAB-016 warning: activations grow a thousandfold with the length.
     T1-STAB-017 warning: a branch is added to values so much larger that rounding removes it.
+    T1-STAB-018 error: padding behind a sequence gives NaN or Inf at other positions.
+    T1-STAB-019 error: the declared start of a decoder, or targets without the decoder's tokens, give NaN or Inf.
 
 Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.stability.declared_tokens import judge_declared_tokens
 from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
@@ -101,6 +106,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                 lambda: judge_extremes(context),
                 lambda: judge_length_one(context),
                 lambda: judge_masked_rows(context, measurements),
+                lambda: judge_declared_tokens(context),
                 lambda: judge_growth(context, measurements),
                 lambda: judge_precision(context, call, measurements),
                 lambda: judge_lost_branches(context, call, measurements),
@@ -318,13 +324,7 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
     answer = subject.outputs.select(run_substituted(subject.model, stand_ins, call))
     rows = answer.unbind(subject.outputs.batch_axis or 0)
     if stand_ins and any(not torch.equal(rows[0], row) for row in rows[1:]):
-        return Finding(
-            f"{CODE}-014",
-            Severity.INFO,
-            "All inputs give the same output, because parameters are exactly zero.",
-            evidence={"zero_parameters": sorted(stand_ins)[:8]},
-            hint="Nothing to do for a zero-initialised head; it changes with the first training step.",
-        )
+        return _report_zeros(subject, stand_ins)
     axis = subject.inputs.batch_axis
 
     def are_rows_equal(tensors: object) -> bool:
@@ -342,6 +342,31 @@ def _report_collapse(context: CheckContext, call: Call) -> Finding:
         hint="Connect the output to the input: remove a mean over everything, a saturated activation, or a branch that "
         "ignores the input.",
         rests_on=Basis.INPUTS,
+    )
+
+
+def _report_zeros(subject: Subject, stand_ins: Mapping[str, Tensor]) -> Finding:
+    """An info, since a head may begin at zero; a table of the tokens that is zero makes them one and the same."""
+    primary = subject.inputs.primary_argument
+    tables = [
+        path
+        for path, module in subject.model.named_modules()
+        if primary.role == "tokens"
+        and isinstance(module, nn.Embedding)
+        and module.num_embeddings == primary.high
+        and f"{path}.weight".lstrip(".") in stand_ins
+    ]
+    return Finding(
+        f"{CODE}-014",
+        Severity.WARNING if tables else Severity.INFO,
+        f"All tokens are the same to the model: every row of `{tables[0]}` is exactly zero."
+        if tables
+        else "All inputs give the same output, because parameters are exactly zero.",
+        where=tables[0] if tables else "",
+        evidence={"zero_parameters": sorted(stand_ins)[:8]},
+        hint="Zero the row of the padding alone; without a `padding_idx`, `weight[None]` is the whole table."
+        if tables
+        else "Nothing to do for a zero-initialised head; it changes with the first training step.",
     )
 
 

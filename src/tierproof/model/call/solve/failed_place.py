@@ -65,6 +65,15 @@ def find_failed_place(error: BaseException) -> FailedPlace | None:
     return found
 
 
+def raised_by_the_model(error: BaseException) -> bool:
+    """Whether a line of the model's own code raised it, rather than an operation that this line called."""
+    place = find_failed_place(error)
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return place is not None and traceback is not None and traceback.tb_frame is place.frame
+
+
 @functools.lru_cache(maxsize=64)
 def parse_file(path: str) -> ast.Module | None:
     """The syntax tree of a source file; None where it has no source that parses."""

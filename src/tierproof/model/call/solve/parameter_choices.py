@@ -20,6 +20,8 @@ _OFFSET_NAME = re.compile(r"pos$|position$|offset|start|step|past|index|idx$", r
 _STATE_NAME = re.compile(r"hidden|state|^h_?0?$|^hx$|memor|carry", re.IGNORECASE)
 _TARGET_NAME = re.compile(r"tgt|target|trg|dec|^y", re.IGNORECASE)
 _SOURCE_NAME = re.compile(r"src|source|enc|memory", re.IGNORECASE)
+# What a loss compares with: no sequence of its own, so that a mask beside it is one of the input.
+_LABEL_NAME = re.compile(r"labels?|y|y_true|gold", re.IGNORECASE)
 _MOST_PLANS = 40
 _MOST_TENSOR_CHOICES = 6
 
@@ -50,8 +52,8 @@ def propose_declared_inputs(
     for parameter in parameters:
         if _is_special(parameter):
             continue
-        length = LENGTH if sequences == 0 else TARGET_LENGTH
-        sequences += 1
+        length = LENGTH if not choices else TARGET_LENGTH
+        sequences += not (choices and _LABEL_NAME.fullmatch(parameter.name))
         choices[parameter.name] = _list_tensors(parameter, length, shapes, dtype, vocab_size)
     if not sequences:
         return
@@ -102,9 +104,10 @@ def _list_scalars(parameter: Parameter) -> list[Choice]:
 
 
 def list_masks(name: str, *, two: bool) -> list[Choice]:
-    """Masks that hide nothing, and causal ones where square on a target, in the usual shapes.
+    """Masks in the usual shapes, plain and, where square on a target, causal ones first.
 
-    Which of 1 and 0 hides is measured once a call works.
+    They are written as if 1 showed a position. `describe/mask_polarity.py` measures it once a call works, and turns
+    a mask that hides by 1; where it cannot, this stays an assumption.
     """
     target = two and bool(_TARGET_NAME.search(name)) and not _SOURCE_NAME.search(name)
     size = TARGET_LENGTH if target else LENGTH

@@ -43,7 +43,7 @@ def read_failure(error: Exception, last: LastOperation | None = None) -> list[Le
     if isinstance(error, KeyError) and error.args[:1] in ((2,), (3,), (4,), (5,)):
         rank = int(error.args[0])  # a table of what to do for each number of axes
         lessons += [Rank(rank, rank + 1), Rank(rank, rank - 1)]
-    if "NoneType" in text:
+    if "NoneType" in text and "not callable" not in text:  # what is called is a layer, not an input
         lessons.append(Needed())
     return list(dict.fromkeys(lessons))
 
@@ -71,7 +71,10 @@ def _read_view(found: re.Match[str]) -> list[Lesson]:
 
 
 def _read_two_shapes(found: re.Match[str]) -> list[Lesson]:
-    want, got = _numbers(found.group(1)), _numbers(found.group(2))
+    return _read_shape_of(_numbers(found.group(1)), _numbers(found.group(2)))
+
+
+def _read_shape_of(want: list[int], got: list[int]) -> list[Lesson]:
     if len(want) != len(got):
         return [Rank(len(got), len(want))] if len(got) > 1 else []
     return _equal(*zip(got, want, strict=True))
@@ -105,6 +108,14 @@ _READERS: tuple[tuple[str, Reader], ...] = (
     (r"normalized_shape=\[([\d, ]+)\].*?input of size\s*\[([\d, ]+)\]", _read_norm),
     (r"to have (\d+) channels, but got (\d+) channels", lambda m: _equal((int(m[2]), int(m[1])))),
     (r"running_mean should contain (\d+) elements not (\d+)", lambda m: _equal((int(m[1]), int(m[2])))),
+    (
+        r"Target size \(torch\.Size\(\[([\d, ]+)\]\)\) must be the same as input size \(torch\.Size\(\[([\d, ]+)\]",
+        lambda m: _read_shape_of(_numbers(m[2]), _numbers(m[1])),
+    ),
+    (
+        r"Provided sizes \[([-\d, ]+)\] don't multiply up to the size of dim \d+ \((\d+)\)",
+        _read_view,
+    ),
     (
         r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)",
         lambda m: _either(m[1], m[2]),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from torch import nn
+
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.solve.lesson import Sizes
 from tierproof.model.call.solve.skeleton import write_skeleton
 from tierproof.model.observe.search.input_trial import FailedTrial
 
@@ -26,7 +31,7 @@ def explain_failure(
     if best is None:
         return ForwardError(f"no inputs could be proposed for {name}", hint=_write_hint(probe, None))
     if any("meta tensors" in failure.error for failure in distinct):
-        return ForwardError(_list_attempts(name, distinct, best), hint=_READS_VALUES)
+        return ForwardError(_list_attempts(probe, distinct, best), hint=_READS_VALUES)
     alike = {(failure.error, failure.place) for failure in distinct}
     if len(alike) == 1 and not best.lessons and best.place and (len(distinct) > 1 or given):
         count = f"the same for {len(distinct)} inputs" if len(distinct) > 1 else "with the given inputs"
@@ -37,22 +42,46 @@ def explain_failure(
             if not given
             else "Run the model on these inputs by itself, and mend what raises.",
         )
-    message = _list_attempts(name, distinct, best)
+    message = _list_attempts(probe, distinct, best)
     if elapsed_s is not None:
         message += f"\nThe search stopped after {elapsed_s:.0f} s and {len(distinct)} inputs."
     return ForwardError(message, hint=_write_hint(probe, best))
 
 
-def _list_attempts(name: str, failures: list[FailedTrial], best: FailedTrial) -> str:
+def _list_attempts(probe: ModelProbe, failures: list[FailedTrial], best: FailedTrial) -> str:
+    name = probe.name
     lines = [f"  {failure.inputs}\n      {failure.error}" for failure in failures[:_MOST_SHOWN]]
     if len(failures) > _MOST_SHOWN:
         lines.append(f"  … and {len(failures) - _MOST_SHOWN} more")
     learnt = [f"the forward pass of {name} raised on every input tried:", *lines, _name_layers(name, best)]
     if best.place:
         learnt.append(f"The farthest trial ({best.inputs}) ended in {best.place}: {best.source}")
-    if best.lessons:
+    if beyond := _read_beyond(best):
+        rows = _name_tables(probe.model, beyond[1])
+        learnt.append(f"The largest id that was looked up is {beyond[0]}, but {rows} {beyond[1]} rows.")
+    elif best.lessons:
         learnt.append(f"What it needs there: {'; or '.join(str(lesson) for lesson in best.lessons[:3])}")
     return "\n".join(learnt)
+
+
+def _read_beyond(best: FailedTrial) -> tuple[int, int] | None:
+    """The largest index of a lookup that failed, and the rows of its table; None where another thing failed."""
+    if "index out of range in self" not in best.error:
+        return None
+    pairs = [pair for lesson in best.lessons if isinstance(lesson, Sizes) for pair in lesson.pairs]
+    return (pairs[0][0] - 1, pairs[0][1]) if pairs else None
+
+
+def _name_tables(model: nn.Module, rows: int) -> str:
+    """The tables of so many rows, in words."""
+    tables = [
+        f"`{path}`"
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.num_embeddings == rows
+    ]
+    if len(tables) == 1:
+        return f"its table {tables[0]} has"
+    return f"its table ({' or '.join(tables[:3])}) has" if tables else "its table has"
 
 
 def _name_layers(name: str, best: FailedTrial) -> str:
@@ -61,7 +90,12 @@ def _name_layers(name: str, best: FailedTrial) -> str:
 
 
 def _write_hint(probe: ModelProbe, best: FailedTrial | None) -> str:
-    skeleton = write_skeleton(probe.model, best.plan if best else None)
+    plan = best.plan if best else None
+    if best is not None and plan is not None and (beyond := _read_beyond(best)):
+        ids = [a for a in plan.arguments if not a.dtype.is_floating_point and a.high == beyond[0] + 1]
+        for argument in ids:
+            plan = plan.with_argument(replace(argument, high=beyond[1]))
+    skeleton = write_skeleton(probe.model, plan)
     return (
         "If these inputs are wrong, pass your own (`inputs=…` in Python, `--inputs FILE.py:NAME` on the command "
         "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …). "
