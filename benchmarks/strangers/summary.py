@@ -95,8 +95,10 @@ def summarize(
     ]  # fmt: skip
     rows = [[name, value, bar, "met" if met else "MISSED"] for name, value, met, bar in bars]
     lines = [
-        f"{len(records)} cases; {total} run at all, of {classes} classes in {packages} packages; "
-        f"{len(counts.judged)} judged, {len(counts.judged) - len(counts.unhelped)} of them with options.",
+        (
+            f"{len(records)} cases; {total} run at all, of {classes} classes in {packages} packages; "
+            f"{len(counts.judged)} judged, {len(counts.judged) - len(counts.unhelped)} of them with options."
+        ),
         format_table(["", "found", "bar", ""], rows),
         *_tell_findings(ran, judgements),
         *_tell_rest(records, cases, counts),

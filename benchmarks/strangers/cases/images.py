@@ -121,7 +121,7 @@ def efficientnet_b0() -> Any:
     return EfficientNet.from_name("efficientnet-b0")
 
 
-@case("vit-pytorch")
+@case("vit-pytorch", stand_ins=("torchvision",))
 def vit_crossformer() -> Any:
     from vit_pytorch.crossformer import CrossFormer
 
@@ -134,14 +134,14 @@ def vit_crossformer() -> Any:
     )
 
 
-@case("vit-pytorch")
+@case("vit-pytorch", stand_ins=("torchvision",))
 def vit_region() -> Any:
     from vit_pytorch.regionvit import RegionViT
 
     return RegionViT(dim=(8, 16, 16, 32), depth=(1, 1, 1, 1), window_size=4, num_classes=10)
 
 
-@case("vit-pytorch")
+@case("vit-pytorch", stand_ins=("torchvision",))
 def vit_nest() -> Any:
     from vit_pytorch.nest import NesT
 
@@ -150,14 +150,14 @@ def vit_nest() -> Any:
     )
 
 
-@case("vit-pytorch")
+@case("vit-pytorch", stand_ins=("torchvision",))
 def vit_parallel() -> Any:
     from vit_pytorch.parallel_vit import ViT
 
     return ViT(image_size=32, patch_size=8, num_classes=10, dim=32, depth=2, heads=4, mlp_dim=64, dim_head=8)
 
 
-@case("vit-pytorch")
+@case("vit-pytorch", stand_ins=("torchvision",))
 def vit_xcit() -> Any:
     from vit_pytorch.xcit import XCiT
 
@@ -204,7 +204,7 @@ def gaussian_diffusion() -> Any:
     )
 
 
-@case("vision-mamba")
+@case("vision-mamba", stand_ins=("torchvision",))
 def vision_mamba() -> Any:
     from vision_mamba import Vim
 
@@ -219,7 +219,7 @@ def flexivit() -> Any:
 
     return FlexiVisionTransformer(
         img_size=48, base_patch_size=8, patch_size_seq=(8, 12, 16), base_pos_embed_size=6, num_classes=10, embed_dim=32,
-        depth=2, num_heads=4,
+        depth=2, num_heads=4, global_pool="avg",
     )  # fmt: skip
 
 
@@ -264,28 +264,21 @@ def fepegar_unet_3d() -> Any:
     return UNet3D(out_channels_first_layer=4, num_encoding_blocks=3, padding=1)
 
 
-@case("convnext-unet")
+@case("convnext-unet", stand_ins=("torchvision",))
 def convnext_encoder() -> Any:
     from convnext_unet.encoder import ConvNeXt
 
     return ConvNeXt(depths=[1, 1, 1, 1], dims=[8, 16, 16, 32])
 
 
-@case("torch-tresnet", stand_ins=("inplace_abn",))
-def tresnet() -> Any:
-    from torch_tresnet.tresnet import TResNet
-
-    return TResNet([1, 1, 1, 1], num_classes=10, width_factor=0.25)
-
-
-@case("slot-attention-pytorch")
+@case("slot-attention-pytorch", stand_ins=("hydra",))
 def slot_attention_encoder() -> Any:
     from slot_attention_pytorch.encoder_decoder import Encoder
 
     return Encoder(32, 32, channels=(8, 8, 8, 8))
 
 
-@case("slot-attention-pytorch")
+@case("slot-attention-pytorch", stand_ins=("hydra",))
 def slot_attention_autoencoder() -> Any:
     from slot_attention_pytorch.encoder_decoder import Decoder, Encoder
     from slot_attention_pytorch.model import SlotAttentionAE

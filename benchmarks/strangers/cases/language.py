@@ -442,8 +442,8 @@ def curated_llama() -> Any:
 
     return LlamaCausalLM(
         LlamaConfig(
-            hidden_width=32, intermediate_width=64, n_query_heads=4, n_key_value_heads=2, n_hidden_layers=2, n_pieces=64,
-            dtype=torch.float32,
+            hidden_width=32, intermediate_width=64, n_query_heads=4, n_key_value_heads=2, n_hidden_layers=2,
+            n_pieces=64, dtype=torch.float32,
         )
     )  # fmt: skip
 
@@ -455,8 +455,8 @@ def curated_gpt_neox() -> Any:
 
     return GPTNeoXCausalLM(
         GPTNeoXConfig(
-            hidden_width=32, intermediate_width=64, n_attention_heads=4, n_hidden_layers=2, n_pieces=64,
-            dtype=torch.float32,
+            hidden_width=32, intermediate_width=64, n_attention_heads=4, n_hidden_layers=2,
+            n_pieces=64, dtype=torch.float32,
         )
     )  # fmt: skip
 

@@ -62,16 +62,16 @@ def _change_size(plan: InputPlan, got: int, want: int) -> Iterator[InputPlan]:
         yield set_sizes(plan, dict.fromkeys(equal, want))
     if equal and any(_symbol(plan, place) for place in equal):
         yield from _change_length(plan, got, want)
-    for name, axis, size in iterate_sizes(plan):
-        factor = got // size if size > 1 and got % size == 0 else 0
-        if factor > 1 and want % factor == 0:
-            yield set_sizes(plan, {(name, axis): want // factor})
     for argument in plan.arguments:
         pair = square_axes(argument)
         for extra in (0, 1, 2) if pair else ():
             side = _scale_side(size_of(plan, argument, pair[0]), got - extra, want - extra)
             if side:
                 yield set_sizes(plan, {(argument.name, axis): side for axis in pair})
+    for name, axis, size in iterate_sizes(plan):
+        factor = got // size if size > 1 and got % size == 0 else 0
+        if factor > 1 and want % factor == 0:
+            yield set_sizes(plan, {(name, axis): want // factor})
 
 
 def _scale_side(side: int, got: int, want: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.solve.plan_sizes import count_numbers
 from tierproof.model.observe.search.explain_failure import explain_failure
 from tierproof.model.observe.search.input_search import InputSearch
 from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall, try_plan
@@ -25,6 +27,8 @@ _FAULTS_OF_CODE = (
     "NotImplementedError",
 )
 _CERTAIN_AFTER = 4
+# A proposal of so many times the numbers of two that failed alike waits until the search has learnt from them.
+_MUCH_LARGER = 4
 
 
 def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> WorkingCall:
@@ -39,6 +43,7 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
     search = InputSearch(probe, read_signature(probe.model), clock)
     failures = search.failures
     given = False
+    waiting: list[InputPlan] = []
     for index, plan in enumerate(proposals):
         given = any(argument.sample is not None for argument in plan.arguments)
         if index == _FIRST_PROPOSALS and not given:
@@ -47,6 +52,9 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
                 return found
         if clock.expired or _is_fault_of_code(failures):
             break
+        if _is_hopeless(plan, failures):
+            waiting.append(plan)
+            continue
         result = try_plan(probe, plan)
         if isinstance(result, WorkingCall):
             return result
@@ -55,6 +63,11 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
         found = _learn(search)
         if found is not None:
             return found
+    for plan in itertools.takewhile(lambda _: not clock.expired, waiting):
+        result = try_plan(probe, plan)
+        if isinstance(result, WorkingCall):
+            return result
+        failures.append(result)
     raise explain_failure(probe, failures, given=given, elapsed_s=clock.elapsed_s if clock.expired else None)
 
 
@@ -62,6 +75,19 @@ def _learn(search: InputSearch) -> WorkingCall | None:
     for failure in tuple(search.failures):
         search.learn_from(failure)
     return search.run()
+
+
+def _is_hopeless(plan: InputPlan, failures: list[FailedTrial]) -> bool:
+    """Whether an image is much larger than two that failed at one place, which says what size it wants."""
+    primary = plan.primary_argument
+    if len(primary.shape) < 4:
+        return False
+    sizes: dict[str, set[int]] = {}
+    for failure in failures:
+        numbers = count_numbers(failure.plan)
+        if failure.lessons and numbers * _MUCH_LARGER <= count_numbers(plan):
+            sizes.setdefault(failure.place, set()).add(numbers)
+    return any(place and len(seen) > 1 for place, seen in sizes.items())
 
 
 def _is_fault_of_code(failures: list[FailedTrial]) -> bool:
