@@ -39,7 +39,7 @@ def snac() -> Any:
     from snac import SNAC
 
     return SNAC(
-        sampling_rate=16000, encoder_dim=8, encoder_rates=[2, 4], latent_dim=16, decoder_dim=32, decoder_rates=[4, 2],
+        sampling_rate=16000, encoder_dim=16, encoder_rates=[2, 4], decoder_dim=128, decoder_rates=[4, 2],
         attn_window_size=8, codebook_size=32, codebook_dim=4, vq_strides=[4, 2, 1],
     )  # fmt: skip
 

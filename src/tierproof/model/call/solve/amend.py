@@ -26,10 +26,14 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
         case Multiple(got, step):
             yield from _round_sizes(plan, got, step)
         case Rank(got, want):
+            known = any(len(argument.shape) == got for argument in _content(plan))
             for argument in _content(plan):
                 rank = len(argument.shape)
-                if rank != want and got in (None, rank):
-                    yield from _change_rank(plan, argument, want)
+                if got is None or known:
+                    if rank != want and got in (None, rank):
+                        yield from _change_rank(plan, argument, want)
+                else:  # the tensor that failed was made of the argument: what holds for both is the difference
+                    yield from _change_rank(plan, argument, rank + want - got)
         case MoreAxes(more):
             for argument in _content(plan):
                 yield from _change_rank(plan, argument, len(argument.shape) + more)

@@ -55,6 +55,8 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
         if _is_hopeless(plan, failures):
             waiting.append(plan)
             continue
+        if plan.style == "mapping" and _takes_no_dict(failures):
+            continue
         result = try_plan(probe, plan)
         if isinstance(result, WorkingCall):
             return result
@@ -88,6 +90,11 @@ def _is_hopeless(plan: InputPlan, failures: list[FailedTrial]) -> bool:
         if failure.lessons and numbers * _MUCH_LARGER <= count_numbers(plan):
             sizes.setdefault(failure.place, set()).add(numbers)
     return any(place and len(seen) > 1 for place, seen in sizes.items())
+
+
+def _takes_no_dict(failures: list[FailedTrial]) -> bool:
+    """Whether the forward used the dict it was given as something else."""
+    return any("'dict' object" in f.error for f in failures if f.plan.style == "mapping")
 
 
 def _is_fault_of_code(failures: list[FailedTrial]) -> bool:
