@@ -48,12 +48,13 @@ def settle_inputs(
 def _measure_maximum(
     probe: ModelProbe, plan: InputPlan, found: WorkingCall, tables: Mapping[int, str]
 ) -> MaximumLength:
-    """The rows of the smallest table that is read by position."""
+    """The rows of the smallest table that is read by position; one of fewer rows than ran is of something else."""
     rows = [(size, "a table that is looked up at 0, 1, 2, …") for size in found.lookups.position_rows]
     rows += [
         (table.usable, f"position table {table.path}: {table.use}")
         for table in find_position_tables(probe, plan, tables)
     ]
+    rows = [(size, use) for size, use in rows if size >= plan.default_length]
     return MaximumLength(*min(rows), Standing.MEASURED) if rows else MaximumLength()
 
 
