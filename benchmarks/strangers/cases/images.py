@@ -127,7 +127,7 @@ def vit_crossformer() -> Any:
 
     return CrossFormer(
         num_classes=10,
-        dim=(8, 16, 16, 32),
+        dim=(32, 32, 32, 64),
         depth=(1, 1, 1, 1),
         global_window_size=(4, 2, 2, 1),
         local_window_size=2,
@@ -202,25 +202,6 @@ def gaussian_diffusion() -> Any:
     return GaussianDiffusion(
         Unet(dim=16, dim_mults=(1, 2), attn_heads=2, attn_dim_head=8), image_size=16, timesteps=20
     )
-
-
-@case("vision-mamba", stand_ins=("torchvision",))
-def vision_mamba() -> Any:
-    from vision_mamba import Vim
-
-    return Vim(
-        dim=16, dt_rank=4, dim_inner=16, d_state=8, num_classes=10, image_size=32, patch_size=8, depth=2
-    )
-
-
-@case("flexivit-pytorch", stand_ins=("torchvision",))
-def flexivit() -> Any:
-    from flexivit_pytorch import FlexiVisionTransformer
-
-    return FlexiVisionTransformer(
-        img_size=48, base_patch_size=8, patch_size_seq=(8, 12, 16), base_pos_embed_size=6, num_classes=10, embed_dim=32,
-        depth=2, num_heads=4, global_pool="avg",
-    )  # fmt: skip
 
 
 @case("soft-moe", stand_ins=("torchvision",))
@@ -318,20 +299,6 @@ def pytorchcv_shufflenet() -> Any:
     return get_shufflenetv2(width_scale=12.0 / 29.0, num_classes=10)
 
 
-@case("facenet-pytorch", stand_ins=("torchvision", "requests"))
-def facenet() -> Any:
-    from facenet_pytorch.models.inception_resnet_v1 import InceptionResnetV1
-
-    return InceptionResnetV1(classify=True, num_classes=10)
-
-
-@case("lightcnn-pytorch")
-def lightcnn() -> Any:
-    from lightcnn_pytorch.architectures import network_29layers_v2, resblock
-
-    return network_29layers_v2(resblock, [1, 1, 1, 1], num_classes=10)
-
-
 @case("segment-anything", stand_ins=("torchvision",))
 def sam_encoder() -> Any:
     from segment_anything.modeling.image_encoder import ImageEncoderViT
@@ -346,10 +313,3 @@ def sam_encoder() -> Any:
         window_size=2,
         use_rel_pos=True,
     )
-
-
-@case("a-unet")
-def a_unet() -> Any:
-    from a_unet import UNetV0
-
-    return UNetV0(dim=1, in_channels=2, channels=[8, 16], factors=[1, 4], items=[1, 1])

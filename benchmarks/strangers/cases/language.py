@@ -14,7 +14,7 @@ def mambapy_mamba() -> Any:
     return Mamba(MambaConfig(d_model=16, n_layers=2))
 
 
-@case("mambapy")
+@case("mambapy", stand_ins=("mamba_ssm",))
 def mambapy_lm() -> Any:
     from mambapy.lm import LM, MambaConfig
 
@@ -48,7 +48,7 @@ def mambabyte() -> Any:
     return Mamba(MambaConfig(dim=16, depth=2, dt_rank=2, d_state=4, expand_factor=2, d_conv=3))
 
 
-@case("griffin-torch")
+@case("griffin-torch", stand_ins=("torchvision",))
 def griffin() -> Any:
     from griffin_torch.main import Griffin
 
@@ -76,7 +76,7 @@ def slstm() -> Any:
     return sLSTM(16, 8, 2, num_layers=2, batch_first=True)
 
 
-@case("switch-transformers")
+@case("switch-transformers", stand_ins=("torchvision",))
 def switch_transformer() -> Any:
     from switch_transformers import SwitchTransformer
 

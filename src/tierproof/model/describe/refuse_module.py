@@ -8,21 +8,40 @@ from tierproof.model.load.target import TargetError
 
 
 def refuse_empty(model: object) -> None:
-    """Refuse an object that is not an nn.Module, and a module without parameters.
+    """Refuse an object that is not an nn.Module, one that PyTorch cannot walk, and a module without parameters.
 
     Raises:
-        TargetError: when it is one of the two.
+        TargetError: when it is one of the three.
     """
     if not isinstance(model, nn.Module):
         raise TargetError(
             f"cannot check {_name(model)}: it is not an instance of torch.nn.Module",
             hint=_advise(model),
         )
+    _refuse_unhashable(model)
     if next(model.parameters(), None) is None:
         raise TargetError(
             f"{type(model).__name__} has no parameters, so there is nothing to check",
             hint="Assign the layers to `self` in `__init__`; keep several in an `nn.ModuleList`, not in a list.",
         )
+
+
+def _refuse_unhashable(model: nn.Module) -> None:
+    """Refuse a module whose class took its hash away: parameters(), eval() and to() keep modules in a set."""
+    waiting, seen = [("", model)], {id(model)}
+    while waiting:
+        path, module = waiting.pop()
+        if type(module).__hash__ is None:
+            where = f" (`{path}`)" if path else ""
+            raise TargetError(
+                f"{type(module).__name__}{where} cannot be hashed, so PyTorch's parameters(), eval() and to() raise: its "
+                "class defines `__eq__` and no `__hash__`",
+                hint=f"Add `__hash__ = nn.Module.__hash__` to {type(module).__name__}, or remove its `__eq__`.",
+            )
+        for name, child in vars(module).get("_modules", {}).items():
+            if isinstance(child, nn.Module) and id(child) not in seen:
+                seen.add(id(child))
+                waiting.append((f"{path}.{name}".lstrip("."), child))
 
 
 def _name(model: object) -> str:

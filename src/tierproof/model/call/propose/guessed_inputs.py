@@ -29,7 +29,8 @@ _SOUND_NAME = re.compile(
 )
 # Frames of a video; the first is what most strides divide, and no usual number of channels.
 _ASSUMED_FRAMES = (20, 16, 8, 32)
-_ASSUMED_IMAGE_SIZES = (32, 28, 64, 224, 96, 128, 256, 384)
+# Small ones first: some windows are seven wide, and five halvings of them need 224.
+_ASSUMED_IMAGE_SIZES = (32, 28, 64, 56, 112, 224, 96, 128, 256, 384)
 
 
 def propose_guessed_inputs(

@@ -43,6 +43,13 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
             yield from _enlarge(plan)
 
 
+def read_rows_as_steps(plan: InputPlan) -> Iterator[InputPlan]:
+    """Yield the plan with a number of each row, such as the step of a diffusion, as an integer in place of a float."""
+    for argument in plan.arguments:
+        if argument.shape == (BATCH,) and argument.role == "floats":
+            yield plan.with_argument(Argument(argument.name, "tokens", (BATCH,), torch.int64, high=2))
+
+
 def _content(plan: InputPlan) -> list[Argument]:
     return [a for a in plan.arguments if a.role in _ROLES]
 

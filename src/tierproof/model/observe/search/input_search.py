@@ -10,7 +10,7 @@ from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.solve.amend import amend_plan
+from tierproof.model.call.solve.amend import amend_plan, read_rows_as_steps
 from tierproof.model.call.solve.lesson import Sizes
 from tierproof.model.call.solve.needed_arguments import add_needed
 from tierproof.model.call.solve.plan_sizes import (
@@ -55,6 +55,10 @@ class InputSearch:
     """A best-first search: a plan's failure gives changed plans, and those of the farthest trial are tried first.
 
     Of equally good plans the smaller is tried first: it costs less, and often tells as much.
+
+    Attributes:
+        failures: of all trials.
+        single: the first call that ran with a batch of one and refused two rows; others may take both.
     """
 
     def __init__(self, probe: ModelProbe, signature: ForwardSignature, clock: SearchClock) -> None:
@@ -65,6 +69,22 @@ class InputSearch:
         self._seen: set[str] = set()
         self._order = itertools.count()
         self.failures: list[FailedTrial] = []
+        self.single: WorkingCall | None = None
+
+    def attempt(self, plan: InputPlan) -> WorkingCall | None:
+        """Try a plan; None where it fails, or runs with one row and not with two, which `single` then keeps."""
+        result = try_plan(self._probe, plan)
+        given = any(argument.sample is not None for argument in plan.arguments)
+        if isinstance(result, WorkingCall) and plan.default_batch == 1 and not given:
+            single, result = result, try_plan(self._probe, replace(plan, default_batch=2))
+            if isinstance(result, FailedTrial):
+                self.single = self.single or single
+                for changed in read_rows_as_steps(plan):
+                    self._push(changed, result, quality=0, depth=0)
+        if isinstance(result, WorkingCall):
+            return result
+        self.failures.append(result)
+        return None
 
     def learn_from(self, failure: FailedTrial, *, depth: int = 0) -> None:
         """Queue the plans that a failure suggests.
@@ -90,11 +110,11 @@ class InputSearch:
             if not self._queue or self._clock.expired:
                 return None
             candidate = heapq.heappop(self._queue)
-            result = try_plan(self._probe, candidate.plan)
-            if isinstance(result, WorkingCall):
-                result = self._free_length(result)
-                return replace(result, plan=_tell(result.plan))
-            self.failures.append(result)
+            found = self.attempt(candidate.plan)
+            if found is not None:
+                found = self._free_length(found)
+                return replace(found, plan=_tell(found.plan))
+            result = self.failures[-1]
             if candidate.slope is not None:
                 self._follow_slope(candidate.slope, result, candidate.depth)
             if candidate.slope is None or candidate.slope.before.place != result.place:

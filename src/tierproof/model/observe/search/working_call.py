@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import InputPlan
@@ -11,7 +12,7 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.plan_sizes import count_numbers
 from tierproof.model.observe.search.explain_failure import explain_failure
 from tierproof.model.observe.search.input_search import InputSearch
-from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall, try_plan
+from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
 from tierproof.model.observe.search.search_clock import SearchClock
 
 __all__ = ["WorkingCall", "find_working_call"]
@@ -44,32 +45,35 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
     failures = search.failures
     given = False
     waiting: list[InputPlan] = []
+    patience = _FIRST_PROPOSALS
     for index, plan in enumerate(proposals):
         given = any(argument.sample is not None for argument in plan.arguments)
         if index == _FIRST_PROPOSALS and not given:
             found = _learn(search)
             if found is not None:
                 return found
-        if clock.expired or _is_fault_of_code(failures):
+        if clock.expired or _is_fault_of_code(failures) or patience < 0:
             break
         if _is_hopeless(plan, failures):
             waiting.append(plan)
             continue
         if plan.style == "mapping" and _takes_no_dict(failures):
             continue
-        result = try_plan(probe, plan)
-        if isinstance(result, WorkingCall):
-            return result
-        failures.append(result)
+        found = search.attempt(plan)
+        if found is not None:
+            return found
+        patience -= search.single is not None
     if not given and 0 < len(failures) <= _FIRST_PROPOSALS and not _is_fault_of_code(failures):
         found = _learn(search)
         if found is not None:
             return found
-    for plan in itertools.takewhile(lambda _: not clock.expired, waiting):
-        result = try_plan(probe, plan)
-        if isinstance(result, WorkingCall):
-            return result
-        failures.append(result)
+    waiting.sort(key=lambda plan: count_numbers(replace(plan, default_batch=1)))
+    for plan in itertools.takewhile(lambda _: not clock.expired and search.single is None, waiting):
+        found = search.attempt(plan)
+        if found is not None:
+            return found
+    if search.single is not None:
+        return search.single
     raise explain_failure(probe, failures, given=given, elapsed_s=clock.elapsed_s if clock.expired else None)
 
 
