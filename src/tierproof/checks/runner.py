@@ -15,10 +15,13 @@ from tierproof.core.time_limit import TimeIsUp, limit_time
 from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.call.stray_dropout import without_stray_dropout
 from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.backward_error import raised_in_backward
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import Snapshot
 
 Progress = Callable[[int, int, str], None]
+# The check that judges a backward pass which raises; others then have no gradients to look at.
+_JUDGE_OF_BACKWARD = "T1-MODE"
 
 
 def run_checks(
@@ -48,6 +51,7 @@ def run_checks(
     deadline = deadline or Deadline()
     dropped = dropped or {}
     context = CheckContext(subject, seed, deadline, examples)
+    judged = {check.code for check in checks} - set(dropped)
     results = []
     for index, check in enumerate(checks):
         if progress is not None:
@@ -59,7 +63,7 @@ def run_checks(
             results.append(_stop(check))
             continue
         try:
-            results.append(_run_one(check, context))
+            results.append(_run_one(check, context, backward_judged=_JUDGE_OF_BACKWARD in judged))
         finally:
             snapshot.restore(full=False)
     if progress is not None:
@@ -67,7 +71,7 @@ def run_checks(
     return tuple(results)
 
 
-def _run_one(check: Check, context: CheckContext) -> CheckResult:
+def _run_one(check: Check, context: CheckContext, *, backward_judged: bool) -> CheckResult:
     seed_everything(context.seed)
     started = time.perf_counter()
     try:
@@ -80,6 +84,9 @@ def _run_one(check: Check, context: CheckContext) -> CheckResult:
         if raised_in_a_call(error):
             # The model runs on its own inputs, and refuses what this check asked beyond them.
             reason = f"the model raised on what this check tried: {_explain(error)}"
+            return replace(_skip(check, reason), duration_s=duration_s)
+        if backward_judged and raised_in_backward(error):
+            reason = f"the model's backward pass raised, which {_JUDGE_OF_BACKWARD} judges: {_explain(error)}"
             return replace(_skip(check, reason), duration_s=duration_s)
         reason = f"the check crashed: {_explain(error)}"
         return CheckResult(

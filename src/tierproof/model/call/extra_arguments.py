@@ -65,6 +65,9 @@ def _add_padding_mask(
         return plan
     if "memory_key_padding_mask" in signature.optional:
         return plan  # nn.Transformer hides a source only where its memory is hidden too: no one mask does it
+    # An example may have passed one already, read by its name alone: here it is measured.
+    masks = [a.name for a in plan.arguments if a.name in signature.optional and a.role.endswith("mask")]
+    plan = replace(plan, arguments=tuple(a for a in plan.arguments if a.name not in masks))
     base = _answer(probe, plan, outputs)
     size = plan.primary_argument.shape[plan.length_axis] if plan.has_length else None
     if size is None:

@@ -15,6 +15,8 @@ def plan_outputs(
     first_sizes: Mapping[str, int],
     second_sizes: Mapping[str, int],
     vocab_size: int | None,
+    *,
+    only_length: int | None = None,
 ) -> OutputPlan | None:
     """Choose the answer among the outputs and name its axes, from two calls of different sizes.
 
@@ -22,11 +24,14 @@ def plan_outputs(
     in both calls is that number; any other axis is "?". A tensor in which the batch appears twice (a similarity
     matrix) is chosen as the answer only if there is no other.
 
+    Args:
+        only_length: of a model that runs at one length; the first axis behind the batch that has it is the length's.
+
     Returns:
         The plan, or None when the output contains no floating-point tensor.
     """
     axes = {
-        path: _name_axes(tensor, second[path], first_sizes, second_sizes)
+        path: _name_length(_name_axes(tensor, second[path], first_sizes, second_sizes), only_length)
         for path, tensor in first.items()
         if path in second and tensor.dim() == second[path].dim()
     }
@@ -45,6 +50,13 @@ def plan_outputs(
     else:
         role = "pooled"
     return OutputPlan(main=main, axes=names, role=role, loss=loss)
+
+
+def _name_length(names: tuple[str | int, ...], length: int | None) -> tuple[str | int, ...]:
+    if length is None or len(names) < 3 or "batch" not in names or length not in names:
+        return names
+    place = names.index(length)
+    return (*names[:place], "length", *names[place + 1 :])
 
 
 def _is_logits(path: str, width: int, vocab_size: int | None) -> bool:

@@ -45,7 +45,9 @@ def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
             failure = error
             continue
         failure = None
-        planned = plan_outputs(first, second, first_sizes, second_sizes, vocab)
+        varied = second_sizes["length"] != first_sizes["length"]
+        only_length = length if plan.has_length and not varied else None
+        planned = plan_outputs(first, second, first_sizes, second_sizes, vocab, only_length=only_length)
         if planned is not None:
             return planned
     if failure is not None:

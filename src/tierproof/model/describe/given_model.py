@@ -90,7 +90,7 @@ def _derives(given: object, name: str, packages: tuple[str, ...]) -> bool:
 
 
 def refuse_uncheckable(model: object) -> None:
-    """Refuse an object that is not an nn.Module, a module without parameters, and one distributed over processes.
+    """Refuse what is no nn.Module, one that PyTorch cannot walk, one without parameters, and a distributed one.
 
     Raises:
         TargetError: when it is one of these.
@@ -100,12 +100,31 @@ def refuse_uncheckable(model: object) -> None:
             f"cannot check {_name(model)}: it is not an instance of torch.nn.Module",
             hint=_advise(model),
         )
+    _refuse_unhashable(model)
     if next(model.parameters(), None) is None:
         raise TargetError(
             f"{type(model).__name__} has no parameters, so there is nothing to check",
             hint="Assign the layers to `self` in `__init__`; keep several in an `nn.ModuleList`, not in a list.",
         )
     _refuse_distributed(model)
+
+
+def _refuse_unhashable(model: nn.Module) -> None:
+    """Refuse a module whose class took its hash away: parameters(), eval() and to() keep modules in a set."""
+    waiting, seen = [("", model)], {id(model)}
+    while waiting:
+        path, module = waiting.pop()
+        if type(module).__hash__ is None:
+            where = f" (`{path}`)" if path else ""
+            raise TargetError(
+                f"{type(module).__name__}{where} cannot be hashed, so PyTorch's parameters(), eval() and to() raise: its "
+                "class defines `__eq__` and no `__hash__`",
+                hint=f"Add `__hash__ = nn.Module.__hash__` to {type(module).__name__}, or remove its `__eq__`.",
+            )
+        for name, child in vars(module).get("_modules", {}).items():
+            if isinstance(child, nn.Module) and id(child) not in seen:
+                seen.add(id(child))
+                waiting.append((f"{path}.{name}".lstrip("."), child))
 
 
 def _refuse_distributed(model: nn.Module) -> None:

@@ -14,6 +14,7 @@ from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.failed_place import raised_by_the_model
 from tierproof.model.call.varied_axes import free_given_axes
+from tierproof.model.describe.shortest_length import measure_shortest
 from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.search.working_call import WorkingCall
@@ -44,18 +45,19 @@ def settle_inputs(
             max_length_source=maximum.source,
             max_length_standing=maximum.standing,
         )
-    return plan if given else _fix_length(probe, plan)
+    return plan if given else measure_shortest(probe, _fix_length(probe, plan))
 
 
 def _measure_maximum(
     probe: ModelProbe, plan: InputPlan, found: WorkingCall, tables: Mapping[int, str]
 ) -> MaximumLength:
-    """The rows of the smallest table that is read by position."""
+    """The rows of the smallest table that is read by position; one of fewer rows than ran is of something else."""
     rows = [(size, "a table that is looked up at 0, 1, 2, …") for size in found.lookups.position_rows]
     rows += [
         (table.usable, f"position table {table.path}: {table.use}")
         for table in find_position_tables(probe, plan, tables)
     ]
+    rows = [(size, use) for size, use in rows if size >= plan.default_length]
     return MaximumLength(*min(rows), Standing.MEASURED) if rows else MaximumLength()
 
 

@@ -13,7 +13,9 @@ _BUDGET_S = 2.0
 # GPT-2 at 1024 is 4 passes of 2 × 128. A maximum of 131,072 is not tried.
 _MAXIMUM_TOKENS = 16 * 2 * 128
 _MAXIMUM_S = 20.0
-# Attention scores and logits of the longest case stay below this; length² grows faster than time does.
+# Attention scores and logits of the longest case stay below the first, or below twice the parameters up to the second:
+# length² grows faster than time does, and a forward pass holds several copies of them.
+_SMALL_BYTES = 2**27
 _MAXIMUM_BYTES = 2**30
 _LENGTHS_WITHOUT_MAXIMUM = 128
 _CONFIGURED_HEADS = ("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads", "n_heads")
@@ -88,7 +90,8 @@ def _refuse(subject: Subject, length: int, token_s: float) -> str:
     if token_s * length > _MAXIMUM_S and length > _MAXIMUM_TOKENS:
         return f"about {token_s * length:.0f} s"
     size = length * length * _count_heads(subject) * 4 + length * (subject.traits.vocab_size or 0) * 8
-    if size > _MAXIMUM_BYTES:
+    parameters = sum(p.numel() * p.element_size() for p in subject.model.parameters())
+    if size > min(_SMALL_BYTES + 2 * parameters, _MAXIMUM_BYTES):
         return f"may need {size / 2**30:.0f} GiB"
     return ""
 

@@ -22,9 +22,15 @@ from tierproof.model.call.spec import ModelSpec
 
 _TOKEN_NAME = re.compile(r"(^|_)(ids?|idx|tokens?|indices|input_ids)$|token", re.IGNORECASE)
 _IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame|video|clip", re.IGNORECASE)
+# Sound and spectra have their channels before their length.
+_SOUND_NAME = re.compile(
+    r"audio|^wavs?$|wave(form)?s?$|speech|sound|signal|^mix(ture)?$|pcm|mels?$|spec(trogram)?s?$",
+    re.IGNORECASE,
+)
 # Frames of a video; the first is what most strides divide, and no usual number of channels.
 _ASSUMED_FRAMES = (20, 16, 8, 32)
-_ASSUMED_IMAGE_SIZES = (32, 28, 64, 224, 96, 128, 256, 384)
+# Small ones first: some windows are seven wide, and five halvings of them need 224.
+_ASSUMED_IMAGE_SIZES = (32, 28, 64, 56, 112, 224, 96, 128, 256, 384)
 
 
 def propose_guessed_inputs(
@@ -42,7 +48,7 @@ def propose_guessed_inputs(
     shapes = [
         (role, shape, (assumption,) if assumption else ())
         for role in _order_roles(model, names[0])
-        for shape, assumption in _propose_shapes(role, model, spec)
+        for shape, assumption in _propose_shapes(role, model, spec, names[0])
     ]
     examples = propose_example_inputs(
         model, signature, dtype=dtype, vocab_size=spec.vocab_size, pad_token_id=spec.pad_token_id
@@ -109,7 +115,14 @@ def _order_roles(model: nn.Module, name: str) -> list[str]:
     kinds = [_layer_role(module) for module in model.modules()]
     order += [role for role in ("tokens", "image", "floats") if role in kinds and role not in order]
     order += [role for role in ("floats", "tokens", "image") if role not in order]
-    hinted = "tokens" if _TOKEN_NAME.search(name) else "image" if _IMAGE_NAME.search(name) else ""
+    hinted = next(
+        (
+            role
+            for pattern, role in ((_TOKEN_NAME, "tokens"), (_IMAGE_NAME, "image"), (_SOUND_NAME, "floats"))
+            if pattern.search(name)
+        ),
+        "",
+    )
     if hinted:
         order = [hinted, *(role for role in order if role != hinted)]
     elif "tokens" in kinds and order[0] != "tokens":
@@ -128,12 +141,15 @@ def _layer_role(module: nn.Module) -> str:
 
 
 def _propose_shapes(
-    role: str, model: nn.Module, spec: ModelSpec
+    role: str, model: nn.Module, spec: ModelSpec, name: str
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if role == "tokens":
         yield (BATCH, LENGTH), ""
     elif role == "image":
         yield from _propose_image_shapes(model, spec)
+    elif _SOUND_NAME.search(name):
+        shapes = list(_propose_float_shapes(model, spec))
+        yield from sorted(shapes, key=lambda proposal: proposal[0][-1] != LENGTH)
     else:
         yield from _propose_float_shapes(model, spec)
 

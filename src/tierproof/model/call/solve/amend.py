@@ -26,10 +26,14 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
         case Multiple(got, step):
             yield from _round_sizes(plan, got, step)
         case Rank(got, want):
+            known = any(len(argument.shape) == got for argument in _content(plan))
             for argument in _content(plan):
                 rank = len(argument.shape)
-                if rank != want and got in (None, rank):
-                    yield from _change_rank(plan, argument, want)
+                if got is None or known:
+                    if rank != want and got in (None, rank):
+                        yield from _change_rank(plan, argument, want)
+                else:  # the tensor that failed was made of the argument: what holds for both is the difference
+                    yield from _change_rank(plan, argument, rank + want - got)
         case MoreAxes(more):
             for argument in _content(plan):
                 yield from _change_rank(plan, argument, len(argument.shape) + more)
@@ -37,6 +41,13 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
             yield from _change_kind(plan, dtype)
         case Larger():
             yield from _enlarge(plan)
+
+
+def read_rows_as_steps(plan: InputPlan) -> Iterator[InputPlan]:
+    """Yield the plan with a number of each row, such as the step of a diffusion, as an integer in place of a float."""
+    for argument in plan.arguments:
+        if argument.shape == (BATCH,) and argument.role == "floats":
+            yield plan.with_argument(Argument(argument.name, "tokens", (BATCH,), torch.int64, high=2))
 
 
 def _content(plan: InputPlan) -> list[Argument]:
@@ -62,16 +73,16 @@ def _change_size(plan: InputPlan, got: int, want: int) -> Iterator[InputPlan]:
         yield set_sizes(plan, dict.fromkeys(equal, want))
     if equal and any(_symbol(plan, place) for place in equal):
         yield from _change_length(plan, got, want)
-    for name, axis, size in iterate_sizes(plan):
-        factor = got // size if size > 1 and got % size == 0 else 0
-        if factor > 1 and want % factor == 0:
-            yield set_sizes(plan, {(name, axis): want // factor})
     for argument in plan.arguments:
         pair = square_axes(argument)
         for extra in (0, 1, 2) if pair else ():
             side = _scale_side(size_of(plan, argument, pair[0]), got - extra, want - extra)
             if side:
                 yield set_sizes(plan, {(argument.name, axis): side for axis in pair})
+    for name, axis, size in iterate_sizes(plan):
+        factor = got // size if size > 1 and got % size == 0 else 0
+        if factor > 1 and want % factor == 0:
+            yield set_sizes(plan, {(name, axis): want // factor})
 
 
 def _scale_side(side: int, got: int, want: int) -> int:

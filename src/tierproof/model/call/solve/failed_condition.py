@@ -24,7 +24,7 @@ _FUNCTIONS = {"len": len, "int": int, "min": min, "max": max, "tuple": tuple, "l
 _METHODS = ("size", "dim", "ndimension", "numel")
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """An expression that cannot be read without running code."""
 
 
@@ -65,13 +65,13 @@ def _read_comparison(node: ast.Compare, variables: Mapping[str, Any]) -> list[Le
     left, right = node.left, node.comparators[0]
     if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mod):
         try:
-            size, step = _evaluate(left.left, variables), _evaluate(left.right, variables)
-        except _UnreadableError:
+            size, step = evaluate(left.left, variables), evaluate(left.right, variables)
+        except UnreadableError:
             return []
         return [Multiple(size, step)] if _is_size(size) and _is_size(step) and size % step else []
     try:
-        got, want = _evaluate(left, variables), _evaluate(right, variables)
-    except _UnreadableError:
+        got, want = evaluate(left, variables), evaluate(right, variables)
+    except UnreadableError:
         return []
     if _is_size(got) and _is_size(want):
         if got == want:
@@ -102,48 +102,52 @@ def _counts_axes(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
 
 
-def _evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case for each form
-    """The value of names, attributes, subscripts and arithmetic on them."""
+def evaluate(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case for each form
+    """The value of names, attributes, subscripts and arithmetic on them.
+
+    Raises:
+        UnreadableError: when it takes more than reading.
+    """
     match node:
         case ast.Constant(value=value):
             return value
         case ast.Name(id=name) if name in variables:
             return variables[name]
         case ast.Attribute(value=holder, attr=name):
-            owner = _evaluate(holder, variables)
+            owner = evaluate(holder, variables)
             if isinstance(owner, nn.Module | Tensor) or name in getattr(owner, "__dict__", {}):
                 return getattr(owner, name, None)
         case ast.Subscript(value=holder, slice=index):
-            return _take(_evaluate(holder, variables), index, variables)
+            return _take(evaluate(holder, variables), index, variables)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return tuple(_evaluate(element, variables) for element in elements)
+            return tuple(evaluate(element, variables) for element in elements)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_evaluate(operand, variables)
+            return -evaluate(operand, variables)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             try:
-                return _OPERATORS[type(op)](_evaluate(left, variables), _evaluate(right, variables))
+                return _OPERATORS[type(op)](evaluate(left, variables), evaluate(right, variables))
             except (ArithmeticError, TypeError) as error:
-                raise _UnreadableError from error
+                raise UnreadableError from error
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
-            value = _evaluate(argument, variables)
+            value = evaluate(argument, variables)
             if isinstance(value, int | tuple | list | Tensor):
                 return _FUNCTIONS[name](value)  # type: ignore[operator]
         case ast.Call(func=ast.Attribute(value=holder, attr=method), args=arguments) if method in _METHODS:
-            tensor = _evaluate(holder, variables)
+            tensor = evaluate(holder, variables)
             if isinstance(tensor, Tensor):
-                return getattr(tensor, method)(*(_evaluate(argument, variables) for argument in arguments))
-    raise _UnreadableError
+                return getattr(tensor, method)(*(evaluate(argument, variables) for argument in arguments))
+    raise UnreadableError
 
 
 def _take(owner: Any, index: ast.expr, variables: Mapping[str, Any]) -> Any:
     if not isinstance(owner, tuple | list | dict | nn.ModuleList):
-        raise _UnreadableError
+        raise UnreadableError
     if isinstance(index, ast.Slice):
         parts = [
-            None if p is None else _evaluate(p, variables) for p in (index.lower, index.upper, index.step)
+            None if p is None else evaluate(p, variables) for p in (index.lower, index.upper, index.step)
         ]
         return owner[slice(*parts)]
     try:
-        return owner[_evaluate(index, variables)]
+        return owner[evaluate(index, variables)]
     except (LookupError, TypeError) as error:
-        raise _UnreadableError from error
+        raise UnreadableError from error

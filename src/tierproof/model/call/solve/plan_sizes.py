@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -48,3 +49,10 @@ def set_sizes(plan: InputPlan, sizes: Mapping[tuple[str, int], int]) -> InputPla
         shape = (*argument.shape[:axis], size, *argument.shape[axis + 1 :])
         plan = plan.with_argument(replace(argument, shape=shape))
     return plan
+
+
+def count_numbers(plan: InputPlan) -> int:
+    """How many numbers the largest argument has in the plan's default call."""
+    return max(
+        (math.prod(size_of(plan, a, axis) for axis in range(len(a.shape))) for a in plan.arguments), default=0
+    )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tierproof.model.call.solve.failed_condition import read_condition
 from tierproof.model.call.solve.failed_place import FailedPlace, find_failed_place, parse_file
+from tierproof.model.call.solve.failed_unpacking import read_unpacking
 from tierproof.model.call.solve.last_operation import LastOperation
 from tierproof.model.call.solve.lesson import (
     Keys,
@@ -31,7 +32,11 @@ def read_failure(error: Exception, last: LastOperation | None = None) -> list[Le
     lessons: list[Lesson] = []
     if place is not None and isinstance(error, AssertionError | ValueError | RuntimeError | TypeError):
         lessons += read_condition(place)
-    for pattern, read in _PATTERNS:
+    if place is not None and "values to unpack" in text:
+        lessons += read_unpacking(place)
+    if isinstance(error, ZeroDivisionError):
+        lessons.append(Larger())  # of a length that holds not one window
+    for pattern, read in _PATTERNS if not lessons or "values to unpack" not in text else ():
         found = pattern.search(text)
         if found is not None:
             lessons += read(found)
@@ -156,7 +161,7 @@ _READERS: tuple[tuple[str, Reader], ...] = (
         lambda m: [Kind("bool")],
     ),
     (
-        r"(got Long and|got: long|Input type \(\w*(?:[Ll]ong)\w*|not implemented for '(?:Long|Int|Bool)'|found Long|must be either a floating point|must be floating|floating.point.{0,30}(?:Long|Int|Bool)|same dtype.*[Ll]ong|Long and Float)",
+        r"(got Long and|got: long|Input type \(\w*(?:[Ll]ong)\w*|not implemented for '(?:Long|Int|Bool)'|found Long|must be either a floating point|must be floating|floating.point.{0,30}(?:Long|Int|Bool)|same dtype.*[Ll]ong|Long and Float|LongTensor\[.*expected a tensor of floating point)",
         lambda m: [Kind("float")],
     ),
     (

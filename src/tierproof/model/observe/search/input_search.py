@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 from dataclasses import dataclass, field, replace
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.inputs import LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.solve.amend import amend_plan
+from tierproof.model.call.solve.amend import amend_plan, read_rows_as_steps
 from tierproof.model.call.solve.lesson import Sizes
 from tierproof.model.call.solve.needed_arguments import add_needed
-from tierproof.model.call.solve.plan_sizes import iterate_sizes, set_sizes, size_of, square_axes
+from tierproof.model.call.solve.plan_sizes import (
+    count_numbers,
+    iterate_sizes,
+    set_sizes,
+    size_of,
+    square_axes,
+)
 from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall, try_plan
 from tierproof.model.observe.search.search_clock import SearchClock
 
 MOST_TRIALS = 60
 _MOST_CHILDREN = 8
 _FREE_LENGTH = 16
+# A plan of so many times the numbers is tried after the others that a failure suggests.
+_MUCH_LARGER = 4
 _MOST_NUMBERS = 2_000_000
+# Attention over the parts of an image costs the fourth power of its side: from here a smaller one is tried, not a larger.
+_LARGE_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -31,17 +40,26 @@ class _Slope:
     before: FailedTrial
     name: str
     axes: tuple[int, ...]
+    size: int
 
 
 @dataclass(order=True)
 class _Candidate:
-    rank: tuple[int, int, int]
+    rank: tuple[int, int, int, int]
     plan: InputPlan = field(compare=False)
+    depth: int = field(compare=False)
     slope: _Slope | None = field(compare=False, default=None)
 
 
 class InputSearch:
-    """A best-first search: a plan's failure gives changed plans, and those of the farthest trial are tried first."""
+    """A best-first search: a plan's failure gives changed plans, and those of the farthest trial are tried first.
+
+    Of equally good plans the smaller is tried first: it costs less, and often tells as much.
+
+    Attributes:
+        failures: of all trials.
+        single: the first call that ran with a batch of one and refused two rows; others may take both.
+    """
 
     def __init__(self, probe: ModelProbe, signature: ForwardSignature, clock: SearchClock) -> None:
         self._probe = probe
@@ -51,9 +69,29 @@ class InputSearch:
         self._seen: set[str] = set()
         self._order = itertools.count()
         self.failures: list[FailedTrial] = []
+        self.single: WorkingCall | None = None
 
-    def learn_from(self, failure: FailedTrial) -> None:
-        """Queue the plans that a failure suggests."""
+    def attempt(self, plan: InputPlan) -> WorkingCall | None:
+        """Try a plan; None where it fails, or runs with one row and not with two, which `single` then keeps."""
+        result = try_plan(self._probe, plan)
+        given = any(argument.sample is not None for argument in plan.arguments)
+        if isinstance(result, WorkingCall) and plan.default_batch == 1 and not given:
+            single, result = result, try_plan(self._probe, replace(plan, default_batch=2))
+            if isinstance(result, FailedTrial):
+                self.single = self.single or single
+                for changed in read_rows_as_steps(plan):
+                    self._push(changed, result, quality=0, depth=0)
+        if isinstance(result, WorkingCall):
+            return result
+        self.failures.append(result)
+        return None
+
+    def learn_from(self, failure: FailedTrial, *, depth: int = 0) -> None:
+        """Queue the plans that a failure suggests.
+
+        Args:
+            depth: how many changes led to the plan that failed; of equally good plans the least changed goes first.
+        """
         children = 0
         for lesson in failure.lessons:
             for plan in (
@@ -61,10 +99,10 @@ class InputSearch:
                 *add_needed(failure.plan, lesson, self._signature),
             ):
                 if children < _MOST_CHILDREN:
-                    children += self._push(plan, failure, quality=children)
+                    children += self._push(plan, failure, quality=children, depth=depth)
         first = next((lesson for lesson in failure.lessons if isinstance(lesson, Sizes)), None)
         if first is not None and len(first.pairs) == 1:
-            self._push_slopes(failure)
+            self._push_slopes(failure, depth)
 
     def run(self) -> WorkingCall | None:
         """Try the queued plans until one works, or none is left, or the trials or the time are used up."""
@@ -72,15 +110,15 @@ class InputSearch:
             if not self._queue or self._clock.expired:
                 return None
             candidate = heapq.heappop(self._queue)
-            result = try_plan(self._probe, candidate.plan)
-            if isinstance(result, WorkingCall):
-                result = self._free_length(result)
-                return replace(result, plan=_tell(result.plan))
-            self.failures.append(result)
+            found = self.attempt(candidate.plan)
+            if found is not None:
+                found = self._free_length(found)
+                return replace(found, plan=_tell(found.plan))
+            result = self.failures[-1]
             if candidate.slope is not None:
-                self._follow_slope(candidate.slope, result)
+                self._follow_slope(candidate.slope, result, candidate.depth)
             if candidate.slope is None or candidate.slope.before.place != result.place:
-                self.learn_from(result)
+                self.learn_from(result, depth=candidate.depth + 1)
         return None
 
     def _free_length(self, found: WorkingCall) -> WorkingCall:
@@ -98,33 +136,39 @@ class InputSearch:
         return found
 
     def _push(
-        self, plan: InputPlan, failure: FailedTrial, *, quality: int, slope: _Slope | None = None
+        self, plan: InputPlan, failure: FailedTrial, *, quality: int, depth: int, slope: _Slope | None = None
     ) -> bool:
         key = repr([(a.name, a.role, a.dtype, a.shape) for a in plan.arguments]) + repr(
             (plan.style, plan.default_length, plan.default_target_length, plan.default_batch, plan.constants)
         )
-        if key in self._seen or _count_numbers(plan) > _MOST_NUMBERS:
+        numbers = count_numbers(plan)
+        if key in self._seen or numbers > _MOST_NUMBERS:
             return False
         self._seen.add(key)
-        rank = (-failure.operations, quality, next(self._order))
-        heapq.heappush(self._queue, _Candidate(rank, plan, slope))
+        if numbers > _MUCH_LARGER * count_numbers(failure.plan):
+            quality += _MOST_CHILDREN
+        rank = (-failure.operations, quality + depth, numbers, next(self._order))
+        heapq.heappush(self._queue, _Candidate(rank, plan, depth, slope))
         return True
 
-    def _push_slopes(self, failure: FailedTrial) -> None:
-        """Queue the same plan with one size doubled, to see how the size in the failure follows it."""
+    def _push_slopes(self, failure: FailedTrial, depth: int) -> None:
+        """Queue the same plan with one size doubled or halved, to see how the size in the failure follows it."""
         plan = failure.plan
         for argument in plan.arguments:
             pair = square_axes(argument)
             if pair:
-                side = 2 * size_of(plan, argument, pair[0])
-                doubled = set_sizes(plan, {(argument.name, axis): side for axis in pair})
-                self._push(doubled, failure, quality=20, slope=_Slope(failure, argument.name, pair))
+                side = size_of(plan, argument, pair[0])
+                side = side // 2 if side >= _LARGE_SIDE and side % 2 == 0 else 2 * side
+                changed = set_sizes(plan, {(argument.name, axis): side for axis in pair})
+                slope = _Slope(failure, argument.name, pair, side)
+                self._push(changed, failure, quality=20, depth=depth, slope=slope)
         for name, axis, size in iterate_sizes(plan):
             doubled = set_sizes(plan, {(name, axis): 2 * size})
-            self._push(doubled, failure, quality=21, slope=_Slope(failure, name, (axis,)))
+            slope = _Slope(failure, name, (axis,), 2 * size)
+            self._push(doubled, failure, quality=21, depth=depth, slope=slope)
 
-    def _follow_slope(self, slope: _Slope, after: FailedTrial) -> None:
-        """Solve for the size: it was (got − rest) of it that changed when it was doubled."""
+    def _follow_slope(self, slope: _Slope, after: FailedTrial, depth: int) -> None:
+        """Solve for the size: it was (got − rest) of it that changed when the size was changed."""
         before = slope.before
         if before.place != after.place:
             return
@@ -134,10 +178,11 @@ class InputSearch:
             (got, want), (moved, still) = first, second
             if want != still or moved == got:
                 continue
-            solved = _solve(size, got, moved, want, power=len(slope.axes))
+            solved = _solve((size, got), (slope.size, moved), want, power=len(slope.axes))
             if solved:
                 changed = set_sizes(plan, {(slope.name, axis): solved for axis in slope.axes})
-                self._push(changed, replace(before, operations=before.operations + 1), quality=0)
+                better = replace(before, operations=before.operations + 1)
+                self._push(changed, better, quality=0, depth=depth)
 
 
 def _tell(plan: InputPlan) -> InputPlan:
@@ -154,22 +199,17 @@ def _tell(plan: InputPlan) -> InputPlan:
     return replace(plan, arguments=arguments, assumptions=(*kept, note))
 
 
-def _count_numbers(plan: InputPlan) -> int:
-    sizes = [math.prod(size_of(plan, a, axis) for axis in range(len(a.shape))) for a in plan.arguments]
-    return max(sizes, default=0)
-
-
 def _pairs(failure: FailedTrial) -> list[tuple[int, int]]:
     return [
         lesson.pairs[0] for lesson in failure.lessons if isinstance(lesson, Sizes) and len(lesson.pairs) == 1
     ]
 
 
-def _solve(size: int, got: int, moved: int, want: int, *, power: int) -> int:
-    """The size at which a·sizeᵖ + b is `want`, from its values at `size` and at twice that; 0 if it is no integer."""
-    scale = (2**power - 1) * size**power
-    numerator = size**power * (moved - got) + (want - got) * scale
-    if (moved - got) == 0 or numerator % (moved - got):
+def _solve(before: tuple[int, int], after: tuple[int, int], want: int, *, power: int) -> int:
+    """The size at which a·sizeᵖ + b is `want`, from two sizes and their values; 0 if it is no integer."""
+    (size, got), (other, moved) = before, after
+    numerator = size**power * (moved - got) + (want - got) * (other**power - size**power)
+    if moved == got or numerator % (moved - got):
         return 0
     wanted = numerator // (moved - got)
     if wanted <= 0:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.inputs import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.call.solve.plan_sizes import count_numbers
 from tierproof.model.observe.search.explain_failure import explain_failure
 from tierproof.model.observe.search.input_search import InputSearch
-from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall, try_plan
+from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
 from tierproof.model.observe.search.search_clock import SearchClock
 
 __all__ = ["WorkingCall", "find_working_call"]
@@ -25,6 +28,8 @@ _FAULTS_OF_CODE = (
     "NotImplementedError",
 )
 _CERTAIN_AFTER = 4
+# A proposal of so many times the numbers of two that failed alike waits until the search has learnt from them.
+_MUCH_LARGER = 4
 
 
 def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> WorkingCall:
@@ -39,22 +44,36 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
     search = InputSearch(probe, read_signature(probe.model), clock)
     failures = search.failures
     given = False
+    waiting: list[InputPlan] = []
+    patience = _FIRST_PROPOSALS
     for index, plan in enumerate(proposals):
         given = any(argument.sample is not None for argument in plan.arguments)
         if index == _FIRST_PROPOSALS and not given:
             found = _learn(search)
             if found is not None:
                 return found
-        if clock.expired or _is_fault_of_code(failures):
+        if clock.expired or _is_fault_of_code(failures) or patience < 0:
             break
-        result = try_plan(probe, plan)
-        if isinstance(result, WorkingCall):
-            return result
-        failures.append(result)
+        if _is_hopeless(plan, failures):
+            waiting.append(plan)
+            continue
+        if plan.style == "mapping" and _takes_no_dict(failures):
+            continue
+        found = search.attempt(plan)
+        if found is not None:
+            return found
+        patience -= search.single is not None
     if not given and 0 < len(failures) <= _FIRST_PROPOSALS and not _is_fault_of_code(failures):
         found = _learn(search)
         if found is not None:
             return found
+    waiting.sort(key=lambda plan: count_numbers(replace(plan, default_batch=1)))
+    for plan in itertools.takewhile(lambda _: not clock.expired and search.single is None, waiting):
+        found = search.attempt(plan)
+        if found is not None:
+            return found
+    if search.single is not None:
+        return search.single
     raise explain_failure(probe, failures, given=given, elapsed_s=clock.elapsed_s if clock.expired else None)
 
 
@@ -62,6 +81,24 @@ def _learn(search: InputSearch) -> WorkingCall | None:
     for failure in tuple(search.failures):
         search.learn_from(failure)
     return search.run()
+
+
+def _is_hopeless(plan: InputPlan, failures: list[FailedTrial]) -> bool:
+    """Whether an image is much larger than two that failed at one place, which says what size it wants."""
+    primary = plan.primary_argument
+    if len(primary.shape) < 4:
+        return False
+    sizes: dict[str, set[int]] = {}
+    for failure in failures:
+        numbers = count_numbers(failure.plan)
+        if failure.lessons and numbers * _MUCH_LARGER <= count_numbers(plan):
+            sizes.setdefault(failure.place, set()).add(numbers)
+    return any(place and len(seen) > 1 for place, seen in sizes.items())
+
+
+def _takes_no_dict(failures: list[FailedTrial]) -> bool:
+    """Whether the forward used the dict it was given as something else."""
+    return any("'dict' object" in f.error for f in failures if f.plan.style == "mapping")
 
 
 def _is_fault_of_code(failures: list[FailedTrial]) -> bool:
