@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.json_value import JsonValue
+from tierproof.errors import OutputError
 from tierproof.guard.generations.generation_store import GenerationStore
 
 FORMAT_VERSION = 1
@@ -82,8 +84,15 @@ def record_activation(
         OutputError: it cannot be written.
     """
     folder = store.folder / "history"
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = [int(file.stem) for file in folder.iterdir() if file.stem.isdigit()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = os.listdir(folder)  # noqa: PTH208 - names alone
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}",
+            hint="Every change is recorded there. Make the folder writable, or free some space.",
+        ) from error
+    numbers = [int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdigit()]
     entry = Activation(
         max(numbers, default=0) + 1,
         generation,
@@ -99,6 +108,12 @@ def record_activation(
     document = json.dumps({"format_version": FORMAT_VERSION, **entry.to_dict()}, indent=1)
     write_text_atomically(folder / f"{entry.number:06}.json", document)
     return entry
+
+
+def forget_activation(store: GenerationStore, entry: Activation) -> None:
+    """Remove the entry of an activation that did not happen; one that stays is corrected by the next change."""
+    with contextlib.suppress(OSError):
+        (store.folder / "history" / f"{entry.number:06}.json").unlink()
 
 
 def read_boot_id() -> str:
@@ -124,5 +139,5 @@ def _read(file: Path) -> Activation | None:
             float(document["uptime_s"]),
             bool(document["session_only"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # half-written by a disk that was full: the others still tell

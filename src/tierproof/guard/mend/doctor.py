@@ -28,6 +28,7 @@ from tierproof.guard.mend.settle_heals import settle_if_idle
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.site_users import find_users, leave_out_present
 from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
+from tierproof.guard.system.environment_folder import tell_unreached_packages
 from tierproof.guard.system.process import ProcessError, has_maps, process_started_at
 
 _IMPORT_LIMIT_S = 60
@@ -44,7 +45,7 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     site, told = _open_site(Site.of_this_interpreter)
     modules = site.place(capture_loaded_modules())
     tops = {module.name.partition(".")[0] for module, _ in modules}
-    notes = [*notes, *told]
+    notes = [*notes, *told, *tell_unreached_packages()]
     replaced: dict[str, list[MappedLibrary]] = {}
     if has_maps():
         replaced = find_replaced(site, os.getpid(), read_mapped_libraries(os.getpid()), tops)
@@ -81,7 +82,8 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
 def diagnose_environment() -> Diagnosis:
     """Diagnose this interpreter's environment: its files, and this user's running processes that use it."""
     began = time.perf_counter()
-    site, notes = _open_site(Site.of_this_interpreter)
+    site, told = _open_site(Site.of_this_interpreter)
+    notes = [*told, *tell_unreached_packages()]
     users = find_users(site)
     used = _find_used(site, (library for libraries in users.values() for library in libraries))
     names = dict.fromkeys(each.name for each in site.distributions)

@@ -13,7 +13,12 @@ from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.generation import PastRequest, Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import choose_path_file, find_path_files, read_present
+from tierproof.guard.generations.path_files import (
+    choose_path_file,
+    find_path_files,
+    read_present,
+    refuse_foreign,
+)
 from tierproof.guard.generations.present_base import PresentBase, capture_present_base
 from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
@@ -168,7 +173,9 @@ def _write_recipe(requirements: Sequence[str], start: PresentBase, judgement: Ju
 
 def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     """Find out that nothing can be activated before anything is fetched."""
-    if choose_path_file(position, find_path_files()) is None and not in_process:
+    file = choose_path_file(position, find_path_files())
+    refuse_foreign(file)
+    if file is None and not in_process:
         raise InstallError(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
             hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",

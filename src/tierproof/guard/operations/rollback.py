@@ -46,8 +46,8 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
         target = _read_whole(store, entry) if entry.generation else None
         if target is not None:
             refuse_unmet(store, target, capture_other_base(store))
+        old = _read_versions(store, before)
         activated = activate(store, target, "rollback", requested=entry.requested, in_process=in_process)
-        old = {} if not before or not store.path(before).is_dir() else store.read(before).versions
     new = {} if target is None else target.versions
     return Receipt(
         "rollback",
@@ -64,6 +64,14 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
         parts_s=watch.parts_s,
         duration_s=watch.total_s(),
     )
+
+
+def _read_versions(store: GenerationStore, identifier: str) -> dict[str, str]:
+    """Return the versions of a generation; none if it is damaged, which is no reason to stay with it."""
+    try:
+        return store.read(identifier).versions if identifier else {}
+    except InstallError:
+        return {}
 
 
 def capture_other_base(store: GenerationStore) -> Base:
