@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.json_value import JsonValue
+from tierproof.core.read_bounded import read_bounded
 from tierproof.errors import OutputError
 from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.install_error import InstallError
 
 FORMAT_VERSION = 1
 
@@ -55,12 +57,18 @@ class Activation:
 
 
 def read_history(store: GenerationStore) -> tuple[Activation, ...]:
-    """Read every entry that can be read, oldest first."""
+    """Read every whole entry, oldest first.
+
+    Raises:
+        InstallError: the system cannot read one. What it tells of must not be taken for unused.
+    """
     found = []
     try:
         files = list((store.folder / "history").iterdir())
-    except OSError:
+    except FileNotFoundError:
         return ()
+    except OSError as error:
+        raise _unreadable(store.folder / "history", error) from error
     for file in files:
         if file.suffix == ".json" and file.stem.isdigit():
             entry = _read(file)
@@ -124,9 +132,22 @@ def read_boot_id() -> str:
         return ""
 
 
+def _unreadable(path: Path, error: OSError) -> InstallError:
+    return InstallError(
+        f"cannot read {path}: {error.strerror or error}",
+        hint="It tells which added packages may be in use. Make it readable, or remove it.",
+    )
+
+
 def _read(file: Path) -> Activation | None:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        content = read_bounded(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    try:
+        document = json.loads(content)
         return Activation(
             int(file.stem),
             str(document["generation"]),
@@ -139,5 +160,5 @@ def _read(file: Path) -> Activation | None:
             float(document["uptime_s"]),
             bool(document["session_only"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # half-written by a disk that was full: the others still tell

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.hash_file import hash_file
+from tierproof.core.read_bounded import read_bounded
 from tierproof.errors import OutputError
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore
@@ -44,7 +45,10 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
     then, so what fails here is told, and is no error.
     """
     wanted = _list_scripts(store, generation)
-    noted = _read_notes(store)
+    try:
+        noted = _read_notes(store)
+    except OSError as error:
+        return Launchers(notes=(f"cannot read {error.filename}, so console scripts stay as they were.",))
     folder, note = _choose_folder() if wanted else ("", "")
     notes = [*([note] if note else []), *_list_shared(generation)]
     targets = {str(Path(folder) / name): (source, digest) for name, (source, digest) in wanted.items()}
@@ -53,11 +57,15 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
         if targets or noted:
             _write_notes(store, {**noted, **{path: digest for path, (_, digest) in targets.items()}})
     except OutputError as error:
-        missing = f" Console scripts were not put in place: {', '.join(sorted(wanted))}." if wanted else ""
-        return Launchers(folder, notes=(*notes, f"{error.message}.{missing}"))
+        return Launchers(folder, notes=(*notes, f"{error.message}, so console scripts stay as they were."))
+    kept: dict[str, str] = {}
     for path, digest in noted.items():
-        if path not in targets:
-            _remove(Path(path), digest)
+        try:
+            if path not in targets:
+                _remove(Path(path), digest)
+        except OSError as error:
+            kept[path] = digest
+            notes.append(f"The console script {path} cannot be removed: {error.strerror or error}.")
     made: list[str] = []
     taken: list[str] = []
     for path, (source, digest) in targets.items():
@@ -69,7 +77,7 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
         (made if ours else taken).append(path)
     try:
         if targets or noted:
-            _write_notes(store, {path: targets[path][1] for path in made})
+            _write_notes(store, {**kept, **{path: targets[path][1] for path in made}})
     except OutputError as error:  # the notes made before are longer than need be, and do
         notes.append(f"{error.message}.")
     names = [tuple(Path(path).name for path in paths) for paths in (made, taken)]
@@ -157,15 +165,15 @@ def _copy(source: Path, target: Path, *, replace: bool) -> None:
 
 
 def _remove(path: Path, digest: str) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError):
         if hash_file(path) == digest:
             path.unlink()
 
 
 def _read_notes(store: GenerationStore) -> dict[str, str]:
     try:
-        notes = json.loads((store.folder / "launchers.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        notes = json.loads(read_bounded(store.folder / "launchers.json"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return {str(path): str(digest) for path, digest in notes.items()} if isinstance(notes, dict) else {}
 

@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import site
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -32,6 +31,7 @@ from tierproof.guard.system.path_file import (
     read_named_folders,
     spell_folder,
 )
+from tierproof.guard.system.run_child import run_child
 
 # Of files that get their name by a rename; a kill may leave one, and the next install removes it.
 STRAY_PREFIX = ".tierproof-new-"
@@ -233,17 +233,7 @@ def _prove(file: Path, folder: Path) -> None:
     for locale in ("C", "POSIX", "en_US.ISO-8859-1"):
         environment = {**os.environ, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
         command = [sys.executable, "-S", "-c", _READ, str(file.parent), file.name, str(folder)]
-        try:
-            status = subprocess.run(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=60,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            status = -1
+        status = run_child(command, environment=environment, limit_s=60).status
         if status != 0:
             raise InstallError(
                 f"the packages cannot be activated from {str(folder)!r}: with LC_ALL={locale} Python does not find "
@@ -270,8 +260,8 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
 def clear_strays(folders: Iterable[Path]) -> None:
     """Remove what a kill left half-made in these folders. The caller holds the environment lock."""
     for folder in folders:
-        for stray in folder.glob(f"{STRAY_PREFIX}*"):
-            with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be written
+        with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be read or written
+            for stray in folder.glob(f"{STRAY_PREFIX}*"):
                 stray.unlink()
 
 
@@ -283,9 +273,9 @@ def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
     """
     command = [executable, *_isolation_flags(), "-c", "import json,sys; print(json.dumps(sys.path))"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        return tuple(json.loads(answer.stdout.splitlines()[-1]))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        answer = run_child(command, limit_s=60)
+        return tuple(json.loads(answer.output.splitlines()[-1]))
+    except (OSError, ValueError, IndexError) as error:
         raise InstallError(f"cannot read the sys.path of {executable}: {error}") from error
 
 

@@ -6,7 +6,6 @@ Facts are captured here and judged in `torn`. Nothing is imported into the proce
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -30,6 +29,7 @@ from tierproof.guard.mend.site_users import find_users, leave_out_present
 from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
 from tierproof.guard.system.environment_folder import tell_unreached_packages
 from tierproof.guard.system.process import ProcessError, has_maps, process_started_at
+from tierproof.guard.system.run_child import run_child
 
 _IMPORT_LIMIT_S = 60
 # A file's time and a process's come from clocks of different grain.
@@ -222,22 +222,13 @@ def _try_import(site: Site, name: str, disk: DiskPackage, interpreter: str) -> D
         return disk
     paths = [str(root) for root in site.roots]
     code = f"import sys; sys.path += [p for p in {paths!r} if p not in sys.path]; import {tops[0]}"
-    try:
-        result = subprocess.run(
-            [interpreter, "-P", "-c", code],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=_IMPORT_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    ended = run_child([interpreter, "-P", "-c", code], limit_s=_IMPORT_LIMIT_S)
+    if ended.status is None:
         return replace(disk, import_error=f"the import did not finish within {_IMPORT_LIMIT_S} s")
-    if result.returncode == 0:
+    if ended.status == 0:
         return disk
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    return replace(disk, import_error=lines[-1] if lines else f"exit code {result.returncode}")
+    lines = [line for line in ended.words.splitlines() if line.strip()]
+    return replace(disk, import_error=lines[-1] if lines else f"exit code {ended.status}")
 
 
 def _open_site(make: Callable[[], Site]) -> tuple[Site, list[str]]:

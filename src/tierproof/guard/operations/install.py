@@ -23,17 +23,14 @@ from tierproof.guard.generations.present_base import PresentBase, capture_presen
 from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.operations.change_environment import change_environment, telling_system_errors
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.stage.assemble import Recipe
 from tierproof.guard.stage.consent import Consent, require_consent
 from tierproof.guard.stage.import_trial import ImportFailure
 from tierproof.guard.stage.make_generation import MakeRequest, make_generation
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +65,13 @@ def install_requirements(request: InstallRequest) -> Receipt:
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
     request.on_step("planning")
-    start = capture_present_base(store, request.find_loaded)
-    judgement = _judge(request, start)
+    with telling_system_errors():
+        start = capture_present_base(store, request.find_loaded)
+        judgement = _judge(request, start)
     watch.lap("plan")
     if judgement.plan.verdict is PlanVerdict.SATISFIED:
         return _confirm(start, judgement.plan, watch)
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         watch.lap("wait")
         if not start.session_only and (present := read_present(store)) is not None and present.id != start.id:
             # Another process was first: what it added is part of the base now.

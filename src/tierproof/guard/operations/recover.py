@@ -20,9 +20,9 @@ from tierproof.guard.generations.saved_lock import SavedLock, name_python, read_
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
 from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
+from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.operations.rollback import capture_other_base
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.lock import read_lock
 from tierproof.guard.resolve.pylock import format_pylock
@@ -38,10 +38,7 @@ from tierproof.guard.stage.assemble import Recipe
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +75,7 @@ def recover(request: RecoverRequest) -> Receipt:
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         present = read_present(store)
         staging = store.make_staging()
         try:

@@ -13,13 +13,10 @@ from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
 from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
+from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
@@ -38,8 +35,7 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         present = read_present(store)
         before = "" if present is None else present.id
         entry = _choose(read_history(store), number, before)

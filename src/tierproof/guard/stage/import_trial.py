@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierproof.core.end_process import end_process
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.system.run_child import run_child
+from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 _SUFFIXES = (".so", ".pyd")
 _MOST_TOPS = 8
@@ -77,8 +76,8 @@ def try_imports(
     owners = {module: package for package, names in modules.items() for module in names}
     if not owners:
         return ()
-    with tempfile.TemporaryDirectory(prefix="tierproof-trial-", ignore_cleanup_errors=True) as folder:
-        out = Path(folder) / "said"
+    with open_scratch_folder() as folder:
+        out = folder / "said"
         request = json.dumps({"path": list(path), "modules": list(owners), "out": str(out)})
         status, words = _run([interpreter, "-c", _CHILD, request], folder, limit_s)
         said = [json.loads(line) for line in _read_lines(out)]
@@ -126,33 +125,19 @@ def _judge(
     return tuple(failures)
 
 
-def _run(command: Sequence[str], folder: str, limit_s: float) -> tuple[int, str]:
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        _, words = process.communicate(timeout=limit_s)
-    except BaseException as error:
-        end_process(process)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise InstallError(
-                f"the added packages did not import within {limit_s:.0f} seconds in a child process",
-                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
-            ) from error
-        raise
-    return process.returncode, words
+def _run(command: Sequence[str], folder: Path, limit_s: float) -> tuple[int, str]:
+    ended = run_child(command, folder=folder, limit_s=limit_s)
+    if ended.status is None:
+        raise InstallError(
+            f"the added packages did not import within {limit_s:.0f} seconds in a child process",
+            hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
+        )
+    return ended.status, ended.words
 
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return []
     return [line for line in lines if line.endswith("\n")]

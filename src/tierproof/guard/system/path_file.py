@@ -11,8 +11,16 @@ import site
 import sysconfig
 from pathlib import Path
 
+from tierproof.errors import TierproofError
+
 PATH_FILE = "tierproof-packages.pth"
 _MOST_BYTES = 1 << 16
+
+
+class PathFileError(TierproofError):
+    """The file that names the added packages cannot be read, so it is unknown which are in use."""
+
+    slug = "install-failed"
 
 
 class UnspeakablePathError(ValueError):
@@ -27,12 +35,18 @@ def list_path_files() -> tuple[Path, ...]:
 
 
 def read_named_folders(file: Path) -> tuple[str, ...]:
-    """Return the folders that a path file names, absolute, as Python puts them on sys.path; none if it is absent."""
+    """Return the folders that a path file names, absolute, as Python puts them on sys.path; none if absent.
+
+    Raises:
+        PathFileError: it is there, and the system cannot read it. What it names must not be taken for unused.
+    """
     try:
         with file.open("rb") as stream:
             text = os.fsdecode(stream.read(_MOST_BYTES))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
+    except OSError as error:
+        raise PathFileError(f"cannot read {file}: {error.strerror or error}") from error
     lines = [line.strip() for line in text.splitlines()]
     return tuple(os.path.normpath(file.parent / line) for line in lines if line and "\0" not in line)
 
