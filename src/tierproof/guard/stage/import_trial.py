@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -11,21 +12,32 @@ from pathlib import Path
 
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.system.run_child import run_child
+from tierproof.guard.system.run_child import RunningChild, start_child
 from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 _SUFFIXES = (".so", ".pyd")
 _MOST_TOPS = 8
 
-# Standard library only. Each import is announced before it begins, so that a crash names its module.
+# Standard library only. Each import is announced before it begins, so that a crash names its module. What is warmed
+# cannot read our stdin, and a module of that name is not the one of the packages: then nothing is tried here.
 _CHILD = """
-import json, sys
-request = json.loads(sys.argv[1])
-sys.path[:] = request["path"]
-out = open(request["out"], "w", encoding="utf-8")
+import json, os, sys
+start = json.loads(sys.argv[1])
+ear = os.fdopen(os.dup(0), encoding="utf-8")
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+out = open(start["out"], "w", encoding="utf-8")
 def say(**line):
     out.write(json.dumps(line) + "\\n"); out.flush()
 import importlib
+for name in start["warm"]:
+    importlib.import_module(name)
+request = json.loads(ear.read() or "null")
+ear.close()
+if request is None or start["warm"] and any(name.partition(".")[0] in sys.modules for name in request["modules"]):
+    sys.exit()
+sys.path[:] = request["path"]
+importlib.invalidate_caches()
+say(state="warm")
 for name in request["modules"]:
     say(module=name, state="begun")
     try:
@@ -55,33 +67,85 @@ class ImportFailure:
     missing: str = ""
 
 
-def try_imports(
-    modules: Mapping[str, Sequence[str]],
-    path: Sequence[str],
-    *,
-    interpreter: str = sys.executable,
-    limit_s: float,
-) -> tuple[ImportFailure, ...]:
-    """Import modules in one child process with exactly this `sys.path`.
+class ImportTrial:
+    """A child process that imports what the packages rest on while they are fetched, and then the packages.
 
-    Args:
-        modules: top-level modules by package.
-        path: the child's `sys.path`.
-        interpreter: path of the child's Python.
-        limit_s: seconds for all imports together.
-
-    Raises:
-        InstallError: the imports took longer.
+    A live kernel has most of it loaded as well when the packages arrive. Where a warm module fails, ends the
+    process, or bears the name of a module to try, the trial is held in a fresh process.
     """
-    owners = {module: package for package, names in modules.items() for module in names}
-    if not owners:
-        return ()
-    with open_scratch_folder() as folder:
-        out = folder / "said"
-        request = json.dumps({"path": list(path), "modules": list(owners), "out": str(out)})
-        status, words = _run([interpreter, "-c", _CHILD, request], folder, limit_s)
-        said = [json.loads(line) for line in _read_lines(out)]
-    return _judge(owners, said, status, words)
+
+    def __init__(self, interpreter: str = sys.executable, warm: Sequence[str] = ()) -> None:
+        """Start the child where there is something to warm.
+
+        Args:
+            interpreter: path of the child's Python.
+            warm: modules of the base, which are imported under the path that the interpreter starts with.
+        """
+        self._interpreter = interpreter
+        self._warm = tuple(warm)
+        self._stack = contextlib.ExitStack()
+        self._folder = Path()
+        self._child: RunningChild | None = None
+
+    def __enter__(self) -> ImportTrial:
+        with contextlib.ExitStack() as stack:
+            self._folder = stack.enter_context(open_scratch_folder())
+            if self._warm:
+                self._child = self._start(self._warm)
+                stack.callback(self._child.end)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def try_imports(
+        self, modules: Mapping[str, Sequence[str]], path: Sequence[str], *, limit_s: float
+    ) -> tuple[ImportFailure, ...]:
+        """Import modules under exactly this `sys.path`.
+
+        Args:
+            modules: top-level modules by package.
+            path: the child's `sys.path`.
+            limit_s: seconds for all imports together.
+
+        Raises:
+            InstallError: the imports took longer.
+        """
+        owners = {module: package for package, names in modules.items() for module in names}
+        if not owners:
+            return ()
+        request = json.dumps({"path": list(path), "modules": list(owners)})
+        if self._child is not None:
+            status, words, said = self._hear(self._child, request, limit_s)
+            if said and status == 0 and all(line["state"] != "failed" for line in said):
+                return ()
+        # What failed beside loaded packages is refused only if it fails alone.
+        status, words, said = self._hear(self._start(()), request, limit_s)
+        return _judge(owners, said, status, words)
+
+    def _start(self, warm: Sequence[str]) -> RunningChild:
+        start = json.dumps({"warm": list(warm), "out": str(self._out)})
+        return start_child([self._interpreter, "-c", _CHILD, start], folder=self._folder, listening=True)
+
+    @property
+    def _out(self) -> Path:
+        return self._folder / "said"
+
+    def _hear(
+        self, child: RunningChild, request: str, limit_s: float
+    ) -> tuple[int, str, list[dict[str, str]]]:
+        """Ask for the imports; what the child said is empty where it could not begin with them."""
+        child.tell(request)
+        ended = child.wait(limit_s)
+        said = [json.loads(line) for line in _read_lines(self._out)]
+        self._out.unlink(missing_ok=True)
+        if ended.status is None and (said or child is not self._child):
+            raise InstallError(
+                f"the added packages did not import within {limit_s:.0f} seconds in a child process",
+                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
+            )
+        return ended.status or 0, ended.words, [line for line in said if line["state"] != "warm"]
 
 
 def find_modules(files: PackageFiles) -> tuple[str, ...]:
@@ -123,16 +187,6 @@ def _judge(
     elif not said:
         raise InstallError(f"cannot start the child process for the import trial: {words.strip()[-500:]}")
     return tuple(failures)
-
-
-def _run(command: Sequence[str], folder: Path, limit_s: float) -> tuple[int, str]:
-    ended = run_child(command, folder=folder, limit_s=limit_s)
-    if ended.status is None:
-        raise InstallError(
-            f"the added packages did not import within {limit_s:.0f} seconds in a child process",
-            hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
-        )
-    return ended.status, ended.words
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -41,22 +41,52 @@ class Ended:
     words: str
 
 
-def run_child(
+class RunningChild:
+    """A child that was started: told something, waited for, and ended with its process group."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def tell(self, text: str) -> None:
+        """Write to its stdin and close it; a child that has ended already is not told."""
+        if self._process.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(text.encode())
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def wait(self, limit_s: float) -> Ended:
+        """Wait until it has ended, at most `limit_s` seconds; nothing of its process group is left."""
+        try:
+            output, words, in_time = _listen(self._process, time.monotonic() + limit_s)
+        finally:
+            self.end()
+        status = self._process.returncode if in_time else None
+        return Ended(status, output.decode("utf-8", "replace"), words.decode("utf-8", "replace"))
+
+    def end(self) -> None:
+        """End it with its process group; nothing happens where it was waited for."""
+        if self._process.returncode is None:
+            _end(self._process)
+
+
+def start_child(
     command: Sequence[str],
     *,
-    limit_s: float,
     environment: Mapping[str, str] | None = None,
     folder: Path | str | None = None,
     most_memory_bytes: int = 0,
-) -> Ended:
-    """Run a command and wait for it, at most `limit_s` seconds; nothing of its process group is left.
+    listening: bool = False,
+) -> RunningChild:
+    """Start a command, which the caller must wait for or end.
 
     Args:
         command: the program and its arguments.
-        limit_s: seconds until it is ended.
         environment: of it; this process's by default.
         folder: its working directory.
         most_memory_bytes: what it may allocate, where the system can limit that (Linux); 0 for no limit.
+        listening: it is told something over its stdin, which is empty otherwise.
 
     Raises:
         OSError: it cannot be started.
@@ -65,19 +95,36 @@ def run_child(
         command,
         cwd=folder,
         env=None if environment is None else dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if listening else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    child = RunningChild(process)
     try:
         if most_memory_bytes:
             _limit_memory(process.pid, most_memory_bytes)
-        output, words, in_time = _listen(process, time.monotonic() + limit_s)
-    finally:
-        _end(process)
-    status = process.returncode if in_time else None
-    return Ended(status, output.decode("utf-8", "replace"), words.decode("utf-8", "replace"))
+    except BaseException:
+        child.end()
+        raise
+    return child
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    limit_s: float,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | str | None = None,
+    most_memory_bytes: int = 0,
+) -> Ended:
+    """Run a command and wait for it, at most `limit_s` seconds; see `start_child`.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    child = start_child(command, environment=environment, folder=folder, most_memory_bytes=most_memory_bytes)
+    return child.wait(limit_s)
 
 
 def _listen(process: subprocess.Popen[bytes], ends_at: float) -> tuple[bytearray, bytearray, bool]:
@@ -146,9 +193,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         kill_group(process.pid)
     with contextlib.suppress(OSError):
         process.kill()
-    for stream in (process.stdout, process.stderr):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
-            stream.close()
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
     with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, as on a dead network drive
         process.wait(_REAP_LIMIT_S)
 
