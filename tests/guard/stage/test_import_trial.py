@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tierproof.guard.capture.inventory import FileStamp, PackageFiles
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.stage import import_trial
 from tierproof.guard.stage.import_trial import ImportTrial, find_modules
 
 
@@ -113,3 +118,52 @@ def test_a_module_that_never_ends_is_refused(tmp_path: Path) -> None:
     site = write_modules(tmp_path, slow="import time; time.sleep(600)")
     with ImportTrial() as trial, pytest.raises(InstallError, match="within 1 seconds"):
         trial.try_imports({"slow": ["slow"]}, [*sys.path, site], limit_s=1)
+
+
+def test_a_fork_has_what_this_process_has_loaded_and_holds_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "loaded_here", ModuleType("loaded_here"))
+    source = f"""
+import json, os, loaded_here
+open({str(tmp_path / "told")!r}, "w").write(json.dumps([os.getppid(), sorted(os.listdir("/proc/self/fd"))]))
+print("said to nobody")
+"""
+    site = write_modules(tmp_path / "site", one=source)
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with ImportTrial(fork=True) as trial:
+            assert trial.try_imports({"one": ["one"]}, [*sys.path, site], limit_s=30) == ()
+    parent, descriptors = json.loads((tmp_path / "told").read_text())
+    assert parent == os.getpid()
+    assert (
+        len(descriptors) <= 7
+    )  # three streams, the answers, the folder that is listed and the file that is written
+    assert "one" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "source", ["assert 'loaded_here' not in sys.modules", "'loaded_here' in sys.modules and os.abort()",
+               "'loaded_here' in sys.modules and time.sleep(600)"], ids=["fails", "dies", "hangs"],
+)  # fmt: skip
+def test_what_goes_wrong_in_a_fork_is_tried_in_a_fresh_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "loaded_here", ModuleType("loaded_here"))
+    monkeypatch.setattr(import_trial, "_IN_A_FORK_S", 1.0)
+    site = write_modules(tmp_path, one=f"import os, sys, time\n{source}", two="raise ImportError('no')")
+    with ImportTrial(fork=True) as trial:
+        assert trial.try_imports({"one": ["one"]}, [*sys.path, site], limit_s=30) == ()
+    with ImportTrial(fork=True) as trial:
+        (failure,) = trial.try_imports({"two": ["two"]}, [*sys.path, site], limit_s=30)
+    assert failure.reason == "ImportError: no"
+
+
+def test_where_no_fork_is_had_a_fresh_process_tries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    site = write_modules(tmp_path, one="")
+    with ImportTrial(fork=True) as trial:
+        assert trial.try_imports({"one": ["one"]}, [*sys.path, site], limit_s=30) == ()

@@ -117,7 +117,11 @@ def _install_locked(
         )
     _refuse_unwritable(recipe.position, in_process=request.in_process)
     generation, failures = make_generation(
-        MakeRequest(request.consent, request.limit_s, request.on_step), store, start, recipe, watch
+        MakeRequest(request.consent, request.limit_s, request.on_step, request.in_process),
+        store,
+        start,
+        recipe,
+        watch,
     )
     request.on_step("activating")
     activated = activate(

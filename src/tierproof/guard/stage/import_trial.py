@@ -12,42 +12,22 @@ from pathlib import Path
 
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.stage import trial_main
+from tierproof.guard.system.fork_process import can_fork, fork_process
 from tierproof.guard.system.run_child import RunningChild, start_child
 from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 _SUFFIXES = (".so", ".pyd")
 _MOST_TOPS = 8
 
-# Standard library only. Each import is announced before it begins, so that a crash names its module. What is warmed
-# cannot read our stdin, and a module of that name is not the one of the packages: then nothing is tried here.
-_CHILD = """
-import json, os, sys
-start = json.loads(sys.argv[1])
-ear = os.fdopen(os.dup(0), encoding="utf-8")
+# Its stdin is kept from what is imported.
+_RUN = """
+ear = os.dup(0)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-out = open(start["out"], "w", encoding="utf-8")
-def say(**line):
-    out.write(json.dumps(line) + "\\n"); out.flush()
-import importlib
-for name in start["warm"]:
-    importlib.import_module(name)
-request = json.loads(ear.read() or "null")
-ear.close()
-if request is None or start["warm"] and any(name.partition(".")[0] in sys.modules for name in request["modules"]):
-    sys.exit()
-sys.path[:] = request["path"]
-importlib.invalidate_caches()
-say(state="warm")
-for name in request["modules"]:
-    say(module=name, state="begun")
-    try:
-        importlib.import_module(name)
-    except BaseException as error:
-        say(module=name, state="failed", type=type(error).__name__, text=str(error)[:2000],
-            missing=(getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else "")
-    else:
-        say(module=name, state="imported")
+start = json.loads(sys.argv[1])
+serve(start["out"], start["warm"], ear)
 """
+_IN_A_FORK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +50,23 @@ class ImportFailure:
 class ImportTrial:
     """A child process that imports what the packages rest on while they are fetched, and then the packages.
 
-    A live kernel has most of it loaded as well when the packages arrive. Where a warm module fails, ends the
-    process, or bears the name of a module to try, the trial is held in a fresh process.
+    In a live kernel it is a fork, which has loaded what the kernel has. What fails in it, ends it or takes long, and
+    a package of which a module is loaded already, is tried in a fresh process, whose answer counts.
     """
 
-    def __init__(self, interpreter: str = sys.executable, warm: Sequence[str] = ()) -> None:
+    def __init__(
+        self, interpreter: str = sys.executable, warm: Sequence[str] = (), *, fork: bool = False
+    ) -> None:
         """Start the child where there is something to warm.
 
         Args:
             interpreter: path of the child's Python.
             warm: modules of the base, which are imported under the path that the interpreter starts with.
+            fork: the packages are for this process: try them in a fork of it.
         """
         self._interpreter = interpreter
         self._warm = tuple(warm)
+        self._fork = fork and can_fork()
         self._stack = contextlib.ExitStack()
         self._folder = Path()
         self._child: RunningChild | None = None
@@ -90,8 +74,8 @@ class ImportTrial:
     def __enter__(self) -> ImportTrial:
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(open_scratch_folder())
-            if self._warm:
-                self._child = self._start(self._warm)
+            if self._warm or self._fork:
+                self._child = self._start_fork() if self._fork else self._start(self._warm)
                 stack.callback(self._child.end)
             self._stack = stack.pop_all()
         return self
@@ -117,7 +101,8 @@ class ImportTrial:
             return ()
         request = json.dumps({"path": list(path), "modules": list(owners)})
         if self._child is not None:
-            status, words, said = self._hear(self._child, request, limit_s)
+            within_s = min(limit_s, _IN_A_FORK_S) if self._fork else limit_s
+            status, words, said = self._hear(self._child, request, within_s)
             if said and status == 0 and all(line["state"] != "failed" for line in said):
                 return ()
         # What failed beside loaded packages is refused only if it fails alone.
@@ -126,7 +111,15 @@ class ImportTrial:
 
     def _start(self, warm: Sequence[str]) -> RunningChild:
         start = json.dumps({"warm": list(warm), "out": str(self._out)})
-        return start_child([self._interpreter, "-c", _CHILD, start], folder=self._folder, listening=True)
+        code = f"{Path(trial_main.__file__).read_text(encoding='utf-8')}\n{_RUN}"
+        return start_child([self._interpreter, "-c", code, start], folder=self._folder, listening=True)
+
+    def _start_fork(self) -> RunningChild:
+        try:
+            return RunningChild(fork_process(lambda ear: trial_main.serve(str(self._out), self._warm, ear)))
+        except OSError:  # too little memory for a second kernel
+            self._fork = False
+            return self._start(self._warm)
 
     @property
     def _out(self) -> Path:
@@ -140,12 +133,12 @@ class ImportTrial:
         ended = child.wait(limit_s)
         said = [json.loads(line) for line in _read_lines(self._out)]
         self._out.unlink(missing_ok=True)
-        if ended.status is None and (said or child is not self._child):
+        if ended.status is None and child is not self._child:
             raise InstallError(
                 f"the added packages did not import within {limit_s:.0f} seconds in a child process",
                 hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
             )
-        return ended.status or 0, ended.words, [line for line in said if line["state"] != "warm"]
+        return -1 if ended.status is None else ended.status, ended.words, said
 
 
 def find_modules(files: PackageFiles) -> tuple[str, ...]:

@@ -34,11 +34,13 @@ class MakeRequest:
         consent: what the user agreed to.
         limit_s: time limit in seconds, for each of the download and the trial.
         on_step: called with a short description of each step.
+        in_process: the packages are for this process as well.
     """
 
     consent: Consent
     limit_s: float
     on_step: Callable[[str], None]
+    in_process: bool = False
 
 
 def make_generation(
@@ -51,7 +53,7 @@ def make_generation(
         return known, ()
     staging = store.make_staging()
     try:
-        with ImportTrial(start.base.executable, _choose_warm(request, start, recipe)) as trial:
+        with _open_trial(request, start, recipe) as trial:
             return _make_in(staging, request, store, start, recipe, watch, trial)
     except OSError as error:
         raise InstallError(
@@ -102,11 +104,12 @@ def _make_in(
     return store.read(generation.id), failures
 
 
-def _choose_warm(request: MakeRequest, start: PresentBase, recipe: Recipe) -> tuple[str, ...]:
-    """What a trial may import beforehand; nothing where the new packages stand in front of the base."""
+def _open_trial(request: MakeRequest, start: PresentBase, recipe: Recipe) -> ImportTrial:
+    """A trial that warms up now; not where the new packages stand in front of the base, which changes with them."""
     if not request.consent.trial or recipe.lock is None or recipe.shadows:
-        return ()
-    return choose_warm_modules(recipe.lock, recipe.fetched, start.base)
+        return ImportTrial(start.base.executable)
+    warm = choose_warm_modules(recipe.lock, recipe.fetched, start.base)
+    return ImportTrial(start.base.executable, warm, fork=request.in_process)
 
 
 def _find_known(store: GenerationStore, recipe: Recipe, *, tried: bool) -> Generation | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.end_process import kill_group
+from tierproof.guard.system.fork_process import ForkedProcess
 
 # Of each of the two streams; what a program says beyond that is dropped.
 _MOST_BYTES = 16 << 20
@@ -42,9 +43,13 @@ class Ended:
 
 
 class RunningChild:
-    """A child that was started: told something, waited for, and ended with its process group."""
+    """A child that was started: told something, waited for, and ended with its process group.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    Args:
+        process: the leader of a process group of its own.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         self._process = process
 
     def tell(self, text: str) -> None:
@@ -127,7 +132,9 @@ def run_child(
     return child.wait(limit_s)
 
 
-def _listen(process: subprocess.Popen[bytes], ends_at: float) -> tuple[bytearray, bytearray, bool]:
+def _listen(
+    process: subprocess.Popen[bytes] | ForkedProcess, ends_at: float
+) -> tuple[bytearray, bytearray, bool]:
     """Read what the child says until it has ended; tell also whether that was in time."""
     output, words = bytearray(), bytearray()
     open_ends: dict[int, bytearray] = {}
@@ -180,14 +187,14 @@ def _open_watch(pid: int) -> int | None:
         return None
 
 
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+def _has_ended(process: subprocess.Popen[bytes] | ForkedProcess) -> bool:
     """Tell whether it has ended, and do not collect it: until then no other process gets its number."""
     if not hasattr(os, "waitid"):
         return process.poll() is not None
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | ForkedProcess) -> None:
     """End the child with its group, close our ends of its pipes, and collect it."""
     if hasattr(os, "killpg"):
         kill_group(process.pid)
