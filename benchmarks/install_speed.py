@@ -17,7 +17,7 @@ ROUNDS = 7
 REQUEST = ("captum", "optuna")
 LEAST_FASTER_THAN_PIP = 4.0
 MOST_OVER_UV_S, MOST_OVER_UV_SHARE = 1.0, 1.2
-MOST_TRIAL_SHARE = 1.2
+MOST_WHOLE_SHARE, MOST_COLD_SHARE = 0.5, 0.8
 MOST_ACTIVATION_S = 0.1
 
 # A kernel with its packages loaded, that installs, takes away, and activates what is there already.
@@ -31,11 +31,14 @@ again = tp.install(*sys.argv[1:], trial=False)
 print(json.dumps({"parts": dict(first.parts_s), "again": again.parts_s["activate"],
                   "pins": [f"{item.name}=={item.version}" for item in first.added]}))
 """
-_TRIAL = """
-import json, sys
+# The whole call, with its trial, as a person waits for it.
+_WHOLE = """
+import json, sys, time
 import numpy, pandas, torch
 import tierproof as tp
-print(json.dumps(tp.install(*sys.argv[1:]).parts_s["trial"]))
+started = time.perf_counter()
+receipt = tp.install(*sys.argv[1:])
+print(json.dumps({"whole": time.perf_counter() - started, "trial": receipt.parts_s["trial"]}))
 """
 
 
@@ -51,7 +54,8 @@ def run() -> tuple[str, bool]:
     for number in range(ROUNDS + 1):  # the first fills caches
         with tempfile.TemporaryDirectory() as folder:
             live = _ask(python, Path(folder), _LIVE)
-            trial = float(_ask(python, Path(folder, "trial"), _TRIAL))
+            whole = _ask(python, Path(folder, "whole"), _WHOLE)
+            cold_s = _time_cold(python, Path(folder, "cold"))
             pins = live["pins"]
             uv_s = _time([python.parent / "uv", "pip", "install", "-q", "--no-deps", "--link-mode", "copy",
                           "--python", python, "--target", Path(folder, "uv"), *pins])  # fmt: skip
@@ -64,7 +68,9 @@ def run() -> tuple[str, bool]:
                 note(part, seconds)
             note("all", sum(live["parts"].values()))
             note("again", live["again"])
-            note("trial", trial)
+            note("trial", whole["trial"])
+            note("whole", whole["whole"])
+            note("cold", cold_s)
             note("uv", uv_s)
             note("pip", pip_s)
             note("bare import", bare_s)
@@ -79,11 +85,29 @@ def _ask(python: Path, data: Path, code: str) -> Any:
         text=True,
         check=False,
     )
-    for path in python.parent.parent.glob("lib/python*/site-packages/tierproof-packages.pth"):
-        path.unlink()
+    _clear(python)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _time_cold(python: Path, data: Path) -> float:
+    """The command in a terminal, from its start to its end."""
+    started = time.perf_counter()
+    subprocess.run(
+        [python, "-m", "tierproof", "install", *REQUEST],
+        env=describe_environment(data),
+        check=True,
+        capture_output=True,
+    )
+    seconds = time.perf_counter() - started
+    _clear(python)
+    return seconds
+
+
+def _clear(python: Path) -> None:
+    for path in python.parent.parent.glob("lib/python*/site-packages/tierproof-packages.pth"):
+        path.unlink()
 
 
 def _time(command: list[object]) -> float:
@@ -95,11 +119,13 @@ def _time(command: list[object]) -> float:
 def _judge(seconds: dict[str, float], pins: list[str]) -> tuple[str, bool]:
     over_uv_bar = MOST_OVER_UV_S + MOST_OVER_UV_SHARE * seconds["uv"]
     faster = seconds["pip"] / seconds["all"]
-    share = seconds["trial"] / seconds["bare import"]
+    share = seconds["whole"] / seconds["pip"]
+    cold = seconds["cold"] / seconds["pip"]
     bars = [
         faster >= LEAST_FASTER_THAN_PIP,
         seconds["all"] <= over_uv_bar,
-        share <= MOST_TRIAL_SHARE,
+        share <= MOST_WHOLE_SHARE,
+        cold <= MOST_COLD_SHARE,
         seconds["again"] <= MOST_ACTIVATION_S,
     ]
     parts = ", ".join(
@@ -120,17 +146,23 @@ def _judge(seconds: dict[str, float], pins: list[str]) -> tuple[str, bool]:
             _say(bars[1]),
         ),
         (
-            "import trial in a child",
-            f"{seconds['trial']:.2f} s",
-            f"{share:.2f} x the bare import; bar {MOST_TRIAL_SHARE} x",
+            "the whole tp.install, trial included",
+            f"{seconds['whole']:.2f} s",
+            f"{share:.2f} x pip; bar {MOST_WHOLE_SHARE} x; {seconds['trial']:.2f} s of it wait for the trial",
             _say(bars[2]),
         ),
-        ("bare python -c import", f"{seconds['bare import']:.2f} s", "", ""),
+        (
+            "tierproof install, cold, trial included",
+            f"{seconds['cold']:.2f} s",
+            f"{cold:.2f} x pip; bar {MOST_COLD_SHARE} x",
+            _say(bars[3]),
+        ),
+        ("bare python -c import of the same", f"{seconds['bare import']:.2f} s", "", ""),
         (
             "activation of what is there",
             f"{1e3 * seconds['again']:.0f} ms",
             f"bar {1e3 * MOST_ACTIVATION_S:.0f} ms",
-            _say(bars[3]),
+            _say(bars[4]),
         ),
     ]
     head = (

@@ -24,6 +24,7 @@ Each is one clear message with a next step. This is the whole tree, with the mod
       HealError                     guard.mend.heal_error
       ProcessError                  guard.system.process
       EnvironmentBusyError          guard.system.environment_lock
+      PathFileError                 guard.system.path_file
       WorkerError                   guard.isolate.worker_error
         WorkerTimeoutError          guard.isolate.worker_error
         WorkerDiedError             guard.isolate.worker_error

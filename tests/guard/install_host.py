@@ -22,7 +22,7 @@ from typing import Any
 from tierproof.guard.capture.loaded_distributions import find_loaded_here
 from tierproof.guard.generations import generation_users
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.path_files import PATH_FILE, read_present
+from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.mend.doctor import diagnose_environment
 from tierproof.guard.operations.collect_garbage import collect_garbage
 from tierproof.guard.operations.install import InstallRequest, install_requirements
@@ -31,6 +31,7 @@ from tierproof.guard.operations.rollback import roll_back
 from tierproof.guard.operations.uninstall import uninstall_packages
 from tierproof.guard.stage.consent import Consent
 from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.path_file import PATH_FILE
 
 EVENTS = {
     "open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.chmod", "os.truncate", "os.listdir",

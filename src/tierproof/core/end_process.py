@@ -15,14 +15,23 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def end_process(process: subprocess.Popen[Any]) -> None:
-    """Kill a process that was started with `start_new_session`, with its group, and collect what is left of it.
+def end_process(process: subprocess.Popen[Any], *, limit_s: float = 10.0) -> None:
+    """Kill a process that was started with `start_new_session`, with its group, and collect it.
 
-    What is still in its pipes is read and dropped. On Windows, which has no process groups, the process
-    alone is killed.
+    Its pipes are closed: a daemon that it left behind may hold their other ends for ever. On Windows, which has no
+    process groups, the process alone is killed.
+
+    Args:
+        process: the leader of its group.
+        limit_s: seconds to wait for its end; a process that hangs in the kernel is left to the system.
     """
     if hasattr(os, "killpg"):
         kill_group(process.pid)
     else:
         process.kill()
-    process.communicate()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):  # what was not written yet is for nobody any more
+                stream.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(limit_s)

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from tierproof.errors import UsageError
+
 
 def find_user_cache_folder() -> Path:
     """Give tierproof's folder for what can be fetched or made again. It is not created here.
@@ -24,6 +26,9 @@ def find_user_data_folder() -> Path:
     """Give tierproof's folder for what cannot be made again. It is not created here.
 
     `$TIERPROOF_DATA` overrides it, then `$XDG_DATA_HOME/tierproof`.
+
+    Raises:
+        UsageError: `$TIERPROOF_DATA` is relative, and so would be another folder in each working directory.
     """
     chosen = _read_override("TIERPROOF_DATA", "XDG_DATA_HOME")
     if chosen is not None:
@@ -36,6 +41,11 @@ def find_user_data_folder() -> Path:
 
 def _read_override(own: str, xdg: str) -> Path | None:
     if override := os.environ.get(own):
+        if own == "TIERPROOF_DATA" and not Path(override).is_absolute():
+            raise UsageError(
+                f"TIERPROOF_DATA is {override!r}, which is relative to the current folder",
+                hint="Set it to an absolute path: what is kept there is needed from every folder.",
+            )
         return Path(override)
     base = os.environ.get(xdg, "")
     # The XDG specification requires that relative paths are ignored.

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.credentials import hide_credentials
-from tierproof.guard.generations.activation_history import read_history, record_activation
+from tierproof.guard.generations.activation_history import (
+    forget_activation,
+    read_history,
+    record_activation,
+)
 from tierproof.guard.generations.generation import Generation, Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_loaded_added
@@ -23,6 +27,7 @@ from tierproof.guard.generations.path_files import (
     write_path_file,
 )
 from tierproof.guard.generations.saved_lock import format_saved_lock
+from tierproof.guard.system.environment_folder import note_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,6 @@ def activate(
         InstallError: it cannot be written; the existing installation is unchanged.
     """
     settle_history(store)
-    if generation is not None:
-        _keep_lock(store, generation)
     files = find_path_files()
     site = None if generation is None else store.site(generation.id)
     position = Position.BEHIND if generation is None else generation.position
@@ -75,11 +78,11 @@ def activate(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
             hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
         )
-    if site is not None and file is not None:
-        write_path_file(store, file, site, files)
-    elif site is None:
-        remove_path_files(store, files)
-    record_activation(
+    restart_needed = in_process and not may_swap(store, generation)
+    if generation is not None:
+        _keep_lock(store, generation)
+    # What can fail comes first: once the path file is replaced, nothing does.
+    entry = record_activation(
         store,
         "" if generation is None else generation.id,
         action,
@@ -87,11 +90,20 @@ def activate(
         packages=[] if generation is None else [f"{n} {v}" for n, v in sorted(generation.versions.items())],
         session_only=session_only,
     )
-    restart_needed = in_process and not may_swap(store, generation)
+    try:
+        if site is not None and file is not None:
+            note_environment(store.folder, file)
+            write_path_file(store, file, site, files)
+        elif site is None:
+            remove_path_files(store, files)
+    except BaseException:
+        forget_activation(store, entry)
+        raise
+    notes = []
     if in_process and not restart_needed:
-        swap_live_entry(store, site, position)
+        notes += swap_live_entry(store, site, position)
     launchers = Launchers() if session_only else sync_launchers(store, generation)
-    notes = [launchers.note] if launchers.note else []
+    notes += launchers.notes
     if session_only:
         notes.append(
             "This interpreter has no user site-packages: the overriding versions are visible in this process only, "
@@ -104,7 +116,10 @@ def _keep_lock(store: GenerationStore, generation: Generation) -> None:
     """Keep what the generation can be installed from again, beside it: it may be damaged or removed."""
     file = store.lock_file(generation.id)
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InstallError(f"cannot create {file.parent}: {error.strerror or error}") from error
         write_text_atomically(file, format_saved_lock(generation, ""))
 
 

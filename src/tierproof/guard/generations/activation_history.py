@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -11,7 +12,10 @@ from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.json_value import JsonValue
+from tierproof.core.read_bounded import read_bounded
+from tierproof.errors import OutputError
 from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.install_error import InstallError
 
 FORMAT_VERSION = 1
 
@@ -53,12 +57,18 @@ class Activation:
 
 
 def read_history(store: GenerationStore) -> tuple[Activation, ...]:
-    """Read every entry that can be read, oldest first."""
+    """Read every whole entry, oldest first.
+
+    Raises:
+        InstallError: the system cannot read one. What it tells of must not be taken for unused.
+    """
     found = []
     try:
         files = list((store.folder / "history").iterdir())
-    except OSError:
+    except FileNotFoundError:
         return ()
+    except OSError as error:
+        raise _unreadable(store.folder / "history", error) from error
     for file in files:
         if file.suffix == ".json" and file.stem.isdigit():
             entry = _read(file)
@@ -82,8 +92,15 @@ def record_activation(
         OutputError: it cannot be written.
     """
     folder = store.folder / "history"
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = [int(file.stem) for file in folder.iterdir() if file.stem.isdigit()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = os.listdir(folder)  # noqa: PTH208 - names alone
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}",
+            hint="Every change is recorded there. Make the folder writable, or free some space.",
+        ) from error
+    numbers = [int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdigit()]
     entry = Activation(
         max(numbers, default=0) + 1,
         generation,
@@ -101,6 +118,12 @@ def record_activation(
     return entry
 
 
+def forget_activation(store: GenerationStore, entry: Activation) -> None:
+    """Remove the entry of an activation that did not happen; one that stays is corrected by the next change."""
+    with contextlib.suppress(OSError):
+        (store.folder / "history" / f"{entry.number:06}.json").unlink()
+
+
 def read_boot_id() -> str:
     """Identify the boot of the system; empty if the system does not tell."""
     try:
@@ -109,9 +132,22 @@ def read_boot_id() -> str:
         return ""
 
 
+def _unreadable(path: Path, error: OSError) -> InstallError:
+    return InstallError(
+        f"cannot read {path}: {error.strerror or error}",
+        hint="It tells which added packages may be in use. Make it readable, or remove it.",
+    )
+
+
 def _read(file: Path) -> Activation | None:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        content = read_bounded(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    try:
+        document = json.loads(content)
         return Activation(
             int(file.stem),
             str(document["generation"]),
@@ -124,5 +160,5 @@ def _read(file: Path) -> Activation | None:
             float(document["uptime_s"]),
             bool(document["session_only"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # half-written by a disk that was full: the others still tell

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -68,6 +69,8 @@ class GenerationStore:
             entries = list(os.scandir(self.generations))
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise InstallError(f"cannot read {self.generations}: {error.strerror or error}") from error
         return tuple(sorted(entry.name for entry in entries if entry.is_dir() and _ID.match(entry.name)))
 
     def read(self, identifier: str) -> Generation:
@@ -98,14 +101,18 @@ class GenerationStore:
         try:
             (self.folder / "staging").mkdir(parents=True, exist_ok=True)
             self.generations.mkdir(exist_ok=True)
-            began = process_started_at(os.getpid()) or 0.0
-            prefix = f"{os.getpid()}-{int(began * 100)}-"
+            prefix = self.name_staging("").name
             return Path(tempfile.mkdtemp(prefix=prefix, dir=self.folder / "staging"))
         except OSError as error:
             raise InstallError(
                 f"cannot write to {self.folder}: {error.strerror or error}",
                 hint="Set XDG_DATA_HOME to a writable folder: tierproof stores added packages there.",
             ) from error
+
+    def name_staging(self, suffix: str) -> Path:
+        """Name a folder in the staging folder for this process; it is not made."""
+        began = process_started_at(os.getpid()) or 0.0
+        return self.folder / "staging" / f"{os.getpid()}-{int(began * 100)}-{suffix}"
 
     def admit(self, staged: Path, identifier: str) -> Path:
         """Return a staged generation its name by one rename.
@@ -114,13 +121,14 @@ class GenerationStore:
         leaves one of both present.
         """
         target = self.path(identifier)
-        if target.exists():
-            if self.is_whole(identifier):
-                return target
-            if exchange(staged, target):
-                return target
-            target.rename(Path(f"{staged}-damaged"))  # `recover` heals a kill between the two
-        staged.rename(target)
+        try:
+            if target.exists():
+                if self.is_whole(identifier) or exchange(staged, target):
+                    return target
+                target.rename(Path(f"{staged}-damaged"))  # `recover` heals a kill between the two
+            staged.rename(target)
+        except OSError as error:
+            raise InstallError(f"cannot write {target}: {error.strerror or error}") from error
         return target
 
     def is_whole(self, identifier: str, *, read: bool = True) -> bool:
@@ -137,18 +145,23 @@ class GenerationStore:
         return not find_damage(self.path(identifier), inventory, read=read)
 
     def clear_staging(self) -> None:
-        """Remove what installs left behind that were killed. Call it with the environment locked."""
+        """Remove what installs left behind that were killed. Call it with the environment locked.
+
+        What resists stays until the next time: it is in nobody's way.
+        """
         strays = (
             (self.folder, ".launchers.json."),
+            (self.folder, ".environment.json."),
             (self.folder / "history", "."),
             (self.folder / "locks", "."),
         )
         for folder, start in strays:
-            for stray in folder.glob(f"{start}*"):
-                stray.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                for stray in folder.glob(f"{start}*"):
+                    stray.unlink(missing_ok=True)
         try:
             entries = list((self.folder / "staging").iterdir())
-        except FileNotFoundError:
+        except OSError:
             return
         for entry in entries:
             pid, _, rest = entry.name.partition("-")
@@ -194,7 +207,7 @@ def read_generation(folder: Path) -> Generation:
             inventory,
             bool(document["tried"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InstallError(
             f"cannot read the generation in {folder}: {error}",
             hint="Run `tierproof recover` to restore it, or `tierproof rollback` to leave it.",

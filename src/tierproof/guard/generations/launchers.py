@@ -14,6 +14,8 @@ from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.hash_file import hash_file
+from tierproof.core.read_bounded import read_bounded
+from tierproof.errors import OutputError
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.path_files import STRAY_PREFIX
@@ -27,40 +29,59 @@ class Launchers:
         folder: where they are.
         created: names put there, or there already.
         taken: names of files that tierproof did not create, and so left alone.
-        note: a sentence if the folder is not the interpreter's own; empty otherwise.
+        notes: sentences: the folder is not the interpreter's own, two packages bring one name, a script is missing.
     """
 
     folder: str = ""
     created: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def sync_launchers(store: GenerationStore, generation: Generation | None) -> Launchers:
     """Put the generation's console scripts into a script folder, and remove those of others.
 
-    A script is removed only where it is still, byte for byte, what was put there.
+    A script is removed only where it is still, byte for byte, what was put there. The packages are in place by
+    then, so what fails here is told, and is no error.
     """
     wanted = _list_scripts(store, generation)
-    noted = _read_notes(store)
+    try:
+        noted = _read_notes(store)
+    except OSError as error:
+        return Launchers(notes=(f"cannot read {error.filename}, so console scripts stay as they were.",))
     folder, note = _choose_folder() if wanted else ("", "")
+    notes = [*([note] if note else []), *_list_shared(generation)]
     targets = {str(Path(folder) / name): (source, digest) for name, (source, digest) in wanted.items()}
-    # Noted before they are made: a kill in between leaves a note of nothing, never a script of nobody's.
-    if targets or noted:
-        _write_notes(store, {**noted, **{path: digest for path, (_, digest) in targets.items()}})
+    try:
+        # Noted before they are made: a kill in between leaves a note of nothing, never a script of nobody's.
+        if targets or noted:
+            _write_notes(store, {**noted, **{path: digest for path, (_, digest) in targets.items()}})
+    except OutputError as error:
+        return Launchers(folder, notes=(*notes, f"{error.message}, so console scripts stay as they were."))
+    kept: dict[str, str] = {}
     for path, digest in noted.items():
-        if path not in targets:
-            _remove(Path(path), digest)
+        try:
+            if path not in targets:
+                _remove(Path(path), digest)
+        except OSError as error:
+            kept[path] = digest
+            notes.append(f"The console script {path} cannot be removed: {error.strerror or error}.")
     made: list[str] = []
     taken: list[str] = []
     for path, (source, digest) in targets.items():
-        ours = _put(Path(path), source, digest, noted.get(path, ""))
+        try:
+            ours = _put(Path(path), source, digest, noted.get(path, ""))
+        except OSError as error:
+            notes.append(f"The console script {path} is not in place: {error.strerror or error}.")
+            continue
         (made if ours else taken).append(path)
-    if targets or noted:
-        _write_notes(store, {path: targets[path][1] for path in made})
-    return Launchers(
-        folder, tuple(Path(path).name for path in made), tuple(Path(path).name for path in taken), note
-    )
+    try:
+        if targets or noted:
+            _write_notes(store, {**kept, **{path: targets[path][1] for path in made}})
+    except OutputError as error:  # the notes made before are longer than need be, and do
+        notes.append(f"{error.message}.")
+    names = [tuple(Path(path).name for path in paths) for paths in (made, taken)]
+    return Launchers(folder, names[0], names[1], tuple(notes))
 
 
 def list_script_folders() -> tuple[Path, ...]:
@@ -82,6 +103,19 @@ def _list_scripts(store: GenerationStore, generation: Generation | None) -> dict
     }
 
 
+def _list_shared(generation: Generation | None) -> list[str]:
+    """Say which scripts several packages bring: one name leads to one of them."""
+    owners: dict[str, list[str]] = {}
+    for name, files in {} if generation is None else generation.inventory.packages.items():
+        for path in files.scripts:
+            owners.setdefault(path.removeprefix("bin/"), []).append(name)
+    return [
+        f"{' and '.join(names)} both bring the console script {script}; only one of them is in place."
+        for script, names in sorted(owners.items())
+        if len(names) > 1
+    ]
+
+
 def _choose_folder() -> tuple[str, str]:
     """Return the interpreter's own script folder where it can be written, else the user's."""
     own, user = map(str, list_script_folders())
@@ -94,16 +128,22 @@ def _choose_folder() -> tuple[str, str]:
 
 
 def _put(target: Path, source: Path, digest: str, noted: str) -> bool:
-    """Put one script there unless somebody else's is; tell whether it is there now."""
+    """Put one script there unless somebody else's is; tell whether it is there now.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if target.is_symlink() and not target.exists():
+        return False
+    present = hash_file(target) if target.exists() else ""
+    if present == digest:
+        return True
+    if present and present != noted:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        present = hash_file(target) if target.exists() or target.is_symlink() else ""
-        if present == digest:
-            return True
-        if present and present != noted:
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
         _copy(source, target, replace=bool(present))
-    except OSError:
+    except FileExistsError:  # it came meanwhile
         return False
     return True
 
@@ -125,15 +165,15 @@ def _copy(source: Path, target: Path, *, replace: bool) -> None:
 
 
 def _remove(path: Path, digest: str) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError):
         if hash_file(path) == digest:
             path.unlink()
 
 
 def _read_notes(store: GenerationStore) -> dict[str, str]:
     try:
-        notes = json.loads((store.folder / "launchers.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        notes = json.loads(read_bounded(store.folder / "launchers.json"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return {str(path): str(digest) for path, digest in notes.items()} if isinstance(notes, dict) else {}
 

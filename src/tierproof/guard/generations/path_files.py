@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import site
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -24,8 +23,16 @@ from pathlib import Path
 from tierproof.guard.generations.generation import Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.system.adopted_folder import NamedFolder
+from tierproof.guard.system.environment_folder import find_foreign_folder
+from tierproof.guard.system.path_file import (
+    UnspeakablePathError,
+    list_path_files,
+    read_named_folders,
+    spell_folder,
+)
+from tierproof.guard.system.run_child import run_child
 
-PATH_FILE = "tierproof-packages.pth"
 # Of files that get their name by a rename; a kill may leave one, and the next install removes it.
 STRAY_PREFIX = ".tierproof-new-"
 
@@ -64,12 +71,10 @@ class Present:
 
 def find_path_files() -> PathFiles:
     """Find out where this interpreter reads path files from, and which of those places can be written."""
-    own = Path(sysconfig.get_path("purelib"))
-    user = Path(site.getusersitepackages()) if site.ENABLE_USER_SITE else None
-    own_file = own / PATH_FILE
-    user_file = None if user is None else user / PATH_FILE
-    front = user_file if user is not None and _can_write(user) else None
-    behind = own_file if _can_write(own) else front
+    *users, own_file = list_path_files()
+    user_file = users[0] if users else None
+    front = user_file if user_file is not None and _can_write(user_file.parent) else None
+    behind = own_file if _can_write(own_file.parent) else front
     legible = [] if user_file is None else [(Position.FRONT, user_file)]
     return PathFiles(behind, front, (*legible, (Position.BEHIND, own_file)))
 
@@ -85,14 +90,10 @@ def read_present(store: GenerationStore, files: PathFiles | None = None) -> Pres
 
 def _read_identifier(store: GenerationStore, file: Path) -> tuple[str, str] | None:
     """Return the id and the folder that a path file names; None if it names no generation of this store."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    for line in lines:
-        identifier = store.find_by_site(line.strip())
+    for entry in read_named_folders(file):
+        identifier = store.find_by_site(entry)
         if identifier is not None:
-            return identifier, line.strip()
+            return identifier, entry
     return None
 
 
@@ -118,23 +119,127 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
     Raises:
         InstallError: it cannot be written; the existing installation is unchanged.
     """
+    refuse_foreign(file)
+    before = _read_whole(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(f"{folder}\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp gives a str
-            os.replace(temporary, file)  # noqa: PTH105
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)  # noqa: PTH108
-            raise
+        _replace(file, f"{_spell(folder, file)}\n".encode("ascii"), folder)
     except OSError as error:
         raise InstallError(f"cannot write {file}: {error.strerror or error}") from error
-    remove_path_files(store, files, keep=file)
+    try:
+        remove_path_files(store, files, keep=file)
+    except InstallError as error:
+        try:
+            file.unlink() if before is None else _replace(file, before)
+        except OSError as second:
+            raise InstallError(
+                f"{error.message}; nor can {file} be put back: {second.strerror or second}",
+                hint=f"Remove one of these files: {', '.join(str(each) for _, each in files.legible)}",
+            ) from second
+        raise
+
+
+def _read_whole(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InstallError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def _replace(file: Path, content: bytes, folder: Path | None = None) -> None:
+    """Give a path file its content by one rename; `folder` is what it names, where that is to be proved first."""
+    descriptor, temporary = tempfile.mkstemp(prefix=STRAY_PREFIX, dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp gives a str
+        if folder is not None and os.fsdecode(content.strip()) != str(folder):
+            _prove(Path(temporary), folder)
+        os.replace(temporary, file)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise
+
+
+def refuse_foreign(file: Path | None) -> None:
+    """Refuse to overwrite a path file that names packages which this process may not manage.
+
+    Raises:
+        InstallError: the message names them, and the hint the way out.
+    """
+    named = None if file is None else find_foreign_folder(file)
+    if named is None or not _is_there(named):
+        return
+    locks = named.folder / "locks" / f"{_name_generation(named)}.toml"
+    same = (
+        f" To have the same packages here: then `tierproof recover --lock {locks}`."
+        if locks.is_file()
+        else ""
+    )
+    raise InstallError(
+        f"refused: {named.file} names packages that were added from {named.folder}; {named.refusal}",
+        hint="Run tierproof as it was run then: as that user, in that environment. "
+        f"Or remove {named.file} first: its packages are then no longer visible here.{same}",
+    )
+
+
+def _is_there(named: NamedFolder) -> bool:
+    """Tell whether the folder may still hold packages: one that cannot be looked at counts as there."""
+    try:
+        (named.folder / "generations").lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _name_generation(named: NamedFolder) -> str:
+    return next((Path(entry).parent.name for entry in read_named_folders(named.file)), "")
+
+
+def _spell(folder: Path, file: Path) -> str:
+    try:
+        return spell_folder(folder, file)
+    except UnspeakablePathError:
+        raise InstallError(
+            f"the packages cannot be activated from {str(folder)!r}: Python reads path files in the encoding of the "
+            "locale, and this path is not plain ASCII",
+            hint="Set TIERPROOF_DATA to a folder whose path has only ASCII characters. Otherwise no Python of this "
+            "environment would start under LC_ALL=C.",
+        ) from None
+
+
+# What the interpreter does with the path file at its start, in a locale that knows nothing but ASCII.
+_READ = """
+import os, site, sys
+folder, name, wanted = sys.argv[1:]
+site.addpackage(folder, name, set())
+sys.exit(not any(os.path.isdir(entry) and os.path.samefile(entry, wanted) for entry in sys.path))
+"""
+
+
+def _prove(file: Path, folder: Path) -> None:
+    """Have the interpreter read a path file under its most limited locales, before it counts.
+
+    Raises:
+        InstallError: one of them does not read the folder from it.
+    """
+    for locale in ("C", "POSIX", "en_US.ISO-8859-1"):
+        environment = {**os.environ, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        command = [sys.executable, "-S", "-c", _READ, str(file.parent), file.name, str(folder)]
+        status = run_child(command, environment=environment, limit_s=60).status
+        if status != 0:
+            raise InstallError(
+                f"the packages cannot be activated from {str(folder)!r}: with LC_ALL={locale} Python does not find "
+                "them there",
+                hint="Set TIERPROOF_DATA to a folder whose path has only ASCII characters.",
+            )
 
 
 def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | None = None) -> None:
@@ -155,8 +260,8 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
 def clear_strays(folders: Iterable[Path]) -> None:
     """Remove what a kill left half-made in these folders. The caller holds the environment lock."""
     for folder in folders:
-        for stray in folder.glob(f"{STRAY_PREFIX}*"):
-            with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be written
+        with contextlib.suppress(OSError):  # of another user, or in a folder that cannot be read or written
+            for stray in folder.glob(f"{STRAY_PREFIX}*"):
                 stray.unlink()
 
 
@@ -168,9 +273,9 @@ def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
     """
     command = [executable, *_isolation_flags(), "-c", "import json,sys; print(json.dumps(sys.path))"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        return tuple(json.loads(answer.stdout.splitlines()[-1]))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        answer = run_child(command, limit_s=60)
+        return tuple(json.loads(answer.output.splitlines()[-1]))
+    except (OSError, ValueError, IndexError) as error:
         raise InstallError(f"cannot read the sys.path of {executable}: {error}") from error
 
 
@@ -192,16 +297,24 @@ def place(entries: Sequence[str], live: Sequence[str], child: Sequence[str]) -> 
     return path
 
 
-def swap_live_entry(store: GenerationStore, folder: Path | None, position: Position) -> None:
+def swap_live_entry(store: GenerationStore, folder: Path | None, position: Position) -> tuple[str, ...]:
     """Let the calling process's `sys.path` name `folder` in place of another generation, as a restart would.
 
     Args:
         store: whose generations.
         folder: the `site` of the new one, None for none at all.
         position: of it.
+
+    Returns:
+        a sentence if a fresh process could not be asked, so that the order may differ from a restart's.
     """
     present = [entry for entry in sys.path if store.find_by_site(entry) is not None]
-    child = measure_child_path()
+    child: tuple[str, ...] = ()
+    notes = []
+    try:
+        child = measure_child_path()
+    except InstallError as error:
+        notes = [f"{error.message}. The order of sys.path in this process may differ from a new one's."]
     wanted = "" if folder is None else str(folder)
     path = [entry for entry in sys.path if entry not in present]
     if wanted and wanted in child:
@@ -214,6 +327,7 @@ def swap_live_entry(store: GenerationStore, folder: Path | None, position: Posit
     sys.path[:] = path
     importlib.invalidate_caches()
     _tell_pkg_resources(wanted)
+    return tuple(notes)
 
 
 def _find_first_site(path: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import sysconfig
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from tierproof.core.read_bounded import read_bounded
 from tierproof.guard.generations.generation import Generation, PastRequest
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.pylock import format_pylock, format_value
@@ -29,6 +31,7 @@ class SavedLock:
         generation: its id; empty where another tool wrote the lock.
         archive_sha256: digest of the archive beside it; empty without an archive.
         python: cache tag and platform of the interpreter it was made for.
+        digest: SHA-256 of the file that it was read from.
     """
 
     entries: Mapping[str, Mapping[str, Any]]
@@ -38,6 +41,7 @@ class SavedLock:
     generation: str = ""
     archive_sha256: str = ""
     python: str = ""
+    digest: str = ""
 
 
 def name_python() -> str:
@@ -74,7 +78,8 @@ def read_saved_lock(path: Path) -> SavedLock:
         InstallError: the file cannot be read, or is not a lock.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_bounded(path)
+        document = tomllib.loads(content.decode("utf-8-sig"))
         document["lock-version"]  # KeyError: some other TOML
         own = document.get("tool", {}).get("tierproof", {})
         return SavedLock(
@@ -88,8 +93,9 @@ def read_saved_lock(path: Path) -> SavedLock:
             str(own.get("generation", "")),
             str(own.get("archive-sha256", "")),
             str(own.get("python", "")),
+            hashlib.sha256(content).hexdigest(),
         )
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InstallError(f"cannot read the lock {path}: {error}") from error
 
 

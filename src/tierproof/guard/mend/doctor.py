@@ -6,7 +6,6 @@ Facts are captured here and judged in `torn`. Nothing is imported into the proce
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -28,7 +27,9 @@ from tierproof.guard.mend.settle_heals import settle_if_idle
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.site_users import find_users, leave_out_present
 from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
+from tierproof.guard.system.environment_folder import tell_unreached_packages
 from tierproof.guard.system.process import ProcessError, has_maps, process_started_at
+from tierproof.guard.system.run_child import run_child
 
 _IMPORT_LIMIT_S = 60
 # A file's time and a process's come from clocks of different grain.
@@ -44,7 +45,7 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     site, told = _open_site(Site.of_this_interpreter)
     modules = site.place(capture_loaded_modules())
     tops = {module.name.partition(".")[0] for module, _ in modules}
-    notes = [*notes, *told]
+    notes = [*notes, *told, *tell_unreached_packages()]
     replaced: dict[str, list[MappedLibrary]] = {}
     if has_maps():
         replaced = find_replaced(site, os.getpid(), read_mapped_libraries(os.getpid()), tops)
@@ -81,7 +82,8 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
 def diagnose_environment() -> Diagnosis:
     """Diagnose this interpreter's environment: its files, and this user's running processes that use it."""
     began = time.perf_counter()
-    site, notes = _open_site(Site.of_this_interpreter)
+    site, told = _open_site(Site.of_this_interpreter)
+    notes = [*told, *tell_unreached_packages()]
     users = find_users(site)
     used = _find_used(site, (library for libraries in users.values() for library in libraries))
     names = dict.fromkeys(each.name for each in site.distributions)
@@ -220,22 +222,13 @@ def _try_import(site: Site, name: str, disk: DiskPackage, interpreter: str) -> D
         return disk
     paths = [str(root) for root in site.roots]
     code = f"import sys; sys.path += [p for p in {paths!r} if p not in sys.path]; import {tops[0]}"
-    try:
-        result = subprocess.run(
-            [interpreter, "-P", "-c", code],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=_IMPORT_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    ended = run_child([interpreter, "-P", "-c", code], limit_s=_IMPORT_LIMIT_S)
+    if ended.status is None:
         return replace(disk, import_error=f"the import did not finish within {_IMPORT_LIMIT_S} s")
-    if result.returncode == 0:
+    if ended.status == 0:
         return disk
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    return replace(disk, import_error=lines[-1] if lines else f"exit code {result.returncode}")
+    lines = [line for line in ended.words.splitlines() if line.strip()]
+    return replace(disk, import_error=lines[-1] if lines else f"exit code {ended.status}")
 
 
 def _open_site(make: Callable[[], Site]) -> tuple[Site, list[str]]:

@@ -110,8 +110,9 @@ def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
         adopt_scripts(staged, present)
         _put_in_place(site, pid, root, folder, staged, present)
     finally:
-        if read_journal(folder) is None:  # else something is in part, and the next call settles it
-            remove_heal_folder(folder)
+        with contextlib.suppress(OSError):  # the next call removes it
+            if read_journal(folder) is None:  # else something is in part, and the next call settles it
+                remove_heal_folder(folder)
     return HealedPackage(torn.package, torn.loaded_version, torn.disk_version)
 
 

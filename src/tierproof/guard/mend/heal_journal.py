@@ -107,9 +107,17 @@ def write_journal(folder: Path, journal: HealJournal) -> None:
 
 
 def read_journal(folder: Path) -> HealJournal | None:
-    """Read the journal of a heal; None if there is none, so that nothing was moved."""
+    """Read the journal of a heal; None if there is none, so that nothing was moved.
+
+    Raises:
+        OSError: it is there and cannot be read, so what was moved is unknown.
+    """
     try:
-        document = json.loads((folder / _NAME).read_text(encoding="utf-8"))
+        text = (folder / _NAME).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        document = json.loads(text)
         units = tuple(Unit(path, _pair(old), _pair(new)) for path, old, new in document["units"])
         if document["format_version"] != _FORMAT_VERSION:
             return None
@@ -122,7 +130,7 @@ def read_journal(folder: Path) -> HealJournal | None:
             units,
             tuple(document["owned"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -51,14 +51,15 @@ def settle_heals(roots: Iterable[Path]) -> tuple[str, ...]:
             # this process is not: the lock is held, so what it left could not be undone at once.
             if is_owner_alive(folder) and not is_own(folder):
                 continue
-            journal = read_journal(folder)
-            if journal is not None:
-                try:
+            package = folder.name
+            try:
+                journal = read_journal(folder)
+                if journal is not None:
+                    package = journal.package
                     told.append(_settle(root, folder, journal))
-                except OSError as error:
-                    told.append(f"cannot finish or undo the interrupted heal of {journal.package}: {error}")
-                    continue
-            remove_heal_folder(folder)
+                remove_heal_folder(folder)
+            except (OSError, OutputError) as error:
+                told.append(f"cannot finish or undo the interrupted heal of {package}: {error}")
     return tuple(told)
 
 

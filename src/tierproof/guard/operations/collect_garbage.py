@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +16,9 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_live_processes, find_users
 from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.isolate.collect_layers import collect_layers
-from tierproof.guard.operations.settle_environment import settle_environment
+from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 
-_LOCK_LIMIT_S = 900.0
 FORMAT_VERSION = 1
 
 
@@ -75,16 +75,20 @@ def collect_garbage(*, keep: int = 1) -> Collected:
         EnvironmentBusyError: another process is changing this environment.
     """
     store = GenerationStore(find_environment_folder())
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store, must_record=False):
         reasons = _find_reasons(store, keep)
         removed, freed = [], 0
         for identifier in store.list():
             if identifier not in reasons:
-                freed += _measure(store.path(identifier))
-                grave = store.make_staging() / identifier
-                store.path(identifier).rename(grave)
-                shutil.rmtree(grave.parent, ignore_errors=True)
+                size = _measure(store.path(identifier))
+                grave = store.name_staging(identifier)  # not made: a full disk lets rename, not make
+                try:
+                    store.path(identifier).rename(grave)
+                except OSError as error:
+                    reasons[identifier] = f"it cannot be removed: {error.strerror or error}"
+                    continue
+                shutil.rmtree(grave, ignore_errors=True)
+                freed += size
                 removed.append(identifier)
     layers, kept_layers = collect_layers(store.folder / "isolated")
     return Collected(
@@ -116,9 +120,11 @@ def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
 
 
 def _measure(folder: Path) -> int:
-    """Bytes that go with a folder; a file with another name elsewhere stays."""
-    return sum(
-        status.st_size
-        for path in folder.rglob("*")
-        if path.is_file() and (status := path.lstat()).st_nlink == 1
-    )
+    """Bytes that go with a folder; a file with another name elsewhere stays, and one that hides counts nothing."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = os.lstat(os.path.join(root, name))  # noqa: PTH118 - of thousands of files
+                total += status.st_size if status.st_nlink == 1 else 0
+    return total

@@ -13,22 +13,24 @@ from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.generation import PastRequest, Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import choose_path_file, find_path_files, read_present
+from tierproof.guard.generations.path_files import (
+    choose_path_file,
+    find_path_files,
+    read_present,
+    refuse_foreign,
+)
 from tierproof.guard.generations.present_base import PresentBase, capture_present_base
 from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.operations.change_environment import change_environment, telling_system_errors
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.stage.assemble import Recipe
 from tierproof.guard.stage.consent import Consent, require_consent
 from tierproof.guard.stage.import_trial import ImportFailure
 from tierproof.guard.stage.make_generation import MakeRequest, make_generation
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,13 @@ def install_requirements(request: InstallRequest) -> Receipt:
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
     request.on_step("planning")
-    start = capture_present_base(store, request.find_loaded)
-    judgement = _judge(request, start)
+    with telling_system_errors():
+        start = capture_present_base(store, request.find_loaded)
+        judgement = _judge(request, start)
     watch.lap("plan")
     if judgement.plan.verdict is PlanVerdict.SATISFIED:
         return _confirm(start, judgement.plan, watch)
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         watch.lap("wait")
         if not start.session_only and (present := read_present(store)) is not None and present.id != start.id:
             # Another process was first: what it added is part of the base now.
@@ -115,7 +117,11 @@ def _install_locked(
         )
     _refuse_unwritable(recipe.position, in_process=request.in_process)
     generation, failures = make_generation(
-        MakeRequest(request.consent, request.limit_s, request.on_step), store, start, recipe, watch
+        MakeRequest(request.consent, request.limit_s, request.on_step, request.in_process),
+        store,
+        start,
+        recipe,
+        watch,
     )
     request.on_step("activating")
     activated = activate(
@@ -168,7 +174,9 @@ def _write_recipe(requirements: Sequence[str], start: PresentBase, judgement: Ju
 
 def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     """Find out that nothing can be activated before anything is fetched."""
-    if choose_path_file(position, find_path_files()) is None and not in_process:
+    file = choose_path_file(position, find_path_files())
+    refuse_foreign(file)
+    if file is None and not in_process:
         raise InstallError(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
             hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tierproof.core.hash_file import hash_file
 from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_record
@@ -21,15 +20,16 @@ from tierproof.guard.generations.saved_lock import SavedLock, name_python, read_
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
 from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
+from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.operations.rollback import capture_other_base
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.lock import read_lock
 from tierproof.guard.resolve.pylock import format_pylock
 from tierproof.guard.stage.archive import (
     ARCHIVE_NAME,
     LOCK_NAME,
+    copy_privately,
     note_digest,
     read_archive,
     read_noted_digests,
@@ -38,10 +38,7 @@ from tierproof.guard.stage.assemble import Recipe
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +75,7 @@ def recover(request: RecoverRequest) -> Receipt:
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         present = read_present(store)
         staging = store.make_staging()
         try:
@@ -121,7 +117,10 @@ def _find(request: RecoverRequest, store: GenerationStore, staging: Path) -> Gen
         request.on_step("unpacking the archive")
         generation = _unpack(request, archive, saved, staging)
     else:
+        _refuse_unvouched(request, saved, lock_file)
         generation = _install_exactly(request, saved, lock_file.parent, store, staging)
+    if request.lock is not None or request.trust:  # not for a known archive: the lock beside it may be forged
+        note_digest(saved.digest)
     return _admit(store, staging, generation)
 
 
@@ -150,25 +149,38 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
 
 
 def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: Path) -> Generation:
-    try:
-        digest = hash_file(archive)
-    except OSError as error:
-        raise InstallError(f"cannot read {archive}: {error.strerror or error}") from error
-    vouched = {*read_noted_digests(), *([saved.archive_sha256] if request.lock is not None else [])}
-    if request.lock is not None and saved.archive_sha256 and digest != saved.archive_sha256:
+    copy, digest = copy_privately(archive, staging.parent)
+    with copy:
+        if request.lock is not None and saved.archive_sha256 and digest != saved.archive_sha256:
+            raise InstallError(
+                f"refused: {archive} does not match the lock {request.lock}",
+                hint="The archive was changed or is damaged. Pass `--lock` alone to download everything again.",
+            )
+        vouched = {*read_noted_digests(), *([saved.archive_sha256] if request.lock is not None else [])}
+        if digest not in vouched and not request.trust:
+            raise _unverified(archive)
+        generation = read_archive(copy, archive, staging)
+    if saved.generation and generation.id != saved.generation:
         raise InstallError(
-            f"refused: {archive} does not match the lock {request.lock}",
-            hint="The archive was changed or is damaged. Pass `--lock` alone to download everything again.",
+            f"refused: {archive} contains generation {generation.id}, but its lock names {saved.generation}",
+            hint="The lock and the archive were not saved together. Save both again with `tierproof save`.",
         )
-    if digest not in vouched and not request.trust:
-        raise InstallError(
-            f"refused: {archive} cannot be verified: this machine has neither made nor trusted it before",
-            hint="Anyone who can write to that drive could have changed it. Pass a copy of the lock that you trust "
-            "(`--lock FILE`), or `--trust`.",
-        )
-    generation = read_archive(archive, staging)
     note_digest(digest)
     return generation
+
+
+def _refuse_unvouched(request: RecoverRequest, saved: SavedLock, lock_file: Path) -> None:
+    """Refuse to fetch what a lock names that anyone may have written: it says from where, and with which hash."""
+    if request.lock is None and not request.trust and saved.digest not in read_noted_digests():
+        raise _unverified(lock_file)
+
+
+def _unverified(file: Path) -> InstallError:
+    return InstallError(
+        f"refused: {file} cannot be verified: this machine has neither made nor trusted it before",
+        hint="Anyone who can write to that drive could have changed it. Pass a copy of the lock that you trust "
+        "(`--lock FILE`), or `--trust`.",
+    )
 
 
 def _install_exactly(

@@ -13,13 +13,10 @@ from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
 from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
+from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
@@ -38,16 +35,15 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         present = read_present(store)
         before = "" if present is None else present.id
         entry = _choose(read_history(store), number, before)
         target = _read_whole(store, entry) if entry.generation else None
         if target is not None:
             refuse_unmet(store, target, capture_other_base(store))
+        old = _read_versions(store, before)
         activated = activate(store, target, "rollback", requested=entry.requested, in_process=in_process)
-        old = {} if not before or not store.path(before).is_dir() else store.read(before).versions
     new = {} if target is None else target.versions
     return Receipt(
         "rollback",
@@ -64,6 +60,14 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
         parts_s=watch.parts_s,
         duration_s=watch.total_s(),
     )
+
+
+def _read_versions(store: GenerationStore, identifier: str) -> dict[str, str]:
+    """Return the versions of a generation; none if it is damaged, which is no reason to stay with it."""
+    try:
+        return store.read(identifier).versions if identifier else {}
+    except InstallError:
+        return {}
 
 
 def capture_other_base(store: GenerationStore) -> Base:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from tierproof.errors import OutputError, UsageError
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.generations.saved_lock import format_saved_lock
-from tierproof.guard.stage.archive import ARCHIVE_NAME, LOCK_NAME, write_archive
+from tierproof.guard.stage.archive import ARCHIVE_NAME, LOCK_NAME, note_digest, write_archive
 from tierproof.guard.system.environment_folder import find_environment_folder
 
 FORMAT_VERSION = 1
@@ -87,7 +88,9 @@ def save_generation(folder: Path) -> Saved:
     except OSError as error:
         raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
     digest = write_archive(store, generation, folder)
-    write_text_atomically(folder / LOCK_NAME, format_saved_lock(generation, digest))
+    lock = format_saved_lock(generation, digest)
+    note_digest(hashlib.sha256(lock.encode()).hexdigest())
+    write_text_atomically(folder / LOCK_NAME, lock)
     archive = folder / ARCHIVE_NAME
     return Saved(
         generation.id,

@@ -16,14 +16,11 @@ from tierproof.guard.generations.generation_store import GenerationStore, write_
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.unmet_bounds import list_required
+from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.stage.assemble import Recipe, keep_needed, link_kept
 from tierproof.guard.system.environment_folder import find_environment_folder
-from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.stopwatch import Stopwatch
-
-_LOCK_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,7 @@ def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
     """
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
-    with lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
-        settle_environment(store)
+    with change_environment(store):
         present = read_present(store)
         if present is None:
             raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.stub_wheels import StubWheels
 from tierproof.guard.resolve.uv_config import write_uv_config
 from tierproof.guard.resolve.wheel_tags import rank_tags
+from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 DEFAULT_LIMIT_S = 120.0
 # Seconds of resolving after which no better answer is searched: somebody sits before the cell and waits.
@@ -186,9 +186,16 @@ def open_resolver(
         exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
         constraints: bounds that hold in every resolution, as requirement lines.
     """
-    with tempfile.TemporaryDirectory(prefix="tierproof-plan-", ignore_cleanup_errors=True) as folder:
-        told = read_index_settings(environment) if settings is None else settings
-        yield Resolver(base, Path(folder), told, allow_build, limit_s, exclude_newer, constraints)
+    told = read_index_settings(environment) if settings is None else settings
+    try:
+        with open_scratch_folder() as folder:
+            yield Resolver(base, folder, told, allow_build, limit_s, exclude_newer, constraints)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise PlanError(
+            f"the packages could not be resolved: {where}{error.strerror or error}",
+            hint="A plan needs a few megabytes of temporary space: free some, or set TMPDIR to another folder.",
+        ) from error
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,16 @@ from pathlib import Path
 
 from tierproof._optional import require
 from tierproof.core.credentials import hide_credentials
-from tierproof.core.end_process import end_process
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import MissingPackageError
 from tierproof.guard.resolve.plan_error import PlanError
+from tierproof.guard.system.free_memory import read_free_memory
+from tierproof.guard.system.run_child import run_child
 
 # What the uv package asks of sysconfig is not yet there while another thread asks for the first time.
 _finding = threading.Lock()
+# The largest resolutions take some hundred megabytes.
+_MOST_MEMORY, _LEAST_MEMORY = 4 << 30, 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +64,48 @@ def run_uv(
 ) -> UvAnswer:
     """Run uv in a process group of its own and wait for it.
 
+    It may have half of the memory that is free: an index can answer with a page without end.
+
     Raises:
-        PlanError: it did not end within `limit_s` seconds.
+        PlanError: it cannot be started, did not end within `limit_s` seconds, or needed more memory.
         BaseException: the exception that interrupts the wait, after uv and its children were killed.
     """
-    process = subprocess.Popen(
-        [find_uv(), *arguments],
-        cwd=folder,
-        env={**environment, "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+    most_memory = choose_memory_limit()
     try:
-        output, words = process.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired as error:
-        end_process(process)
+        ended = run_child(
+            [find_uv(), *arguments],
+            environment={**environment, "NO_COLOR": "1"},
+            folder=folder,
+            limit_s=limit_s,
+            most_memory_bytes=most_memory,
+        )
+    except OSError as error:
+        raise PlanError(f"uv cannot be started: {error.strerror or error}") from error
+    if ended.status is None:
         raise PlanError(
             f"the packages could not be {doing} within {limit_s:.0f} seconds",
             hint="Check that the package index is reachable, or add version bounds to shorten the search."
             if doing == "resolved"
             else "Check that the package index is reachable and fast enough.",
-        ) from error
-    except BaseException:
-        end_process(process)
-        raise
-    return UvAnswer(process.returncode, output, hide_credentials(words.strip()))
+        )
+    if ended.status < 0 or "memory allocation of" in ended.words:
+        how = f"was ended by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"
+        raise PlanError(
+            f"uv {how} before the packages were {doing}; it may use up to {most_memory / 1e9:.1f} GB of memory",
+            hint="Free some memory. If that does not help, the package index gives answers without end: "
+            "check which index pip or uv is configured with.",
+        )
+    return UvAnswer(ended.status, ended.output, clean_text(hide_credentials(ended.words.strip())))
+
+
+def choose_memory_limit() -> int:
+    """Bytes that uv may allocate: half of what is free, as the kernel that we sit in needs the rest."""
+    free = read_free_memory()
+    return _MOST_MEMORY if free is None else max(min(_MOST_MEMORY, free // 2), _LEAST_MEMORY)
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

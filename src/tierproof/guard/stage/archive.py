@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.hash_file import hash_file
+from tierproof.core.read_bounded import open_regular, read_bounded
 from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import OutputError
 from tierproof.guard.capture.inventory import find_damage
 from tierproof.guard.generations.generation import Generation, compute_id
 from tierproof.guard.generations.generation_store import GenerationStore, read_generation
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.stage.bounded_tar import MOST_BYTES, BoundedTar
 from tierproof.guard.stage.fetch_packages import refuse_special_files
 
 ARCHIVE_NAME = "tierproof-packages.tar.gz"
 LOCK_NAME = "pylock.toml"
 _DESCRIPTIONS = ("generation.json", "inventory.json", "pylock.toml")
 _CHUNK_BYTES = 1 << 20
-# A small archive that unpacks to terabytes is an attack, not a package.
-_MOST_BYTES = 64 << 30
-_MOST_FILES = 1_000_000
 
 
 def write_archive(store: GenerationStore, generation: Generation, folder: Path) -> str:
@@ -66,17 +69,57 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     return digest
 
 
-def read_archive(path: Path, folder: Path) -> Generation:
+def copy_privately(path: Path, folder: Path) -> tuple[BinaryIO, str]:
+    """Copy an archive to where only this process can change it; give the open copy, and the copy's SHA-256.
+
+    Who can write to the drive can change a file between two looks at it, also one that is open. So it is read
+    once: what is hashed is what is unpacked. The copy has no name, and is gone when it is closed.
+
+    Args:
+        path: of the archive.
+        folder: where the copy takes its space.
+
+    Raises:
+        InstallError: it cannot be read, is not a regular file, or is larger than the free space.
+    """
+    try:
+        with open_regular(path) as source, ExitStack() as stack:
+            copy = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            digest, left = hashlib.sha256(), min(shutil.disk_usage(folder).free, MOST_BYTES)
+            while chunk := source.read(_CHUNK_BYTES):
+                left -= len(chunk)
+                if left < 0:
+                    raise InstallError(
+                        f"{path} does not fit into {folder}",
+                        hint="Free some space: `tierproof gc` removes unused generations.",
+                    )
+                digest.update(chunk)
+                copy.write(chunk)
+            copy.seek(0)
+            stack.pop_all()
+            return copy, digest.hexdigest()
+    except OSError as error:
+        raise InstallError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_archive(stream: BinaryIO, path: Path, folder: Path) -> Generation:
     """Unpack an archive into the empty `folder`, refuse what is hostile, and compare every file with the inventory.
+
+    Args:
+        stream: the archive, which nobody else can change.
+        path: its name, for messages.
+        folder: where to.
 
     Raises:
         InstallError: it is damaged, or contains what a generation cannot contain.
     """
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in _iterate_members(archive):
-                _extract(archive, member, folder)
-    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        archive = BoundedTar(stream)
+        for member in archive.iterate(shutil.disk_usage(folder).free):
+            _extract(archive, member, folder)
+        for name in _DESCRIPTIONS:
+            read_bounded(folder / name)  # they are read whole
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, OSError, RecursionError) as error:
         raise InstallError(f"cannot unpack {path}: {error}") from error
     refuse_special_files(folder)
     generation = read_generation(folder)
@@ -96,7 +139,7 @@ def read_archive(path: Path, folder: Path) -> Generation:
 
 
 def note_digest(digest: str) -> None:
-    """Note that an archive of this digest was made, or trusted, on this machine."""
+    """Note that an archive or a lock of this digest was made, or trusted, on this machine."""
     noted = read_noted_digests()
     if digest not in noted:
         folder = find_user_data_folder()
@@ -105,10 +148,10 @@ def note_digest(digest: str) -> None:
 
 
 def read_noted_digests() -> frozenset[str]:
-    """The digests of archives that were made, or trusted, on this machine."""
+    """The digests of archives and locks that were made, or trusted, on this machine."""
     try:
-        noted = json.loads((find_user_data_folder() / "archives.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        noted = json.loads(read_bounded(find_user_data_folder() / "archives.json"))
+    except (OSError, ValueError, RecursionError):
         return frozenset()
     return frozenset(map(str, noted)) if isinstance(noted, list) else frozenset()
 
@@ -123,16 +166,7 @@ def _add(archive: tarfile.TarFile, root: Path, path: str) -> None:
         archive.addfile(member, stream)
 
 
-def _iterate_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    total = 0
-    for count, member in enumerate(archive):
-        total += member.size
-        if count > _MOST_FILES or total > _MOST_BYTES:
-            raise InstallError("refused: the archive unpacks to more data than a generation can contain")
-        yield member
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+def _extract(archive: BoundedTar, member: tarfile.TarInfo, folder: Path) -> None:
     """Unpack one member: nothing but plain files inside `folder`, each once."""
     path = PurePosixPath(member.name)
     if member.isdir():
@@ -145,10 +179,8 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
         raise InstallError(f"refused: {member.name} in the archive is a set-uid file")
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    source = archive.extractfile(member)
-    assert source is not None  # it is a regular file
     with target.open("xb") as stream:
-        while chunk := source.read(_CHUNK_BYTES):
+        for chunk in archive.read(member):
             stream.write(chunk)
     target.chmod(0o755 if member.mode & 0o100 else 0o644)
 

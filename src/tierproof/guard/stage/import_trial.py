@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierproof.core.end_process import end_process
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.stage import trial_main
+from tierproof.guard.system.fork_process import can_fork, fork_process
+from tierproof.guard.system.run_child import RunningChild, start_child
+from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 _SUFFIXES = (".so", ".pyd")
 _MOST_TOPS = 8
 
-# Standard library only. Each import is announced before it begins, so that a crash names its module.
-_CHILD = """
-import json, sys
-request = json.loads(sys.argv[1])
-sys.path[:] = request["path"]
-out = open(request["out"], "w", encoding="utf-8")
-def say(**line):
-    out.write(json.dumps(line) + "\\n"); out.flush()
-import importlib
-for name in request["modules"]:
-    say(module=name, state="begun")
-    try:
-        importlib.import_module(name)
-    except BaseException as error:
-        say(module=name, state="failed", type=type(error).__name__, text=str(error)[:2000],
-            missing=(getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else "")
-    else:
-        say(module=name, state="imported")
+# Its stdin is kept from what is imported.
+_RUN = """
+ear = os.dup(0)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+start = json.loads(sys.argv[1])
+serve(start["out"], start["warm"], ear)
 """
+_IN_A_FORK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +47,98 @@ class ImportFailure:
     missing: str = ""
 
 
-def try_imports(
-    modules: Mapping[str, Sequence[str]],
-    path: Sequence[str],
-    *,
-    interpreter: str = sys.executable,
-    limit_s: float,
-) -> tuple[ImportFailure, ...]:
-    """Import modules in one child process with exactly this `sys.path`.
+class ImportTrial:
+    """A child process that imports what the packages rest on while they are fetched, and then the packages.
 
-    Args:
-        modules: top-level modules by package.
-        path: the child's `sys.path`.
-        interpreter: path of the child's Python.
-        limit_s: seconds for all imports together.
-
-    Raises:
-        InstallError: the imports took longer.
+    In a live kernel it is a fork, which has loaded what the kernel has. What fails in it, ends it or takes long, and
+    a package of which a module is loaded already, is tried in a fresh process, whose answer counts.
     """
-    owners = {module: package for package, names in modules.items() for module in names}
-    if not owners:
-        return ()
-    with tempfile.TemporaryDirectory(prefix="tierproof-trial-", ignore_cleanup_errors=True) as folder:
-        out = Path(folder) / "said"
-        request = json.dumps({"path": list(path), "modules": list(owners), "out": str(out)})
-        status, words = _run([interpreter, "-c", _CHILD, request], folder, limit_s)
-        said = [json.loads(line) for line in _read_lines(out)]
-    return _judge(owners, said, status, words)
+
+    def __init__(
+        self, interpreter: str = sys.executable, warm: Sequence[str] = (), *, fork: bool = False
+    ) -> None:
+        """Start the child where there is something to warm.
+
+        Args:
+            interpreter: path of the child's Python.
+            warm: modules of the base, which are imported under the path that the interpreter starts with.
+            fork: the packages are for this process: try them in a fork of it.
+        """
+        self._interpreter = interpreter
+        self._warm = tuple(warm)
+        self._fork = fork and can_fork()
+        self._stack = contextlib.ExitStack()
+        self._folder = Path()
+        self._child: RunningChild | None = None
+
+    def __enter__(self) -> ImportTrial:
+        with contextlib.ExitStack() as stack:
+            self._folder = stack.enter_context(open_scratch_folder())
+            if self._warm or self._fork:
+                self._child = self._start_fork() if self._fork else self._start(self._warm)
+                stack.callback(self._child.end)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def try_imports(
+        self, modules: Mapping[str, Sequence[str]], path: Sequence[str], *, limit_s: float
+    ) -> tuple[ImportFailure, ...]:
+        """Import modules under exactly this `sys.path`.
+
+        Args:
+            modules: top-level modules by package.
+            path: the child's `sys.path`.
+            limit_s: seconds for all imports together.
+
+        Raises:
+            InstallError: the imports took longer.
+        """
+        owners = {module: package for package, names in modules.items() for module in names}
+        if not owners:
+            return ()
+        request = json.dumps({"path": list(path), "modules": list(owners)})
+        if self._child is not None:
+            within_s = min(limit_s, _IN_A_FORK_S) if self._fork else limit_s
+            status, words, said = self._hear(self._child, request, within_s)
+            if said and status == 0 and all(line["state"] != "failed" for line in said):
+                return ()
+        # What failed beside loaded packages is refused only if it fails alone.
+        status, words, said = self._hear(self._start(()), request, limit_s)
+        return _judge(owners, said, status, words)
+
+    def _start(self, warm: Sequence[str]) -> RunningChild:
+        start = json.dumps({"warm": list(warm), "out": str(self._out)})
+        code = f"{Path(trial_main.__file__).read_text(encoding='utf-8')}\n{_RUN}"
+        return start_child([self._interpreter, "-c", code, start], folder=self._folder, listening=True)
+
+    def _start_fork(self) -> RunningChild:
+        try:
+            return RunningChild(fork_process(lambda ear: trial_main.serve(str(self._out), self._warm, ear)))
+        except OSError:  # too little memory for a second kernel
+            self._fork = False
+            return self._start(self._warm)
+
+    @property
+    def _out(self) -> Path:
+        return self._folder / "said"
+
+    def _hear(
+        self, child: RunningChild, request: str, limit_s: float
+    ) -> tuple[int, str, list[dict[str, str]]]:
+        """Ask for the imports; what the child said is empty where it could not begin with them."""
+        child.tell(request)
+        ended = child.wait(limit_s)
+        said = [json.loads(line) for line in _read_lines(self._out)]
+        self._out.unlink(missing_ok=True)
+        if ended.status is None and child is not self._child:
+            raise InstallError(
+                f"the added packages did not import within {limit_s:.0f} seconds in a child process",
+                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
+            )
+        return -1 if ended.status is None else ended.status, ended.words, said
 
 
 def find_modules(files: PackageFiles) -> tuple[str, ...]:
@@ -126,33 +182,9 @@ def _judge(
     return tuple(failures)
 
 
-def _run(command: Sequence[str], folder: str, limit_s: float) -> tuple[int, str]:
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        _, words = process.communicate(timeout=limit_s)
-    except BaseException as error:
-        end_process(process)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise InstallError(
-                f"the added packages did not import within {limit_s:.0f} seconds in a child process",
-                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
-            ) from error
-        raise
-    return process.returncode, words
-
-
 def _read_lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return []
     return [line for line in lines if line.endswith("\n")]

@@ -20,8 +20,9 @@ from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.stage.assemble import Recipe, link_kept
 from tierproof.guard.stage.consent import Consent
 from tierproof.guard.stage.fetch_packages import stage_packages
-from tierproof.guard.stage.import_trial import ImportFailure, find_modules, try_imports
+from tierproof.guard.stage.import_trial import ImportFailure, ImportTrial, find_modules
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
+from tierproof.guard.stage.warm_modules import choose_warm_modules
 from tierproof.guard.system.stopwatch import Stopwatch
 
 
@@ -33,11 +34,13 @@ class MakeRequest:
         consent: what the user agreed to.
         limit_s: time limit in seconds, for each of the download and the trial.
         on_step: called with a short description of each step.
+        in_process: the packages are for this process as well.
     """
 
     consent: Consent
     limit_s: float
     on_step: Callable[[str], None]
+    in_process: bool = False
 
 
 def make_generation(
@@ -50,7 +53,8 @@ def make_generation(
         return known, ()
     staging = store.make_staging()
     try:
-        return _make_in(staging, request, store, start, recipe, watch)
+        with _open_trial(request, start, recipe) as trial:
+            return _make_in(staging, request, store, start, recipe, watch, trial)
     except OSError as error:
         raise InstallError(
             f"cannot store the packages in {store.folder}: {error.strerror or error}",
@@ -67,6 +71,7 @@ def _make_in(
     start: PresentBase,
     recipe: Recipe,
     watch: Stopwatch,
+    trial: ImportTrial,
 ) -> tuple[Generation, tuple[ImportFailure, ...]]:
     count = len(recipe.fetched)
     request.on_step(f"fetching {count} package{'s' if count != 1 else ''}")
@@ -90,13 +95,21 @@ def _make_in(
     failures: tuple[ImportFailure, ...] = ()
     if request.consent.trial:
         request.on_step("trying the imports in a child process")
-        failures = _try(staging, request, store, start, recipe, packages)
+        failures = _try(staging, request, store, recipe, packages, trial)
         watch.lap("trial")
     generation = recipe.describe({**kept, **packages}, tried=request.consent.trial)
     write_generation(staging, generation)
     store.admit(staging, generation.id)
     watch.lap("admit")
     return store.read(generation.id), failures
+
+
+def _open_trial(request: MakeRequest, start: PresentBase, recipe: Recipe) -> ImportTrial:
+    """A trial that warms up now; not where the new packages stand in front of the base, which changes with them."""
+    if not request.consent.trial or recipe.lock is None or recipe.shadows:
+        return ImportTrial(start.base.executable)
+    warm = choose_warm_modules(recipe.lock, recipe.fetched, start.base)
+    return ImportTrial(start.base.executable, warm, fork=request.in_process)
 
 
 def _find_known(store: GenerationStore, recipe: Recipe, *, tried: bool) -> Generation | None:
@@ -114,14 +127,14 @@ def _try(
     staging: Path,
     request: MakeRequest,
     store: GenerationStore,
-    start: PresentBase,
     recipe: Recipe,
     packages: Mapping[str, PackageFiles],
+    trial: ImportTrial,
 ) -> tuple[ImportFailure, ...]:
     """Import every added module, and what depends on a shadowed package, under the path that will be."""
     path = foresee_path(store, staging / "site", recipe.position)
     modules = {name: find_modules(files) for name, files in packages.items()}
-    failures = try_imports(modules, path, interpreter=start.base.executable, limit_s=request.limit_s)
+    failures = trial.try_imports(modules, path, limit_s=request.limit_s)
     provided = {module for names in modules.values() for module in names}
     requested = {each.name for each in recipe.requests} & set(packages)
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
