@@ -11,7 +11,7 @@ from pathlib import Path
 from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import OutputError
 from tierproof.guard.system.adopted_folder import NamedFolder, find_named_folder, note_identity
-from tierproof.guard.system.path_file import PATH_FILE, list_path_files, read_named_folders
+from tierproof.guard.system.path_file import PATH_FILE, PathFileError, list_path_files, read_named_folders
 
 _LONGEST_NAME = 24
 _SITE = re.compile(r"(.*)/lib(?:64)?/python(\d+)\.(\d+)t?/(?:site|dist)-packages\Z")
@@ -69,8 +69,12 @@ def tell_unreached_packages() -> list[str]:
     """Give a sentence for each path file that names packages which are gone, or not managed from here."""
     told = []
     for file in list_path_files():
-        gone = [entry for entry in read_named_folders(file) if not os.path.isdir(entry)]  # noqa: PTH112
-        foreign = find_foreign_folder(file)
+        try:
+            gone = [entry for entry in read_named_folders(file) if not os.path.isdir(entry)]  # noqa: PTH112
+            foreign = find_foreign_folder(file)
+        except PathFileError as error:
+            told.append(error.message)
+            continue
         if gone:
             told.append(f"{file} names {gone[0]}, which does not exist: the packages added there are gone")
         elif foreign is not None:
