@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +27,7 @@ from tierproof.guard.generations.path_files import (
 )
 from tierproof.guard.generations.saved_lock import format_saved_lock
 from tierproof.guard.system.environment_folder import note_environment
+from tierproof.guard.system.search_path import read_search_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def activate(
     except BaseException:
         forget_activation(store, entry)
         raise
-    notes = []
+    notes: list[str] = []
     if in_process and not restart_needed:
         notes += swap_live_entry(store, site, position)
     launchers = Launchers() if session_only else sync_launchers(store, generation)
@@ -144,4 +144,4 @@ def settle_history(store: GenerationStore) -> None:
 
 def list_live_sites(store: GenerationStore) -> tuple[str, ...]:
     """Return the ids of the generations on the calling process's `sys.path`."""
-    return tuple(each for entry in sys.path if (each := store.find_by_site(entry)) is not None)
+    return tuple(each for entry in read_search_path() if (each := store.find_by_site(entry)) is not None)

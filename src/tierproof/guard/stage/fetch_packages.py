@@ -245,9 +245,9 @@ def _move_and_stamp(
         else:
             files[relative] = stamp
     for name in ("INSTALLER", _ORIGIN):  # as `_sign` wrote them
-        path = distribution.metadata_path / name
-        if path.exists():
-            files[f"{metadata}/{name}"] = FileStamp(hash_file(path), path.stat().st_size)
+        written = distribution.metadata_path / name
+        if written.exists():
+            files[f"{metadata}/{name}"] = FileStamp(hash_file(written), written.stat().st_size)
     return PackageFiles(distribution.version, files, scripts, data)
 
 

@@ -12,6 +12,7 @@ from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import OutputError
 from tierproof.guard.system.adopted_folder import NamedFolder, find_named_folder, note_identity
 from tierproof.guard.system.path_file import PATH_FILE, PathFileError, list_path_files, read_named_folders
+from tierproof.guard.system.search_path import read_search_path
 
 _LONGEST_NAME = 24
 _SITE = re.compile(r"(.*)/lib(?:64)?/python(\d+)\.(\d+)t?/(?:site|dist)-packages\Z")
@@ -102,7 +103,7 @@ def find_folder_of_site(root: Path) -> Path:
         OutputError: as `find_environment_folder`.
     """
     real = os.path.realpath(root)
-    if any(os.path.realpath(entry or ".") == real for entry in sys.path):
+    if any(os.path.realpath(entry or ".") == real for entry in read_search_path()):
         return find_environment_folder()
     match = _SITE.match(real)
     if match is None:
