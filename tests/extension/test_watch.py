@@ -71,7 +71,7 @@ def test_harm_is_stopped_and_an_addition_is_not(watch: Watch, told: list[Notice]
     assert told == []
 
 
-def test_a_watch_that_fails_says_so_at_each_install(
+def test_a_watch_that_fails_says_so_in_each_cell(
     watch: Watch, told: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Mute(Exception):
@@ -83,11 +83,13 @@ def test_a_watch_that_fails_says_so_at_each_install(
 
     monkeypatch.setattr(watch, "_capture", fail)
     for _ in range(3):
+        watch.before_cell(HARMFUL)
         watch.consider_text(HARMFUL)
     assert len(told) == 3
     assert all("failed" in notice.title and "without being checked" in notice.to_text() for notice in told)
     monkeypatch.setattr(watch, "_tears", None)  # looked for after every cell: told once
     for _ in range(3):
+        watch.before_cell("pass")
         watch.after_cell()
     assert len(told) == 4
 

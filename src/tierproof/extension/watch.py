@@ -58,6 +58,7 @@ class Watch:
         self._tears = TearCheck(diagnose)
         self._allows_cell = False
         self._failures: set[str] = set()
+        self._failures_now: set[str] = set()  # of this cell
         self._told: set[str] = set()
         self._judged: dict[tuple[object, ...], Foreseen] = {}
         self._local = threading.local()
@@ -74,6 +75,7 @@ class Watch:
         self.allow_next = False
         self._judged.clear()
         self._told.clear()
+        self._failures_now.clear()
 
     def after_cell(self) -> None:
         """Tell when something that is loaded was changed on disk."""
@@ -189,14 +191,15 @@ class Watch:
     def report(self, doing: str, error: Exception) -> None:
         """Show a failure of the watch itself: in full the first time that it occurs, then in a line.
 
-        An install that runs unchecked is told each time; it may be another one.
+        An install that runs unchecked is told in each cell; only what follows every cell is told once.
         """
         where = traceback.extract_tb(error.__traceback__)[-1:]
         cause = f"{type(error).__name__}: {hide_credentials(_describe(error))}"
         again = cause in self._failures
-        self._failures.add(cause)
-        if again and doing == _LOOKING:  # after every cell: once is enough
+        if cause in self._failures_now or (again and doing == _LOOKING):
             return
+        self._failures.add(cause)
+        self._failures_now.add(cause)
         place = "".join(f" ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in where)
         runs = "The cell runs without being checked."
         lines = (f"{cause}{place}", f"{runs} `%tierproof watch --off` turns the watch off.")
