@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.read_bounded import read_bounded
+
 DEFAULT_INDEX = "https://pypi.org/simple"
+_MOST_BYTES = 1 << 20  # of one of pip's files
 
 # What remains of UV_* in the child: where packages come from, and how they are reached. Everything else
 # (UV_SYSTEM_PYTHON, UV_PRERELEASE, UV_CONSTRAINT, UV_TARGET, ...) would change what is resolved.
@@ -142,7 +145,7 @@ def _read_pip_values(environment: Mapping[str, str]) -> dict[str, str]:
     for path in _list_pip_files(environment):
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, encoding="utf-8")
+            parser.read_string(read_bounded(path, _MOST_BYTES).decode("utf-8-sig"))
         except (configparser.Error, UnicodeDecodeError, OSError):  # pip would refuse to start; uv can work
             continue
         for section in ("global", "install", "download"):
