@@ -43,7 +43,7 @@ def prepare_streams() -> None:
     closed = [number for number in (0, 1, 2) if _is_closed(number)]
     for _ in closed:
         os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is the closed one
-    if sys.stderr is None or (sys.stderr is sys.__stderr__ and not sys.stderr.isatty()):
+    if sys.stderr is None or (_is_original(sys.stderr, sys.__stderr__) and not sys.stderr.isatty()):
         sys.stderr = io.TextIOWrapper(
             io.BufferedWriter(_Forgiving(2, "w", closefd=False)),
             encoding=getattr(sys.stderr, "encoding", None) or "utf-8",
@@ -59,9 +59,11 @@ def prepare_streams() -> None:
     encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors
     if not encoding.lower().startswith("utf"):  # an ASCII locale: what it cannot show is spelled out
         errors = "backslashreplace"
-    if sys.stdout is sys.__stdout__ and sys.stdout.isatty():
+    if not _is_original(sys.stdout, sys.__stdout__):  # something reads it in this process
+        return
+    if sys.stdout.isatty():
         sys.stdout.reconfigure(errors=errors)  # type: ignore[union-attr]
-    elif sys.stdout is sys.__stdout__:
+    else:
         buffer = io.BufferedWriter(_Noting(1, "w", closefd=False))
         sys.stdout = io.TextIOWrapper(buffer, encoding=encoding, errors=errors)
 
@@ -75,6 +77,10 @@ def drop_output() -> None:
 def has_output_failed() -> bool:
     """Tell whether stdout has not taken something."""
     return _Noting.failed
+
+
+def _is_original(stream: object, original: object) -> bool:
+    return stream is original
 
 
 def _is_closed(number: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.credentials import hide_credentials
@@ -18,6 +19,7 @@ from tierproof.guard.generations.generation_users import find_loaded_added
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.launchers import Launchers, sync_launchers
 from tierproof.guard.generations.path_files import (
+    PathFiles,
     choose_path_file,
     find_path_files,
     read_present,
@@ -91,11 +93,7 @@ def activate(
         session_only=session_only,
     )
     try:
-        if site is not None and file is not None:
-            note_environment(store.folder, file)
-            write_path_file(store, file, site, files)
-        elif site is None:
-            remove_path_files(store, files)
+        _switch(store, files, file, site)
     except BaseException:
         forget_activation(store, entry)
         raise
@@ -110,6 +108,15 @@ def activate(
             "and are gone after a restart."
         )
     return Activated(session_only, restart_needed, launchers, tuple(notes))
+
+
+def _switch(store: GenerationStore, files: PathFiles, file: Path | None, site: Path | None) -> None:
+    """Do the one step that counts for new processes; without `file` only the calling process changes."""
+    if site is None:
+        remove_path_files(store, files)
+    elif file is not None:
+        note_environment(store.folder, file)
+        write_path_file(store, file, site, files)
 
 
 def _keep_lock(store: GenerationStore, generation: Generation) -> None:
