@@ -17,6 +17,7 @@ from tierproof.extension.cell_commands import CellJudge, find_commands
 from tierproof.extension.notice import Notice
 from tierproof.extension.stopped import InstallStopped
 from tierproof.extension.watch import Watch
+from tierproof.guard.capture.base import capture_base
 from tierproof.guard.commands.pip_command import parse_pip_commands
 from tierproof.guard.foresee.foreseen import Change, Foreseen
 from tierproof.guard.judge.plan import AgedPackage, Conflict, Plan, PlanVerdict
@@ -67,6 +68,47 @@ def test_harm_is_stopped_and_an_addition_is_not(watch: Watch, told: list[Notice]
     assert "numb" in caught.value.message
     assert caught.value.foreseen[0].harms[0].version == "2.0"
     assert caught.value._render_traceback_()[0].startswith("InstallStopped: this was not run")
+    assert told == []
+
+
+def test_a_watch_that_fails_says_so_in_each_cell(
+    watch: Watch, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text either")
+
+    def fail() -> None:
+        raise Mute
+
+    monkeypatch.setattr(watch, "_capture", fail)
+    for _ in range(3):
+        watch.before_cell(HARMFUL)
+        watch.consider_text(HARMFUL)
+    assert len(told) == 3
+    assert all("failed" in notice.title and "without being checked" in notice.to_text() for notice in told)
+    monkeypatch.setattr(watch, "_tears", None)  # looked for after every cell: told once
+    for _ in range(3):
+        watch.before_cell("pass")
+        watch.after_cell()
+    assert len(told) == 4
+
+
+def test_a_watch_among_hostile_objects_still_stops_what_harms(
+    watch: Watch, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Angry:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    monkeypatch.setattr(sys, "path", [Path("/x"), None, 3, b"/y", *sys.path])
+    monkeypatch.setitem(sys.modules, "angry", Angry())  # type: ignore[arg-type]
+    captured = capture_base()
+    assert captured.installed
+    with pytest.raises(InstallStopped):
+        watch.consider_text(HARMFUL)
+    watch.begin()
+    watch.after_cell()
     assert told == []
 
 

@@ -1,8 +1,8 @@
 """A process that has a package loaded and heals it again and again, by children that are killed on the way.
 
-Run as `python -S torn_host.py FOLDER FIRST STEP host|self` with `src`, `tests` and packaging on PYTHONPATH; prints one JSON
+Run as `python -S torn_host.py FOLDER FIRST STEP host|self [fail]` with `src`, `tests` and packaging on PYTHONPATH; prints one JSON
 line for each point. FOLDER is empty at the start. The package `pack` has a native library, so that it can be
-healed from outside as well.
+healed from outside as well. With `fail` no child is killed: a call of the operating system fails instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from guard.failing_calls import ERRORS, FailingCalls
 from guard.fake_site import digest, install
 
 CHANGES = {
@@ -88,7 +89,33 @@ def in_child_killed_at(point: int, action: Any) -> int:
         os._exit(3)
 
 
+def in_child_failing_at(point: int, action: Any) -> int:
+    """Heal in a fork in which the `point`-th call fails: 0 = healed, 1 = refused, 3 = internal, 9 = nothing failed."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    failing = FailingCalls(point, ERRORS[point % len(ERRORS)])
+    status = 3
+    try:
+        from tierproof.errors import TierproofError
+
+        failing.install()
+        try:
+            status = 0 if action().healed else 1
+        except TierproofError:
+            status = 1
+        if not failing.failed:
+            status = 9
+    except BaseException:
+        __import__("traceback").print_exc()
+    finally:
+        if os.environ.get("SAY") or status not in (0, 9):
+            sys.stderr.write(f"{point} ended with {status}; failed: {failing.failed}\n")
+        os._exit(status)
+
+
 def main() -> None:
+    fails = sys.argv[5:] == ["fail"]
     folder, first, step, target = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     root, new = folder / "site-packages", folder / "new"
     for each in (root, new):
@@ -114,9 +141,10 @@ def main() -> None:
         shutil.copytree(new, root, dirs_exist_ok=True, symlinks=True)
         (root / "pack" / "users_own.txt").write_text("mine")
         (torn,) = diagnose_this_process().torn
-        status = in_child_killed_at(point, heal)
+        status = (in_child_failing_at if fails else in_child_killed_at)(point, heal)
         # A third of the settlings is killed in its turn.
-        settle_status = in_child_killed_at(1 + point % 7, tp.doctor) if point % 3 == 0 else 0
+        settle_status = in_child_killed_at(1 + point % 7, tp.doctor) if point % 3 == 0 and not fails else 0
+        between = "healed" if read_tree(root).keys() - {"pack/users_own.txt"} == old_tree.keys() else "torn"
         after = diagnose_this_process()
         tree = read_tree(root)
         mine = tree.pop("pack/users_own.txt", b"")
@@ -124,6 +152,7 @@ def main() -> None:
             "point": point,
             "status": status,
             "settle_status": settle_status,
+            "between": between,
             "state": "old" if tree == old_tree else "new" if tree == new_tree else sorted(tree),
             "same_tear": [each.to_dict() for each in after.torn] == [torn.to_dict()],
             "healthy": after.healthy,
@@ -137,7 +166,7 @@ def main() -> None:
         result["why"] = "" if result["healed"] else str(again)
         result["left"] = [path.name for path in root.iterdir() if path.name.startswith(".")]
         print(json.dumps(result), flush=True)
-        if status != KILLED:
+        if status != KILLED and not (fails and status != 9):
             break
         point += step
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from guard.throwaway import TESTS, Throwaway
+from scenarios.test_killed_heal import sweep as heal
 from scenarios.test_killed_install import TOOL
 
 # The first point and how many points apart, for each action, in the sample.
@@ -62,3 +63,26 @@ def test_every_point(tmp_path: Path, action: str) -> None:
 @pytest.mark.parametrize("action", [each[0] for each in SAMPLE])
 def test_a_disk_that_stays_full(tmp_path: Path, action: str) -> None:
     judge(sweep(tmp_path, action, 1, 5, "lasting"), action)
+
+
+def judge_heals(points: list[dict[str, Any]]) -> Counter[int]:
+    """Each heal is done or refused; refused, the files are as they were, and the next heal works."""
+    for point in points:
+        assert point["status"] in (0, 1, 9), point
+        assert point["between"] == ("torn" if point["status"] == 1 else "healed"), point
+        assert point["state"] in ("old", "new"), point
+        assert point["mine"] == "mine", point
+        assert point["healed"], point
+        assert point["left"] == [], point
+    return Counter(point["status"] for point in points)
+
+
+def test_a_sample_of_points_of_a_heal(tmp_path: Path) -> None:
+    assert len(judge_heals(heal(tmp_path, 5, 41, "self", "fail"))) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("target", ["host", "self"])
+def test_every_point_of_a_heal(tmp_path: Path, target: str) -> None:
+    assert judge_heals(heal(tmp_path, 1, 1, target, "fail"))[1] >= 20

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and 
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def sweep(folder: Path, first: int, step: int, target: str) -> list[dict[str, Any]]:
+def sweep(folder: Path, first: int, step: int, target: str, *how: str) -> list[dict[str, Any]]:
     folder = folder / target
     folder.mkdir()
     dependencies, data = folder / "dependencies", folder / "data"
@@ -35,6 +35,7 @@ def sweep(folder: Path, first: int, step: int, target: str) -> list[dict[str, An
             str(first),
             str(step),
             target,
+            *how,
         ],
         env={**os.environ, "PYTHONPATH": path, "XDG_DATA_HOME": str(data), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

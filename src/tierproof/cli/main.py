@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -30,10 +30,12 @@ def _run(arguments: Sequence[str]) -> int:
 
     from tierproof.cli.commands import tierproof
     from tierproof.cli.terminal.show_error import show_error
+    from tierproof.cli.terminal.streams import drop_output, prepare_streams
     from tierproof.errors import TierproofError
 
     debug = "--debug" in arguments
     try:
+        prepare_streams()
         code = tierproof.main(args=list(arguments), prog_name="tierproof", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
@@ -42,9 +44,31 @@ def _run(arguments: Sequence[str]) -> int:
     except click.Abort:
         return EXIT_COULD_NOT_JUDGE
     except BrokenPipeError:  # the reader of our output left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
+        return EXIT_COULD_NOT_JUDGE
+    except OSError as error:
+        show_error(_explain(error), debug=debug)
         return EXIT_COULD_NOT_JUDGE
     except Exception as error:  # noqa: BLE001 - shown, with its traceback under --debug
         show_error(error, debug=debug)
         return error.exit_code if isinstance(error, TierproofError) else EXIT_COULD_NOT_JUDGE
     return code if isinstance(code, int) else 0
+
+
+def _explain(error: OSError) -> Exception:
+    """Make an error of the system a sentence."""
+    from tierproof.cli.terminal.streams import drop_output, has_output_failed
+    from tierproof.errors import OutputError
+
+    reason = error.strerror or str(error)
+    if has_output_failed():
+        drop_output()
+        return OutputError(
+            f"the result cannot be written to standard output: {reason}",
+            hint="Free some space, or redirect it elsewhere. What the command changed stays changed.",
+        )
+    where = f"{error.filename}: " if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    told = OutputError(f"{where}{reason}", hint="Free some space, then try again." if full else "")
+    told.__cause__ = error
+    return told

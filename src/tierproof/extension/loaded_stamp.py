@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from tierproof.guard.capture.module_namespace import iterate_modules, read_file
+from tierproof.guard.system.search_path import read_search_path
 
 Stamp = Mapping[str, tuple[int, int, int] | None]
 
@@ -33,17 +35,14 @@ class LoadedStamp:
     def _take(self) -> dict[str, tuple[int, int, int] | None]:
         roots = self._find_roots()
         found: dict[str, tuple[int, int, int] | None] = {}
-        for module in list(sys.modules.values()):
-            try:
-                file = object.__getattribute__(module, "__dict__").get("__file__")  # wakes no lazy module
-            except AttributeError:
-                continue
-            if type(file) is str and file.startswith(roots) and file not in found:
+        for _, _, namespace in iterate_modules():
+            file = read_file(namespace)
+            if file.startswith(roots) and file not in found:
                 found[file] = _look_at(file)
         return found
 
     def _find_roots(self) -> tuple[str, ...]:
-        paths = tuple(path for path in sys.path if isinstance(path, str))
+        paths = tuple(read_search_path())
         if paths != self._paths:
             self._paths = paths
             self._roots = tuple(

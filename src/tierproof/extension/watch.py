@@ -30,6 +30,7 @@ from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.mend.diagnosis import Diagnosis
 
 _ALLOW = re.compile(r"#\s*tierproof:\s*allow\b", re.IGNORECASE)
+_LOOKING = "looking for tears after the cell"
 _OWN = ("tierproof.guard.", "tierproof.api.", "tierproof.cli.")
 
 
@@ -57,6 +58,7 @@ class Watch:
         self._tears = TearCheck(diagnose)
         self._allows_cell = False
         self._failures: set[str] = set()
+        self._failures_now: set[str] = set()  # of this cell
         self._told: set[str] = set()
         self._judged: dict[tuple[object, ...], Foreseen] = {}
         self._local = threading.local()
@@ -73,11 +75,12 @@ class Watch:
         self.allow_next = False
         self._judged.clear()
         self._told.clear()
+        self._failures_now.clear()
 
     def after_cell(self) -> None:
         """Tell when something that is loaded was changed on disk."""
         if self.enabled:
-            self._guarded("looking for tears after the cell", self._check_tears)
+            self._guarded(_LOOKING, self._check_tears)
 
     def allow_cells(self) -> None:
         """Let the installs of this cell and the next through."""
@@ -186,22 +189,34 @@ class Watch:
             self.report(doing, error)
 
     def report(self, doing: str, error: Exception) -> None:
-        """Show a failure of the watch itself, the first time that it occurs."""
+        """Show a failure of the watch itself: in full the first time that it occurs, then in a line.
+
+        An install that runs unchecked is told in each cell; only what follows every cell is told once.
+        """
         where = traceback.extract_tb(error.__traceback__)[-1:]
-        cause = f"{type(error).__name__}: {hide_credentials(str(error))}"
-        if cause in self._failures:
+        cause = f"{type(error).__name__}: {hide_credentials(_describe(error))}"
+        again = cause in self._failures
+        if cause in self._failures_now or (again and doing == _LOOKING):
             return
         self._failures.add(cause)
+        self._failures_now.add(cause)
         place = "".join(f" ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in where)
-        lines = (
-            f"{cause}{place}",
-            "The cell runs without being checked. `%tierproof watch --off` turns the watch off.",
-        )
+        runs = "The cell runs without being checked."
+        lines = (f"{cause}{place}", f"{runs} `%tierproof watch --off` turns the watch off.")
         notice = Notice(f"the watch failed while {doing}.", lines, "warning")
+        if again:
+            notice = Notice(f"the watch failed again while {doing}: {cause}", (runs,), "warning")
         try:
             self._tell(notice)
         except Exception:  # noqa: BLE001 - the display itself is broken: the terminal is left
             sys.stderr.write(notice.to_text() + "\n")
+
+
+def _describe(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - its own text cannot be had; its name is told
+        return "it cannot be shown as text"
 
 
 def _is_called_by_tierproof() -> bool:

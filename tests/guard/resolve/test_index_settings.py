@@ -49,3 +49,15 @@ def test_uv_variables_stay_and_others_go() -> None:
     assert settings.index_urls == ("https://one/simple", DEFAULT_INDEX)
     assert settings.environment == {"UV_INDEX": "mine=https://one/simple", "KEEP": "1"}
     assert settings.options == ()
+
+
+def test_a_file_of_pips_that_is_a_pipe_or_begins_with_a_mark(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.conf"
+    os.mkfifo(pipe)
+    assert read_index_settings({"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(pipe)}).index_urls == (
+        DEFAULT_INDEX,
+    )
+    marked = tmp_path / "marked.conf"
+    marked.write_text("\ufeff[global]\nindex-url = https://one/simple\n", encoding="utf-8")
+    settings = read_index_settings({"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(marked)})
+    assert settings.index_urls == ("https://one/simple",)

@@ -8,6 +8,7 @@ import traceback
 
 from tierproof.cli.terminal.error_message import ChildError
 from tierproof.core.addresses import troubleshooting_address
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import BrokenPackageError, MissingPackageError, TierproofError
 
 
@@ -43,8 +44,8 @@ def _show_message(message: str, hint: str) -> None:
     label = "error:"
     if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         label = f"\x1b[1;31m{label}\x1b[0m"
-    indented = "".join(f"\n  {line}" for line in hint.splitlines())
-    sys.stderr.write(f"{label} {message}{indented}\n")
+    indented = "".join(f"\n  {line}" for line in clean_text(hint).splitlines())
+    sys.stderr.write(f"{label} {clean_text(message)}{indented}\n")
 
 
 def _show_address(error: TierproofError) -> None:

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from tierproof.guard.capture.installed import InstalledDistribution, capture_installed
 from tierproof.guard.capture.loaded_distributions import Loaded, find_loaded_here
+from tierproof.guard.system.search_path import read_search_path
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def capture_base(
         executable=sys.executable,
         python=".".join(str(part) for part in sys.version_info[:3]),
         markers=cast("dict[str, str]", default_environment()),
-        paths=tuple(sys.path if paths is None else paths),
+        paths=tuple(read_search_path(paths)),
         installed=installed,
         loaded=find_loaded(installed),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from packaging.utils import canonicalize_name
+
+from tierproof.guard.system.search_path import read_search_path
 
 _METADATA_SUFFIXES = ("dist-info", "egg-info")
 _PUNCTUATION = re.compile(r"[-_.]+")
@@ -68,7 +69,7 @@ def iterate_installed(
         paths: entries of a path; sys.path by default.
         memory: of what was read before.
     """
-    for entry in paths if paths is not None else sys.path:
+    for entry in read_search_path(paths):
         root = Path(entry or ".")
         for metadata in _find_metadata(entry, root):
             if not isinstance(metadata, Path):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+from tierproof.guard.capture.module_namespace import iterate_modules, read_file, read_namespace
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModule:
@@ -31,13 +33,11 @@ def capture_loaded_modules() -> tuple[LoadedModule, ...]:
     Nothing is imported and no module's `__getattr__` runs: lazy modules stay as they are.
     """
     found = []
-    registered: list[tuple[str, object]] = list(sys.modules.items())  # anything may stand in it
-    for name, module in registered:
+    for name, module, namespace in iterate_modules():
         if not issubclass(type(module), ModuleType):
             continue
-        namespace = vars(module)
-        file, version = namespace.get("__file__"), namespace.get("__version__")
-        if isinstance(file, str) and file:
+        file, version = read_file(namespace), namespace.get("__version__")
+        if file:
             found.append(LoadedModule(name, Path(file), version if isinstance(version, str) else ""))
     return tuple(found)
 
@@ -63,7 +63,7 @@ def holds_other_code(module: LoadedModule) -> bool:
         return True
     on_disk = set(iterate_code(code))
     loaded = sys.modules.get(module.name)
-    return isinstance(loaded, ModuleType) and any(
+    return issubclass(type(loaded), ModuleType) and any(
         each not in on_disk for each in iterate_loaded_code(loaded, str(module.file))
     )
 
@@ -87,16 +87,18 @@ def iterate_code(code: CodeType) -> Iterator[CodeType]:
             yield from iterate_code(constant)
 
 
-def iterate_loaded_code(module: ModuleType, file: str) -> Iterator[CodeType]:
+def iterate_loaded_code(module: object, file: str) -> Iterator[CodeType]:
     """Yield the code of the functions and methods that `module` itself defines, as compiled from `file`."""
-    for value in list(vars(module).values()):
-        yield from _code_of(value, module.__name__, file)
-        if issubclass(type(value), type) and vars(value).get("__module__") == module.__name__:
-            for member in list(vars(value).values()):
-                yield from _code_of(member, module.__name__, file)
+    namespace = read_namespace(module)
+    name = namespace.get("__name__")
+    for value in list(namespace.values()):
+        yield from _code_of(value, name, file)
+        if issubclass(type(value), type) and read_namespace(value).get("__module__") == name:
+            for member in list(read_namespace(value).values()):
+                yield from _code_of(member, name, file)
 
 
-def _code_of(value: object, module: str, file: str) -> Iterator[CodeType]:
+def _code_of(value: object, module: object, file: str) -> Iterator[CodeType]:
     # By `type`, never `isinstance`: that asks the value itself, and a lazy or deprecated one then wakes up.
     if issubclass(type(value), staticmethod | classmethod):
         value = getattr(value, "__func__", None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.inventory import parse_inventory
+from tierproof.guard.capture.module_namespace import iterate_modules, read_file
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 
@@ -31,9 +32,9 @@ class Loaded:
 
 def find_loaded_here(installed: Sequence[InstalledDistribution]) -> Loaded:
     """Find what this process has imported, by the files of its modules."""
-    modules = list(sys.modules.items())
-    files = {file for _, module in modules if isinstance(file := getattr(module, "__file__", None), str)}
-    tops = {name.partition(".")[0] for name, _ in modules}
+    modules = list(iterate_modules())
+    files = {file for _, _, namespace in modules if (file := read_file(namespace))}
+    tops = {name.partition(".")[0] for name, _, _ in modules}
     names = {item.name for item in installed if _owns_one(item, files, tops)}
     return Loaded(frozenset(names), "Packages count as loaded if this process has imported them.")
 

@@ -97,6 +97,8 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
             f"process {pid} belongs to another user and cannot be inspected",
             hint="Run the command as the user who owns the process.",
         ) from error
+    except OSError as error:
+        raise ProcessError(f"process {pid} cannot be inspected: {error.strerror or error}") from error
     folders = [f"{folder}/".replace("\n", "\\012") for folder in below]
     return parse_maps(text) if not folders or any(folder in text for folder in folders) else ()
 

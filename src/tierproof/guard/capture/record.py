@@ -62,22 +62,37 @@ def format_record(entries: Iterable[RecordEntry]) -> str:
     return stream.getvalue()
 
 
-def read_record(metadata_path: Path) -> tuple[RecordEntry, ...]:
-    """Read the RECORD of a `.dist-info`; empty if there is none."""
-    return parse_record(read_record_text(metadata_path))
+def read_record(metadata_path: Path, *, strict: bool = False) -> tuple[RecordEntry, ...]:
+    """Read the RECORD of a `.dist-info`; empty if there is none.
+
+    Args:
+        metadata_path: of the distribution.
+        strict: for who changes files by it: one that is there and cannot be read is an error, not empty.
+
+    Raises:
+        OSError: if `strict`.
+    """
+    return parse_record(read_record_text(metadata_path, strict=strict))
 
 
-def read_record_text(metadata_path: Path) -> str:
-    """Read the RECORD of a `.dist-info` as it stands; empty if there is none."""
+def read_record_text(metadata_path: Path, *, strict: bool = False) -> str:
+    """Read the RECORD of a `.dist-info` as it stands; otherwise as `read_record`."""
     try:
         return (metadata_path / "RECORD").read_bytes().decode("utf-8", "surrogateescape")
-    except OSError:
+    except OSError as error:
+        if strict and not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise
         return ""
 
 
-def read_own_record(distribution: InstalledDistribution) -> tuple[RecordEntry, ...]:
-    """Read the RECORD of a distribution; of one that tierproof added, the inventory beside its site directory."""
-    entries = read_record(distribution.metadata_path)
+def read_own_record(distribution: InstalledDistribution, *, strict: bool = False) -> tuple[RecordEntry, ...]:
+    """Read the RECORD of a distribution; of one that tierproof added, the inventory beside its site directory.
+
+    Args:
+        distribution: which one.
+        strict: as for `read_record`.
+    """
+    entries = read_record(distribution.metadata_path, strict=strict)
     return entries or read_inventory(distribution.root, distribution.name)
 
 

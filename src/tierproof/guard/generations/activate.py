@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.credentials import hide_credentials
@@ -19,6 +19,7 @@ from tierproof.guard.generations.generation_users import find_loaded_added
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.launchers import Launchers, sync_launchers
 from tierproof.guard.generations.path_files import (
+    PathFiles,
     choose_path_file,
     find_path_files,
     read_present,
@@ -28,6 +29,7 @@ from tierproof.guard.generations.path_files import (
 )
 from tierproof.guard.generations.saved_lock import format_saved_lock
 from tierproof.guard.system.environment_folder import note_environment
+from tierproof.guard.system.search_path import read_search_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,11 @@ def activate(
         session_only=session_only,
     )
     try:
-        if site is not None and file is not None:
-            note_environment(store.folder, file)
-            write_path_file(store, file, site, files)
-        elif site is None:
-            remove_path_files(store, files)
+        _switch(store, files, file, site)
     except BaseException:
         forget_activation(store, entry)
         raise
-    notes = []
+    notes: list[str] = []
     if in_process and not restart_needed:
         notes += swap_live_entry(store, site, position)
     launchers = Launchers() if session_only else sync_launchers(store, generation)
@@ -110,6 +108,15 @@ def activate(
             "and are gone after a restart."
         )
     return Activated(session_only, restart_needed, launchers, tuple(notes))
+
+
+def _switch(store: GenerationStore, files: PathFiles, file: Path | None, site: Path | None) -> None:
+    """Do the one step that counts for new processes; without `file` only the calling process changes."""
+    if site is None:
+        remove_path_files(store, files)
+    elif file is not None:
+        note_environment(store.folder, file)
+        write_path_file(store, file, site, files)
 
 
 def _keep_lock(store: GenerationStore, generation: Generation) -> None:
@@ -144,4 +151,4 @@ def settle_history(store: GenerationStore) -> None:
 
 def list_live_sites(store: GenerationStore) -> tuple[str, ...]:
     """Return the ids of the generations on the calling process's `sys.path`."""
-    return tuple(each for entry in sys.path if (each := store.find_by_site(entry)) is not None)
+    return tuple(each for entry in read_search_path() if (each := store.find_by_site(entry)) is not None)

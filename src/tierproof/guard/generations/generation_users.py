@@ -8,12 +8,12 @@ since boot, which a clock that is set back does not change.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.guard.capture.loaded_distributions import iterate_python_processes, read_mapped_files
+from tierproof.guard.capture.module_namespace import iterate_modules, read_file
 from tierproof.guard.generations.activation_history import Activation, read_boot_id
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.system.process import PROC, parse_start_ticks
@@ -85,9 +85,9 @@ def find_loaded_added(store: GenerationStore) -> Mapping[str, str]:
     """Return the version of each added package that the calling process has imported, of whichever generation."""
     root = os.path.realpath(store.generations) + os.sep
     found: dict[str, set[str]] = {}
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str):
+    for _, _, namespace in iterate_modules():
+        file = read_file(namespace)
+        if not file:
             continue
         path = os.path.realpath(file) if not file.startswith(root) else file
         if path.startswith(root):

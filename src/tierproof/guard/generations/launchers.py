@@ -58,14 +58,7 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
             _write_notes(store, {**noted, **{path: digest for path, (_, digest) in targets.items()}})
     except OutputError as error:
         return Launchers(folder, notes=(*notes, f"{error.message}, so console scripts stay as they were."))
-    kept: dict[str, str] = {}
-    for path, digest in noted.items():
-        try:
-            if path not in targets:
-                _remove(Path(path), digest)
-        except OSError as error:
-            kept[path] = digest
-            notes.append(f"The console script {path} cannot be removed: {error.strerror or error}.")
+    kept = _remove_all({path: digest for path, digest in noted.items() if path not in targets}, notes)
     made: list[str] = []
     taken: list[str] = []
     for path, (source, digest) in targets.items():
@@ -162,6 +155,18 @@ def _copy(source: Path, target: Path, *, replace: bool) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108
+
+
+def _remove_all(scripts: Mapping[str, str], notes: list[str]) -> dict[str, str]:
+    """Remove scripts; give those that could not be, and say so in `notes`."""
+    kept = {}
+    for path, digest in scripts.items():
+        try:
+            _remove(Path(path), digest)
+        except OSError as error:
+            kept[path] = digest
+            notes.append(f"The console script {path} cannot be removed: {error.strerror or error}.")
+    return kept
 
 
 def _remove(path: Path, digest: str) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tierproof.guard.capture.module_namespace import read_namespace
 from tierproof.guard.generations.generation import Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
@@ -32,6 +33,7 @@ from tierproof.guard.system.path_file import (
     spell_folder,
 )
 from tierproof.guard.system.run_child import run_child
+from tierproof.guard.system.search_path import change_search_path, read_search_path
 
 # Of files that get their name by a rename; a kill may leave one, and the next install removes it.
 STRAY_PREFIX = ".tierproof-new-"
@@ -265,13 +267,16 @@ def clear_strays(folders: Iterable[Path]) -> None:
                 stray.unlink()
 
 
+_TELL_PATH = "import json, sys; print(json.dumps([each for each in sys.path if isinstance(each, str)]))"
+
+
 def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
     """Return the `sys.path` of a fresh Python of this environment, as read from a real child.
 
     Raises:
         InstallError: the child did not start.
     """
-    command = [executable, *_isolation_flags(), "-c", "import json,sys; print(json.dumps(sys.path))"]
+    command = [executable, *_isolation_flags(), "-c", _TELL_PATH]
     try:
         answer = run_child(command, limit_s=60)
         return tuple(json.loads(answer.output.splitlines()[-1]))
@@ -308,7 +313,8 @@ def swap_live_entry(store: GenerationStore, folder: Path | None, position: Posit
     Returns:
         a sentence if a fresh process could not be asked, so that the order may differ from a restart's.
     """
-    present = [entry for entry in sys.path if store.find_by_site(entry) is not None]
+    live = read_search_path()
+    present = [entry for entry in live if store.find_by_site(entry) is not None]
     child: tuple[str, ...] = ()
     notes = []
     try:
@@ -316,7 +322,7 @@ def swap_live_entry(store: GenerationStore, folder: Path | None, position: Posit
     except InstallError as error:
         notes = [f"{error.message}. The order of sys.path in this process may differ from a new one's."]
     wanted = "" if folder is None else str(folder)
-    path = [entry for entry in sys.path if entry not in present]
+    path = [entry for entry in live if entry not in present]
     if wanted and wanted in child:
         user = site.getusersitepackages() if site.ENABLE_USER_SITE else ""
         path = place([wanted, *([user] if user in child else [])], path, child)
@@ -324,7 +330,7 @@ def swap_live_entry(store: GenerationStore, folder: Path | None, position: Posit
         path.insert(_find_first_site(path), wanted)
     elif wanted:
         path.append(wanted)
-    sys.path[:] = path
+    change_search_path(path)
     importlib.invalidate_caches()
     _tell_pkg_resources(wanted)
     return tuple(notes)
@@ -337,9 +343,9 @@ def _find_first_site(path: Sequence[str]) -> int:
 
 def _tell_pkg_resources(entry: str) -> None:
     """Let an imported pkg_resources see the entry: it reads sys.path only once."""
-    working_set = getattr(sys.modules.get("pkg_resources"), "working_set", None)
+    working_set = read_namespace(sys.modules.get("pkg_resources")).get("working_set")
     if entry and working_set is not None:
-        working_set.add_entry(entry)
+        working_set.add_entry(entry)  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_live_processes, find_loaded_added, find_users
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.path_files import Present, read_present
+from tierproof.guard.system.search_path import read_search_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ def capture_present_base(
         InstallError: the present generation cannot be read, or this process runs another one.
     """
     present = read_present(store)
-    live = next((each for entry in sys.path if (each := store.find_by_site(entry)) is not None), None)
+    live = next(
+        (each for entry in read_search_path() if (each := store.find_by_site(entry)) is not None), None
+    )
     session_only = live is not None and _is_session_only(store, live, present)
     identifier = live if session_only else (present.id if present is not None else None)
     generation = None if identifier is None else store.read(identifier)
@@ -86,7 +88,7 @@ def _is_session_only(store: GenerationStore, live: str, present: Present | None)
 
 
 def _arrange(store: GenerationStore, generation: Generation | None) -> tuple[str, ...]:
-    paths = [entry for entry in sys.path if store.find_by_site(entry) is None]
+    paths = [entry for entry in read_search_path() if store.find_by_site(entry) is None]
     if generation is not None:
         site = str(store.site(generation.id))
         paths.insert(0 if generation.position is Position.FRONT else len(paths), site)

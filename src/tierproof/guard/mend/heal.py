@@ -51,20 +51,31 @@ def heal_process(pid: int) -> Healing:
     """
     began = time.perf_counter()
     healed, failed = [], []
-    with _lock_sites(pid) as notes:
+    with _lock_sites(pid) as settled:
+        notes = list(settled)
         for torn in diagnose_process(pid).torn:
             if torn.remedy is not Remedy.HEAL:
                 continue
             try:
-                healed.append(_heal_package(pid, torn))
-            except TierproofError as error:
+                healed.append(_heal_package(pid, torn, notes))
+            except (TierproofError, OSError) as error:
                 failed.append(FailedHeal(torn.package, str(error)))
         if pid == os.getpid():
             importlib.invalidate_caches()
-        after = diagnose_process(pid, notes=notes)
+        after = _diagnose_again(pid, notes, is_changed=bool(healed))
     return Healing(
         tuple(healed), (*failed, *_find_still_torn(healed, after)), after, time.perf_counter() - began
     )
+
+
+def _diagnose_again(pid: int, notes: list[str], *, is_changed: bool) -> Diagnosis:
+    """Diagnose after a heal; what fails there is told, as the packages are in place by then."""
+    try:
+        return diagnose_process(pid, notes=notes)
+    except (TierproofError, OSError) as error:
+        if not is_changed:
+            raise
+        return Diagnosis((), 0, 0.0, (*notes, f"process {pid} could not be diagnosed again: {error}"))
 
 
 @contextlib.contextmanager
@@ -86,7 +97,7 @@ def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[Fai
     )
 
 
-def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
+def _heal_package(pid: int, torn: TornPackage, notes: list[str]) -> HealedPackage:
     site = _site_of(pid)
     present = site.find(torn.package)
     root = present.root if present is not None else _find_former_root(site, torn.package)
@@ -108,7 +119,7 @@ def _heal_package(pid: int, torn: TornPackage) -> HealedPackage:
     try:
         staged = _stage(site, pid, torn, root, folder / "stage")
         adopt_scripts(staged, present)
-        _put_in_place(site, pid, root, folder, staged, present)
+        notes += _put_in_place(site, pid, root, folder, staged, present)
     finally:
         with contextlib.suppress(OSError):  # the next call removes it
             if read_journal(folder) is None:  # else something is in part, and the next call settles it
@@ -135,7 +146,7 @@ def find_user_of_disk(site: Site, name: str, pid: int) -> int | None:
     if distribution is None:
         return None
     present = set()
-    for entry in read_own_record(distribution):
+    for entry in read_own_record(distribution, strict=True):
         if ".so" in entry.path:
             try:
                 status = (distribution.root / entry.path).stat()
@@ -203,7 +214,7 @@ def _put_in_place(
     folder: Path,
     staged: InstalledDistribution,
     present: InstalledDistribution | None,
-) -> None:
+) -> list[str]:
     new = _files_inside(staged)
     old = _files_inside(present) if present is not None else set()
     shared = {
@@ -224,13 +235,14 @@ def _put_in_place(
         tuple(sorted(old)),
     )
     try:
-        exchange(root, folder, journal)
+        note = exchange(root, folder, journal)
     except (OSError, ForeignChangeError) as error:
         raise HealError(f"cannot put {staged.name} in place: {error}") from error
+    return [note] if note else []
 
 
 def _files_inside(distribution: InstalledDistribution) -> set[str]:
-    entries = read_own_record(distribution)
+    entries = read_own_record(distribution, strict=True)
     return {entry.path for entry in entries if not entry.path.startswith(("..", "/"))}
 
 

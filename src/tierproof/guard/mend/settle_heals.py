@@ -76,8 +76,11 @@ def settle_if_idle(roots: Iterable[Path]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def exchange(root: Path, folder: Path, journal: HealJournal) -> None:
+def exchange(root: Path, folder: Path, journal: HealJournal) -> str:
     """Put what is staged in `folder` in the place of what `root` holds: wholly, or not at all.
+
+    Returns:
+        a sentence if it is in place, and files that belong to no package could not be brought back yet.
 
     Raises:
         OSError: a rename failed; `root` is unchanged, or is settled by the next call.
@@ -90,8 +93,12 @@ def exchange(root: Path, folder: Path, journal: HealJournal) -> None:
         if is_untouched(root, journal.units):
             drop_journal(folder)
         raise
-    _tidy(root, folder, journal)
-    drop_journal(folder)
+    try:
+        _tidy(root, folder, journal)
+        drop_journal(folder)
+    except (OSError, OutputError) as error:
+        return f"{journal.package} is healed, but {folder} could not be tidied up: {error}. The next doctor does it."
+    return ""
 
 
 def remove_heal_folder(folder: Path) -> None:

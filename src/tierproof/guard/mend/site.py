@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from collections.abc import Iterable
 from functools import cached_property
@@ -25,6 +24,7 @@ from tierproof.guard.mend.baseline import Baseline, find_duplicates, sight
 from tierproof.guard.mend.heal_journal import PREFIX
 from tierproof.guard.mend.site_memory import SiteMemory
 from tierproof.guard.mend.torn import DiskPackage
+from tierproof.guard.system.search_path import read_search_path
 
 # Marks of a path to which pip or a heal has moved a file.
 _ASIDE = ("/~", "/pip-uninstall-", f"/{PREFIX}")
@@ -66,7 +66,7 @@ class Site:
     @classmethod
     def of_this_interpreter(cls) -> Site:
         """The site directories on sys.path."""
-        return cls(entry or "." for entry in sys.path)
+        return cls(entry or "." for entry in read_search_path())
 
     @cached_property
     def owners(self) -> Owners:

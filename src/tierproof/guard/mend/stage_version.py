@@ -59,7 +59,7 @@ def verify_staged(name: str, version: str, folder: Path) -> InstalledDistributio
         came = ", ".join(f"{each.name} {each.version}" for each in found) or "nothing"
         raise HealError(f"the package index gave {came} instead of {name} {version}", hint=_RETRY)
     (staged,) = found
-    entries = read_record(staged.metadata_path)
+    entries = read_record(staged.metadata_path, strict=True)
     wrong = find_mismatches(folder, entries)
     if wrong or not entries:
         raise HealError(
@@ -71,9 +71,13 @@ def verify_staged(name: str, version: str, folder: Path) -> InstalledDistributio
 
 def adopt_scripts(staged: InstalledDistribution, present: InstalledDistribution | None) -> None:
     """Let the staged RECORD name the scripts that stay where they are, in place of those in the target folder."""
-    kept = [entry for entry in read_record(staged.metadata_path) if not entry.path.startswith("bin/")]
+    kept = [
+        entry for entry in read_record(staged.metadata_path, strict=True) if not entry.path.startswith("bin/")
+    ]
     if present is not None:
-        kept += [entry for entry in read_record(present.metadata_path) if entry.path.startswith("..")]
+        kept += [
+            entry for entry in read_record(present.metadata_path, strict=True) if entry.path.startswith("..")
+        ]
     # A new file: the staged one may be a second name of one that is kept elsewhere.
     record = staged.metadata_path / "RECORD"
     record.unlink()

@@ -11,7 +11,7 @@ from tierproof.guard.generations.activation_history import Activation, read_hist
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.unmet_bounds import list_required
-from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_folder import locate_environment_folder
 
 FORMAT_VERSION = 1
 
@@ -103,7 +103,7 @@ class Additions:
 
 def list_history() -> History:
     """List the activations in this environment."""
-    store = GenerationStore(find_environment_folder())
+    store = GenerationStore(locate_environment_folder())
     entries = read_history(store)
     present = read_present(store)
     known = set(store.list())
@@ -119,7 +119,7 @@ def list_additions() -> Additions:
     """
     from tierproof.guard.capture.base import capture_base
 
-    store = GenerationStore(find_environment_folder())
+    store = GenerationStore(locate_environment_folder())
     present = read_present(store)
     if present is None:
         return Additions("", ())

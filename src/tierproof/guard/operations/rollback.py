@@ -16,6 +16,7 @@ from tierproof.guard.judge.unmet_bounds import find_unmet_bounds
 from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.search_path import read_search_path
 from tierproof.guard.system.stopwatch import Stopwatch
 
 
@@ -72,9 +73,7 @@ def _read_versions(store: GenerationStore, identifier: str) -> dict[str, str]:
 
 def capture_other_base(store: GenerationStore) -> Base:
     """Capture what is installed without any generation."""
-    import sys
-
-    return capture_base(paths=[entry for entry in sys.path if store.find_by_site(entry) is None])
+    return capture_base(paths=[entry for entry in read_search_path() if store.find_by_site(entry) is None])
 
 
 def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> None:

@@ -15,7 +15,7 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.generations.saved_lock import format_saved_lock
 from tierproof.guard.stage.archive import ARCHIVE_NAME, LOCK_NAME, note_digest, write_archive
-from tierproof.guard.system.environment_folder import find_environment_folder
+from tierproof.guard.system.environment_folder import locate_environment_folder
 
 FORMAT_VERSION = 1
 
@@ -78,7 +78,7 @@ def save_generation(folder: Path) -> Saved:
         OutputError: the folder cannot be written.
     """
     began = time.perf_counter()
-    store = GenerationStore(find_environment_folder())
+    store = GenerationStore(locate_environment_folder())
     present = read_present(store)
     if present is None:
         raise UsageError("no packages are added here, so there is nothing to save")

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierproof.core.read_bounded import read_bounded
+
 DEFAULT_INDEX = "https://pypi.org/simple"
+_MOST_BYTES = 1 << 20  # of one of pip's files
 
 # What remains of UV_* in the child: where packages come from, and how they are reached. Everything else
 # (UV_SYSTEM_PYTHON, UV_PRERELEASE, UV_CONSTRAINT, UV_TARGET, ...) would change what is resolved.
@@ -87,14 +90,21 @@ def _read_uv(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSett
     elif _is_pypi(default):
         for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
             clean.pop(name, None)
-    links = tuple(item for item in environment.get("UV_FIND_LINKS", "").split(",") if item)
+    links = tuple(_anchor(item) for item in environment.get("UV_FIND_LINKS", "").split(",") if item)
+    if links:
+        clean["UV_FIND_LINKS"] = ",".join(links)
+    for name in _UV_INDEX[:4]:
+        if name in clean:
+            clean[name] = " ".join(_anchor_named(item) for item in clean[name].split())
+    urls = [_anchor(url) for url in urls]
     return IndexSettings(tuple(urls), links, (), clean, no_index)
 
 
 def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSettings:
     values = _read_pip_values(environment)
-    extra, links = values.get("extra-index-url", "").split(), values.get("find-links", "").split()
-    default = values.get("index-url") or DEFAULT_INDEX
+    extra = [_anchor(url) for url in values.get("extra-index-url", "").split()]
+    links = [_anchor(link) for link in values.get("find-links", "").split()]
+    default = _anchor(values.get("index-url") or DEFAULT_INDEX)
     options: list[str] = []
     urls = (*extra, default)
     no_index = values.get("no-index", "").lower() in ("1", "true", "yes", "on")
@@ -117,13 +127,25 @@ def _read_pip(environment: Mapping[str, str], clean: dict[str, str]) -> IndexSet
     return IndexSettings(urls, tuple(links), tuple(options), clean, no_index)
 
 
+def _anchor(address: str) -> str:
+    """Make a local path absolute: uv runs in another folder, and so may the next command."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", address):
+        return address
+    return str(Path(address).expanduser().absolute())
+
+
+def _anchor_named(address: str) -> str:
+    name, equals, rest = address.partition("=")
+    return f"{name}={_anchor(rest)}" if equals and re.fullmatch(r"[\w.-]+", name) else _anchor(address)
+
+
 def _read_pip_values(environment: Mapping[str, str]) -> dict[str, str]:
     """Return pip's settings by their long option's name; later files win, the environment over all."""
     values: dict[str, str] = {}
     for path in _list_pip_files(environment):
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, encoding="utf-8")
+            parser.read_string(read_bounded(path, _MOST_BYTES).decode("utf-8-sig"))
         except (configparser.Error, UnicodeDecodeError, OSError):  # pip would refuse to start; uv can work
             continue
         for section in ("global", "install", "download"):

@@ -13,6 +13,7 @@ from tierproof._optional import require
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.plain_text import clean_text
 from tierproof.errors import MissingPackageError
+from tierproof.guard.resolve.hide_arguments import hide_arguments
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.system.free_memory import read_free_memory
 from tierproof.guard.system.run_child import run_child
@@ -71,10 +72,11 @@ def run_uv(
         BaseException: the exception that interrupts the wait, after uv and its children were killed.
     """
     most_memory = choose_memory_limit()
+    words, hidden = hide_arguments(arguments, environment)
     try:
         ended = run_child(
-            [find_uv(), *arguments],
-            environment={**environment, "NO_COLOR": "1"},
+            [find_uv(), *words],
+            environment={**hidden, "NO_COLOR": "1"},
             folder=folder,
             limit_s=limit_s,
             most_memory_bytes=most_memory,

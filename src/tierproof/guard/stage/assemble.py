@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tierproof.core.credentials import strip_credentials
 from tierproof.guard.capture.inventory import Inventory, PackageFiles
 from tierproof.guard.generations.generation import (
     Generation,
@@ -22,8 +22,6 @@ from tierproof.guard.generations.generation import (
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.lock import Lock
-
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Recipe:
             entries = {name: self.present.entries.get(name, {"name": name}) for name in self.kept}
         if self.lock is not None:
             found = {item.name: item.entry for item in self.lock.packages}
-            entries |= {name: strip_credentials(found[name]) for name in self.fetched}
+            entries |= {name: _strip(found[name]) for name in self.fetched}
         return entries
 
     def foresee_id(self) -> str | None:
@@ -124,14 +122,14 @@ def link_kept(
     return kept
 
 
-def strip_credentials(value: Any) -> Any:
+def _strip(value: Any) -> Any:
     """Leave user names, passwords and tokens out of every URL in a package's table."""
     if isinstance(value, str):
-        return _CREDENTIALS.sub("", value)
+        return strip_credentials(value)
     if isinstance(value, Mapping):
-        return {key: strip_credentials(item) for key, item in value.items()}
+        return {key: _strip(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [strip_credentials(item) for item in value]
+        return [_strip(item) for item in value]
     return value
 
 

@@ -47,7 +47,7 @@ class BoundedTar:
     def __init__(self, stream: BinaryIO) -> None:
         self._ration = _Rationed(gzip.GzipFile(fileobj=stream, mode="rb"))
         self._ration.left = _MOST_HEADER_BYTES
-        self._archive = tarfile.TarFile(fileobj=self._ration, mode="r")  # type: ignore[arg-type]
+        self._archive = tarfile.TarFile(fileobj=self._ration, mode="r")
 
     def iterate(self, room_bytes: int) -> Iterator[tarfile.TarInfo]:
         """Yield each member; read its content before the next.
@@ -64,7 +64,7 @@ class BoundedTar:
             member = self._archive.next()
             if member is None:
                 return
-            self._archive.members = []  # tarfile keeps each, to find it again
+            self._archive.members = []  # type: ignore[attr-defined]  # tarfile keeps each, to find it again
             if self._archive.pax_headers:
                 raise InstallError("refused: the archive has headers that concern all its members")
             count += 1

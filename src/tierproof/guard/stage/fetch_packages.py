@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tierproof.core.credentials import strip_credentials
 from tierproof.core.hash_file import hash_file
 from tierproof.guard.capture.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.capture.inventory import FileStamp, PackageFiles
@@ -23,6 +24,8 @@ from tierproof.guard.resolve.uv_config import write_uv_config
 INSTALLER = "tierproof"
 # What wheels call data: uv puts it beside the modules, where it would be importable.
 _DATA_FOLDERS = ("share", "etc", "include", "man")
+# Where a package came from (PEP 610): uv writes the whole address there.
+_ORIGIN = "direct_url.json"
 _METADATA_FILES = ("RECORD", "REQUESTED", "INSTALLER", "uv_cache.json", "uv_build.json")
 
 
@@ -209,10 +212,13 @@ def _stamp(path: Path | None) -> FileStamp | None:
 
 
 def _sign(distribution: InstalledDistribution) -> None:
-    """Leave no RECORD, so that pip refuses to uninstall from a generation, and say whose it is."""
+    """Leave no RECORD, so that pip refuses to uninstall from a generation, say whose it is, and keep no secrets."""
     for name in _METADATA_FILES:
         (distribution.metadata_path / name).unlink(missing_ok=True)
     (distribution.metadata_path / "INSTALLER").write_text(f"{INSTALLER}\n", encoding="utf-8")
+    origin = distribution.metadata_path / _ORIGIN
+    if origin.exists():
+        origin.write_text(strip_credentials(origin.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _move_and_stamp(
@@ -238,8 +244,10 @@ def _move_and_stamp(
             _move(source, folder / "data" / path)
         else:
             files[relative] = stamp
-    installer = distribution.metadata_path / "INSTALLER"
-    files[f"{metadata}/INSTALLER"] = FileStamp(hash_file(installer), installer.stat().st_size)
+    for name in ("INSTALLER", _ORIGIN):  # as `_sign` wrote them
+        written = distribution.metadata_path / name
+        if written.exists():
+            files[f"{metadata}/{name}"] = FileStamp(hash_file(written), written.stat().st_size)
     return PackageFiles(distribution.version, files, scripts, data)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from tierproof.core.user_folders import find_user_data_folder
 from tierproof.errors import OutputError
 from tierproof.guard.system.adopted_folder import NamedFolder, find_named_folder, note_identity
-from tierproof.guard.system.path_file import PATH_FILE, list_path_files, read_named_folders
+from tierproof.guard.system.path_file import PATH_FILE, PathFileError, list_path_files, read_named_folders
+from tierproof.guard.system.search_path import read_search_path
 
 _LONGEST_NAME = 24
 _SITE = re.compile(r"(.*)/lib(?:64)?/python(\d+)\.(\d+)t?/(?:site|dist)-packages\Z")
@@ -69,8 +70,12 @@ def tell_unreached_packages() -> list[str]:
     """Give a sentence for each path file that names packages which are gone, or not managed from here."""
     told = []
     for file in list_path_files():
-        gone = [entry for entry in read_named_folders(file) if not os.path.isdir(entry)]  # noqa: PTH112
-        foreign = find_foreign_folder(file)
+        try:
+            gone = [entry for entry in read_named_folders(file) if not os.path.isdir(entry)]  # noqa: PTH112
+            foreign = find_foreign_folder(file)
+        except PathFileError as error:
+            told.append(error.message)
+            continue
         if gone:
             told.append(f"{file} names {gone[0]}, which does not exist: the packages added there are gone")
         elif foreign is not None:
@@ -98,7 +103,7 @@ def find_folder_of_site(root: Path) -> Path:
         OutputError: as `find_environment_folder`.
     """
     real = os.path.realpath(root)
-    if any(os.path.realpath(entry or ".") == real for entry in sys.path):
+    if any(os.path.realpath(entry or ".") == real for entry in read_search_path()):
         return find_environment_folder()
     match = _SITE.match(real)
     if match is None:
