@@ -90,7 +90,7 @@ def plan_isolated(
             asked, base, allow_build=allow_build, limit_s=limit_s, environment=environment, isolated=True
         )
         plan = judgement.plan
-        if judgement.lock is None or plan.verdict is PlanVerdict.INFEASIBLE:
+        if judgement.lock is None or plan.verdict in (PlanVerdict.INFEASIBLE, PlanVerdict.UNKNOWN):
             raise PlanRefused(f"{', '.join(requirements)}: {plan.explanation}", plan=plan)
         return IsolatedPlan(_explain(plan, base), judgement.lock, find_unhappy(judgement.lock, plan, base))
 

@@ -1,0 +1,74 @@
+"""Requests that only a build can serve: planned with what is known of them, and their gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.requirement import RequestedPackage, Source
+from tierproof.guard.resolve.find_sources import adopt_requested
+from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.resolve import Resolver
+from tierproof.guard.resolve.source_release import Basis, SourceRelease
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSources:
+    """The requirement lines of a request, with a stub in place of what must be built, and what is not known.
+
+    Attributes:
+        requested: with the names of the sources, as far as they are known.
+        lines: as uv reads them.
+        gaps: one for each requested source whose own metadata was not built.
+    """
+
+    requested: tuple[RequestedPackage, ...]
+    lines: tuple[str, ...]
+    gaps: tuple[Gap, ...]
+
+
+def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> PlannedSources:
+    """Adopt what is known of each requested repository, folder and source archive.
+
+    Raises:
+        PlanError: the index cannot be asked.
+    """
+    known, lines, gaps = [], [], []
+    for item in requested:
+        if item.source is not Source.BUILD:
+            known.append(item)
+            lines.append(item.line)
+            continue
+        source = adopt_requested(item, resolver)
+        known.append(item if source is None else replace(item, name=source.name))
+        if source is not None:
+            extras = f"[{','.join(item.extras)}]" if item.extras else ""
+            lines.append(f"{source.name}{extras}=={source.stub_version}")
+        may_build = bool({item.name, item.text, source.name if source else ""} & resolver.allow_build)
+        if source is None or not (may_build and source.is_certain):
+            gaps.append(make_build_gap(item.text, item.name or item.text, source))
+    return PlannedSources(tuple(known), tuple(lines), tuple(gaps))
+
+
+def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
+    """Return a gap for each release of the index in `lock` that would be built and whose metadata was not."""
+    found = {(item.name, item.version) for item in (lock.packages if lock else ()) if item.built}
+    return tuple(
+        make_build_gap(source.text, source.name, source)
+        for source in resolver.sources
+        if not source.direct
+        and not (source.name in resolver.allow_build and source.is_certain)
+        and (lock is None or (source.name, source.version) in found)
+    )
+
+
+def make_build_gap(text: str, name: str, source: SourceRelease | None) -> Gap:
+    """Say that something must be built first, and what stands in for its requirements."""
+    basis = Basis.NOTHING if source is None else source.basis
+    if source is not None and source.failure:
+        reason = source.failure
+    else:
+        reason = f"pip would build {name} from source" if text != name else "pip would build it from source"
+    told = "its requirements are not known" if basis is Basis.NOTHING else f"judged by {basis.value}"
+    return Gap(Cause.BUILD, text, f"{reason}: not worked out; {told}")
