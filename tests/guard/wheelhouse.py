@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import os
 import sys
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.markers import default_environment
@@ -32,6 +33,7 @@ def write_wheel(
     files: Mapping[str, str] | None = None,
     record: str | None = None,
     tag: str = "py3-none-any",
+    requires_python: str = "",
 ) -> Path:
     """Write a wheel; its Requires-Dist and Provides-Extra as given.
 
@@ -44,11 +46,13 @@ def write_wheel(
         files: its contents by path; one module with a `__version__` by default.
         record: a RECORD that lies; a true one by default.
         tag: of its name.
+        requires_python: the Pythons that it takes; any by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
     path = folder / f"{stem}-{tag}.whl"
     metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    metadata += [f"Requires-Python: {requires_python}"] if requires_python else []
     metadata += [f"Provides-Extra: {extra}" for extra in extras]
     metadata += [f"Requires-Dist: {line}" for line in requires]
     info = f"{stem}.dist-info"
@@ -78,6 +82,7 @@ class Wheelhouse:
     """A simple index in `folder`/simple, and a cache for uv."""
 
     folder: Path
+    _bounds: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -101,21 +106,35 @@ class Wheelhouse:
         files: Mapping[str, str] | None = None,
         record: str | None = None,
         tag: str = "py3-none-any",
+        requires_python: str = "",
     ) -> Path:
         folder = self.folder / "simple" / name
-        path = write_wheel(folder, name, version, requires, extras, files=files, record=record, tag=tag)
+        path = write_wheel(
+            folder,
+            name,
+            version,
+            requires,
+            extras,
+            files=files,
+            record=record,
+            tag=tag,
+            requires_python=requires_python,
+        )
+        if requires_python:
+            self._bounds[path.name] = requires_python
         self._index(name)
         return path
 
-    def add_source(self, name: str, version: str, marker: Path) -> None:
-        """Add a source distribution that writes `marker` when it is built."""
+    def add_source(self, name: str, version: str, marker: Path, requires: Sequence[str] = ()) -> None:
+        """Add a source distribution that writes `marker` when it is built, and declares `requires` without a promise."""
         folder = self.folder / "simple" / name
         folder.mkdir(parents=True, exist_ok=True)
-        setup = f"open({str(marker)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name={name!r}, version={version!r})\n"
+        setup = f"open({str(marker)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name={name!r}, version={version!r}, install_requires={list(requires)!r}, py_modules=[])\n"
         with tarfile.open(folder / f"{name}-{version}.tar.gz", "w:gz") as archive:
             for file, text in (
                 ("setup.py", setup),
                 ("PKG-INFO", f"Metadata-Version: 1.0\nName: {name}\nVersion: {version}\n"),
+                (f"{name}.egg-info/requires.txt", "".join(f"{line}\n" for line in requires)),
             ):
                 entry = tarfile.TarInfo(f"{name}-{version}/{file}")
                 entry.size = len(text)
@@ -129,7 +148,10 @@ class Wheelhouse:
     def _index(self, name: str) -> None:
         folder = self.folder / "simple" / name
         files = sorted(path.name for path in folder.iterdir() if path.name != "index.html")
-        links = "".join(f'<a href="{file}">{file}</a>\n' for file in files)
+        links = "".join(
+            f'<a href="{file}" data-requires-python="{html.escape(self._bounds.get(file, ""))}">{file}</a>\n'
+            for file in files
+        )
         (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
 
 

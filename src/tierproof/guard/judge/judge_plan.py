@@ -27,7 +27,6 @@ from tierproof.guard.judge.explain import (
 from tierproof.guard.judge.mark_unknown import mark_unknown
 from tierproof.guard.judge.offer_the_rest import offer_the_rest
 from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
-from tierproof.guard.judge.plan_sources import list_build_gaps, plan_sources
 from tierproof.guard.judge.protected import is_accelerator, is_protected
 from tierproof.guard.judge.request import Judgement, Request
 from tierproof.guard.judge.shadow import (
@@ -43,6 +42,7 @@ from tierproof.guard.resolve.known_packages import is_unknown
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.plan_error import UnknownPackageError
 from tierproof.guard.resolve.refusals import find_refusals
+from tierproof.guard.resolve.requested_sources import list_build_gaps, list_index_gaps, plan_sources
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
 
 
@@ -150,7 +150,7 @@ def _judge_all(
             judgement = judge()
     judgement = replace(judgement, plan=_explain_refusals(judgement.plan, refusals))
     judgement = replace(judgement, plan=offer_the_rest(judgement.plan, request, refusals, _judge))
-    gaps = (*planned.gaps, *list_build_gaps(judgement.lock, resolver))
+    gaps = (*planned.gaps, *list_build_gaps(judgement.lock, resolver), *list_index_gaps(resolver))
     return judgement if not gaps or refusals else replace(judgement, plan=mark_unknown(judgement.plan, gaps))
 
 

@@ -6,9 +6,10 @@ import configparser
 import os
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 
@@ -19,6 +20,7 @@ _KEPT = re.compile(
     r"|KEYRING_PROVIDER|NATIVE_TLS|SYSTEM_CERTS|INSECURE_HOST|HTTP_TIMEOUT|REQUEST_TIMEOUT|HTTP_RETRIES|OFFLINE"
     r"|CACHE_DIR|CONCURRENT_DOWNLOADS)\Z"
 )
+_NAMING = ("--extra-index-url", "--index", "--find-links")
 _UV_INDEX = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
@@ -51,6 +53,36 @@ class IndexSettings:
     def defaults_to_pypi(self) -> bool:
         """Whether the index that is asked last is PyPI; then neither `options` nor `environment` name it."""
         return bool(self.index_urls) and _is_pypi(self.index_urls[-1])
+
+
+def leave_out(settings: IndexSettings, hosts: Collection[str]) -> IndexSettings:
+    """Return the settings without the further indexes and links on these hosts; the default index stays."""
+
+    def stays(url: str) -> bool:
+        return urlsplit(url).hostname not in hosts
+
+    options: list[str] = []
+    queue = list(settings.options)
+    while queue:
+        option = queue.pop(0)
+        if option in _NAMING and queue:
+            value = queue.pop(0)
+            options += [option, value] if stays(value) else []
+        else:
+            options.append(option)
+    environment = dict(settings.environment)
+    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        if name in environment:
+            kept = [item for item in environment[name].split() if stays(re.sub(r"\A[\w.-]+=", "", item))]
+            environment[name] = " ".join(kept)
+    urls = settings.index_urls
+    return replace(
+        settings,
+        index_urls=(*(url for url in urls[:-1] if stays(url)), *urls[-1:]),
+        find_links=tuple(link for link in settings.find_links if stays(link)),
+        options=tuple(options),
+        environment=environment,
+    )
 
 
 def read_index_settings(environment: Mapping[str, str] | None = None) -> IndexSettings:

@@ -128,6 +128,14 @@ def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) 
     return min(ranked)[2] if ranked else None
 
 
+def has_native_wheel(item: LockedPackage) -> bool:
+    """Tell whether the wheel that `item` would install is for one platform alone."""
+    try:
+        return any(tag.platform != "any" for tag in parse_wheel_filename(_file_name(item.url))[3])
+    except InvalidWheelFilename:
+        return False
+
+
 def find_url(source: Mapping[str, Any]) -> str:
     """Return the URL of a file that a lock names by URL or path; empty if it names neither."""
     if url := source.get("url"):

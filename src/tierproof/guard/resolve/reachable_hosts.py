@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-_LIMIT_S = 8.0
+_LIMIT_S = 5.0
 _REMEMBERED_S = 120.0  # a kernel lives for days, and a network comes back
 _PORTS = {"http": 80, "https": 443}
 _asking = threading.Lock()

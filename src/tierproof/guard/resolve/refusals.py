@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.resolve.index_page import IndexFile, read_index_pages
@@ -40,7 +41,7 @@ def _explain(
     versions = {file.version for file in files}
     allowed = set(SpecifierSet(item.specifier).filter(versions)) if item.specifier else versions
     if not allowed:
-        return f"no release satisfies {item.name}{item.specifier}; the newest is {max(versions)}"
+        return f"no release satisfies {item.name}{item.specifier}; the newest is {_find_newest(versions)}"
     fitting = [file for file in files if file.version in allowed]
     taking = [file for file in fitting if file.takes(python)]
     if not taking:
@@ -50,6 +51,10 @@ def _explain(
         newest = max(taking, key=lambda file: file.version)
         return f"no wheel of {item.name} {newest.version} fits Python {python} on this platform; it has no source"
     return ""
+
+
+def _find_newest(versions: Iterable[Version]) -> Version:
+    return max(versions, key=lambda version: (not version.is_prerelease, version))
 
 
 def _serves(file: IndexFile, ranks: Mapping[Tag, int]) -> bool:

@@ -8,15 +8,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from packaging.version import Version
 
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.declared_bounds import Bound
-from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.resolve.index_settings import IndexSettings, leave_out, read_index_settings
 from tierproof.guard.resolve.lock import Lock, LockedPackage, read_lock
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.python_bounds import PythonBounds
+from tierproof.guard.resolve.reachable_hosts import find_unreachable
 from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.source_release import SourceRelease, write_source_stub
 from tierproof.guard.resolve.stub_wheels import StubWheels
@@ -58,7 +60,8 @@ class Resolver:
 
     Attributes:
         base: what is installed.
-        settings: where packages come from.
+        settings: where packages come from, without the further indexes that cannot be reached.
+        unreachable: hosts of indexes to which no connection can be made, each with the reason.
         allow_build: names that may be built from source.
         spent_s: seconds that all resolutions so far have taken.
     """
@@ -77,7 +80,10 @@ class Resolver:
         any_python: bool = False,
     ) -> None:
         self.base = base
-        self.settings = settings
+        self.unreachable = find_unreachable(
+            (*settings.index_urls, *settings.find_links), settings.environment
+        )
+        self.settings = leave_out(settings, self.unreachable)
         self.allow_build = frozenset(allow_build)
         self._folder = folder
         self._limit_s = limit_s
@@ -166,6 +172,8 @@ class Resolver:
         if freedom.preferred:
             lock.write_text(_describe_preferences(self.base, freedom.preferred), encoding="utf-8")
         arguments = [*self._arguments(freedom), *more, *write_uv_config(self.settings, folder)]
+        away = self._find_away()
+        arguments += ["--offline"] if away else []
         started = time.perf_counter()
         answer = run_uv(
             arguments, environment=self.settings.environment, folder=folder, limit_s=self._limit_s
@@ -174,12 +182,22 @@ class Resolver:
         if answer.status == 0:
             tags = rank_tags(self.base.python, self.base.platform)
             return self._know_stubs(read_lock(lock.read_text(encoding="utf-8"), folder, tags))
+        if away:
+            raise PlanError(
+                f"the packages could not be resolved: {away} cannot be reached ({self.unreachable[away]})",
+                hint="Check the network, the proxy and the index that pip or uv is configured with.",
+            )
         if answer.status == 1:
             return Unsolvable(answer.words)
         raise PlanError(
             f"the packages could not be resolved: {_first_line(answer.words)}",
             hint=f"{answer.words}\nCheck the network, the proxy and the index that pip or uv is configured with.",
         )
+
+    def _find_away(self) -> str:
+        """Return the host of the default index where that cannot be reached: uv would ask it again and again."""
+        host = urlsplit(self.settings.index_urls[-1]).hostname if self.settings.index_urls else None
+        return host if host is not None and host in self.unreachable else ""
 
     def _arguments(self, freedom: Freedom) -> list[str]:
         arguments = ["pip", "compile", "requirements.in", "--quiet", "--no-python-downloads"]

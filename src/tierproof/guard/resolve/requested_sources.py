@@ -9,6 +9,7 @@ from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.resolve.find_sources import adopt_requested
 from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.reachable_hosts import find_unreachable
 from tierproof.guard.resolve.resolve import Resolver
 from tierproof.guard.resolve.source_release import Basis, SourceRelease
 
@@ -35,7 +36,13 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
         PlanError: the index cannot be asked.
     """
     known, lines, gaps = [], [], []
+    environment = resolver.settings.environment
     for item in requested:
+        if item.source is Source.WHEEL and (gone := find_unreachable([_find_url(item)], environment)):
+            gaps.extend(
+                Gap(Cause.INDEX, item.text, f"{host} cannot be reached ({gone[host]})") for host in gone
+            )
+            continue
         if item.source is not Source.BUILD:
             known.append(item)
             lines.append(item.line)
@@ -51,6 +58,10 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
     return PlannedSources(tuple(known), tuple(lines), tuple(gaps))
 
 
+def _find_url(item: RequestedPackage) -> str:
+    return item.line.partition(" @ ")[2] or item.line
+
+
 def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
     """Return a gap for each release of the index in `lock` that would be built and whose metadata was not."""
     found = {(item.name, item.version) for item in (lock.packages if lock else ()) if item.built}
@@ -60,6 +71,14 @@ def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
         if not source.direct
         and not (source.name in resolver.allow_build and source.is_certain)
         and (lock is None or (source.name, source.version) in found)
+    )
+
+
+def list_index_gaps(resolver: Resolver) -> tuple[Gap, ...]:
+    """Return a gap for each further index that could not be asked."""
+    return tuple(
+        Gap(Cause.INDEX, host, f"this index cannot be reached ({reason}); judged without it")
+        for host, reason in resolver.unreachable.items()
     )
 
 
