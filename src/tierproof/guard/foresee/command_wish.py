@@ -15,6 +15,7 @@ from tierproof.guard.commands.requirement import RequestedPackage, Source, parse
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 
+_PATH = re.compile(r"[.~]?/|\.{1,2}(\[[\w,-]*\])?\Z")
 _UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)\Z")
 
 
@@ -46,7 +47,9 @@ def read_wish(command: PipCommand) -> Wish:
         (file, True) for file in command.constraint_files
     ]:
         try:
-            read_requirement_lines(folder / named, lines, constraint=constraint)
+            read_requirement_lines(
+                folder / named, lines, constraint=constraint, given=dict(command.given_files)
+            )
         except UsageError as error:
             gaps.append(Gap(Cause.FILE, named, error.message))
     texts = [(text, folder) for text in command.requirements]
@@ -57,11 +60,17 @@ def read_wish(command: PipCommand) -> Wish:
         try:
             item = parse_requirement(text, folder=where)
         except UsageError as error:
-            gaps.append(Gap(Cause.TEXT, text, f"it cannot be parsed: {error.message}"))
+            gaps.append(_explain_unread(text, error.message))
             continue
         is_built = item.source is Source.BUILD or text in command.editables
         (built if is_built else resolvable).append(item)
     return Wish(tuple(resolvable), tuple(built), tuple(lines.constraints), lines, tuple(gaps))
+
+
+def _explain_unread(text: str, message: str) -> Gap:
+    if _PATH.match(text):
+        return Gap(Cause.BUILD, text, "this project is not there, so what it needs is not known")
+    return Gap(Cause.TEXT, text, f"it cannot be parsed: {message}")
 
 
 def _drop_fragment(text: str) -> str:
