@@ -141,6 +141,29 @@ class Wheelhouse:
                 archive.addfile(entry, io.BytesIO(text.encode()))
         self._index(name)
 
+    def add_buildable(self, name: str, version: str, code: str, requires: Sequence[str] = ()) -> None:
+        """Add a source distribution with a backend of its own, which runs `code` and tells `requires`."""
+        folder = self.folder / "simple" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
+        backend = (
+            "import os\nfrom pathlib import Path\n"
+            "def prepare_metadata_for_build_wheel(folder, settings=None):\n"
+            f"    exec({code!r})\n"
+            f"    info = Path(folder, '{name}-{version}.dist-info')\n"
+            "    info.mkdir()\n"
+            f"    (info / 'METADATA').write_text({metadata!r})\n"
+            "    return info.name\n"
+        )
+        system = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+        with tarfile.open(folder / f"{name}-{version}.tar.gz", "w:gz") as archive:
+            for file, text in (("backend.py", backend), ("pyproject.toml", system)):
+                entry = tarfile.TarInfo(f"{name}-{version}/{file}")
+                entry.size = len(text)
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        self._index(name)
+
     def plan(self, *requirements: str, base: Base, **options: object) -> Plan:
         options = {"environment": self.environment, **options}
         return make_plan(requirements, base, **options)  # type: ignore[arg-type]

@@ -109,7 +109,7 @@ def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease
     """
     project = _read_requested(item)
     name = item.name or (project.name if project else "") or guess_name(item.text)
-    may_build = bool({name, item.name, item.text} & resolver.allow_build)
+    may_build = resolver.may_build(name, item.name, item.text)
     failure = ""
     if may_build and not (project is not None and project.is_static and "directory" in project.place):
         built = _build(_find_address(item), resolver)
@@ -176,7 +176,7 @@ def _read_release(item: LockedPackage, resolver: Resolver) -> SourceRelease:
     archive = item.entry.get("sdist") or {}
     url, text = find_url(archive), f"{item.name} {item.version}"
     release = SourceRelease(item.name, item.version, text, Basis.NOTHING, entry=entry)
-    if item.name in resolver.allow_build:
+    if resolver.may_build(item.name):
         built = _build(url, resolver)
         if isinstance(built, BuiltMetadata):
             return replace(release, basis=Basis.BUILT, known=built.known)

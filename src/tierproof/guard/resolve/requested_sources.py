@@ -52,7 +52,7 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
         if source is not None:
             extras = f"[{','.join(item.extras)}]" if item.extras else ""
             lines.append(f"{source.name}{extras}=={source.stub_version}")
-        may_build = bool({item.name, item.text, source.name if source else ""} & resolver.allow_build)
+        may_build = resolver.may_build(item.name, item.text, source.name if source else "")
         if source is None or not (may_build and source.is_certain):
             gaps.append(make_build_gap(item.text, item.name or item.text, source))
     return PlannedSources(tuple(known), tuple(lines), tuple(gaps))
@@ -69,7 +69,7 @@ def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
         make_build_gap(source.text, source.name, source)
         for source in resolver.sources
         if not source.direct
-        and not (source.name in resolver.allow_build and source.is_certain)
+        and not (resolver.may_build(source.name) and source.is_certain)
         and (lock is None or (source.name, source.version) in found)
     )
 

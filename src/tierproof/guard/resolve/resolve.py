@@ -29,6 +29,7 @@ DEFAULT_LIMIT_S = 120.0
 # Seconds of resolving after which no better answer is searched: somebody sits before the cell and waits.
 _PATIENCE_S = 60.0
 _PYTHON_ROUNDS = 6
+EVERY_BUILD = "*"  # among the names that may be built: all may
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,10 @@ class Resolver:
     def bounds(self) -> tuple[Bound, ...]:
         """What the base's packages declare about each other, extras aside."""
         return self._stubs.bounds
+
+    def may_build(self, *names: str) -> bool:
+        """Tell whether one of these names of a source may be built."""
+        return EVERY_BUILD in self.allow_build or bool(self.allow_build & set(names))
 
     @property
     def excluded(self) -> Mapping[str, Mapping[Version, str]]:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tierproof.images.read.host import Host
+from tierproof.images.lists.host import Host
 from tierproof.images.read.host_value import NOTHING, evaluate_on_host
 
 _MOST_ITEMS = 200

@@ -10,8 +10,8 @@ from typing import Any
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.guard.commands.pip_command import PipCommand
+from tierproof.images.lists.host import Host
 from tierproof.images.read.constant_value import NotConstant, evaluate
-from tierproof.images.read.host import Host
 
 # Stands in a command for what cannot be told; no requirement has such a character.
 UNKNOWN = "\ufffd"

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import PipCommand
-from tierproof.images.read.host import Host
+from tierproof.images.lists.host import Host
 
 
 class TargetKind(StrEnum):

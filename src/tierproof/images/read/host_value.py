@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tierproof.images.read.host import SOME_TEXT, Host
+from tierproof.images.lists.host import SOME_TEXT, Host
 
 # What `evaluate_on_host` returns for an expression that asks nothing of the machine.
 NOTHING: Any = object()

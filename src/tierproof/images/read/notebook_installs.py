@@ -15,10 +15,10 @@ from tierproof.guard.commands.notebook_magics import tell_magic_command
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program, mentions_installer, read_command
 from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
+from tierproof.images.lists.host import Host
 from tierproof.images.read.cell_code import CellCode, ShellLine, part_cell
 from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
-from tierproof.images.read.host import Host
 from tierproof.images.read.notebook_file import CodeCell
 from tierproof.images.read.python_command import PythonCommand
 from tierproof.images.read.python_commands import PythonFollower

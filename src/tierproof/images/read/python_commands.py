@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tierproof.images.lists.host import Host
 from tierproof.images.read.cell_code import PLACEHOLDER
 from tierproof.images.read.constant_value import NotConstant, decide, evaluate
-from tierproof.images.read.host import Host
 from tierproof.images.read.process_call import read_process, read_shell_method, read_start
 from tierproof.images.read.python_command import PythonCommand
 

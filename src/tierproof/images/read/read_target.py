@@ -11,8 +11,8 @@ from tierproof.errors import UsageError
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
+from tierproof.images.lists.host import Host
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
-from tierproof.images.read.host import Host
 from tierproof.images.read.notebook_file import read_notebook
 from tierproof.images.read.notebook_installs import find_installs
 from tierproof.images.read.pylock_installs import read_pylock
