@@ -50,8 +50,10 @@ def adopt_missing(resolver: Resolver, lines: Sequence[str]) -> bool:
         if isinstance(lock, Unsolvable):
             break
         new = [item for item in lock.packages if item.name not in seen]
-        seen |= {item.name for item in new}
         sources = [item for item in new if _must_be_built(item, resolver)]
+        if resolver.exclude_by_python([item.name for item in sources]):
+            continue
+        seen |= {item.name for item in new}
         found = _adopt_all(sources, resolver) or found
         more = [line for item in new for line in _list_dependencies(item, resolver) if line not in asked]
         if not more:
@@ -94,7 +96,10 @@ def adopt_newer(resolver: Resolver, lock: Lock, lines: Sequence[str]) -> bool:
         for line in _list_dependencies(item, resolver)
         if _read_name(line) in names
     ]
-    allowed = resolver.locate(list(dict.fromkeys([*bounds, *sorted(names)])))
+    asked = list(dict.fromkeys([*bounds, *sorted(names)]))
+    allowed = resolver.locate(asked)
+    if resolver.exclude_by_python(names):
+        allowed = resolver.locate(asked)
     return _adopt_all(_list_ahead(ahead, allowed, resolver), resolver, locked=allowed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -16,6 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
+    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
@@ -55,14 +57,31 @@ class IndexFile:
 
 
 def read_index_pages(name: str, settings: IndexSettings) -> tuple[IndexFile, ...]:
-    """Return the files of `name` (normalised) on all configured indexes; one that cannot be asked gives none."""
+    """Return the files of `name` (normalised) on all configured indexes and links; one that cannot be asked gives none."""
     found: list[IndexFile] = []
     for index in settings.index_urls:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             found += _read_page(f"{index.rstrip('/')}/{name}/", settings.environment)
-        except (OSError, ValueError):
-            continue
+    for link in settings.find_links:
+        with contextlib.suppress(OSError, ValueError):
+            found += [file for file in _read_links(link, settings.environment) if _owns(name, file)]
     return tuple(found)
+
+
+def _read_links(link: str, environment: Mapping[str, str]) -> list[IndexFile]:
+    """Read a folder of files, or a page of links to them."""
+    parts = urlsplit(link)
+    if parts.scheme in ("http", "https"):
+        return list(_read_html(fetch(link, environment).decode("utf-8", "replace"), link))
+    path = Path(url2pathname(parts.path)) if parts.scheme else Path(link).expanduser()
+    if path.is_dir():
+        return [file for entry in path.iterdir() for file in _make(entry.name, "")]
+    return list(_read_html(path.read_text(encoding="utf-8", errors="replace"), link))
+
+
+def _owns(name: str, file: IndexFile) -> bool:
+    stem = file.name.rpartition("-")[0] if not file.is_wheel else file.name.partition("-")[0]
+    return canonicalize_name(stem) == name
 
 
 def _read_page(url: str, environment: Mapping[str, str]) -> list[IndexFile]:

@@ -29,6 +29,7 @@ class PythonBounds:
         self._settings = settings
         self._excluded: dict[str, dict[Version, str]] = {}
         self._cleared: set[tuple[str, str]] = set()
+        self._looked_up: set[str] = set()
 
     @property
     def excluded(self) -> Mapping[str, Mapping[Version, str]]:
@@ -51,6 +52,19 @@ class PythonBounds:
                 known |= list_excluding(read_index_pages(item.name, self._settings), self._python)
             found = found or Version(item.version) not in known or not item.direct
             known[Version(item.version)] = metadata.requires_python
+        return found
+
+    def exclude_listed(self, names: Collection[str]) -> bool:
+        """Look up all releases of `names` in the index; tell whether some that were not known are excluded."""
+        found = False
+        for name in names:
+            if name in self._looked_up:
+                continue
+            self._looked_up.add(name)
+            new = list_excluding(read_index_pages(name, self._settings), self._python)
+            found = found or bool(new)
+            if new:
+                self._excluded.setdefault(name, {}).update(new)
         return found
 
     def list_constraints(self, frozen: Collection[str] = ()) -> list[str]:

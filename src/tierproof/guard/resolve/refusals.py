@@ -24,9 +24,8 @@ def find_refusals(requested: Sequence[RequestedPackage], resolver: Resolver) -> 
     """
     found = {}
     ranks = rank_tags(resolver.base.python, resolver.base.platform)
-    links = resolver.settings.find_links
     for item in requested:
-        if item.source is not Source.INDEX or "===" in item.specifier or links:
+        if item.source is not Source.INDEX or "===" in item.specifier:
             continue
         files = read_index_pages(item.name, resolver.settings)
         if files and (reason := _explain(item, files, resolver.base.python, ranks)):

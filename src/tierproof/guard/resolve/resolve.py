@@ -121,6 +121,10 @@ class Resolver:
         """The releases without a wheel that resolutions take into account."""
         return tuple(self._sources.values())
 
+    def exclude_by_python(self, names: Collection[str]) -> bool:
+        """Leave out the releases of `names` that do not take this Python; tell whether there are some."""
+        return self._python is not None and self._python.exclude_listed(names)
+
     def adopt(self, source: SourceRelease) -> None:
         """Take a release without a wheel into account from now on, with what is known of it."""
         write_source_stub(source, self._folder / "sources")

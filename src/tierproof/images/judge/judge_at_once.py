@@ -52,13 +52,15 @@ def leave_out_installers(requested: Sequence[RequestedPackage], base: Base) -> t
     )
 
 
-def judge_installers(gaps: Sequence[Gap], base: Base) -> Plan:
-    """Return the plan of a command that renews nothing but the installers."""
+def judge_installers(count: int, gaps: Sequence[Gap], base: Base) -> Plan:
+    """Return the plan of a command that renews nothing but the installers, `count` of them."""
     plan = Plan(
         (),
         base.name,
         PlanVerdict.SATISFIED,
-        explanation="Only the installer itself is renewed; the kernel has not loaded it.",
+        explanation="Only the installer itself is renewed; the kernel has not loaded it."
+        if count
+        else "There is nothing to install.",
     )
     return _mark(plan, gaps)
 

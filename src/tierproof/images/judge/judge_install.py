@@ -195,7 +195,8 @@ def _ask(question: _Question) -> ImageAnswer:
     wish = question.wish
     requested = leave_out_installers((*wish.resolvable, *wish.built), base)
     if not requested:
-        return replace(answer, plan=judge_installers(wish.gaps, base))
+        plan = judge_installers(len(wish.resolvable), wish.gaps, base)
+        return replace(answer, plan=plan)
     judgement = judge_requested(
         choose_newest(requested, foreseen),
         base,
