@@ -32,4 +32,5 @@ def test_a_plan_shows_itself() -> None:
         "not_worked_out",
         "judged",
         "fits_without",
+        "rest",
     ]

@@ -23,6 +23,7 @@ from tierproof.guard.generations.path_files import (
     write_path_file,
 )
 from tierproof.guard.generations.saved_lock import format_saved_lock
+from tierproof.guard.judge.ways import CALL_IN_KERNEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def activate(
     if session_only and not in_process:
         raise InstallError(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
-            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+            hint=f"{CALL_IN_KERNEL}.",
         )
     if site is not None and file is not None:
         write_path_file(store, file, site, files)

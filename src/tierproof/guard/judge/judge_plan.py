@@ -36,6 +36,7 @@ from tierproof.guard.judge.shadow import (
     list_changed,
 )
 from tierproof.guard.judge.split_lock import list_loaded, name_accelerators, split_lock
+from tierproof.guard.judge.ways import USE_WORKER
 from tierproof.guard.resolve.find_sources import adopt_missing
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.known_packages import is_unknown
@@ -322,7 +323,7 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
         explanation=join_sentences(
             f"{reason}.",
             explain_steady(steady, conflicts, lock, request.resolver),
-            "It can run isolated, with its own versions: use `tierproof run --with`, or `tp.isolated`.",
+            f"It can run isolated, with its own versions: {USE_WORKER}.",
             base.loaded.how_known if conflicts or changed else "",
         ),
     )

@@ -51,7 +51,10 @@ def offer_the_rest(
                 f"Without {name_packages(names)} the rest fits ({found.verdict.value}): {found.explanation}"
             )
             return replace(
-                plan, fits_without=tuple(names), explanation=join_sentences(plan.explanation, said)
+                plan,
+                fits_without=tuple(names),
+                rest=replace(found, requested=tuple(item.text for item, _ in kept)),
+                explanation=join_sentences(plan.explanation, said),
             )
     return plan
 

@@ -128,6 +128,7 @@ class Plan:
         gaps: parts of the request that were not worked out; with one, the verdict is *unknown*.
         judged: the verdict of everything else, where there are gaps; None if nothing else was asked for.
         fits_without: requirements, as typed, without which the rest needs no more than consent.
+        rest: the plan of that rest; None where there is none.
     """
 
     requested: tuple[str, ...]
@@ -144,6 +145,7 @@ class Plan:
     gaps: tuple[Gap, ...] = ()
     judged: PlanVerdict | None = None
     fits_without: tuple[str, ...] = ()
+    rest: Plan | None = None
 
     @property
     def ok(self) -> bool:
@@ -180,6 +182,7 @@ class Plan:
             "not_worked_out": [item.to_dict() for item in self.gaps],
             "judged": None if self.judged is None else self.judged.value,
             "fits_without": list(self.fits_without),
+            "rest": None if self.rest is None else self.rest.to_dict(),
         }
 
     @classmethod
@@ -207,6 +210,7 @@ class Plan:
             gaps=tuple(Gap.from_dict(item) for item in document.get("not_worked_out", ())),
             judged=None if document.get("judged") is None else PlanVerdict(document["judged"]),
             fits_without=tuple(document.get("fits_without", ())),
+            rest=None if document.get("rest") is None else cls.from_dict(document["rest"]),
         )
 
     def describe(self) -> str:

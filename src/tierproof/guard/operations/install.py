@@ -18,6 +18,7 @@ from tierproof.guard.generations.present_base import PresentBase, capture_presen
 from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.judge.ways import CALL_IN_KERNEL, RUN_ISOLATED
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.operations.settle_environment import settle_environment
 from tierproof.guard.stage.assemble import Recipe
@@ -111,7 +112,7 @@ def _install_locked(
     if accelerators:
         raise InstallError(
             f"refused: tierproof never adds {accelerators[0]} to a running kernel",
-            hint="Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
+            hint=RUN_ISOLATED,
         )
     _refuse_unwritable(recipe.position, in_process=request.in_process)
     generation, failures = make_generation(
@@ -171,7 +172,7 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     if choose_path_file(position, find_path_files()) is None and not in_process:
         raise InstallError(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
-            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+            hint=f"{CALL_IN_KERNEL}.",
         )
 
 

@@ -57,7 +57,7 @@ class IndexFile:
 
 
 def read_index_pages(name: str, settings: IndexSettings) -> tuple[IndexFile, ...]:
-    """Return the files of `name` (normalised) on all configured indexes and links; one that cannot be asked gives none."""
+    """Return the files of `name` (normalised) on all indexes and links; one that cannot be asked gives none."""
     found: list[IndexFile] = []
     for index in settings.index_urls:
         with contextlib.suppress(OSError, ValueError):
