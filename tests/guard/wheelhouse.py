@@ -155,10 +155,21 @@ class Wheelhouse:
             "    info.mkdir()\n"
             f"    (info / 'METADATA').write_text({metadata!r})\n"
             "    return info.name\n"
+            "def build_wheel(folder, settings=None, metadata=None):\n"
+            "    import zipfile\n"
+            f"    stem = '{name}-{version}'\n"
+            "    name = stem + '-py3-none-any.whl'\n"
+            "    with zipfile.ZipFile(Path(folder, name), 'w') as archive:\n"
+            f"        archive.writestr('{name}.py', {f'__version__ = {version!r}'!r})\n"
+            f"        archive.writestr(stem + '.dist-info/METADATA', {metadata!r})\n"
+            "        archive.writestr(stem + '.dist-info/WHEEL', 'Wheel-Version: 1.0\\nTag: py3-none-any\\n"
+            "Root-Is-Purelib: true\\n')\n"
+            "        archive.writestr(stem + '.dist-info/RECORD', '')\n"
+            "    return name\n"
         )
         system = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
         with tarfile.open(folder / f"{name}-{version}.tar.gz", "w:gz") as archive:
-            for file, text in (("backend.py", backend), ("pyproject.toml", system)):
+            for file, text in (("backend.py", backend), ("pyproject.toml", system), ("PKG-INFO", metadata)):
                 entry = tarfile.TarInfo(f"{name}-{version}/{file}")
                 entry.size = len(text)
                 archive.addfile(entry, io.BytesIO(text.encode()))
