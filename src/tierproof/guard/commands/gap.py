@@ -33,11 +33,13 @@ class Gap:
         cause: of what kind it is.
         what: the part, as typed or by its name; credentials are hidden.
         reason: why it was not worked out, as a clause without a full stop.
+        name: of the package that must be built, by which a build is allowed; else empty.
     """
 
     cause: Cause
     what: str
     reason: str
+    name: str = ""
 
     def describe(self) -> str:
         """Return it as one clause."""
@@ -49,6 +51,7 @@ class Gap:
             "cause": self.cause.value,
             "what": hide_credentials(self.what),
             "reason": hide_credentials(self.reason),
+            "name": hide_credentials(self.name),
         }
 
     @classmethod
@@ -58,4 +61,4 @@ class Gap:
         Raises:
             KeyError, ValueError: the document is not a gap.
         """
-        return cls(Cause(document["cause"]), document["what"], document["reason"])
+        return cls(Cause(document["cause"]), document["what"], document["reason"], document["name"])

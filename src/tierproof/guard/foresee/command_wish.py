@@ -104,7 +104,12 @@ def read_settings(
         if index:
             told["PIP_INDEX_URL"] = index
         settings = read_index_settings(told)
-        settings = replace(settings, options=(*settings.options, *_spell(extra, links)))
+        settings = replace(
+            settings,
+            index_urls=(*extra, *settings.index_urls),
+            find_links=(*settings.find_links, *links),
+            options=(*settings.options, *_spell(extra, links)),
+        )
     if command.prereleases or given.has("pre"):
         settings = replace(settings, options=(*settings.options, "--prerelease", "allow"))
     return settings

@@ -31,8 +31,8 @@ from tierproof.guard.foresee.command_wish import read_wish
 from tierproof.guard.foresee.foreseen import Change, Foreseen
 from tierproof.guard.foresee.overwritten_files import find_overwritten
 from tierproof.guard.foresee.pip_resolution import PipResolution, open_pip_resolver, resolve_as_pip
-from tierproof.guard.resolve.find_sources import guess_name
 from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
+from tierproof.guard.sources.find_sources import guess_name
 
 DEFAULT_LIMIT_S = 15.0
 

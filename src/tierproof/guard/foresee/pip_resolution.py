@@ -15,11 +15,11 @@ from tierproof.guard.commands.gap import Gap
 from tierproof.guard.commands.pip_command import PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage
 from tierproof.guard.foresee.command_wish import Wish, read_settings
-from tierproof.guard.resolve.find_sources import adopt_missing, adopt_newer
 from tierproof.guard.resolve.lock import Lock
-from tierproof.guard.resolve.refusals import find_refusals
-from tierproof.guard.resolve.requested_sources import list_build_gaps, list_index_gaps, plan_sources
 from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
+from tierproof.guard.sources.find_sources import adopt_missing, adopt_newer
+from tierproof.guard.sources.refusals import find_refusals
+from tierproof.guard.sources.requested_sources import list_build_gaps, list_index_gaps, plan_sources
 
 _ROUNDS = 3
 

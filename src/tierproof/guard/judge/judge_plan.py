@@ -37,14 +37,14 @@ from tierproof.guard.judge.shadow import (
 )
 from tierproof.guard.judge.split_lock import list_loaded, name_accelerators, split_lock
 from tierproof.guard.judge.ways import USE_WORKER
-from tierproof.guard.resolve.find_sources import adopt_missing
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.known_packages import is_unknown
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.plan_error import UnknownPackageError
-from tierproof.guard.resolve.refusals import find_refusals
-from tierproof.guard.resolve.requested_sources import list_build_gaps, list_index_gaps, plan_sources
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
+from tierproof.guard.sources.find_sources import adopt_missing
+from tierproof.guard.sources.refusals import find_refusals
+from tierproof.guard.sources.requested_sources import list_build_gaps, list_index_gaps, plan_sources
 
 
 def make_plan(

@@ -20,6 +20,8 @@ def mark_unknown(plan: Plan, gaps: Sequence[Gap]) -> Plan:
     judged = plan.judged_verdict
     if judged is PlanVerdict.INFEASIBLE:  # with the part that is not known, the rest is not proven impossible
         judged = None
+    if judged is PlanVerdict.SATISFIED and not plan.reuse:  # there is no rest
+        judged = None
     told = "; ".join(gap.describe() for gap in every)
     rest = f" Everything else: {judged.value}. {plan.explanation}" if judged is not None else ""
     return replace(

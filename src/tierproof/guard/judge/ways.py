@@ -101,27 +101,20 @@ def _list_workers(plan: Plan) -> tuple[Way, ...]:
     )
 
 
+def spell_builds(plan: Plan) -> str:
+    """Return the options that allow every build that a plan leaves open; empty where a build is not all it takes."""
+    names = [gap.name or gap.what for gap in plan.gaps if gap.cause is Cause.BUILD]
+    if not names or len(names) < len(plan.gaps):
+        return ""
+    return " ".join(f"--allow-build {shlex.quote(name)}" for name in dict.fromkeys(names))
+
+
 def _list_builds(plan: Plan, requests: Sequence[str], files: Sequence[str]) -> tuple[Way, ...]:
     """Offer to build what only a build can tell; what else is not worked out is said."""
-    names = [_name_build(gap.what) for gap in plan.gaps if gap.cause is Cause.BUILD]
-    told = Way(plan.explanation)
-    if not names or len(names) < len(plan.gaps):
+    told, options = Way(plan.explanation), spell_builds(plan)
+    verdict = plan.judged or PlanVerdict.ADDITIVE
+    if not options or verdict in (PlanVerdict.ISOLATED, PlanVerdict.INFEASIBLE):
         return (told,)
-    options = " ".join(f"--allow-build {shlex.quote(name)}" for name in dict.fromkeys(names))
-    judged = Plan(
-        (), plan.base, plan.judged or PlanVerdict.ADDITIVE, aged=plan.aged, conflicts=plan.conflicts
-    )
-    if judged.verdict not in (
-        PlanVerdict.SATISFIED,
-        PlanVerdict.ADDITIVE,
-        PlanVerdict.SHADOW,
-        PlanVerdict.WAIVER,
-    ):
-        return (told,)
+    judged = Plan((), plan.base, verdict, aged=plan.aged, conflicts=plan.conflicts)
     line = _spell_install(judged, requests, files, options)
     return (told, Way("To build it, which runs its code:", line))
-
-
-def _name_build(what: str) -> str:
-    """Return the name by which a build is allowed: of `wikipedia 1.4.0` the name, of an address the address."""
-    return what.partition(" ")[0] if " @ " not in what else what.partition(" @ ")[0]

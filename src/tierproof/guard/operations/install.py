@@ -15,9 +15,10 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.path_files import choose_path_file, find_path_files, read_present
 from tierproof.guard.generations.present_base import PresentBase, capture_present_base
-from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
+from tierproof.guard.judge.judge_plan import judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.judge.request import Judgement
 from tierproof.guard.judge.ways import CALL_IN_KERNEL, RUN_ISOLATED
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.operations.settle_environment import settle_environment

@@ -1,8 +1,8 @@
 """Answers stored by everything that they depend on, except the state of the index.
 
-The index decides how long an answer is fresh: PyPI lets its pages be cached for ten minutes, and public indexes beside
-it are taken to be no quicker; of an index without TLS, on this machine or in a folder, nothing is taken for granted. An
-answer for a past date stays true on PyPI, where a release cannot be replaced. An older answer is only used when the
+The index decides how long an answer is fresh: PyPI lets its pages be cached for ten minutes, and other indexes with TLS
+are taken to be no quicker; what lies in folders is compared, and of an index without TLS nothing is taken for granted.
+An answer for a past date stays true on PyPI, where a release cannot be replaced. An older answer is only used when the
 index is not asked or cannot be reached, and then says how old it is.
 """
 
@@ -78,7 +78,7 @@ def is_fresh(
         now: with its time zone.
         on_pypi: PyPI alone was asked.
         exclude_newer: the date of the question, or empty.
-        is_public: PyPI was asked, and other indexes over TLS beside it.
+        is_public: indexes over TLS were asked, and folders, which the key tells apart.
     """
     if not (on_pypi or is_public) or not answer.answered_at:
         return False

@@ -17,10 +17,11 @@ from tierproof.guard.foresee.command_wish import Wish, read_settings, read_wish
 from tierproof.guard.foresee.foresee_pip import foresee
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.foresee.name_requests import choose_newest
-from tierproof.guard.judge.judge_plan import Judgement, judge_requested
+from tierproof.guard.judge.judge_plan import judge_requested
 from tierproof.guard.judge.mark_unknown import mark_unknown
+from tierproof.guard.judge.request import Judgement
 from tierproof.guard.judge.shadow import list_changed
-from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings, stamp_local_places
 from tierproof.guard.resolve.locked_requires import read_locked_requires
 from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
@@ -93,6 +94,7 @@ class _Question:
             replace(command, text="", folder=""),
             settings.index_urls,
             settings.find_links,
+            stamp_local_places(settings),
             settings.no_index,
             self.options.exclude_newer,
             sorted(self.options.allow_build),
@@ -116,7 +118,8 @@ class _Question:
     def is_public(self) -> bool:
         settings = self.settings
         places = (*settings.index_urls, *settings.find_links)
-        return settings.defaults_to_pypi and all(place.startswith("https://") for place in places)
+        known = stamp_local_places(settings) is not None  # then the key changes with them
+        return known and not any(place.startswith("http://") for place in places)
 
 
 def judge_install(

@@ -96,6 +96,15 @@ class Host:
         """The module of the kernel's shell, as `str(get_ipython())` shows it; empty if it is not known."""
         return _SHELLS.get(self.service, "")
 
+    @property
+    def home(self) -> str:
+        """The folder that notebooks run in; empty if it is not known."""
+        return (
+            next(iter(_FOLDERS[self.service]), "")
+            if self.service is not Service.KAGGLE
+            else "/kaggle/working"
+        )
+
     def has_variable(self, name: str) -> bool | None:
         """Tell whether an environment variable is set; None if that is not known."""
         if name in _VARIABLES[self.service]:

@@ -12,6 +12,8 @@ from typing import Any
 from tierproof.images.lists.host import Host
 from tierproof.images.read.host_value import NOTHING, evaluate_on_host
 
+# Among the names: the current folder, which `os.getcwd()` gives.
+CURRENT_FOLDER = "os.getcwd()"
 _MOST_ITEMS = 200
 _LONGEST_TEXT = 20_000
 _LONGEST_MATCHED = 20  # of text that an expression of the notebook is matched with: some take for ever
@@ -99,6 +101,10 @@ class _Evaluator:
                 return self._names[name]
             case ast.Attribute(value=ast.Name(id="sys"), attr="executable"):
                 return "python"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="getcwd"), args=[]) if (
+                CURRENT_FOLDER in self._names
+            ):
+                return self._names[CURRENT_FOLDER]
         return self._evaluate_group(node)
 
     def _evaluate_group(self, node: ast.AST) -> Any:

@@ -17,6 +17,7 @@ from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
 from tierproof.images.lists.host import Host
 from tierproof.images.read.cell_code import CellCode, ShellLine, part_cell
+from tierproof.images.read.constant_value import CURRENT_FOLDER
 from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
 from tierproof.images.read.notebook_file import CodeCell
@@ -67,7 +68,14 @@ class _Found:
 
     def enter(self, folder: str) -> None:
         """Follow a change of the current folder."""
-        self.folder = _join(self.folder, folder)
+        self.folder = self.locate(self.folder, folder)
+
+    def locate(self, folder: Path, name: str) -> Path:
+        """Return the path of a file; what lies in the folder of the machine's notebooks lies beside this one."""
+        home = self.host.home
+        if home and (name == home or name.startswith(f"{home}/")):
+            return _join(self.home, name[len(home) :].lstrip("/"))
+        return _join(folder, name)
 
     def note(self, text: str, reason: str, place: _Place, cause: Cause, *, is_judged: bool = False) -> None:
         self.unread.append(
@@ -84,15 +92,15 @@ class _Found:
             self._add_command(call, command, place)
 
     def _note_files(self, call: ProgramCall) -> None:
-        folder = _join(self.folder, call.folder)
+        folder = self.locate(self.folder, call.folder)
         for name, text, append in read_shell_write(call, UNKNOWN):
-            self.files.write(_join(folder, name), text, append=append)
+            self.files.write(self.locate(folder, name), text, append=append)
         if call.words[:2] == ("git", "clone"):
             operands = [word for word in call.words[2:] if not word.startswith("-")]
             address = next((word for word in operands if "://" in word), "")
             if address:
                 name = operands[-1] if operands[-1] != address else address.rstrip("/").rpartition("/")[2]
-                self.clones[_join(folder, name.removesuffix(".git"))] = address
+                self.clones[self.locate(folder, name.removesuffix(".git"))] = address
 
     def _add_script(self, call: ProgramCall, place: _Place, depth: int) -> None:
         script = read_script_call(call)
@@ -107,7 +115,8 @@ class _Found:
             reason = f"it makes an environment of its own in {script.apart}; the kernel's packages stay"
             self.note(text, reason, place, Cause.SCRIPT, is_judged=True)
             return
-        known = self.files.read(_join(_join(self.folder, call.folder), script.path)) if script.path else None
+        folder = self.locate(self.folder, call.folder)
+        known = self.files.read(self.locate(folder, script.path)) if script.path else None
         if known is not None and depth < _DEEPEST:
             self._read_script(known, script, place, depth)
         elif script.may_install:
@@ -141,7 +150,7 @@ class _Found:
             self.note(text, "what xargs passes on is only known when it runs", place, Cause.RUNTIME)
         if not self._read_redirections(call, text, place):
             return
-        folder = _join(self.folder, command.folder)
+        folder = self.locate(self.folder, command.folder)
         command = replace(command, folder=str(folder), text=text)
         command = self._find_files(self._find_clones(command, folder), folder, text, place)
         if (
@@ -171,7 +180,7 @@ class _Found:
         """Keep the files that can be read, with the text of those that a cell writes, and tell of the others."""
         kept: dict[str, None] = {}
         for name in (*command.requirement_files, *command.constraint_files):
-            path = _join(folder, name)
+            path = self.locate(folder, name)
             if "://" in name or self.files.read(path) is not None:
                 kept[name] = None
             elif self.files.is_written(path):
@@ -191,7 +200,7 @@ class _Found:
         """Put the address of a repository in place of the folder that it was cloned to."""
 
         def find(word: str) -> str:
-            path = _join(folder, word.partition("[")[0])
+            path = self.locate(folder, word.partition("[")[0])
             address = self.clones.get(path) if not path.exists() and "://" not in word else None
             return word if address is None else f"git+{address}"
 
@@ -215,9 +224,10 @@ def find_installs(
     machine = host or Host()
     found, follower = _Found(folder, folder, machine), PythonFollower(machine)
     for cell in cells:
+        follower.names[CURRENT_FOLDER] = str(found.folder)
         code = part_cell(cell.source)
         if code.file:
-            found.files.write(_join(found.folder, code.file), code.script, append=code.is_appended)
+            found.files.write(found.locate(found.folder, code.file), code.script, append=code.is_appended)
         elif code.script:
             calls = follow_script(code.script, {}, lambda _: UNKNOWN)
             found.add_calls(calls, code.script, _Place(cell.number, code.script_line))
@@ -240,6 +250,7 @@ def _read_python(code: CellCode, cell: CodeCell, follower: PythonFollower, found
             found.note("", "the cell is not valid Python", _Place(cell.number, 0), Cause.TEXT)
         return
     for command in follower.follow(tree):
+        follower.names[CURRENT_FOLDER] = str(found.folder)
         add_command(command, code.shell_lines, _Place(cell.number, command.line), found)
     for name in set(follower.functions) - known:
         follower.defined_in[name] = cell.number
@@ -309,7 +320,7 @@ def add_command(
 def _follow_files(command: PythonCommand, found: _Found) -> None:
     if command.written is not None:
         name, text, append = command.written
-        found.files.write(_join(found.folder, name), text, append=append)
+        found.files.write(found.locate(found.folder, name), text, append=append)
     if command.folder is not None:
         found.enter(command.folder)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.requirement import RequestedPackage, Source
-from tierproof.guard.resolve.find_sources import adopt_requested
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.reachable_hosts import find_unreachable
 from tierproof.guard.resolve.resolve import Resolver
 from tierproof.guard.resolve.source_release import Basis, SourceRelease
+from tierproof.guard.sources.find_sources import adopt_requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
     Raises:
         PlanError: the index cannot be asked.
     """
-    known, lines, gaps = [], [], []
+    known: list[RequestedPackage] = []
+    lines: list[str] = []
+    gaps: list[Gap] = []
     environment = resolver.settings.environment
     for item in requested:
         if item.source is Source.WHEEL and (gone := find_unreachable([_find_url(item)], environment)):
@@ -54,7 +56,9 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
             lines.append(f"{source.name}{extras}=={source.stub_version}")
         may_build = resolver.may_build(item.name, item.text, source.name if source else "")
         if source is None or not (may_build and source.is_certain):
-            gaps.append(make_build_gap(item.text, item.name or item.text, source))
+            gaps.append(
+                make_build_gap(item.text, item.name or (source.name if source else "") or item.text, source)
+            )
     return PlannedSources(tuple(known), tuple(lines), tuple(gaps))
 
 
@@ -90,4 +94,4 @@ def make_build_gap(text: str, name: str, source: SourceRelease | None) -> Gap:
     else:
         reason = f"pip would build {name} from source" if text != name else "pip would build it from source"
     told = "its requirements are not known" if basis is Basis.NOTHING else f"judged by {basis.value}"
-    return Gap(Cause.BUILD, text, f"{reason}: not worked out; {told}")
+    return Gap(Cause.BUILD, text, f"{reason}: not worked out; {told}", name)

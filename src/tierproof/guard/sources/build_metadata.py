@@ -22,12 +22,12 @@ from packaging.utils import canonicalize_name
 
 from tierproof.core.end_process import end_process
 from tierproof.core.hash_file import hash_file
-from tierproof.guard.resolve import metadata_hooks
-from tierproof.guard.resolve.metadata_hooks import read_build_system
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
 from tierproof.guard.resolve.uv_config import write_uv_config
 from tierproof.guard.resolve.wheel_metadata import WheelMetadata, fetch, parse_metadata
+from tierproof.guard.sources import metadata_hooks
+from tierproof.guard.sources.metadata_hooks import read_build_system
 from tierproof.guard.system.confined_process import run_confined
 
 if TYPE_CHECKING:

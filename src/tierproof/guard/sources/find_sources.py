@@ -16,7 +16,6 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from tierproof.guard.commands.requirement import RequestedPackage, Source
-from tierproof.guard.resolve.build_metadata import BuiltMetadata, build_metadata
 from tierproof.guard.resolve.lock import Lock, LockedPackage, find_url
 from tierproof.guard.resolve.locked_requires import read_locked_metadata
 from tierproof.guard.resolve.plan_error import PlanError
@@ -25,6 +24,7 @@ from tierproof.guard.resolve.sdist_metadata import DeclaredProject, read_project
 from tierproof.guard.resolve.source_release import Basis, SourceRelease, is_version, read_declared
 from tierproof.guard.resolve.wheel_metadata import WheelMetadata
 from tierproof.guard.resolve.wheel_tags import rank_tags
+from tierproof.guard.sources.build_metadata import BuiltMetadata, build_metadata
 
 _ROUNDS = 6
 _AT_ONCE = 8
