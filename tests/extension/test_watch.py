@@ -290,10 +290,12 @@ def test_where_no_alternative_can_be_planned(monkeypatch: pytest.MonkeyPatch) ->
         raise TierproofError("no network")
 
     monkeypatch.setattr("tierproof.api.packages.plan.plan", fail)
-    assert "%tierproof plan capt" in advice.advise(_foreseen("pip install capt", NUMB), 1.0).lines[0]
+    assert advice.advise(_foreseen("pip install capt", NUMB), 1.0).lines == (
+        "No alternative could be planned: no network",
+    )
     monkeypatch.setattr("tierproof.api.packages.plan.plan", lambda *_, **__: 1 / 0)
-    assert "ZeroDivisionError" in advice.advise(_foreseen("pip install capt", NUMB), 1.0).lines[1]
-    assert "-r r.txt" in advice.advise(_foreseen("pip install -r r.txt", NUMB), 1.0).lines[0]
+    assert "ZeroDivisionError" in advice.advise(_foreseen("pip install capt", NUMB), 1.0).lines[0]
+    assert "r.txt" in advice.advise(_foreseen("pip install -r r.txt", NUMB), 1.0).lines[0]
     assert "restart" in advice.advise(_foreseen("pip uninstall numb", NUMB), 1.0).lines[0]
 
 

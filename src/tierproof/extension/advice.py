@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from tierproof.api.packages.install_options import read_requirements
 from tierproof.core.credentials import hide_credentials
-from tierproof.errors import TierproofError
+from tierproof.errors import TierproofError, UsageError
 from tierproof.extension.stopped import InstallStopped
 from tierproof.guard.commands.pip_command import Action
+from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.foresee.name_requests import name_requests
-from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.judge.plan import Plan
+from tierproof.guard.judge.ways import ALLOW_CELL, KEEP_LOADED, Way, list_ways
 
 _SHOWN = 12
 _SHARE = 3  # a plan takes several resolutions
-LET_THROUGH = (
-    "To run it anyway, add the comment  # tierproof: allow  to the cell, and restart the kernel afterwards."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +47,51 @@ def make_stop(foreseen: Sequence[Foreseen], limit_s: float) -> InstallStopped:
         plan = plan or advice.plan
         hint += [*_describe(each), *advice.lines]
     message = f"this was not run: it would change {names}, which this kernel has loaded."
-    return InstallStopped(message, hint="\n".join([*hint, LET_THROUGH]), foreseen=harmful, plan=plan)
+    return InstallStopped(message, hint="\n".join([*hint, ALLOW_CELL]), foreseen=harmful, plan=plan)
 
 
 def advise(foreseen: Foreseen, limit_s: float) -> Advice:
     """Work out how the same request is served without changing what is loaded."""
     command = foreseen.command
     if command.action is not Action.INSTALL:
-        return Advice(("A loaded package cannot be removed safely: restart the kernel first.",))
-    requests = name_requests(foreseen)
-    files = [word for file in command.requirement_files for word in ("-r", file)]
-    words = shlex.join([*files, *requests])
-    if files or not requests:
-        return Advice((f"Instead:  %tierproof install {words}",))
+        return Advice((KEEP_LOADED,))
     try:
+        requests, files = _gather(foreseen)
         from tierproof.api.packages.plan import plan as make_plan
 
-        plan = make_plan(*requests, limit_s=limit_s / _SHARE)
+        plan = make_plan(*requests, *read_requirements((), files), limit_s=limit_s / _SHARE)
     except TierproofError as error:
-        return Advice((f"Instead:  %tierproof plan {words}", f"  ({error.message})"))
+        return Advice((f"No alternative could be planned: {error.message}",))
     except Exception as error:  # noqa: BLE001 - told; that the command does harm is known all the same
-        return Advice((f"Instead:  %tierproof plan {words}", f"  ({type(error).__name__}: {error})"))
-    return Advice(tuple(_describe_way(plan, words, requests)), plan)
+        return Advice((f"No alternative could be planned: {type(error).__name__}: {error}",))
+    return Advice(tuple(line for way in list_ways(plan, requests, files) for line in _show(way)), plan)
+
+
+def _gather(foreseen: Foreseen) -> tuple[list[str], list[str]]:
+    """Return the requirements to ask tierproof for, and the requirements files that it can read as they are."""
+    command = foreseen.command
+    requests, files = name_requests(foreseen), []
+    for name in command.requirement_files:
+        path = os.path.normpath(os.path.join(command.folder, name))  # noqa: PTH118 - as typed
+        try:
+            read_requirements((), [path])
+        except UsageError:  # it holds options of pip: what it asks for is spelled out
+            lines = RequirementLines()
+            read_requirement_lines(Path(path), lines)
+            requests += [text for text, _ in lines.requirements]
+        else:
+            files.append(path)
+    requests += list(command.editables)
+    if not requests and not files:
+        raise UsageError("the command names no requirement")
+    return requests, files
+
+
+def _show(way: Way) -> list[str]:
+    lines = [f"{way.text}  {way.line}".rstrip() if way.text == "Instead:" else way.text]
+    if way.line and way.text != "Instead:":
+        lines.append(f"  {way.line}")
+    return [*lines, f"  {way.reason}"] if way.reason else lines
 
 
 def _describe(foreseen: Foreseen) -> list[str]:
@@ -79,29 +103,3 @@ def _describe(foreseen: Foreseen) -> list[str]:
     if len(others) > _SHOWN:
         lines.append(f"    … and {len(others) - _SHOWN} more")
     return [*lines, *([f"    ({foreseen.unforeseen})"] if foreseen.unforeseen else [])]
-
-
-def _describe_way(plan: Plan, words: str, requests: Sequence[str]) -> list[str]:
-    line = f"Instead:  %tierproof install {words}"
-    if plan.aged:
-        line += " --allow-aged"
-    match plan.verdict:
-        case PlanVerdict.SATISFIED:
-            return ["Nothing needs to be installed: the installed packages satisfy this request."]
-        case PlanVerdict.ADDITIVE:
-            return [line, f"  {plan.explanation}"]
-        case PlanVerdict.SHADOW:
-            return [f"{line} --allow-shadow", f"  {plan.explanation}"]
-        case PlanVerdict.WAIVER:
-            waived = dict.fromkeys(item.package for item in plan.conflicts)
-            return [f"{line} {' '.join(f'--waive {name}' for name in waived)}", f"  {plan.explanation}"]
-        case PlanVerdict.ISOLATED:
-            reason = plan.explanation.partition(". ")[0].rstrip(".")
-            return [
-                f"It does not fit this kernel: {reason}.",
-                "Instead, run the code that needs it in a worker with its own packages:",
-                f"  tp.isolated({list(requests)!r}, function, *arguments)",
-                f"  !tierproof run --with {' '.join(shlex.quote(each) for each in requests)} -- python script.py",
-            ]
-        case _:
-            return [f"No combination of versions satisfies this request: {plan.explanation}"]

@@ -13,6 +13,7 @@ from tierproof.api.packages.install import install as install_packages
 from tierproof.api.packages.plan import plan as make_plan
 from tierproof.errors import UsageError
 from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.judge.ways import NO_COMBINATION, list_ways, spell_worker_call
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.session.box import Box, Tone
 from tierproof.session.gpu_memory import compare_gpu_memory, read_gpu_memory
@@ -96,6 +97,8 @@ def add_packages(text: str, switch: str, on_step: Callable[[str], None]) -> Pack
         return PackageStep(
             _show_plan(plan, "This does not fit into the kernel", Tone.WARN, _offer_worker(plan))
         )
+    if plan.verdict is PlanVerdict.UNKNOWN:
+        return PackageStep(_show_plan(plan, "This could not be worked out", Tone.WARN, _offer_ways(plan)))
     if setting is InstallSwitch.NEVER:
         advice = ("The switch says never. Set it to auto or ask to add them.",)
         return PackageStep(_show_plan(plan, "Planned, and nothing was added", Tone.NOTE, advice))
@@ -171,9 +174,13 @@ def _show_plan(plan: Plan, title: str, tone: Tone, advice: tuple[str, ...] = ())
 
 def _offer_worker(plan: Plan) -> tuple[str, ...]:
     if plan.verdict is PlanVerdict.INFEASIBLE:
-        return ("No combination of versions satisfies this request.",)
-    call = f"tp.isolated({list(plan.requested)!r}, function, *arguments)"
+        return (f"{NO_COMBINATION}.",)
+    call = spell_worker_call(plan.requested)
     return (f"It can run beside the kernel, in a worker with its own versions:\n{call}",)
+
+
+def _offer_ways(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"{way.text}\n{way.line}" for way in list_ways(plan) if way.line)
 
 
 def _describe_bytes(count: int) -> str:

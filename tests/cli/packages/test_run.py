@@ -57,6 +57,8 @@ def test_the_command_and_its_children_see_the_layer_and_give_the_exit_code(varia
     again = run(variables, "--with", "numbered", "--with", "packaging==99", "--", "python", "-c", "print(1)")
     assert (again.returncode, again.stdout) == (0, "1\n")
     assert "fetched" not in again.stderr
+    many = run(variables, "--with", "numbered", "packaging==99", "--", "python", "-c", "print('--with', 'x')")
+    assert (many.returncode, many.stdout) == (0, "--with x\n")
     quiet = run(variables, "--quiet", "--with", "packaging==99", "python", "-c", "print(1)")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "1\n", "")
 
@@ -90,7 +92,7 @@ def test_a_signal_reaches_the_command_and_its_death_is_ours(variables: dict[str,
     ("options", "words"),
     [
         (("--with", "numbered", "--", "nocommand"), "there is no command 'nocommand'"),
-        (("--with", "numbered>=3", "--", "true"), "No combination of released wheels"),
+        (("--with", "numbered>=3", "--", "true"), "no release satisfies numbered>=3"),
         (("--with", "nowhere", "--", "true"), "no package index has a package named 'nowhere'"),
         (("--with", "==3", "--", "true"), "cannot read the requirement"),
         (("--", "true"), "Missing option '--with'"),

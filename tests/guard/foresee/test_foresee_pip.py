@@ -13,6 +13,7 @@ import pytest
 from guard.notebook_kernel import environment, make_environment
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
 from tierproof.guard.capture.base import Base
+from tierproof.guard.commands.gap import Cause
 from tierproof.guard.commands.pip_command import parse_pip_commands
 from tierproof.guard.foresee.foresee_pip import foresee
 from tierproof.guard.foresee.foreseen import Foreseen
@@ -120,12 +121,14 @@ def test_what_must_be_built_is_known_by_its_name(house: Wheelhouse, tmp_path: Pa
     (project / "pyproject.toml").write_text("[project]\nname = 'numb'\nversion = '9'\n")
     found = look(house, text.format(project=project))
     assert [change.name for change in found.harms] == ["numb"]
-    assert "must be built first" in found.unforeseen
+    assert "would build" in found.unforeseen
+    assert [gap.cause for gap in found.gaps] == [Cause.BUILD]
 
 
 def test_what_cannot_be_resolved_still_shows_what_is_certain(house: Wheelhouse) -> None:
-    found = look(house, "pip install numb==9 plain")
-    assert changes(found) == ["numb 1.0 -> ==9"]
+    house.add("past", "1.0", "numb<2")
+    found = look(house, "pip install numb==2.0 past plain")
+    assert changes(found) == ["numb 1.0 -> ==2.0"]
     assert "no combination of versions satisfies it" in found.unforeseen
     assert "cannot be parsed" in look(house, "pip install '=='").unforeseen
 
@@ -134,9 +137,58 @@ def test_what_cannot_be_resolved_still_shows_what_is_certain(house: Wheelhouse) 
 def test_what_cannot_be_resolved_changes_nothing_where_nothing_may_be_built(
     house: Wheelhouse, program: str
 ) -> None:
-    found = look(house, f"{program} numb==9 plain")
+    house.add("past", "1.0", "numb<2")
+    found = look(house, f"{program} numb==2.0 past plain")
     assert (found.changes, found.added) == ((), ())
     assert "no combination of versions satisfies it" in found.unforeseen
+
+
+def test_what_no_release_serves_is_refused_by_pip_and_harms_nothing(house: Wheelhouse) -> None:
+    house.add("late", "1.0", requires_python=">=3.99")
+    house.add("early", "1.0", requires_python="<3")
+    house.add("early", "0.9", requires_python="<3")
+    house.add("native", "1.0", tag="cp38-cp38-win_amd64")
+    for text, reason in (
+        ("numb==9", "no release satisfies numb==9; the newest is 2.0"),
+        ("numb==2.0 late", "late 1.0 needs Python >=3.99"),
+        ("early numb==2.0", "early 1.0 needs Python <3"),
+        ("numb==2.0 native", "no wheel of native 1.0 fits"),
+    ):
+        found = look(house, f"pip install {text}")
+        assert (found.changes, found.added, found.gaps) == ((), (), ()), text
+        assert reason in found.refused
+        assert found.refused in found.harmless
+    assert changes(look(house, "pip install --ignore-requires-python early numb==2.0")) == ["numb 1.0 -> 2.0"]
+
+
+def test_a_release_for_another_python_is_passed_over_as_pip_passes_it(house: Wheelhouse) -> None:
+    house.add("tool", "2.0", "numb>=2", requires_python="<3")
+    house.add("tool", "1.0", "plain")
+    house.add("user", "1.0", "tool")
+    assert look(house, "pip install tool").added == ("plain 1.0", "tool 1.0")
+    assert look(house, "pip install user").added == ("plain 1.0", "tool 1.0", "user 1.0")
+
+
+def test_a_source_release_is_judged_by_what_it_declares_and_named(house: Wheelhouse, tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    house.add_source("alone", "1.0", built, ["numb>=2"])
+    house.add("mixed", "1.0")
+    house.add_source("mixed", "2.0", built)
+    house.add("needs", "1.0", "alone")
+    for text, added in (
+        ("alone plain", ("alone 1.0", "plain 1.0")),
+        ("needs", ("alone 1.0", "needs 1.0")),
+    ):
+        found = look(house, f"pip install {text}")
+        assert changes(found) == ["numb 1.0 -> 2.0"]
+        assert found.added == added
+        assert [gap.what for gap in found.gaps] == ["alone 1.0"]
+        assert "pip would build alone from source" in found.unforeseen
+    newer = look(house, "pip install mixed")
+    assert (newer.added, [gap.what for gap in newer.gaps]) == (("mixed 2.0",), ["mixed 2.0"])
+    assert look(house, "pip install 'mixed<2'").gaps == ()
+    assert look(house, "pip install --only-binary :all: mixed").added == ("mixed 1.0",)
+    assert not built.exists()
 
 
 def test_a_limit_on_time_is_kept(house: Wheelhouse) -> None:

@@ -145,7 +145,7 @@ def test_what_must_be_built_takes_leave(house: Wheelhouse, tmp_path: Path) -> No
     project = tmp_path / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text("[project]\nname = 'project'\nversion = '1'\n")
-    with pytest.raises(PlanRefused, match="built from source"):
+    with pytest.raises(PlanRefused, match="from source"):
         plan(house, str(project), base=make_base({"numb": "1.0"}))
     assert not (tmp_path / "built").exists()
 

@@ -313,7 +313,9 @@ def test_a_plan_never_builds(house: Wheelhouse, tmp_path: Path) -> None:
     built = tmp_path / "built"
     house.add_source("oldish", "1.0", built)
     plan = house.plan("oldish", base=make_base({}))
-    assert plan.verdict is PlanVerdict.INFEASIBLE
+    assert (plan.verdict, plan.exit_code) == (PlanVerdict.UNKNOWN, 2)
+    assert "pip would build oldish from source" in plan.explanation
+    assert plan.judged is PlanVerdict.ADDITIVE
     assert not built.exists()
 
 
@@ -322,8 +324,8 @@ def test_git_and_folders_need_leave(house: Wheelhouse, tmp_path: Path) -> None:
     project.mkdir()
     (project / "pyproject.toml").write_text("[project]\nname = 'mine'\nversion = '1'\n")
     plan = house.plan("git+https://localhost/owner/repo", str(project), base=make_base({}))
-    assert plan.verdict is PlanVerdict.INFEASIBLE
-    assert "--allow-build mine" in plan.explanation
+    assert plan.verdict is PlanVerdict.UNKNOWN
+    assert [gap.what for gap in plan.gaps] == ["git+https://localhost/owner/repo", str(project)]
 
 
 def test_a_project_folder_is_resolved_with_leave(house: Wheelhouse, tmp_path: Path) -> None:

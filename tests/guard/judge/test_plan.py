@@ -29,4 +29,8 @@ def test_a_plan_shows_itself() -> None:
         "touches_loaded",
         "explanation",
         "duration_s",
+        "not_worked_out",
+        "judged",
+        "fits_without",
+        "rest",
     ]

@@ -360,7 +360,7 @@ def test_a_project_is_built_only_with_leave(here: Throwaway) -> None:
         '[project]\nname = "sourced"\ndynamic = ["version", "description"]\n'
     )
     refused = here.command("install", str(project))
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "--allow-build sourced" in refused.stderr
     real = {**here.environment, "UV_DEFAULT_INDEX": "https://pypi.org/simple"}
     done = here.run(

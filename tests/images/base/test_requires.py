@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tierproof.guard.resolve.sdist_metadata import parse_requires_txt, read_sdist_requires
 from tierproof.images.base.requires_cache import RequiresCache
-from tierproof.images.base.sdist_requires import parse_requires_txt, read_sdist_requires
 
 REQUIRES_TXT = """numpy>=1
 mine @ https://h/mine.zip

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from guard.wheelhouse import Wheelhouse
 from loopback import serve
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import parse_pip_commands
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.judge.plan import (
@@ -33,7 +34,7 @@ from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
 from tierproof.images.judge.judge_install import QuestionOptions, judge_install
 from tierproof.images.judge.preflight import judge_target, preflight
-from tierproof.images.judge.preflight_result import Preflight
+from tierproof.images.judge.preflight_result import Preflight, TargetVerdict
 from tierproof.images.lists.image_index import Image
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
 
@@ -154,23 +155,139 @@ def test_an_install_rests_on_those_before(house: Wheelhouse) -> None:
     assert changed.verdict == "additive"
 
 
-def test_what_is_no_install_has_a_reason(house: Wheelhouse) -> None:
-    verdict = judge_target(
-        target("pip uninstall -y pand", "conda install capt", "uv sync"),
-        open_test_image(house),
-        options(house),
-    )
-    assert [each.answer.plan for each in verdict.installs] == [None] * 3
-    assert all(each.answer.problem for each in verdict.installs)
-    assert [change.describe() for change in verdict.replaced] == ["pand 1.0 -> (removed)"]
-    assert verdict.exit_code == 0
+def verdict_of(house: Wheelhouse, *commands: str, **changed: object) -> TargetVerdict:
+    return judge_target(target(*commands), open_test_image(house), options(house, **changed))
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict", "exit_code"),
+    [
+        ("pip uninstall -y numb", "isolated", 1),
+        ("pip uninstall -y pand", "satisfied", 0),
+        ("pip uninstall -y absent", "satisfied", 0),
+        ("conda install -y capt", "unknown", 2),
+        ("conda install -n mine capt", "satisfied", 0),
+        ("mamba env update -f environment.yml", "unknown", 2),
+        ("uv sync", "unknown", 2),
+        ("pip install --target /content/lib numb==2.0", "satisfied", 0),
+        ("pip install --target /usr/local/lib/python3.12/dist-packages numb==2.0", "unknown", 2),
+        ("/content/venv/bin/pip install numb==2.0", "satisfied", 0),
+        ("python3.10 -m pip install numb==2.0", "satisfied", 0),
+        ("python3.12 -m pip install numb==2.0", "isolated", 1),
+        ("/usr/local/bin/pip3 install numb==2.0", "isolated", 1),
+        ("pip install early", "infeasible", 1),
+        ("pip install late", "infeasible", 1),
+        ("pip install alone", "unknown", 2),
+        ("pip install git+https://example.invalid/o/capt", "unknown", 2),
+        ("pip install -r missing.txt capt", "unknown", 2),
+        ("pip install 'capt=0.9'", "unknown", 2),
+        ("pip install --no-deps needy", "additive", 0),
+        ("pip install needy", "waiver", 1),
+        ("pip install capt --force-reinstall", "isolated", 1),
+        ("pip install -U --upgrade-strategy eager capt", "isolated", 1),
+    ],
+)
+def test_every_command_gets_the_verdict_that_it_earns(
+    house: Wheelhouse, tmp_path: Path, command: str, verdict: str, exit_code: int
+) -> None:
+    house.add("early", "1.0", requires_python="<3.12")
+    house.add("late", "1.0", requires_python=">=3.99")
+    house.add_source("alone", "1.0", tmp_path / "built", ["capt"])
+    found = verdict_of(house, command)
+    assert (found.verdict, found.exit_code) == (verdict, exit_code), found.to_text()
+    assert command.split(maxsplit=1)[0].rpartition("/")[2] in found.to_text()
+    assert bool(found.gaps) is (verdict == "unknown")
+    assert not (tmp_path / "built").exists()
+
+
+def test_what_is_not_worked_out_is_never_hidden_and_everything_else_is_judged(
+    house: Wheelhouse, tmp_path: Path
+) -> None:
+    house.add_source("alone", "1.0", tmp_path / "built", ["gets"])
+    for commands, judged, replaced in (
+        (("conda install capt", "pip install capt"), "additive", []),
+        (("pip install alone",), "shadow", ["wide 1.0 -> 2.0"]),
+        (("pip install alone numb==2.0",), "isolated", ["numb 1.0 -> 2.0", "wide 1.0 -> 2.0"]),
+        (
+            ("pip install -U numb wide", "conda install capt"),
+            "isolated",
+            ["numb 1.0 -> 2.0", "wide 1.0 -> 2.0"],
+        ),
+    ):
+        found = verdict_of(house, *commands)
+        assert (found.verdict, found.exit_code, found.judged) == ("unknown", 2, judged), found.to_text()
+        assert [change.describe() for change in found.replaced] == replaced
+        assert found.to_text().splitlines()[0].endswith(f"everything else: {judged}")
+    document = verdict_of(house, "pip install alone").to_dict()
+    assert document["not_worked_out"][0]["cause"] == "build"  # type: ignore[index, call-overload]
+
+
+def test_a_release_that_is_built_is_judged_as_any(house: Wheelhouse, tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    house.add_buildable("alone", "1.0", f"open({str(built)!r}, 'w').close()", ["gets"])
+    assert verdict_of(house, "pip install alone").verdict == "unknown"
+    assert not built.exists()
+    for allowed in ("alone", "*"):
+        found = verdict_of(house, "pip install alone", allow_build=[allowed])
+        assert (found.verdict, found.exit_code) == ("shadow", 1), found.to_text()
+    assert built.exists()
+
+
+def test_a_build_that_fails_is_said_and_the_rest_is_judged(house: Wheelhouse) -> None:
+    house.add_buildable("broken", "1.0", "raise OSError('no compiler')")
+    found = verdict_of(house, "pip install broken numb==2.0", allow_build=["*"])
+    assert (found.verdict, found.judged) == ("unknown", "isolated")
+    assert "no compiler" in found.to_text()
+
+
+def test_the_installer_renews_itself_without_harm(house: Wheelhouse) -> None:
+    house.add("pip", "25.0")
+    image = open_test_image(house, ("numb==1.0", "pip==24.0"))
+    for command, verdict in (("pip install -U pip", "satisfied"), ("pip install -U pip numb", "isolated")):
+        found = judge_target(target(command), image, options(house))
+        assert found.verdict == verdict
+        assert "pip 24.0 -> 25.0" in found.to_text()
+
+
+def test_a_command_finds_what_those_before_it_have_left(house: Wheelhouse) -> None:
+    house.add("past", "1.0", "numb<2")
+    removed = verdict_of(house, "pip uninstall -y numb", "pip install numb==2.0")
+    assert [change.describe() for change in removed.replaced] == ["numb 1.0 -> 2.0"]
+    back = verdict_of(house, "pip install numb==2.0", "pip install past")
+    assert back.replaced == ()
+    assert [change.describe() for change in back.installs[1].answer.pip.replaced] == ["numb 2.0 -> 1.0"]
+    assert verdict_of(house, "pip install needy", "pip install needy").installs[1].answer.pip.replaced == ()
+
+
+def test_a_notebook_is_not_safe_whose_commands_harm_what_is_loaded(house: Wheelhouse) -> None:
+    house.add("older", "1.0", "numb")
+    house.add("older", "2.0", "numb>=2")
+    found = verdict_of(house, "pip install older")
+    assert (found.verdict, found.exit_code) == ("additive", 1)
+    assert "plain pip, as written, would change numb, loaded there" in found.to_text()
+    typed = replace(target("pip install older"), kind=TargetKind.REQUIREMENTS)
+    assert judge_target(typed, open_test_image(house), options(house)).exit_code in (0, 1)
+
+
+def test_an_answer_lists_every_install_and_what_is_loaded_first(house: Wheelhouse) -> None:
+    for name in ("aa", "bb"):
+        house.add(name, "1.0")
+        house.add(name, "1.1")
+    image = open_test_image(house, ("aa==1.0", "bb==1.0", "numb==1.0", "wide==1.0"))
+    found = judge_target(target("pip install capt", "pip install -U aa bb numb wide"), image, options(house))
+    assert [change.name for change in found.replaced] == ["numb", "wide", "aa", "bb"]
+    safe = preflight([target("pip install capt"), target("pip install wide")], [image], options(house))
+    assert safe.exit_code == 0
+    for text in ("pip install capt: additive", "pip install wide: satisfied"):
+        assert text in safe.to_text()
 
 
 def test_what_could_not_be_read_is_no_yes(house: Wheelhouse) -> None:
     unread = UnreadInstall("pip install …", "told only when it runs", 2)
     image = open_test_image(house)
     assert judge_target(target("pip install capt", unread=[unread]), image, options(house)).exit_code == 2
-    assert judge_target(target("pip install gets", unread=[unread]), image, options(house)).exit_code == 1
+    both = judge_target(target("pip install gets", unread=[unread]), image, options(house))
+    assert (both.exit_code, both.verdict, both.judged) == (2, "unknown", "shadow")
     noted = replace(unread, is_judged=True)
     assert judge_target(target("pip install capt", unread=[noted]), image, options(house)).exit_code == 0
 
@@ -275,6 +392,7 @@ def test_how_long_an_answer_is_fresh(age_s: int, on_pypi: bool, exclude_newer: s
 
 
 WORDS = st.text(alphabet="abc1.", min_size=1, max_size=5)
+GAPS = st.builds(Gap, st.sampled_from(Cause), WORDS, WORDS)
 PLANS = st.builds(
     Plan,
     st.lists(WORDS, max_size=2).map(tuple),
@@ -288,6 +406,9 @@ PLANS = st.builds(
     st.lists(WORDS, max_size=2).map(tuple),
     WORDS,
     st.floats(0, 9),
+    st.lists(GAPS, max_size=2).map(tuple),
+    st.none() | st.sampled_from(PlanVerdict),
+    st.lists(WORDS, max_size=2).map(tuple),
 )
 ANSWERS = st.builds(
     ImageAnswer,
@@ -297,10 +418,13 @@ ANSWERS = st.builds(
         st.lists(st.builds(Change, WORDS, WORDS, WORDS, st.booleans()), max_size=2).map(tuple),
         st.lists(WORDS, max_size=2).map(tuple),
         WORDS,
+        st.lists(GAPS, max_size=2).map(tuple),
         WORDS,
     ),
     WORDS,
     st.lists(st.builds(BroughtPackage, WORDS, WORDS, st.just(("b",))), max_size=2).map(tuple),
+    st.lists(st.builds(BroughtPackage, WORDS, WORDS, st.just(())), max_size=2).map(tuple),
+    st.lists(WORDS, max_size=2).map(tuple),
     WORDS,
 )
 

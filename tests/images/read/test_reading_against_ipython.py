@@ -160,8 +160,11 @@ def test_what_is_read_is_what_runs(number: int, recorded: list[list[PipCommand]]
     read = [tell(found.command) for found in installs]
     run = [tell(command) for command in recorded[number]]
     if read != run:
-        assert any(not each.is_judged for each in unread), (read, run)
-        assert all(each in run for each in read), (read, run)
+        gaps = {(each.cell, each.line) for each in unread if not each.is_judged}
+        assert gaps, (read, run)
+        # Of a line with a gap, the words that are known are judged.
+        whole = [tell(found.command) for found in installs if (found.cell, found.line) not in gaps]
+        assert all(each in run for each in whole), (read, run)
 
 
 def test_most_is_read_wholly(recorded: list[list[PipCommand]], tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ def plan(
     return make_plan(requirements, start.base, allow_build=allow_build, limit_s=limit_s)
 
 
-def plan_here(requirements: Sequence[str], *, exclude_newer: str = "") -> Plan:
+def plan_here(
+    requirements: Sequence[str], *, exclude_newer: str = "", allow_build: Collection[str] = ()
+) -> Plan:
     """Plan an install into this environment, with regard to all of its live processes.
 
     Raises:
@@ -55,7 +57,9 @@ def plan_here(requirements: Sequence[str], *, exclude_newer: str = "") -> Plan:
 
     start = capture_present_base(GenerationStore(locate_environment_folder()), find_loaded_by_live_processes)
     requested = parse_requirements(requirements)
-    return judge_requested(requested, start.base, exclude_newer=check_date(exclude_newer)).plan
+    return judge_requested(
+        requested, start.base, exclude_newer=check_date(exclude_newer), allow_build=allow_build
+    ).plan
 
 
 def plan_on_image(

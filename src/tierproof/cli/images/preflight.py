@@ -23,6 +23,11 @@ import click
     multiple=True,
     help="Build this package from source, which runs its code. Repeatable.",
 )
+@click.option(
+    "--build-metadata",
+    is_flag=True,
+    help="Build the metadata of every package without a wheel, in a sandbox.",
+)
 @click.option("--offline", is_flag=True, help="Use stored answers only, however old.")
 @click.option("--refresh", is_flag=True, help="Ignore stored answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -34,6 +39,7 @@ def preflight(
     python: str,
     exclude_newer: str,
     allow_build: tuple[str, ...],
+    build_metadata: bool,
     offline: bool,
     refresh: bool,
     as_json: bool,
@@ -48,11 +54,12 @@ def preflight(
 
     The verdicts are those of `tierproof plan`. The output also lists what plain pip would replace.
 
-    Exit codes: 0 = everything installs safely, 1 = something does not, 2 = something could not be judged.
+    Exit codes: 0 = everything installs safely, 1 = something does not, 2 = something was not worked out.
     """
     from tierproof.api.images.preflight import judge_on_images
     from tierproof.cli.terminal.echo_result import echo_document
     from tierproof.cli.terminal.show_progress import open_display
+    from tierproof.guard.resolve.resolve import EVERY_BUILD
 
     with open_display(quiet=as_json) as display:
         result = judge_on_images(
@@ -60,7 +67,7 @@ def preflight(
             images,
             python=python,
             exclude_newer=exclude_newer,
-            allow_build=allow_build,
+            allow_build=(*allow_build, *([EVERY_BUILD] if build_metadata else [])),
             offline=offline,
             refresh=refresh,
             on_progress=display.show,

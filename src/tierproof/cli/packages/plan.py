@@ -18,6 +18,10 @@ import click
 )
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases after that day.")
 @click.option("--offline", is_flag=True, help="With --image: use a cached answer of any age, and no network.")
+@click.option(
+    "--allow-build", metavar="PKG", multiple=True, help="Build this package's metadata, which runs its code."
+)
+@click.option("--build-metadata", is_flag=True, help="The same for every package that has no wheel.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def plan(
@@ -27,6 +31,8 @@ def plan(
     python: str,
     exclude_newer: str,
     offline: bool,
+    allow_build: tuple[str, ...],
+    build_metadata: bool,
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
@@ -42,19 +48,28 @@ def plan(
     waiver      fits if the version bounds it names are ignored
     isolated    conflicts with what is loaded: must run in a worker of its own
     infeasible  no combination of versions satisfies the request
+    unknown     a part is not worked out: a build, a repository; the rest is judged
 
-    Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = could not be checked.
+    Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = not worked out.
     """
     from tierproof.api.packages.plan import plan_here, plan_on_image
     from tierproof.cli.terminal.echo_result import echo_result
     from tierproof.cli.terminal.show_steps import open_steps
+    from tierproof.guard.resolve.resolve import EVERY_BUILD
 
+    allowed = (*allow_build, *([EVERY_BUILD] if build_metadata else []))
     if image in ("", "here"):
-        result = plan_here(requirements, exclude_newer=exclude_newer)
+        result = plan_here(requirements, exclude_newer=exclude_newer, allow_build=allowed)
     else:
         with open_steps(quiet=as_json) as step:
             result = plan_on_image(
-                requirements, image, python=python, exclude_newer=exclude_newer, offline=offline, on_step=step
+                requirements,
+                image,
+                python=python,
+                exclude_newer=exclude_newer,
+                offline=offline,
+                allow_build=allowed,
+                on_step=step,
             )
     echo_result(result, as_json=as_json)
     return result.exit_code

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 
+class _WithMany(click.Command):
+    """Reads `--with A B -- CMD` as `--with A --with B -- CMD`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _spread(args))
+
+
+def _spread(words: Sequence[str]) -> list[str]:
+    """Repeat `--with` before each requirement; only where `--` says where they end."""
+    if "--" not in words:
+        return list(words)
+    end = list(words).index("--")
+    spread: list[str] = []
+    is_with = False
+    for at, word in enumerate(words[:end]):
+        if word == "--with" and at + 1 < end and not words[at + 1].startswith("-"):
+            is_with = True
+        elif is_with and not word.startswith("-"):
+            spread += ["--with", word]
+        else:
+            is_with = False
+            spread.append(word)
+    return [*spread, *words[end:]]
+
+
 @click.command(
+    cls=_WithMany,
     short_help="Run a command with additional or other package versions.",
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(
     "--with",
     "requirements",
-    metavar="REQ",
+    metavar="REQ…",
     multiple=True,
     required=True,
-    help="A requirement that CMD sees first; repeatable.",
+    help="Requirements that CMD sees first; repeatable.",
 )
 @click.option(
     "--allow-build", metavar="PKG", multiple=True, help="Allow PKG to be built from source; repeatable."

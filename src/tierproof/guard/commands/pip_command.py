@@ -71,6 +71,7 @@ class PipCommand:
         folder: where `cd` led before, relative or absolute; empty for the current folder.
         other_options: long names of the options that are not above.
         text: the command's words, joined by spaces.
+        given_files: the text of requirements files that are not on disk, by normal path.
     """
 
     program: Program
@@ -97,6 +98,7 @@ class PipCommand:
     folder: str = ""
     other_options: tuple[str, ...] = ()
     text: str = ""
+    given_files: tuple[tuple[str, str], ...] = ()
 
     @property
     def changes_packages(self) -> bool:
@@ -192,6 +194,8 @@ def _read_uv(
 def _read_conda(words: list[str], text: str) -> PipCommand:
     read = read_conda_options(words)
     verb = read.operands[0] if read.operands else ""
+    if verb == "env" and read.operands[1:2] == ("update",):
+        verb = "update"
     actions = {"install": Action.INSTALL, "update": Action.INSTALL, "upgrade": Action.INSTALL}
     actions |= {"remove": Action.UNINSTALL, "uninstall": Action.UNINSTALL}
     if verb not in actions or read.has("dry-run"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +38,12 @@ class RequirementLines:
 
 
 def read_requirement_lines(
-    path: Path, into: RequirementLines, *, constraint: bool = False, depth: int = 0
+    path: Path,
+    into: RequirementLines,
+    *,
+    constraint: bool = False,
+    depth: int = 0,
+    given: Mapping[str, str] | None = None,
 ) -> None:
     """Read a file and what it refers to.
 
@@ -45,26 +52,28 @@ def read_requirement_lines(
         into: receives the result.
         constraint: treat the lines as bounds, not as requests.
         depth: number of files that include this one.
+        given: the text of files that are not on disk, by normal path.
 
     Raises:
         UsageError: a file cannot be read.
     """
+    told = (given or {}).get(os.path.normpath(path))
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig") if told is None else told
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"cannot read the requirements file {path}: {error}") from error
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        told = _COMMENT.sub("", line).strip()
-        if not told:
+        said = _COMMENT.sub("", line).strip()
+        if not said:
             continue
-        if not told.startswith("-"):
-            requirement = _HASHES.sub("", told).strip()
+        if not said.startswith("-"):
+            requirement = _HASHES.sub("", said).strip()
             if constraint:
                 into.constraints.append(requirement)
             else:
                 into.requirements.append((requirement, path.parent))
             continue
-        _read_option_line(told, path, into, constraint, depth)
+        _read_option_line(said, path, into, constraint, depth, given or {})
 
 
 def _read_option_line(
@@ -73,6 +82,7 @@ def _read_option_line(
     into: RequirementLines,
     constraint: bool,
     depth: int,
+    given: Mapping[str, str],
 ) -> None:
     try:
         words = shlex.split(line)
@@ -81,7 +91,11 @@ def _read_option_line(
     for name, value in read_options(words).options:
         if name in ("requirement", "constraint") and depth < _DEPTH:
             read_requirement_lines(
-                path.parent / value, into, constraint=constraint or name == "constraint", depth=depth + 1
+                path.parent / value,
+                into,
+                constraint=constraint or name == "constraint",
+                depth=depth + 1,
+                given=given,
             )
         elif name == "editable":
             into.requirements.append((value, path.parent))

@@ -80,11 +80,13 @@ class Redirection:
         sign: `>`, `<`, `2>&`'s `>&`, …
         target: the file, quotes taken off.
         is_attached: no space stands between the word before and the sign.
+        text: of a here-document, as written; else empty.
     """
 
     sign: str
     target: str
     is_attached: bool
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +208,11 @@ class _Scanner:
             return
         (sign, is_attached), self._pending = self._pending, None
         target = "".join(text for text, _ in word.pieces)
+        told = ""
         if sign in ("<<", "<<-"):
+            told = self._peek_here_document(target)
             self._delimiters.append(target)
-        self._redirections.append(Redirection(sign, target, is_attached))
+        self._redirections.append(Redirection(sign, target, is_attached, told))
 
     def _end_command(self) -> Iterator[SimpleCommand]:
         self._end_word()
@@ -235,16 +239,29 @@ class _Scanner:
             return
         self._pending = sign, is_attached
 
+    def _peek_here_document(self, delimiter: str) -> str:
+        """Return the text of a here-document that begins with the next line, behind those begun before it."""
+        at = self._text.find("\n", self._at) + 1
+        if not at:
+            return ""
+        for before in self._delimiters:
+            at = self._find_end_of_document(at, before)[1]
+        return self._text[at : self._find_end_of_document(at, delimiter)[0]]
+
     def _skip_here_documents(self) -> None:
         for delimiter in self._delimiters:
-            while self._at < len(self._text):
-                end = self._text.find("\n", self._at)
-                end = len(self._text) if end < 0 else end
-                line = self._text[self._at : end]
-                self._at = end + 1
-                if line.strip("\t\r ") == delimiter:
-                    break
+            self._at = self._find_end_of_document(self._at, delimiter)[1]
         self._delimiters.clear()
+
+    def _find_end_of_document(self, at: int, delimiter: str) -> tuple[int, int]:
+        """Return where a here-document's text ends, and where the text behind its delimiter begins."""
+        while at < len(self._text):
+            end = self._text.find("\n", at)
+            end = len(self._text) if end < 0 else end
+            if self._text[at:end].strip("\t\r ") == delimiter:
+                return at, end + 1
+            at = end + 1
+        return min(at, len(self._text)), at
 
     def _read_single_quotes(self) -> None:
         end = self._text.find("'", self._at + 1)

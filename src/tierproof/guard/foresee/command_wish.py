@@ -9,37 +9,49 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tierproof.errors import UsageError
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirement
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 
+_PATH = re.compile(r"[.~]?/|\.{1,2}(\[[\w,-]*\])?\Z")
 _UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The parsed requirements of a command: `resolvable` come from an index or a wheel, `built` must be built first."""
+    """The parsed requirements of a command.
+
+    Attributes:
+        resolvable: those that come from an index or a wheel.
+        built: those that must be built first.
+        constraints: bounds alone.
+        options: of requirements files.
+        gaps: files that are not there, and what cannot be parsed.
+    """
 
     resolvable: tuple[RequestedPackage, ...]
     built: tuple[RequestedPackage, ...]
     constraints: tuple[str, ...]
     options: RequirementLines
-    unread: tuple[str, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 def read_wish(command: PipCommand) -> Wish:
-    """Parse what `command` requests; what cannot be parsed is listed in `unread`."""
+    """Parse what `command` requests; what cannot be read is a gap."""
     folder = Path(command.folder or ".")
     lines = RequirementLines()
-    unread: list[str] = []
+    gaps: list[Gap] = []
     for named, constraint in [(file, False) for file in command.requirement_files] + [
         (file, True) for file in command.constraint_files
     ]:
         try:
-            read_requirement_lines(folder / named, lines, constraint=constraint)
+            read_requirement_lines(
+                folder / named, lines, constraint=constraint, given=dict(command.given_files)
+            )
         except UsageError as error:
-            unread.append(f"{named} ({error.message})")
+            gaps.append(Gap(Cause.FILE, named, error.message))
     texts = [(text, folder) for text in command.requirements]
     texts += [(_drop_fragment(text), folder) for text in command.editables]
     resolvable: list[RequestedPackage] = []
@@ -47,12 +59,18 @@ def read_wish(command: PipCommand) -> Wish:
     for text, where in [*texts, *lines.requirements]:
         try:
             item = parse_requirement(text, folder=where)
-        except UsageError:
-            unread.append(text)
+        except UsageError as error:
+            gaps.append(_explain_unread(text, error.message))
             continue
         is_built = item.source is Source.BUILD or text in command.editables
         (built if is_built else resolvable).append(item)
-    return Wish(tuple(resolvable), tuple(built), tuple(lines.constraints), lines, tuple(unread))
+    return Wish(tuple(resolvable), tuple(built), tuple(lines.constraints), lines, tuple(gaps))
+
+
+def _explain_unread(text: str, message: str) -> Gap:
+    if _PATH.match(text):
+        return Gap(Cause.BUILD, text, "this project is not there, so what it needs is not known")
+    return Gap(Cause.TEXT, text, f"it cannot be parsed: {message}")
 
 
 def _drop_fragment(text: str) -> str:
@@ -86,7 +104,12 @@ def read_settings(
         if index:
             told["PIP_INDEX_URL"] = index
         settings = read_index_settings(told)
-        settings = replace(settings, options=(*settings.options, *_spell(extra, links)))
+        settings = replace(
+            settings,
+            index_urls=(*extra, *settings.index_urls),
+            find_links=(*settings.find_links, *links),
+            options=(*settings.options, *_spell(extra, links)),
+        )
     if command.prereleases or given.has("pre"):
         settings = replace(settings, options=(*settings.options, "--prerelease", "allow"))
     return settings

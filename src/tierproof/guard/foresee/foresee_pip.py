@@ -11,29 +11,28 @@ putting back the version that this process runs.
 from __future__ import annotations
 
 import os
-import re
 import site
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier
-from packaging.utils import canonicalize_name
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.errors import TierproofError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage, Source
-from tierproof.guard.foresee.command_wish import Wish, read_settings, read_wish
+from tierproof.guard.foresee.at_sight import judge_at_sight
+from tierproof.guard.foresee.command_wish import read_wish
 from tierproof.guard.foresee.foreseen import Change, Foreseen
-from tierproof.guard.foresee.target_interpreter import changes_other_environment
-from tierproof.guard.resolve.lock import Lock
-from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
+from tierproof.guard.foresee.overwritten_files import find_overwritten
+from tierproof.guard.foresee.pip_resolution import PipResolution, open_pip_resolver, resolve_as_pip
+from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
+from tierproof.guard.sources.find_sources import guess_name
 
 DEFAULT_LIMIT_S = 15.0
 
@@ -45,6 +44,7 @@ def foresee(
     limit_s: float = DEFAULT_LIMIT_S,
     environment: Mapping[str, str] | None = None,
     exclude_newer: str = "",
+    allow_build: Collection[str] = (),
 ) -> Foreseen:
     """Predict what `command` would change in `base`.
 
@@ -54,96 +54,90 @@ def foresee(
         limit_s: seconds that the resolution may take; after that, only changes that need no resolution are listed.
         environment: the variables that the command would run with; this process's by default.
         exclude_newer: a day or an instant in ISO format; what was uploaded later does not count.
+        allow_build: names whose metadata may be built, which runs their code.
 
-    Never raises TierproofError: what could not be predicted is described in `unforeseen`.
+    Never raises TierproofError: what could not be predicted is a gap of the answer.
     """
     started = time.perf_counter()
     variables = {**(os.environ if environment is None else environment), **dict(command.environment)}
-    harmless, unforeseen = _judge_at_sight(command, base, variables)
-    if harmless or unforeseen:
-        return Foreseen(command, harmless=harmless, unforeseen=unforeseen)
+    sight = judge_at_sight(command, base, variables)
+    if sight.harmless or sight.gap is not None:
+        gaps = () if sight.gap is None else (sight.gap,)
+        return Foreseen(command, harmless=sight.harmless, gaps=gaps)
     if command.action is Action.UNINSTALL:
         found = _foresee_removal(command, base)
     else:
-        found = _foresee_install(command, base, variables, limit_s, exclude_newer)
-    changes = tuple(each for each in found.changes if base.platform or not _is_running(each))
-    return replace(
-        found,
-        changes=changes,
-        unforeseen=hide_credentials(found.unforeseen),
-        duration_s=time.perf_counter() - started,
+        found = _foresee_install(command, base, variables, limit_s, exclude_newer, allow_build)
+    changes = sorted(
+        (each for each in found.changes if base.platform or not _is_running(each)), key=lambda each: each.rank
     )
-
-
-def _judge_at_sight(command: PipCommand, base: Base, variables: Mapping[str, str]) -> tuple[str, str]:
-    """Why it is harmless, or why it cannot be foreseen; both empty if it must be worked out."""
-    if not command.changes_packages:
-        return "it changes no installed package", ""
-    if command.program is Program.CONDA:
-        return "", "tierproof cannot predict what conda would change"
-    other = "" if base.platform else changes_other_environment(command, variables)
-    if other:
-        return f"it changes another environment, {other}", ""
-    if command.elsewhere and base.platform:
-        return f"it installs into the separate folder {command.elsewhere}", ""
-    if command.elsewhere:
-        folder = os.path.realpath(os.path.join(command.folder, os.path.expanduser(command.elsewhere)))  # noqa: PTH111, PTH118
-        inside = any(os.path.realpath(entry or ".").startswith(folder) for entry in sys.path)
-        if not inside:
-            return f"it installs into {command.elsewhere}, which is not on the sys.path of this process", ""
-        return (
-            "",
-            f"tierproof cannot predict what an install into {command.elsewhere}, which is on sys.path, would replace",
-        )
-    if command.action is Action.SYNC:
-        return "", "tierproof cannot predict what uv would change in a project environment"
-    return "", ""
+    return replace(found, changes=tuple(changes), duration_s=time.perf_counter() - started)
 
 
 def _foresee_removal(command: PipCommand, base: Base) -> Foreseen:
     wish = read_wish(command)
     names = {item.name for item in (*wish.resolvable, *wish.built) if item.name}
     changes = [_change(name, "", base) for name in sorted(names) if name in base.by_name]
-    return Foreseen(command, tuple(changes))
+    return Foreseen(command, tuple(changes), gaps=wish.gaps)
 
 
 def _foresee_install(
-    command: PipCommand, base: Base, variables: Mapping[str, str], limit_s: float, exclude_newer: str
+    command: PipCommand,
+    base: Base,
+    variables: Mapping[str, str],
+    limit_s: float,
+    exclude_newer: str,
+    allow_build: Collection[str],
 ) -> Foreseen:
     wish = read_wish(command)
-    resolvable = tuple(item for item in wish.resolvable if item.applies(base.markers))
-    certain = {change.name: change for change in _find_certain(resolvable, wish.built, command, base)}
-    reasons = [f"{text} cannot be parsed" for text in wish.unread]
-    reasons += [
-        f"{item.text} must be built first, so its dependencies are unknown"
-        for item in wish.built
-        if not command.no_deps
-    ]
-    added: tuple[str, ...] = ()
-    if resolvable:
-        try:
-            asked = replace(wish, resolvable=resolvable)
-            lock = _resolve(command, asked, base, variables, limit_s, exclude_newer)
-        except TierproofError as error:
-            reasons.append(error.message)
-        else:
-            if isinstance(lock, Unsolvable):
-                reasons.append(f"no combination of versions satisfies it: {_shorten(lock.words)}")
-                if (
-                    command.wheels_only
-                ):  # without a build pip finds none either, and ends before it changes anything
-                    certain = {}
-            else:
-                certain |= {change.name: change for change in _compare(lock, base)}
-                added = tuple(
-                    f"{item.name} {item.version}".strip()
-                    for item in lock.packages
-                    if item.name not in base.by_name
-                )
+    wish = replace(
+        wish,
+        resolvable=tuple(item for item in wish.resolvable if item.applies(base.markers)),
+        built=tuple(item for item in wish.built if item.applies(base.markers)),
+    )
+    certain = {change.name: change for change in _find_certain(wish.resolvable, wish.built, command, base)}
+    gaps, overwritten = list(wish.gaps), tuple[Change, ...]()
+    try:
+        with open_pip_resolver(
+            command,
+            wish,
+            base,
+            variables,
+            limit_s=limit_s,
+            exclude_newer=exclude_newer,
+            allow_build=allow_build,
+        ) as resolver:
+            found = resolve_as_pip(command, wish, resolver, limit_s)
+            if found.lock is not None:
+                overwritten = find_overwritten(found.lock, resolver)
+    except TierproofError as error:
+        gaps.append(Gap(Cause.INDEX, command.text, error.message))
+        found = PipResolution(None)
+    if found.refused:
+        return Foreseen(
+            command,
+            harmless=f"pip refuses it and changes nothing: {found.refused}",
+            refused=found.refused,
+        )
+    gaps += found.gaps
+    if found.words:
+        gaps.append(
+            Gap(
+                Cause.BUILD, command.text, f"no combination of versions satisfies it: {_shorten(found.words)}"
+            )
+        )
+        if command.wheels_only:  # without a build pip finds none either, and ends before it changes anything
+            certain = {}
+    brought: tuple[LockedPackage, ...] = ()
+    if found.lock is not None:
+        certain |= {change.name: change for change in _compare(found.lock, base)}
+        certain |= {change.name: change for change in overwritten if change.name not in certain}
+        brought = _list_brought(found.lock, base)
     changes = tuple(
         change for change in certain.values() if not command.user or _is_in_user_site(change, base)
     )
-    return Foreseen(command, changes, added, unforeseen="; ".join(reasons))
+    added = tuple(f"{item.name} {item.version}".strip() for item in brought if item.name not in base.by_name)
+    return Foreseen(command, changes, added, gaps=tuple(dict.fromkeys(gaps)), brought=brought)
 
 
 def _find_certain(
@@ -161,9 +155,11 @@ def _find_certain(
         if not _allows(item, present.version):
             found.append(_change(item.name, item.specifier, base))
     for item in built:
-        name = item.name or _guess_name(item.text)
-        if name in base.by_name and not (
-            command.program is Program.UV and not command.upgrade and not item.name
+        name = item.name or guess_name(item.text)
+        if (
+            name
+            and name in base.by_name
+            and not (command.program is Program.UV and not command.upgrade and not item.name)
         ):
             found.append(_change(name, f"from {hide_credentials(item.text)}", base))
     return found
@@ -176,42 +172,24 @@ def _allows(item: RequestedPackage, version: str) -> bool:
         return True
 
 
-def _guess_name(text: str) -> str:
-    """The last part of a repository's address: what a project is called there, it mostly is as a package."""
-    last = re.split(r"[@#?]", text.partition("://")[2])[0].rstrip("/").rpartition("/")[2]
-    return canonicalize_name(last.removesuffix(".git"))
-
-
-def _resolve(
-    command: PipCommand,
-    wish: Wish,
-    base: Base,
-    variables: Mapping[str, str],
-    limit_s: float,
-    exclude_newer: str,
-) -> Lock | Unsolvable:
-    settings = read_settings(command, wish.options, variables)
-    everything = frozenset(base.by_name)
-    named = {item.name for item in wish.resolvable}
-    if command.force_reinstall or (command.eager and command.upgrade):
-        preferred: frozenset[str] = frozenset()
-    else:
-        renewed = named if command.upgrade else set()
-        renewed |= {canonicalize_name(name) for name in command.upgrade_packages}
-        preferred = everything - renewed
-    freedom = Freedom(preferred=preferred, constraints=wish.constraints)
-    with tempfile.TemporaryDirectory(prefix="tierproof-foresee-", ignore_cleanup_errors=True) as folder:
-        resolver = Resolver(base, Path(folder), settings, (), limit_s, exclude_newer)
-        lines = [item.line for item in wish.resolvable]
-        return resolver.resolve(lines, freedom, dependencies=not command.no_deps)
-
-
 def _compare(lock: Lock, base: Base) -> list[Change]:
+    """List what a resolution replaces; a source from an address is told by its address, and not here."""
     return [
-        _change(item.name, item.version or "from a build", base)
+        replace(_change(item.name, item.version, base), native=has_native_wheel(item))
         for item in lock.packages
-        if item.name in base.by_name and item.version != str(base.version(item.name))
+        if item.name in base.by_name
+        and item.version != str(base.version(item.name))
+        and not (item.direct and item.built)
     ]
+
+
+def _list_brought(lock: Lock, base: Base) -> tuple[LockedPackage, ...]:
+    """List what is written to disk: packages that are new, or of another version or source."""
+    return tuple(
+        item
+        for item in lock.packages
+        if item.name not in base.by_name or item.direct or item.version != str(base.version(item.name))
+    )
 
 
 def _change(name: str, version: str, base: Base) -> Change:
@@ -221,10 +199,10 @@ def _change(name: str, version: str, base: Base) -> Change:
 def _is_loaded(name: str, base: Base) -> bool:
     if name not in base.loaded.names:
         return False
-    if base.platform:
+    if base.platform and name != "setuptools":
         return True
     # Its .pth file loads one module of it, complete in itself, into every process there is.
-    return name != "setuptools" or "setuptools" in sys.modules
+    return name != "setuptools" or (not base.platform and "setuptools" in sys.modules)
 
 
 def _is_running(change: Change) -> bool:

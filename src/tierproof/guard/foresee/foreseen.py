@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from packaging.version import InvalidVersion, Version
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
+from tierproof.guard.commands.gap import Gap
 from tierproof.guard.commands.pip_command import PipCommand
+from tierproof.guard.resolve.lock import LockedPackage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,28 @@ class Change:
         version: what would take its place: a version, bounds (`==2.3.4`) or a source where no resolution told
             more; empty if nothing would.
         loaded: this process has it loaded.
+        native: the new version ships compiled code.
     """
 
     name: str
     installed: str
     version: str
     loaded: bool
+    native: bool = False
+
+    @property
+    def is_major(self) -> bool:
+        """Whether the first number of the version changes, or the package goes."""
+        try:
+            new = Version(self.version.removeprefix("=="))
+            return (new.epoch, new.major) != ((old := Version(self.installed)).epoch, old.major)
+        except InvalidVersion:
+            return not self.version
+
+    @property
+    def rank(self) -> tuple[bool, bool, str]:
+        """Sorts what matters most to the front: what is loaded, then native and major changes."""
+        return not self.loaded, not (self.native or self.is_major), self.name
 
     def describe(self) -> str:
         """Return it as `numpy 2.0.2 -> 2.3.4`."""
@@ -37,6 +57,7 @@ class Change:
             "installed": self.installed,
             "version": self.version,
             "loaded": self.loaded,
+            "native": self.native,
         }
 
 
@@ -49,7 +70,9 @@ class Foreseen:
         changes: installed packages that would be replaced or removed.
         added: packages that would come new, as `name version`.
         harmless: why it cannot change a loaded package; empty if that needed a prediction.
-        unforeseen: what could not be predicted, in one sentence; empty if everything was.
+        gaps: what could not be predicted; none if everything was.
+        refused: why pip refuses the command and changes nothing; empty if it does not, as far as is known.
+        brought: what it would put on disk, from which the next command is predicted.
         duration_s: wall time in seconds.
     """
 
@@ -57,8 +80,15 @@ class Foreseen:
     changes: tuple[Change, ...] = ()
     added: tuple[str, ...] = ()
     harmless: str = ""
-    unforeseen: str = ""
+    gaps: tuple[Gap, ...] = ()
+    refused: str = ""
+    brought: tuple[LockedPackage, ...] = field(default=(), compare=False, repr=False)
     duration_s: float = 0.0
+
+    @property
+    def unforeseen(self) -> str:
+        """What could not be predicted, in one sentence; empty if everything was."""
+        return "; ".join(gap.describe() for gap in self.gaps)
 
     @property
     def harms(self) -> tuple[Change, ...]:
@@ -73,5 +103,7 @@ class Foreseen:
             "added": list(self.added),
             "harmless": self.harmless,
             "unforeseen": self.unforeseen,
+            "not_worked_out": [gap.to_dict() for gap in self.gaps],
+            "refused": self.refused,
             "duration_s": self.duration_s,
         }

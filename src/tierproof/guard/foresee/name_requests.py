@@ -17,13 +17,25 @@ def name_requests(foreseen: Foreseen) -> list[str]:
 
 
 def choose_newest(requested: Sequence[RequestedPackage], foreseen: Foreseen) -> tuple[RequestedPackage, ...]:
-    """The same for requirements that were read."""
-    return tuple(
+    """The same for requirements that were read, with all that the command renews beside what it names.
+
+    `--force-reinstall`, and `--upgrade` with dependencies, ask for the newest version of these as well.
+    """
+    command = foreseen.command
+    found = [
         parse_requirement(spelled)
         if item.source is Source.INDEX and (spelled := _spell(item.text, foreseen)) != item.text
         else item
         for item in requested
-    )
+    ]
+    if command.force_reinstall or (command.eager and command.upgrade):
+        named = {item.name for item in requested}
+        found += [
+            parse_requirement(f"{change.name}=={change.version}")
+            for change in foreseen.changes
+            if change.name not in named and change.version[:1].isdigit()
+        ]
+    return tuple(found)
 
 
 def _spell(text: str, foreseen: Foreseen) -> str:

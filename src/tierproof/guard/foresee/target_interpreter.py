@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tierproof.guard.commands.pip_command import PipCommand, Program
 
+# Where the kernel of a hosted image has its Python: anything else is an environment of its own.
+_KERNEL_PREFIXES = ("/usr", "/usr/local", "/opt/conda")
 _SHEBANG = re.compile(rb"#!\s*(\S+)")
 _EXEC = re.compile(rb"""'''exec' "?([^"'\s]+)""")  # how pip writes a shebang that is too long
 
@@ -26,9 +28,33 @@ def changes_other_environment(command: PipCommand, environment: Mapping[str, str
     return _find_other_prefix(interpreter) if interpreter else ""
 
 
+def names_other_environment(command: PipCommand, python: str) -> str:
+    """Return the other environment on another machine that `command` names; empty if it is, or may be, the kernel's.
+
+    Args:
+        command: of pip, uv or conda.
+        python: the kernel's version there.
+    """
+    if command.program is Program.CONDA:
+        return "" if command.elsewhere in ("", "base", *_KERNEL_PREFIXES) else command.elsewhere
+    name = command.interpreter or dict(command.environment).get("VIRTUAL_ENV", "")
+    if "/" in name:
+        inside = any(name.startswith(f"{prefix}/") or name == prefix for prefix in _KERNEL_PREFIXES)
+        return "" if inside and not _names_other_python(name, python) else name
+    return name if _names_other_python(name, python) else ""
+
+
+def _names_other_python(name: str, python: str) -> bool:
+    """Tell whether a program's name carries another version: `python3.10`, `pip3.10`, `pip2`."""
+    match = re.search(r"(?:python|pip)(\d+(?:\.\d+)?)(?:\.\d+)*\Z", name.rpartition("/")[2])
+    return match is not None and not f"{python}.".startswith(f"{match[1]}.")
+
+
 def _find_interpreter(command: PipCommand, environment: Mapping[str, str]) -> str:
     """Return the python that the command works for; empty if that is not known."""
     path = environment.get("PATH")
+    if command.program is Program.CONDA:
+        return ""
     if command.program is Program.UV and not command.interpreter:
         return _find_uv_interpreter(command, environment)
     name = command.interpreter

@@ -28,6 +28,7 @@ from tierproof.guard.generations.path_files import (
     write_path_file,
 )
 from tierproof.guard.generations.saved_lock import format_saved_lock
+from tierproof.guard.judge.ways import CALL_IN_KERNEL
 from tierproof.guard.system.environment_folder import note_environment
 from tierproof.guard.system.search_path import read_search_path
 
@@ -78,7 +79,7 @@ def activate(
     if session_only and not in_process:
         raise InstallError(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
-            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+            hint=f"{CALL_IN_KERNEL}.",
         )
     restart_needed = in_process and not may_swap(store, generation)
     if generation is not None:

@@ -15,6 +15,7 @@ from tierproof.guard.judge.judge_plan import judge_requirements
 from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
 from tierproof.guard.judge.plan_refused import PlanRefused
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.judge.ways import spell_builds
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
@@ -90,8 +91,10 @@ def plan_isolated(
             asked, base, allow_build=allow_build, limit_s=limit_s, environment=environment, isolated=True
         )
         plan = judgement.plan
-        if judgement.lock is None or plan.verdict is PlanVerdict.INFEASIBLE:
-            raise PlanRefused(f"{', '.join(requirements)}: {plan.explanation}", plan=plan)
+        if judgement.lock is None or plan.verdict in (PlanVerdict.INFEASIBLE, PlanVerdict.UNKNOWN):
+            options = spell_builds(plan)
+            hint = f"To build it, which runs its code, pass {options}." if options else ""
+            raise PlanRefused(f"{', '.join(requirements)}: {plan.explanation}", plan=plan, hint=hint)
         return IsolatedPlan(_explain(plan, base), judgement.lock, find_unhappy(judgement.lock, plan, base))
 
     found = judge(requirements)

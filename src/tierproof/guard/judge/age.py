@@ -1,4 +1,4 @@
-"""Finds added releases that are much older than the latest one: a resolver picks them silently, a plan says so."""
+"""Finds releases that are much older than the latest or the installed one: a resolver picks them silently."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.judge.plan import AgedPackage
 from tierproof.guard.resolve.lock import Lock, LockedPackage
@@ -22,9 +23,10 @@ _OLD_MAJOR = timedelta(days=182)
 def find_aged(
     requested: Sequence[RequestedPackage], lock: Lock, resolver: Resolver
 ) -> tuple[AgedPackage, ...]:
-    """Find requested packages that would be added in a much older release than the request allows.
+    """Find packages that would be added in a much older release than the request allows, or take a major step back.
 
-    Compares with the latest release that has a wheel for this interpreter. A pinned version is never aged.
+    A requested package is compared with the latest release that has a wheel for this interpreter; a version that
+    the request pins is not. Whichever package is installed in a later major version is aged in any case.
     """
     base = resolver.base
     chosen: dict[str, LockedPackage] = {}
@@ -34,17 +36,28 @@ def find_aged(
             continue
         if found.version != str(base.version(item.name)):  # added, or in place of the base's
             chosen[item.name] = found
+    steps = {item.name: item for item in lock.packages if _steps_back(item, base)}
     if not chosen:
-        return ()
+        return tuple(_age_by_base(item, base) for item in steps.values())
     lines = [f"{item.name}{item.specifier}" for item in requested if item.name in chosen]
     latest = resolver.resolve(lines, Freedom(), dependencies=False)
-    if isinstance(latest, Unsolvable):
-        return ()
-    return tuple(
-        AgedPackage(name, found.version, newest.version)
-        for name, found in chosen.items()
-        if (newest := latest.get(name)) is not None and is_markedly_older(found, newest)
-    )
+    newer = () if isinstance(latest, Unsolvable) else latest.packages
+    aged = [
+        AgedPackage(newest.name, chosen[newest.name].version, newest.version)
+        for newest in newer
+        if newest.name in chosen and is_markedly_older(chosen[newest.name], newest)
+    ]
+    told = {item.name for item in aged}
+    return (*aged, *(_age_by_base(item, base) for name, item in steps.items() if name not in told))
+
+
+def _steps_back(item: LockedPackage, base: Base) -> bool:
+    installed = base.version(item.name)
+    return bool(item.version) and installed is not None and _major(item.version) < _major(str(installed))
+
+
+def _age_by_base(item: LockedPackage, base: Base) -> AgedPackage:
+    return AgedPackage(item.name, item.version, base.by_name[item.name].version)
 
 
 def is_markedly_older(found: LockedPackage, newest: LockedPackage) -> bool:

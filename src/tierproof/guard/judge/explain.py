@@ -55,7 +55,7 @@ def explain_aged(aged: Sequence[AgedPackage]) -> str:
     if not aged:
         return ""
     named = name_packages([f"{item.name} {item.version} (latest: {item.latest})" for item in aged])
-    return f"But the installed packages only allow much older releases: {named}."
+    return f"But these releases are much older than the latest or the installed ones: {named}."
 
 
 def explain_steady(

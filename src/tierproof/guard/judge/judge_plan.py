@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.guard.capture.base import Base
@@ -24,9 +24,11 @@ from tierproof.guard.judge.explain import (
     join_sentences,
     name_packages,
 )
+from tierproof.guard.judge.mark_unknown import mark_unknown
+from tierproof.guard.judge.offer_the_rest import offer_the_rest
 from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator, is_protected
-from tierproof.guard.judge.refuse_builds import refuse_builds
+from tierproof.guard.judge.request import Judgement, Request
 from tierproof.guard.judge.shadow import (
     Shadowing,
     collect_bounds,
@@ -34,29 +36,15 @@ from tierproof.guard.judge.shadow import (
     list_changed,
 )
 from tierproof.guard.judge.split_lock import list_loaded, name_accelerators, split_lock
+from tierproof.guard.judge.ways import USE_WORKER
 from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.known_packages import is_unknown
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.plan_error import UnknownPackageError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S, Freedom, Resolver, Unsolvable, open_resolver
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The requirements and the base they are planned on; `active` are those whose markers hold."""
-
-    active: tuple[RequestedPackage, ...]
-    lines: tuple[str, ...]
-    base: Base
-    resolver: Resolver
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A plan and the resolution behind it; `lock` is None if nothing resolves."""
-
-    plan: Plan
-    lock: Lock | None = None
+from tierproof.guard.sources.find_sources import adopt_missing
+from tierproof.guard.sources.refusals import find_refusals
+from tierproof.guard.sources.requested_sources import list_build_gaps, list_index_gaps, plan_sources
 
 
 def make_plan(
@@ -108,6 +96,7 @@ def judge_requested(
     settings: IndexSettings | None = None,
     exclude_newer: str = "",
     constraints: Sequence[str] = (),
+    dependencies: bool = True,
 ) -> Judgement:
     """Plan an install. Writes nothing but a temporary folder and the caches.
 
@@ -121,6 +110,7 @@ def judge_requested(
         settings: index settings, instead of the configured ones.
         exclude_newer: a date or time in ISO format; later uploads are ignored.
         constraints: bounds on all resolved packages, as requirement lines.
+        dependencies: whether dependencies are added as well.
 
     Raises:
         UnknownPackageError: no index has a requested name.
@@ -137,14 +127,39 @@ def judge_requested(
         settings=settings,
         exclude_newer=exclude_newer,
         constraints=constraints,
+        dependencies=dependencies,
     ) as resolver:
-        request = Request(active, tuple(item.line for item in active), base, resolver)
-        refused = refuse_builds(request.active, base, allow_build)
-        if refused is not None:
-            judgement = Judgement(refused)
-        else:
-            judgement = _plan_isolated(request, (), "") if isolated else _judge(request)
+        judgement = _judge_all(active, base, resolver, isolated=isolated)
     return _complete(judgement, requested, left_out, time.perf_counter() - started)
+
+
+def _judge_all(
+    active: Sequence[RequestedPackage], base: Base, resolver: Resolver, *, isolated: bool
+) -> Judgement:
+    """Judge what has wheels and what must be built together; what the latter leaves open makes the plan unknown."""
+    planned = plan_sources(active, resolver)
+    request = Request(planned.requested, planned.lines, base, resolver)
+
+    def judge() -> Judgement:
+        return _plan_isolated(request, (), "") if isolated else _judge(request)
+
+    judgement = judge()
+    refusals: dict[str, str] = {}
+    if judgement.plan.verdict is PlanVerdict.INFEASIBLE:
+        refusals = find_refusals(request.active, resolver)
+        if not refusals and adopt_missing(resolver, request.lines):
+            judgement = judge()
+    judgement = replace(judgement, plan=_explain_refusals(judgement.plan, refusals))
+    judgement = replace(judgement, plan=offer_the_rest(judgement.plan, request, refusals, _judge))
+    gaps = (*planned.gaps, *list_build_gaps(judgement.lock, resolver), *list_index_gaps(resolver))
+    return judgement if not gaps or refusals else replace(judgement, plan=mark_unknown(judgement.plan, gaps))
+
+
+def _explain_refusals(plan: Plan, refusals: Mapping[str, str]) -> Plan:
+    if not refusals:
+        return plan
+    reasons = "; ".join(refusals.values())
+    return replace(plan, explanation=f"pip refuses this request and changes nothing: {reasons}.")
 
 
 def _complete(
@@ -308,7 +323,7 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
         explanation=join_sentences(
             f"{reason}.",
             explain_steady(steady, conflicts, lock, request.resolver),
-            "It can run isolated, with its own versions: use `tierproof run --with`, or `tp.isolated`.",
+            f"It can run isolated, with its own versions: {USE_WORKER}.",
             base.loaded.how_known if conflicts or changed else "",
         ),
     )

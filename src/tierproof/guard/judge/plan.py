@@ -9,12 +9,13 @@ from typing import Any
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.guard.commands.gap import Gap
 
 FORMAT_VERSION = 1
 
 
 class PlanVerdict(StrEnum):
-    """The outcome of a plan, from the safest to the impossible."""
+    """The outcome of a plan, from the safest to the impossible, and beside that what was not worked out."""
 
     SATISFIED = "satisfied"
     ADDITIVE = "additive"
@@ -22,6 +23,7 @@ class PlanVerdict(StrEnum):
     WAIVER = "waiver"
     ISOLATED = "isolated"
     INFEASIBLE = "infeasible"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,10 @@ class Plan:
         touches_loaded: loaded packages that the request would have to change.
         explanation: the verdict in words.
         duration_s: wall time of the planning in seconds.
+        gaps: parts of the request that were not worked out; with one, the verdict is *unknown*.
+        judged: the verdict of everything else, where there are gaps; None if nothing else was asked for.
+        fits_without: requirements, as typed, without which the rest needs no more than consent.
+        rest: the plan of that rest; None where there is none.
     """
 
     requested: tuple[str, ...]
@@ -136,6 +142,10 @@ class Plan:
     touches_loaded: tuple[str, ...] = ()
     explanation: str = ""
     duration_s: float = 0.0
+    gaps: tuple[Gap, ...] = ()
+    judged: PlanVerdict | None = None
+    fits_without: tuple[str, ...] = ()
+    rest: Plan | None = None
 
     @property
     def ok(self) -> bool:
@@ -144,8 +154,15 @@ class Plan:
 
     @property
     def exit_code(self) -> int:
-        """0 = safe to install, 1 = needs consent or isolation, or is infeasible."""
+        """0 = safe to install, 1 = needs consent or isolation, or is infeasible, 2 = not worked out."""
+        if self.verdict is PlanVerdict.UNKNOWN:
+            return 2
         return 0 if self.ok else 1
+
+    @property
+    def judged_verdict(self) -> PlanVerdict | None:
+        """The verdict of what was judged; None where nothing was."""
+        return self.judged if self.verdict is PlanVerdict.UNKNOWN else self.verdict
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the document of `plan --json`."""
@@ -162,6 +179,10 @@ class Plan:
             "touches_loaded": list(self.touches_loaded),
             "explanation": self.explanation,
             "duration_s": self.duration_s,
+            "not_worked_out": [item.to_dict() for item in self.gaps],
+            "judged": None if self.judged is None else self.judged.value,
+            "fits_without": list(self.fits_without),
+            "rest": None if self.rest is None else self.rest.to_dict(),
         }
 
     @classmethod
@@ -186,11 +207,16 @@ class Plan:
             touches_loaded=tuple(document["touches_loaded"]),
             explanation=document["explanation"],
             duration_s=document["duration_s"],
+            gaps=tuple(Gap.from_dict(item) for item in document.get("not_worked_out", ())),
+            judged=None if document.get("judged") is None else PlanVerdict(document["judged"]),
+            fits_without=tuple(document.get("fits_without", ())),
+            rest=None if document.get("rest") is None else cls.from_dict(document["rest"]),
         )
 
     def describe(self) -> str:
         """Return the plan as plain text of a few lines."""
         lines = [f"{self.verdict.value}: {self.explanation}"]
+        lines += [f"  ? {item.describe()}" for item in self.gaps]
         lines += [f"  + {item.name} {item.version}{_describe_bytes(item.bytes)}" for item in self.add]
         for item in self.shadows:
             dependents = f"; {', '.join(item.dependents)} depend on it" if item.dependents else ""

@@ -16,7 +16,7 @@ from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.declared_bounds import Bound
 from tierproof.guard.judge.plan import Conflict, ShadowedPackage
 from tierproof.guard.judge.protected import is_accelerator, is_protected
-from tierproof.guard.resolve.lock import Lock, LockedPackage
+from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
 from tierproof.guard.resolve.locked_requires import read_locked_requires
 from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
 
@@ -280,4 +280,11 @@ def _describe(lock: Lock, resolver: Resolver) -> tuple[ShadowedPackage, ...]:
                 name, base.by_name[name].version, item.version, find_dependents(name, resolver.bounds)
             )
         )
-    return tuple(found)
+    matters = {item.name: has_native_wheel(item) for item in lock.packages}
+    return tuple(sorted(found, key=lambda item: (not (matters[item.name] or _is_major(item)), item.name)))
+
+
+def _is_major(item: ShadowedPackage) -> bool:
+    """Tell whether the first number of the version changes."""
+    old, new = Version(item.base), Version(item.version or "0")
+    return (old.epoch, old.major) != (new.epoch, new.major)

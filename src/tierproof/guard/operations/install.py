@@ -20,9 +20,11 @@ from tierproof.guard.generations.path_files import (
     refuse_foreign,
 )
 from tierproof.guard.generations.present_base import PresentBase, capture_present_base
-from tierproof.guard.judge.judge_plan import Judgement, judge_requirements
+from tierproof.guard.judge.judge_plan import judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.judge.request import Judgement
+from tierproof.guard.judge.ways import CALL_IN_KERNEL, RUN_ISOLATED
 from tierproof.guard.operations.change_environment import change_environment, telling_system_errors
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.stage.assemble import Recipe
@@ -113,7 +115,7 @@ def _install_locked(
     if accelerators:
         raise InstallError(
             f"refused: tierproof never adds {accelerators[0]} to a running kernel",
-            hint="Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
+            hint=RUN_ISOLATED,
         )
     _refuse_unwritable(recipe.position, in_process=request.in_process)
     generation, failures = make_generation(
@@ -179,7 +181,7 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     if file is None and not in_process:
         raise InstallError(
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
-            hint="Call `tp.install()` in the kernel, or use `tierproof run --with`.",
+            hint=f"{CALL_IN_KERNEL}.",
         )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import os
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from tierproof.core.read_bounded import read_bounded
 
@@ -22,6 +25,8 @@ _KEPT = re.compile(
     r"|KEYRING_PROVIDER|NATIVE_TLS|SYSTEM_CERTS|INSECURE_HOST|HTTP_TIMEOUT|REQUEST_TIMEOUT|HTTP_RETRIES|OFFLINE"
     r"|CACHE_DIR|CONCURRENT_DOWNLOADS)\Z"
 )
+_MOST_STAMPED = 20_000
+_NAMING = ("--extra-index-url", "--index", "--find-links")
 _UV_INDEX = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
@@ -54,6 +59,70 @@ class IndexSettings:
     def defaults_to_pypi(self) -> bool:
         """Whether the index that is asked last is PyPI; then neither `options` nor `environment` name it."""
         return bool(self.index_urls) and _is_pypi(self.index_urls[-1])
+
+
+def stamp_local_places(settings: IndexSettings) -> tuple[str, ...] | None:
+    """Return what tells whether the indexes and links in folders have changed; None where that cannot be told.
+
+    Names and times of all that lies in them, two folders deep.
+    """
+    stamps = []
+    for place in (*settings.index_urls, *settings.find_links):
+        parts = urlsplit(place)
+        if parts.scheme in ("http", "https"):
+            continue
+        path = Path(url2pathname(parts.path)) if parts.scheme == "file" else Path(place).expanduser()
+        stamp = _stamp(path)
+        if stamp is None:
+            return None
+        stamps.append(stamp)
+    return tuple(stamps)
+
+
+def _stamp(folder: Path) -> str | None:
+    seen: list[tuple[str, int]] = []
+    try:
+        for entry in os.scandir(folder):
+            seen.append((entry.name, entry.stat().st_mtime_ns))
+            if entry.is_dir():
+                seen += [(f"{entry.name}/{each.name}", each.stat().st_mtime_ns) for each in os.scandir(entry)]
+            if len(seen) > _MOST_STAMPED:
+                return None
+    except FileNotFoundError:
+        return "absent"
+    except OSError:
+        return None
+    return hashlib.sha256(repr(sorted(seen)).encode(errors="surrogateescape")).hexdigest()
+
+
+def leave_out(settings: IndexSettings, hosts: Collection[str]) -> IndexSettings:
+    """Return the settings without the further indexes and links on these hosts; the default index stays."""
+
+    def stays(url: str) -> bool:
+        return urlsplit(url).hostname not in hosts
+
+    options: list[str] = []
+    queue = list(settings.options)
+    while queue:
+        option = queue.pop(0)
+        if option in _NAMING and queue:
+            value = queue.pop(0)
+            options += [option, value] if stays(value) else []
+        else:
+            options.append(option)
+    environment = dict(settings.environment)
+    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        if name in environment:
+            kept = [item for item in environment[name].split() if stays(re.sub(r"\A[\w.-]+=", "", item))]
+            environment[name] = " ".join(kept)
+    urls = settings.index_urls
+    return replace(
+        settings,
+        index_urls=(*(url for url in urls[:-1] if stays(url)), *urls[-1:]),
+        find_links=tuple(link for link in settings.find_links if stays(link)),
+        options=tuple(options),
+        environment=environment,
+    )
 
 
 def read_index_settings(environment: Mapping[str, str] | None = None) -> IndexSettings:

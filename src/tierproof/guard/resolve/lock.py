@@ -16,6 +16,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from tierproof.guard.resolve.wheel_metadata import WheelMetadata
 from tierproof.guard.resolve.wheel_tags import rank_tags
 
 
@@ -32,6 +33,7 @@ class LockedPackage:
         direct: it comes from a URL, a path or a repository rather than from an index.
         built: it would have to be built from source.
         digest: sha256 of that file in hexadecimal; empty if the lock tells none.
+        known: what is known of it without its wheel, of one that would be built.
         entry: its whole table in the lock, from which it can be installed.
     """
 
@@ -43,6 +45,7 @@ class LockedPackage:
     direct: bool = False
     built: bool = False
     digest: str = ""
+    known: WheelMetadata | None = field(default=None, compare=False, repr=False)
     entry: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -109,7 +112,7 @@ def _read_package(entry: Mapping[str, Any], tags: Mapping[Tag, int]) -> LockedPa
         direct,
         not is_wheel,
         str(chosen.get("hashes", {}).get("sha256", "")),
-        entry,
+        entry=entry,
     )
 
 
@@ -123,6 +126,14 @@ def choose_wheel(wheels: Sequence[Mapping[str, Any]], ranks: Mapping[Tag, int]) 
             continue
         ranked.append((min((ranks.get(tag, 1 << 30) for tag in tags), default=1 << 30), len(ranked), wheel))
     return min(ranked)[2] if ranked else None
+
+
+def has_native_wheel(item: LockedPackage) -> bool:
+    """Tell whether the wheel that `item` would install is for one platform alone."""
+    try:
+        return any(tag.platform != "any" for tag in parse_wheel_filename(_file_name(item.url))[3])
+    except InvalidWheelFilename:
+        return False
 
 
 def find_url(source: Mapping[str, Any]) -> str:

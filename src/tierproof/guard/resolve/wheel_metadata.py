@@ -9,6 +9,7 @@ import io
 import ssl
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -28,13 +29,28 @@ from urllib.request import (
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tierproof.guard.resolve.ranged_file import RangedFile
+from tierproof.guard.resolve.reachable_hosts import refuse_unreachable
 
 _WHOLE_WHEEL_BYTES = 20_000_000
 _TIMEOUT_S = 15
 
 
+@dataclass(frozen=True, slots=True)
+class WheelMetadata:
+    """What a wheel declares: its Requires-Dist, and its Requires-Python (empty for any)."""
+
+    requires: tuple[Requirement, ...]
+    requires_python: str = ""
+
+
 def read_requires(url: str, bytes_: int, environment: Mapping[str, str]) -> tuple[Requirement, ...] | None:
-    """Return the Requires-Dist of the wheel at `url`, or None if that cannot be had.
+    """Return the Requires-Dist of the wheel at `url`, or None if that cannot be had; see `read_wheel_metadata`."""
+    found = read_wheel_metadata(url, bytes_, environment)
+    return None if found is None else found.requires
+
+
+def read_wheel_metadata(url: str, bytes_: int, environment: Mapping[str, str]) -> WheelMetadata | None:
+    """Return what the wheel at `url` declares, or None if that cannot be had.
 
     Args:
         url: http, https or file.
@@ -45,16 +61,19 @@ def read_requires(url: str, bytes_: int, environment: Mapping[str, str]) -> tupl
         text = _read_metadata(url, bytes_, environment)
     except (OSError, StopIteration, ValueError, zipfile.BadZipFile):  # URLError is an OSError
         return None
-    return _parse(text)
+    return parse_metadata(text)
 
 
-def fetch(url: str, environment: Mapping[str, str], span: tuple[int, int] | None = None) -> bytes:
+def fetch(
+    url: str, environment: Mapping[str, str], span: tuple[int, int] | None = None, accept: str = ""
+) -> bytes:
     """Read what lies at an http, https or file URL; a user and password in it are used.
 
     Args:
         url: where.
         environment: its SSL_CERT_FILE is honoured.
         span: only the bytes from the first offset up to, not including, the second (http and https).
+        accept: the forms of the answer that are wanted, as the Accept header lists them.
 
     Raises:
         OSError: there is none, or it cannot be reached (`urllib.error.HTTPError` tells the status).
@@ -72,8 +91,11 @@ def fetch(url: str, environment: Mapping[str, str], span: tuple[int, int] | None
         )
     context = _make_context(environment.get("SSL_CERT_FILE", ""))
     opener = build_opener(HTTPSHandler(context=context), HTTPBasicAuthHandler(passwords))
-    asked = URLRequest(bare, headers={} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"})
-    with opener.open(asked, timeout=_TIMEOUT_S) as answer:
+    headers = {} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"}
+    if accept:
+        headers["Accept"] = accept
+    refuse_unreachable(bare, environment)
+    with opener.open(URLRequest(bare, headers=headers), timeout=_TIMEOUT_S) as answer:
         if span is not None and answer.status != HTTPStatus.PARTIAL_CONTENT:
             raise OSError("the server does not support range requests")
         content: bytes = answer.read()
@@ -107,7 +129,8 @@ def _read_from_archive(file: IO[bytes] | RangedFile) -> str:
         )
 
 
-def _parse(text: str) -> tuple[Requirement, ...]:
+def parse_metadata(text: str) -> WheelMetadata:
+    """Read what the text of a METADATA file declares."""
     message = email.parser.Parser(policy=email.policy.compat32).parsestr(text, headersonly=True)
     found = []
     for line in message.get_all("Requires-Dist", []):
@@ -115,4 +138,4 @@ def _parse(text: str) -> tuple[Requirement, ...]:
             found.append(Requirement(str(line)))
         except InvalidRequirement:
             continue
-    return tuple(found)
+    return WheelMetadata(tuple(found), str(message.get("Requires-Python") or "").strip())

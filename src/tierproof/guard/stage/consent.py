@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tierproof.guard.generations.path_files import find_path_files
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 from tierproof.guard.judge.plan_refused import PlanRefused
+from tierproof.guard.judge.ways import CALL_IN_KERNEL, USE_WORKER, list_ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,21 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
         case PlanVerdict.SHADOW if not consent.shadow:
             hint = "To agree, pass `--allow-shadow` (or `allow_shadow=True`)."
         case PlanVerdict.SHADOW if not in_process and find_path_files().front is None:
-            hint = "Call `tp.install()` in the kernel, or use `tierproof run --with`: a command cannot do this here."
+            hint = f"{CALL_IN_KERNEL}: a command cannot do this here."
         case PlanVerdict.WAIVER if not {item.package for item in plan.conflicts} <= consent.waive:
             options = " ".join(
                 f"--waive {name}" for name in sorted({item.package for item in plan.conflicts})
             )
             hint = f"To waive it, pass {options}. The imports are then tried in a child process first."
         case PlanVerdict.ISOLATED:
-            hint = "Run it isolated from this kernel: use `tierproof run --with`, or `tp.isolated`."
+            hint = f"Run it isolated from this kernel: {USE_WORKER}."
         case PlanVerdict.INFEASIBLE:
-            hint = "Request other versions, or allow the build if the explanation names one."
+            hint = "Request other versions."
+        case PlanVerdict.UNKNOWN:
+            hint = (
+                "".join(f"{way.text}  {way.line}" for way in list_ways(plan)[1:])
+                or "It cannot be installed as it is."
+            )
     if not hint and plan.aged and not consent.aged:
         hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:

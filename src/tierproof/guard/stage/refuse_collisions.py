@@ -10,6 +10,7 @@ from pathlib import Path
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.judge.protected import is_accelerator
+from tierproof.guard.judge.ways import RUN_ISOLATED
 
 # Python runs these at every start, from wherever they lie on the path.
 _STARTUP = frozenset({"sitecustomize", "usercustomize"})
@@ -124,7 +125,7 @@ def _refuse_unit(name: str, site: Path, root: str, unit: str, yielding: Collecti
 def _collision(name: str, unit: str, candidate: str) -> InstallError:
     return InstallError(
         f"refused: {name} contains {unit}, which collides with the installed {candidate}",
-        hint="Two packages use that name. Run it isolated: use `tierproof run --with`, or `tp.isolated`.",
+        hint=f"Two packages use that name. {RUN_ISOLATED}",
     )
 
 

@@ -14,10 +14,10 @@ from tierproof.guard.resolve.index_settings import IndexSettings
 from tierproof.guard.resolve.lock import LockedPackage, choose_wheel, find_url, read_lock
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
+from tierproof.guard.resolve.sdist_metadata import read_sdist_requires
 from tierproof.guard.resolve.wheel_metadata import read_requires
 from tierproof.guard.resolve.wheel_tags import rank_tags
 from tierproof.images.base.requires_cache import RequiresCache
-from tierproof.images.base.sdist_requires import read_sdist_requires
 
 _LIMIT_S = 300.0
 _AT_ONCE = 16

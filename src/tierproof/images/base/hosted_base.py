@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from tierproof.guard.capture.base import Base
 from tierproof.images.base.image_base import ImageBase, make_image_base
 from tierproof.images.base.loaded_set import list_loaded
-from tierproof.images.lists.image_contents import read_list_file
+from tierproof.images.lists.freeze_file import find_python
+from tierproof.images.lists.host import Host, find_service
+from tierproof.images.lists.image_contents import read_contents, read_list_file
 from tierproof.images.lists.image_index import Image
 
 
@@ -21,17 +23,31 @@ class HostedBase:
         label: as a plan calls it.
         content: a digest of everything that the base is made from; empty if it may change at any time (`here`).
         make: makes it.
+        tell_host: gives the machine that decides the branches of a notebook.
     """
 
     label: str
     content: str
     make: Callable[[], ImageBase]
+    tell_host: Callable[[], Host] = Host
+    _host: Host | None = field(default=None, init=False)
     _made: ImageBase | None = field(default=None, init=False)
 
     @property
     def base(self) -> Base:
         """The base."""
         return self.made.base
+
+    @property
+    def host(self) -> Host:
+        """The machine, as far as it is known; nothing is asked of an index.
+
+        Raises:
+            UsageError: the list cannot be read.
+        """
+        if self._host is None:
+            self._host = self.tell_host()
+        return self._host
 
     @property
     def is_made(self) -> bool:
@@ -60,9 +76,22 @@ def open_image(image: Image, on_step: Callable[[str], None] = lambda _: None) ->
     content = hashlib.sha256(read_list_file(image.path))
     content.update(repr((image.label, image.python, image.platform, sorted(list_loaded()))).encode())
 
-    return HostedBase(image.label, content.hexdigest(), lambda: make_image_base(image, on_step=on_step))
+    def tell_host() -> Host:
+        file = read_contents(image).file
+        packages = {item.name: item.version for item in file.packages}
+        service = find_service(image.name, packages)
+        return Host(service, image.python or find_python(file), packages, image.hardware)
+
+    return HostedBase(
+        image.label, content.hexdigest(), lambda: make_image_base(image, on_step=on_step), tell_host
+    )
 
 
 def open_base(base: Base) -> HostedBase:
     """Wrap a base that exists already; its answers are not stored, because it may change at any time."""
-    return HostedBase(base.name, "", lambda: ImageBase(base))
+
+    def tell_host() -> Host:
+        packages = {item.name: item.version for item in base.by_name.values()}
+        return Host(find_service("", packages), base.python, packages)
+
+    return HostedBase(base.name, "", lambda: ImageBase(base), tell_host)

@@ -1,8 +1,9 @@
 """Answers stored by everything that they depend on, except the state of the index.
 
-The index decides how long an answer is fresh: PyPI lets its pages be cached for ten minutes; for other indexes this
-is unknown. An answer for a past date stays true on PyPI, where a release cannot be replaced. An older answer is only
-used when the index is not asked or cannot be reached, and then says how old it is.
+The index decides how long an answer is fresh: PyPI lets its pages be cached for ten minutes, and other indexes with TLS
+are taken to be no quicker; what lies in folders is compared, and of an index without TLS nothing is taken for granted.
+An answer for a past date stays true on PyPI, where a release cannot be replaced. An older answer is only used when the
+index is not asked or cannot be reached, and then says how old it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tierproof.errors import OutputError
 from tierproof.guard.judge.plan import Plan
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
 
-_FORMAT = 1
+_FORMAT = 2
 PYPI_FRESH = dt.timedelta(seconds=600)
 
 
@@ -49,6 +51,8 @@ class AnswerCache:
             "format": _FORMAT,
             **answer.to_dict(),
             "brought": [[item.name, item.version, list(item.requires)] for item in answer.brought],
+            "left": [[item.name, item.version, list(item.requires)] for item in answer.left],
+            "removed": list(answer.removed),
         }
         path = self._locate(key)
         with contextlib.suppress(OSError, OutputError):  # without it the next answer only takes longer
@@ -64,7 +68,9 @@ def make_key(*parts: object) -> str:
     return hashlib.sha256(repr((_FORMAT, parts)).encode(errors="surrogateescape")).hexdigest()
 
 
-def is_fresh(answer: ImageAnswer, now: dt.datetime, *, on_pypi: bool, exclude_newer: str) -> bool:
+def is_fresh(
+    answer: ImageAnswer, now: dt.datetime, *, on_pypi: bool, exclude_newer: str, is_public: bool = False
+) -> bool:
     """Tell whether an answer may be given again without asking.
 
     Args:
@@ -72,12 +78,13 @@ def is_fresh(answer: ImageAnswer, now: dt.datetime, *, on_pypi: bool, exclude_ne
         now: with its time zone.
         on_pypi: PyPI alone was asked.
         exclude_newer: the date of the question, or empty.
+        is_public: indexes over TLS were asked, and folders, which the key tells apart.
     """
-    if not on_pypi or not answer.answered_at:
+    if not (on_pypi or is_public) or not answer.answered_at:
         return False
     try:
         age = now - dt.datetime.fromisoformat(answer.answered_at)
-        dated = bool(exclude_newer) and read_instant(exclude_newer) < now - PYPI_FRESH
+        dated = on_pypi and bool(exclude_newer) and read_instant(exclude_newer) < now - PYPI_FRESH
     except ValueError:
         return False
     return dated or dt.timedelta(0) <= age < PYPI_FRESH
@@ -100,12 +107,16 @@ def _read(document: dict[str, Any]) -> ImageAnswer:
         None if document["plan"] is None else Plan.from_dict(document["plan"]),
         PipForecast.from_dict(document["pip"]),
         str(document["problem"]),
-        tuple(
-            BroughtPackage(name, version, tuple(requires)) for name, version, requires in document["brought"]
-        ),
+        _read_packages(document["brought"]),
+        _read_packages(document["left"]),
+        tuple(str(name) for name in document["removed"]),
         str(document["answered_at"]),
         kept=True,
     )
+
+
+def _read_packages(entries: Iterable[tuple[str, str, list[str]]]) -> tuple[BroughtPackage, ...]:
+    return tuple(BroughtPackage(name, version, tuple(requires)) for name, version, requires in entries)
 
 
 def mark_stale(answer: ImageAnswer, reason: str) -> ImageAnswer:

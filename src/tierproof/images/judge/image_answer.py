@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tierproof.core.json_value import JsonValue
+from tierproof.guard.commands.gap import Gap
 from tierproof.guard.foresee.foreseen import Change, Foreseen
 from tierproof.guard.judge.plan import Plan
 
@@ -19,18 +20,30 @@ class PipForecast:
         replaced: packages of the image that would be replaced or removed.
         added: packages that would come new, as `name version`.
         harmless: why it cannot touch the image's packages; mostly empty.
-        unforeseen: what could not be worked out; mostly empty.
+        gaps: what could not be worked out; mostly none.
+        refused: why pip refuses it and changes nothing; mostly empty.
     """
 
     replaced: tuple[Change, ...] = ()
     added: tuple[str, ...] = ()
     harmless: str = ""
-    unforeseen: str = ""
+    gaps: tuple[Gap, ...] = ()
+    refused: str = ""
+
+    @property
+    def harms(self) -> tuple[Change, ...]:
+        """The changes to what counts as loaded."""
+        return tuple(change for change in self.replaced if change.loaded)
+
+    @property
+    def unforeseen(self) -> str:
+        """What could not be worked out, in one sentence; empty if everything was."""
+        return "; ".join(gap.describe() for gap in self.gaps)
 
     @classmethod
     def of(cls, foreseen: Foreseen) -> PipForecast:
         """Take what was foreseen of a command."""
-        return cls(foreseen.changes, foreseen.added, foreseen.harmless, foreseen.unforeseen)
+        return cls(foreseen.changes, foreseen.added, foreseen.harmless, foreseen.gaps, foreseen.refused)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give it as JSON."""
@@ -39,6 +52,8 @@ class PipForecast:
             "added": list(self.added),
             "harmless": self.harmless,
             "unforeseen": self.unforeseen,
+            "not_worked_out": [gap.to_dict() for gap in self.gaps],
+            "refused": self.refused,
         }
 
     @classmethod
@@ -48,13 +63,14 @@ class PipForecast:
             tuple(Change(**item) for item in document["replaced"]),
             tuple(document["added"]),
             document["harmless"],
-            document["unforeseen"],
+            tuple(Gap.from_dict(gap) for gap in document["not_worked_out"]),
+            document["refused"],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class BroughtPackage:
-    """A package that the plan brings, with the requirements that it declares: later installs rest on it."""
+    """A package that an install brings, with the requirements that it declares: later installs rest on it."""
 
     name: str
     version: str
@@ -70,6 +86,8 @@ class ImageAnswer:
         pip: what the command as written would do.
         problem: why there is no plan.
         brought: what the plan brings.
+        left: what pip leaves on disk after the command as written: the packages that it brings.
+        removed: names of the packages that pip removes.
         answered_at: when the index was asked, ISO 8601 in UTC; empty if it did not have to be asked.
         kept: the answer was stored earlier.
     """
@@ -78,11 +96,13 @@ class ImageAnswer:
     pip: PipForecast
     problem: str = ""
     brought: tuple[BroughtPackage, ...] = ()
+    left: tuple[BroughtPackage, ...] = ()
+    removed: tuple[str, ...] = ()
     answered_at: str = ""
     kept: bool = False
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Give it as JSON, `brought` aside."""
+        """Give it as JSON, `brought`, `left` and `removed` aside."""
         return {
             "plan": None if self.plan is None else self.plan.to_dict(),
             "pip": self.pip.to_dict(),

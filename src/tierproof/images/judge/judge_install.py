@@ -5,30 +5,34 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 from tierproof._version import __version__
 from tierproof.core.credentials import hide_credentials
-from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base
-from tierproof.guard.capture.installed import InstalledDistribution
-from tierproof.guard.commands.pip_command import Action, PipCommand, Program
+from tierproof.guard.commands.pip_command import PipCommand
 from tierproof.guard.foresee.command_wish import Wish, read_settings, read_wish
 from tierproof.guard.foresee.foresee_pip import foresee
+from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.foresee.name_requests import choose_newest
-from tierproof.guard.judge.judge_plan import Judgement, judge_requested
+from tierproof.guard.judge.judge_plan import judge_requested
+from tierproof.guard.judge.mark_unknown import mark_unknown
+from tierproof.guard.judge.request import Judgement
 from tierproof.guard.judge.shadow import list_changed
-from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
+from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings, stamp_local_places
 from tierproof.guard.resolve.locked_requires import read_locked_requires
 from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 from tierproof.guard.resolve.resolve import DEFAULT_LIMIT_S
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key, mark_stale
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
+from tierproof.images.judge.judge_at_once import judge_at_once, judge_installers, leave_out_installers
+from tierproof.images.judge.pip_state import PipState, make_distribution
 
-_NOWHERE = Path("/")
+_AT_ONCE = 8
+_UNTOUCHED = PipState()
 _INDEX_OPTIONS = ("index-url", "extra-index-url", "find-links", "no-index", "pre")
 
 
@@ -62,6 +66,7 @@ class _Question:
     command: PipCommand
     image: HostedBase
     earlier: tuple[BroughtPackage, ...]
+    state: PipState
     options: QuestionOptions
 
     @cached_property
@@ -81,13 +86,15 @@ class _Question:
             __version__,
             self.image.content,
             self.earlier,
+            self.state,
             [item.line for item in wish.resolvable],
             [item.line for item in wish.built],
             wish.constraints,
-            wish.unread,
+            wish.gaps,
             replace(command, text="", folder=""),
             settings.index_urls,
             settings.find_links,
+            stamp_local_places(settings),
             settings.no_index,
             self.options.exclude_newer,
             sorted(self.options.allow_build),
@@ -107,12 +114,20 @@ class _Question:
         settings = self.settings
         return len(settings.index_urls) == 1 and settings.defaults_to_pypi and not settings.find_links
 
+    @property
+    def is_public(self) -> bool:
+        settings = self.settings
+        places = (*settings.index_urls, *settings.find_links)
+        known = stamp_local_places(settings) is not None  # then the key changes with them
+        return known and not any(place.startswith("http://") for place in places)
+
 
 def judge_install(
     command: PipCommand,
     image: HostedBase,
     options: QuestionOptions,
     earlier: tuple[BroughtPackage, ...] = (),
+    state: PipState = _UNTOUCHED,
 ) -> ImageAnswer:
     """Return the stored answer if it is fresh, else ask the index.
 
@@ -120,17 +135,24 @@ def judge_install(
         command: as read.
         image: to judge it on.
         options: how.
-        earlier: what the installs before it have brought.
+        earlier: what the installs before it have brought, each by its plan.
+        state: what pip has left behind after the commands before it, as written.
 
     Raises:
         PlanError: the index cannot be asked, and no answer is stored.
         UsageError: a requirement cannot be read.
     """
-    question = _Question(command, image, earlier, options)
+    question = _Question(command, image, earlier, state, options)
     kept = options.cache.get(question.key) if question.key else None
     now = dt.datetime.now(dt.UTC)
     if kept is not None and not options.refresh:
-        if is_fresh(kept, now, on_pypi=question.on_pypi, exclude_newer=options.exclude_newer):
+        if is_fresh(
+            kept,
+            now,
+            on_pypi=question.on_pypi,
+            exclude_newer=options.exclude_newer,
+            is_public=question.is_public,
+        ):
             return kept
         if options.offline:
             return mark_stale(kept, "the index was not asked")
@@ -154,46 +176,55 @@ def judge_install(
 
 def _ask(question: _Question) -> ImageAnswer:
     command, options = question.command, question.options
-    base = _add(question.image.base, question.earlier)
+    own = question.image.base
     foreseen = foresee(
         command,
-        base,
+        question.state.apply(own),
         limit_s=options.limit_s,
         environment=options.environment,
         exclude_newer=options.exclude_newer,
+        allow_build=options.allow_build,
     )
-    own = question.image.base.by_name
-    pip = PipForecast.of(
-        replace(foreseen, changes=tuple(each for each in foreseen.changes if each.name in own))
+    changes = tuple(each for each in foreseen.changes if each.name in own.by_name)
+    answer = ImageAnswer(
+        None,
+        PipForecast.of(replace(foreseen, changes=changes)),
+        left=_list_left(foreseen, options),
+        removed=tuple(change.name for change in foreseen.changes if not change.version),
     )
-    if problem := _find_problem(command):
-        return ImageAnswer(None, pip, problem)
+    if (plan := judge_at_once(command, foreseen, own)) is not None:
+        return replace(answer, plan=plan)
+    base = _add(own, question.earlier)
     wish = question.wish
-    if wish.unread:
-        raise UsageError(f"cannot read the requirement {wish.unread[0]!r}")
+    requested = leave_out_installers((*wish.resolvable, *wish.built), base)
+    if not requested:
+        plan = judge_installers(len(wish.resolvable), wish.gaps, base)
+        return replace(answer, plan=plan)
     judgement = judge_requested(
-        choose_newest((*wish.resolvable, *wish.built), foreseen),
+        choose_newest(requested, foreseen),
         base,
         allow_build=options.allow_build,
         limit_s=options.limit_s,
         settings=question.settings,
         exclude_newer=options.exclude_newer,
         constraints=wish.constraints,
+        dependencies=not command.no_deps,
     )
-    return ImageAnswer(judgement.plan, pip, brought=_list_brought(judgement, base, options))
+    plan = mark_unknown(judgement.plan, wish.gaps) if wish.gaps else judgement.plan
+    return replace(answer, plan=plan, brought=_list_brought(judgement, base, options))
 
 
-def _find_problem(command: PipCommand) -> str:
-    """Say why there is nothing to plan."""
-    if command.program is Program.CONDA:
-        return "conda changes the whole environment; tierproof does not predict what it would do"
-    if command.action is Action.UNINSTALL:
-        return (
-            "an uninstall needs no plan: a generation only adds packages and never removes those of the image"
+def _list_left(foreseen: Foreseen, options: QuestionOptions) -> tuple[BroughtPackage, ...]:
+    """Give what pip leaves on disk, with what it declares; of what is built, as far as that is known."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        declared = pool.map(
+            lambda item: read_locked_requires(item, options.environment) or (), foreseen.brought
         )
-    if command.action is Action.SYNC:
-        return "uv makes the environment match a lock file; tierproof does not predict what that would change"
-    return ""
+        return tuple(
+            BroughtPackage(item.name, item.version, tuple(str(each) for each in requires))
+            for item, requires in zip(foreseen.brought, declared, strict=True)
+            if item.version
+        )
 
 
 def _list_brought(judgement: Judgement, base: Base, options: QuestionOptions) -> tuple[BroughtPackage, ...]:
@@ -218,9 +249,7 @@ def _add(base: Base, brought: tuple[BroughtPackage, ...]) -> Base:
     if not brought:
         return base
     names = frozenset(item.name for item in brought)
-    new = tuple(
-        InstalledDistribution(item.name, item.version, _NOWHERE, _NOWHERE, item.requires) for item in brought
-    )
+    new = tuple(make_distribution(item) for item in brought)
     return replace(
         base,
         installed=(*(item for item in base.installed if item.name not in names), *new),

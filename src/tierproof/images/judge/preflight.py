@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tierproof.errors import TierproofError
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
 from tierproof.images.judge.judge_install import QuestionOptions, judge_install
+from tierproof.images.judge.pip_state import PipState
 from tierproof.images.judge.preflight_result import InstallVerdict, Preflight, TargetVerdict
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget
 
@@ -62,22 +64,33 @@ def preflight(
 
 def judge_target(target: PreflightTarget, image: HostedBase, options: QuestionOptions) -> TargetVerdict:
     """Judge one target on one image; an install that cannot be judged is marked as failed."""
+    target = target.read_for(image.host)
     judged: list[InstallVerdict] = []
     earlier: dict[str, BroughtPackage] = {}
+    state = PipState()
     for found in target.installs:
-        answer, failed = _answer(found, image, options, tuple(earlier.values()))
+        if found.skipped:
+            judged.append(InstallVerdict(found, ImageAnswer(None, PipForecast())))
+            continue
+        answer, failed = _answer(found, image, options, tuple(earlier.values()), state)
         judged.append(InstallVerdict(found, answer, failed))
         earlier |= {item.name: item for item in answer.brought}
+        state = state.after(answer)
     return TargetVerdict(target, image.label, tuple(judged), _note(image))
 
 
 def _answer(
-    found: FoundInstall, image: HostedBase, options: QuestionOptions, earlier: tuple[BroughtPackage, ...]
+    found: FoundInstall,
+    image: HostedBase,
+    options: QuestionOptions,
+    earlier: tuple[BroughtPackage, ...],
+    state: PipState,
 ) -> tuple[ImageAnswer, bool]:
     try:
-        return judge_install(found.command, image, options, earlier), False
+        return judge_install(found.command, image, options, earlier, state), False
     except TierproofError as error:
-        return ImageAnswer(None, PipForecast(unforeseen=error.message), str(error)), True
+        gap = Gap(Cause.INDEX, found.text, error.message)
+        return ImageAnswer(None, PipForecast(gaps=(gap,)), str(error)), True
 
 
 def _note(image: HostedBase) -> tuple[str, ...]:

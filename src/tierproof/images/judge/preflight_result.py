@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.foresee.foreseen import Change
+from tierproof.guard.judge.explain import name_packages
 from tierproof.guard.judge.plan import PlanVerdict
 from tierproof.images.judge.image_answer import ImageAnswer
-from tierproof.images.read.found_install import FoundInstall, PreflightTarget, UnreadInstall
+from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
 
 FORMAT_VERSION = 1
+_CAUSES = {
+    Cause.BUILD: "a build",
+    Cause.CONDA: "conda",
+    Cause.SYNC: "a project of uv",
+    Cause.SCRIPT: "a script",
+    Cause.FILE: "a file",
+    Cause.TEXT: "a requirement that cannot be parsed",
+    Cause.RUNTIME: "what is only known when it runs",
+    Cause.PYTHON: "Python itself is replaced",
+    Cause.FOLDER: "a folder on sys.path",
+    Cause.INDEX: "what the index did not tell",
+}
 UNKNOWN = "unknown"
 _NAMED = 6
 
@@ -31,6 +45,17 @@ class InstallVerdict:
         parts += [f"line {self.found.line}"] if self.found.line else []
         return ", ".join(parts)
 
+    def find_gaps(self, as_written: bool) -> tuple[Gap, ...]:
+        """Return what was not worked out of it.
+
+        Args:
+            as_written: what pip itself would have to work out counts as well.
+        """
+        gaps = self.answer.plan.gaps if self.answer.plan is not None else ()
+        if self.failed and not self.answer.pip.gaps:
+            gaps = (Gap(Cause.INDEX, self.found.text, self.answer.problem.partition("\n")[0]),)
+        return tuple(dict.fromkeys((*gaps, *(self.answer.pip.gaps if as_written or self.failed else ()))))
+
     def to_dict(self) -> dict[str, JsonValue]:
         """Give it as JSON."""
         return {
@@ -38,6 +63,7 @@ class InstallVerdict:
             "cell": self.found.cell,
             "line": self.found.line,
             "conditional": self.found.conditional,
+            "skipped": self.found.skipped,
             "failed": self.failed,
             **self.answer.to_dict(),
         }
@@ -60,31 +86,63 @@ class TargetVerdict:
     notes: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> str:
-        """The worst verdict of its installs; `unknown` if one of them could not be judged."""
-        if any(each.failed for each in self.installs):
-            return UNKNOWN
+    def gaps(self) -> tuple[Gap, ...]:
+        """All that was not worked out: in installs, and what could not be read."""
+        found = [gap for each in self.installs for gap in each.find_gaps(self.is_as_written)]
+        found += [gap for each in self.target.unread if (gap := each.gap) is not None]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether the target holds commands that pip would run as they are."""
+        return self.target.kind is TargetKind.NOTEBOOK
+
+    @property
+    def judged(self) -> str:
+        """The worst verdict of what was judged; empty where nothing was."""
         order = list(PlanVerdict)
-        reached = [each.answer.plan.verdict for each in self.installs if each.answer.plan is not None]
-        return max(reached, key=order.index, default=PlanVerdict.SATISFIED).value
+        plans = [each.answer.plan for each in self.installs if each.answer.plan is not None]
+        reached = [verdict for plan in plans if (verdict := plan.judged_verdict) is not None]
+        return max(reached, key=order.index).value if reached else ""
+
+    @property
+    def verdict(self) -> str:
+        """The worst verdict of its installs; `unknown` if a part of it was not worked out, whatever the rest is."""
+        if self.gaps:
+            return UNKNOWN
+        return self.judged or PlanVerdict.SATISFIED.value
+
+    @property
+    def harms(self) -> tuple[Change, ...]:
+        """What counts as loaded and the commands as written would replace or remove; none where there are none."""
+        if not self.is_as_written:
+            return ()
+        return tuple(change for each in self.installs for change in each.answer.pip.harms)
 
     @property
     def exit_code(self) -> int:
-        """0 = all installs are safe, 1 = at least one is not, 2 = something could not be judged.
+        """0 = all installs are safe, 1 = at least one is not, 2 = a part was not worked out.
 
-        1 takes precedence over lines that could not be read.
+        A notebook is also 1 where its commands, as written, would replace or remove what counts as loaded.
         """
-        if any(each.failed for each in self.installs):
+        if self.gaps:
             return 2
-        if not all(each.answer.plan is None or each.answer.plan.ok for each in self.installs):
-            return 1
-        return 0 if all(each.is_judged for each in self.target.unread) else 2
+        plans = [each.answer.plan for each in self.installs if each.answer.plan is not None]
+        return 0 if all(plan.ok for plan in plans) and not self.harms else 1
 
     @property
     def replaced(self) -> tuple[Change, ...]:
-        """What plain pip would replace of the image, over all installs."""
-        found = {change.name: change for each in self.installs for change in each.answer.pip.replaced}
-        return tuple(found[name] for name in sorted(found))
+        """What plain pip would have replaced of the image in the end; what is loaded first."""
+        found: dict[str, Change] = {}
+        for each in self.installs:
+            added = dict(text.split(" ", 1) for text in each.answer.pip.added if " " in text)
+            for change in each.answer.pip.replaced:
+                first = found.get(change.name)
+                found[change.name] = change if first is None else replace(change, installed=first.installed)
+            for name in found.keys() & added.keys():  # removed before
+                found[name] = replace(found[name], version=added[name])
+        changed = (change for change in found.values() if change.version != change.installed)
+        return tuple(sorted(changed, key=lambda change: change.rank))
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give it as JSON."""
@@ -93,30 +151,47 @@ class TargetVerdict:
             "kind": self.target.kind.value,
             "image": self.image,
             "verdict": self.verdict,
+            "judged": self.judged,
             "ok": self.exit_code == 0,
             "installs": [each.to_dict() for each in self.installs],
             "unread": [_describe_unread(each) for each in self.target.unread],
+            "not_worked_out": [gap.to_dict() for gap in self.gaps],
             "replaced_by_pip": [change.to_dict() for change in self.replaced],
             "notes": list(self.notes),
         }
 
     def to_text(self) -> str:
         """Give it as lines of text."""
-        lines = [f"{self.target.name} on {self.image}: {self.verdict}"]
-        if not self.installs:
+        lines = [f"{self.target.name} on {self.image}: {self.verdict}{self._summarise()}"]
+        if not self.installs and not self.target.unread:
             lines.append("  no install command found")
         for each in self.installs:
-            lines += _describe_install(each, alone=len(self.installs) == 1)
+            lines += _describe_install(each, is_title=each.found.text == self.target.name)
         lines += [
-            f"  ? {f'cell {each.cell}: ' if each.cell else ''}{each.text}: {each.reason}"
+            f"  {'?' if each.gap else '-'} {f'cell {each.cell}: ' if each.cell else ''}{each.text}: {each.reason}"
+            + (f" (does not run: {each.skipped})" if each.skipped else "")
             for each in self.target.unread
         ]
         if self.replaced:
-            named = [change.describe() for change in self.replaced[:_NAMED]]
+            named = [
+                change.describe() + (" (loaded)" if change.loaded else "")
+                for change in self.replaced[:_NAMED]
+            ]
             more = len(self.replaced) - len(named)
             lines.append(f"  plain pip would replace {', '.join(named)}{f' and {more} more' if more else ''}")
         lines += [f"  note: {each}" for each in self.notes]
         return "\n".join(lines)
+
+    def _summarise(self) -> str:
+        """Say in the headline what it rests on: what is not known, or what the commands as written would harm."""
+        if self.gaps:
+            causes = ", ".join(dict.fromkeys(_CAUSES[gap.cause] for gap in self.gaps))
+            rest = f"; everything else: {self.judged}" if self.judged else ""
+            return f": not worked out: {causes}{rest}"
+        if self.harms and self.judged in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE):
+            names = name_packages([change.name for change in self.harms])
+            return f" with tierproof; plain pip, as written, would change {names}, loaded there"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +236,7 @@ class Preflight:
             ]
             texts = [
                 "\n".join(rows),
-                *(text for each, text in zip(self.results, texts, strict=True) if each.exit_code),
+                *texts,
             ]
         return "\n\n".join(texts)
 
@@ -170,15 +245,24 @@ class Preflight:
 
 
 def _describe_unread(unread: UnreadInstall) -> JsonValue:
-    return {"text": unread.text, "reason": unread.reason, "cell": unread.cell, "line": unread.line}
+    return {
+        "text": unread.text,
+        "reason": unread.reason,
+        "cell": unread.cell,
+        "line": unread.line,
+        "cause": unread.cause.value,
+        "remark": unread.gap is None,
+    }
 
 
-def _describe_install(verdict: InstallVerdict, *, alone: bool) -> list[str]:
+def _describe_install(verdict: InstallVerdict, *, is_title: bool) -> list[str]:
     answer = verdict.answer
     head = f"  {verdict.place}: " if verdict.place else "  "
+    if verdict.found.skipped:
+        return [f"{head}{verdict.found.text}: does not run ({verdict.found.skipped})"]
     state = answer.plan.verdict.value if answer.plan else ("not judged" if verdict.failed else "no plan")
     told = answer.plan.explanation if answer.plan else answer.problem
-    named = "" if alone and not verdict.place else f"{verdict.found.text}: {state}"
+    named = "" if is_title else f"{verdict.found.text}: {state}"
     condition = " (may not run)" if verdict.found.conditional else ""
     body = " ".join((told or "").split())
     return [f"{head}{named}{condition}", f"    {body}"] if named or condition else [f"{head}{body}"]

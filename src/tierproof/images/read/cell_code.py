@@ -12,11 +12,14 @@ PLACEHOLDER = "__shell_line__"
 _CELL_MAGIC = re.compile(r"\s*%%\s*([\w!]+)[ \t]*(.*)")
 # These run the rest of the cell as Python.
 _PYTHON_MAGICS = frozenset({"capture", "time", "timeit", "prun", "python", "python3", "pypy", "debug"})
+_WRITING_MAGICS = frozenset({"writefile", "file"})
 _SHELL_LINE = re.compile(
     r"(?P<indent>[ \t]*)(?P<assigned>[A-Za-z_][\w, \t]*=[ \t]*)?(?P<sign>!{1,2}|%(?![%=])[ \t]*)(?P<told>.*)"
 )
 # IPython takes a line that begins with a magic's name for that magic.
-_AUTOMAGIC = re.compile(r"(?P<indent>)(?P<assigned>)(?P<sign>)(?P<told>(pip|uv|conda|mamba)[ \t]+[a-z].*)")
+_AUTOMAGIC = re.compile(
+    r"(?P<indent>)(?P<assigned>)(?P<sign>)(?P<told>(pip|uv|conda|mamba)[ \t]+[a-z].*|cd[ \t]+[\w./~{].*)"
+)
 _PROMPT = re.compile(r"\s*(?:>>> ?|\.\.\. ?|In \[\d+\]: ?|\s*\.\.\.+: ?)")
 _QUOTES = re.compile(r"'''|\"\"\"|'|\"")
 
@@ -39,12 +42,16 @@ class CellCode:
         shell_lines: in their order.
         script: the body of a cell that is a shell script as a whole; then the others are empty.
         script_line: number of its first line.
+        file: the name of the file that the cell writes as a whole; then `script` is its text.
+        is_appended: that text comes behind what the file holds.
     """
 
     python: str = ""
     shell_lines: tuple[ShellLine, ...] = ()
     script: str = ""
     script_line: int = 0
+    file: str = ""
+    is_appended: bool = False
 
 
 def part_cell(source: str) -> CellCode:
@@ -62,6 +69,13 @@ def part_cell(source: str) -> CellCode:
             if match[1] == "script" and words and not re.search(r"sh\Z", words[0]):
                 return CellCode()
             return CellCode(script="\n".join(lines[first + 1 :]), script_line=first + 2)
+        elif match[1] in _WRITING_MAGICS:
+            words = match[2].split()
+            names = [word.strip("\"'") for word in words if not word.startswith("-")]
+            text = "\n".join(lines[first + 1 :]) + "\n"
+            return CellCode(
+                script=text, file=" ".join(names), is_appended="-a" in words or "--append" in words
+            )
         elif match[1] not in _PYTHON_MAGICS:
             return CellCode()
         first += 1

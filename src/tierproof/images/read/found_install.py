@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import PipCommand
+from tierproof.images.lists.host import Host
 
 
 class TargetKind(StrEnum):
@@ -27,6 +30,7 @@ class FoundInstall:
         cell: number among all cells of the notebook, from 1; None outside of one.
         line: number in that cell or file, from 1.
         conditional: it is in a condition, a loop or a function, and may not run.
+        skipped: why it does not run on the machine; empty if it does, or may.
     """
 
     command: PipCommand
@@ -34,17 +38,37 @@ class FoundInstall:
     cell: int | None = None
     line: int | None = None
     conditional: bool = False
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadInstall:
-    """A possible install that could not be read completely; `is_judged`: it is judged as far as it was read."""
+    """A possible install that could not be read completely.
+
+    Attributes:
+        text: as written, without credentials.
+        reason: why it could not be read.
+        cell: as of a found install.
+        line: as of a found install.
+        is_judged: this is a remark: all that counts is judged.
+        cause: of what kind it is.
+        skipped: as of a found install.
+    """
 
     text: str
     reason: str
     cell: int | None = None
     line: int | None = None
     is_judged: bool = False
+    cause: Cause = Cause.RUNTIME
+    skipped: str = ""
+
+    @property
+    def gap(self) -> Gap | None:
+        """What is not judged because of it; None for a remark."""
+        if self.is_judged or self.skipped:
+            return None
+        return Gap(self.cause, self.text, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +80,20 @@ class PreflightTarget:
         kind: what it is.
         installs: in the order in which they run.
         unread: what could not be read, with the reason.
+        read: reads it for one machine, where that decides what runs.
     """
 
     name: str
     kind: TargetKind
     installs: tuple[FoundInstall, ...]
     unread: tuple[UnreadInstall, ...] = ()
+    read: Callable[[Host], tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]] | None = field(
+        default=None, compare=False, repr=False
+    )
+
+    def read_for(self, host: Host) -> PreflightTarget:
+        """Return what it asks for on one machine."""
+        if self.read is None:
+            return self
+        installs, unread = self.read(host)
+        return replace(self, installs=installs, unread=unread)

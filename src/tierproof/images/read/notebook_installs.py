@@ -3,102 +3,239 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tierproof.core.credentials import hide_credentials
+from tierproof.guard.commands.gap import Cause
 from tierproof.guard.commands.notebook_magics import tell_magic_command
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program, mentions_installer, read_command
 from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
+from tierproof.images.lists.host import Host
 from tierproof.images.read.cell_code import CellCode, ShellLine, part_cell
-from tierproof.images.read.constant_value import NotConstant, evaluate
+from tierproof.images.read.constant_value import CURRENT_FOLDER
+from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
 from tierproof.images.read.notebook_file import CodeCell
-from tierproof.images.read.python_commands import PythonCommand, PythonFollower
+from tierproof.images.read.python_command import PythonCommand
+from tierproof.images.read.python_commands import PythonFollower
+from tierproof.images.read.script_call import ScriptCall, read_script_call
+from tierproof.images.read.written_files import WrittenFiles, read_shell_write
 
-# Stands in a command for what cannot be told; no requirement has such a character.
-_UNKNOWN = "\ufffd"
 _EXPRESSION = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|\$\$|(?<!\\)\$([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)")
-_FIELD = re.compile(r"\{[^{}]+\}")
 _BOUND = re.compile(r"=?\s*v?\d[\w.*]*\Z")
-_LONGEST = 300
+_DEEPEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a command stands, and whether it runs there."""
+
+    cell: int
+    line: int
+    conditional: bool = False
+    skipped: str = ""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What was found so far, in order."""
+    """What was found so far, in order.
 
+    Attributes:
+        home: the notebook's folder.
+        folder: the current folder at this point.
+        files: what cells have written.
+        clones: the address of each repository that was cloned, by the folder that it went to.
+    """
+
+    home: Path
     folder: Path
+    host: Host
+    files: WrittenFiles = field(default_factory=WrittenFiles)
+    clones: dict[Path, str] = field(default_factory=dict)
     installs: list[FoundInstall] = field(default_factory=list)
     unread: list[UnreadInstall] = field(default_factory=list)
 
-    def add_calls(
-        self, calls: Iterator[ProgramCall], text: str, cell: int, line: int, conditional: bool
-    ) -> None:
+    def add_calls(self, calls: Iterable[ProgramCall], text: str, place: _Place, depth: int = 0) -> None:
         for call in calls:
-            at = line + text.count("\n", 0, call.start) if text else line
-            self._add_call(call, cell, at, conditional or call.is_conditional)
+            at = place.line + text.count("\n", 0, call.start) if text else place.line
+            conditional = place.conditional or call.is_conditional
+            self._add_call(call, replace(place, line=at, conditional=conditional), depth)
 
-    def _add_call(self, call: ProgramCall, cell: int, line: int, conditional: bool) -> None:
+    def enter(self, folder: str) -> None:
+        """Follow a change of the current folder."""
+        self.folder = self.locate(self.folder, folder)
+
+    def locate(self, folder: Path, name: str) -> Path:
+        """Return the path of a file; what lies in the folder of the machine's notebooks lies beside this one."""
+        home = self.host.home
+        if home and (name == home or name.startswith(f"{home}/")):
+            return _join(self.home, name[len(home) :].lstrip("/"))
+        return _join(folder, name)
+
+    def note(self, text: str, reason: str, place: _Place, cause: Cause, *, is_judged: bool = False) -> None:
+        self.unread.append(
+            UnreadInstall(text, reason, place.cell, place.line, is_judged, cause, place.skipped)
+        )
+
+    def _add_call(self, call: ProgramCall, place: _Place, depth: int) -> None:
         command = _read_own(call) or read_command(call.words, call.environment, call.folder)
-        if command is None or not command.changes_packages:
+        if command is None:
+            if not place.skipped:
+                self._note_files(call)
+            self._add_script(call, place, depth)
+        elif command.changes_packages:
+            self._add_command(call, command, place)
+
+    def _note_files(self, call: ProgramCall) -> None:
+        folder = self.locate(self.folder, call.folder)
+        for name, text, append in read_shell_write(call, UNKNOWN):
+            self.files.write(self.locate(folder, name), text, append=append)
+        if call.words[:2] == ("git", "clone"):
+            operands = [word for word in call.words[2:] if not word.startswith("-")]
+            address = next((word for word in operands if "://" in word), "")
+            if address:
+                name = operands[-1] if operands[-1] != address else address.rstrip("/").rpartition("/")[2]
+                self.clones[self.locate(folder, name.removesuffix(".git"))] = address
+
+    def _add_script(self, call: ProgramCall, place: _Place, depth: int) -> None:
+        script = read_script_call(call)
+        if script is None:
             return
-        text = _shorten(" ".join(call.words))
-        if any(_UNKNOWN in word for word in call.words):
-            shown = text.replace(_UNKNOWN, "…")
-            self.unread.append(
-                UnreadInstall(shown, "what it installs is only known when it runs", cell, line)
+        text = shorten(" ".join(call.words))
+        if script.replaces_python:
+            reason = "it installs another Python over the kernel's, with other packages"
+            self.note(text, reason, place, Cause.PYTHON)
+            return
+        if script.apart:
+            reason = f"it makes an environment of its own in {script.apart}; the kernel's packages stay"
+            self.note(text, reason, place, Cause.SCRIPT, is_judged=True)
+            return
+        folder = self.locate(self.folder, call.folder)
+        known = self.files.read(self.locate(folder, script.path)) if script.path else None
+        if known is not None and depth < _DEEPEST:
+            self._read_script(known, script, place, depth)
+        elif script.may_install:
+            told = "a script from a pipe is run" if not script.path else "a script of the notebook installs"
+            self.note(text, f"{told}; it was not read", place, Cause.SCRIPT)
+        else:
+            self.note(text, "this script was not read", place, Cause.SCRIPT, is_judged=True)
+
+    def _read_script(self, text: str, script: ScriptCall, place: _Place, depth: int) -> None:
+        if not script.is_python:
+            self.add_calls(follow_script(text, {}, lambda _: UNKNOWN), "", place, depth + 1)
+            return
+        try:
+            commands = list(PythonFollower(self.host).follow(ast.parse(text)))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.note(script.path, "this script cannot be parsed", place, Cause.SCRIPT)
+            return
+        for command in commands:
+            add_command(
+                replace(command, skipped=command.skipped or place.skipped), (), place, self, depth + 1
             )
-            return
+
+    def _add_command(self, call: ProgramCall, command: PipCommand, place: _Place) -> None:
+        text = shorten(" ".join(call.words))
+        if any(UNKNOWN in word for word in call.words):
+            shown = text.replace(UNKNOWN, "…")
+            self.note(shown, "what it installs is only known when it runs", place, Cause.RUNTIME)
+            command = leave_out_unknown(command)
+            text = shown
         if any(prefix.rpartition("/")[2] == "xargs" for prefix in call.prefixes):
-            self.unread.append(
-                UnreadInstall(text, "what xargs passes on is only known when it runs", cell, line)
+            self.note(text, "what xargs passes on is only known when it runs", place, Cause.RUNTIME)
+        if not self._read_redirections(call, text, place):
+            return
+        folder = self.locate(self.folder, command.folder)
+        command = replace(command, folder=str(folder), text=text)
+        command = self._find_files(self._find_clones(command, folder), folder, text, place)
+        if (
+            command.requirements
+            or command.editables
+            or command.requirement_files
+            or command.action is not Action.INSTALL
+        ):
+            self.installs.append(
+                FoundInstall(command, text, place.cell, place.line, place.conditional, place.skipped)
             )
+
+    def _read_redirections(self, call: ProgramCall, text: str, place: _Place) -> bool:
+        """Remark on bounds that a shell takes for files; False if nothing runs then."""
         for each in call.redirections:
             if each.is_attached and each.sign == "<" and _BOUND.match(each.target):
                 reason = f"the shell reads `<{each.target}` as an input file, not as a bound: quote the requirement"
-                self.unread.append(UnreadInstall(text, reason, cell, line, is_judged=True))
-                return
+                self.note(text, reason, place, Cause.TEXT, is_judged=True)
+                return False
             if each.is_attached and each.sign in (">", ">>") and _BOUND.match(each.target):
                 shown = f"`{each.sign}{each.target}`"
                 reason = f"the shell reads {shown} as an output file, not as a bound: quote the requirement"
-                self.unread.append(UnreadInstall(text, reason, cell, line, is_judged=True))
-        command = replace(command, folder=str(self.folder / command.folder), text=" ".join(call.words))
+                self.note(text, reason, place, Cause.TEXT, is_judged=True)
+        return True
+
+    def _find_files(self, command: PipCommand, folder: Path, text: str, place: _Place) -> PipCommand:
+        """Keep the files that can be read, with the text of those that a cell writes, and tell of the others."""
+        kept: dict[str, None] = {}
         for name in (*command.requirement_files, *command.constraint_files):
-            if not (Path(command.folder) / name).is_file() and "://" not in name:
+            path = self.locate(folder, name)
+            if "://" in name or self.files.read(path) is not None:
+                kept[name] = None
+            elif self.files.is_written(path):
+                reason = f"what is written to {name} is only known when the notebook runs"
+                self.note(text, reason, place, Cause.FILE)
+            else:
                 reason = f"{name} is not next to the notebook; the notebook may fetch it when it runs"
-                self.unread.append(UnreadInstall(text, reason, cell, line))
-        kept = tuple(n for n in command.requirement_files if (Path(command.folder) / n).is_file())
-        bounds = tuple(n for n in command.constraint_files if (Path(command.folder) / n).is_file())
-        command = replace(command, requirement_files=kept, constraint_files=bounds)
-        if command.requirements or command.editables or kept or command.action is not Action.INSTALL:
-            self.installs.append(FoundInstall(command, text, cell, line, conditional))
+                self.note(text, reason, place, Cause.FILE)
+        return replace(
+            command,
+            requirement_files=tuple(name for name in command.requirement_files if name in kept),
+            constraint_files=tuple(name for name in command.constraint_files if name in kept),
+            given_files=tuple(self.files.known.items()),
+        )
+
+    def _find_clones(self, command: PipCommand, folder: Path) -> PipCommand:
+        """Put the address of a repository in place of the folder that it was cloned to."""
+
+        def find(word: str) -> str:
+            path = self.locate(folder, word.partition("[")[0])
+            address = self.clones.get(path) if not path.exists() and "://" not in word else None
+            return word if address is None else f"git+{address}"
+
+        return replace(
+            command,
+            requirements=tuple(map(find, command.requirements)),
+            editables=tuple(map(find, command.editables)),
+        )
 
 
 def find_installs(
-    cells: Sequence[CodeCell], folder: Path
+    cells: Sequence[CodeCell], folder: Path, host: Host | None = None
 ) -> tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]:
     """Give the installs of a notebook, and what may be one and could not be read.
 
     Args:
         cells: in their order.
         folder: of the notebook, from which its relative paths start.
+        host: the machine that it would run on.
     """
-    found, follower = _Found(folder), PythonFollower()
+    machine = host or Host()
+    found, follower = _Found(folder, folder, machine), PythonFollower(machine)
     for cell in cells:
+        follower.names[CURRENT_FOLDER] = str(found.folder)
         code = part_cell(cell.source)
-        if code.script:
-            calls = follow_script(code.script, {}, lambda _: _UNKNOWN)
-            found.add_calls(calls, code.script, cell.number, code.script_line, False)
+        if code.file:
+            found.files.write(found.locate(found.folder, code.file), code.script, append=code.is_appended)
+        elif code.script:
+            calls = follow_script(code.script, {}, lambda _: UNKNOWN)
+            found.add_calls(calls, code.script, _Place(cell.number, code.script_line))
         else:
             _read_python(code, cell, follower, found)
     for name in sorted(set(follower.functions) - follower.called):
         for command in follower.follow_uncalled(name):
-            _add_command(command, (), follower.defined_in.get(name, 0), found)
+            add_command(command, (), _Place(follower.defined_in.get(name, 0), command.line, True), found)
     return tuple(found.installs), tuple(found.unread)
 
 
@@ -108,12 +245,13 @@ def _read_python(code: CellCode, cell: CodeCell, follower: PythonFollower, found
         tree = ast.parse(code.python)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         for each in code.shell_lines:
-            _add_shell_line(each, follower.names, cell.number, False, found)
+            _add_shell_line(each, follower.names, _Place(cell.number, each.line), found)
         if mentions_installer(code.python) and re.search(r"\b(subprocess|system|main)\b", code.python):
-            found.unread.append(UnreadInstall("", "the cell is not valid Python", cell.number))
+            found.note("", "the cell is not valid Python", _Place(cell.number, 0), Cause.TEXT)
         return
     for command in follower.follow(tree):
-        _add_command(command, code.shell_lines, cell.number, found)
+        follower.names[CURRENT_FOLDER] = str(found.folder)
+        add_command(command, code.shell_lines, _Place(cell.number, command.line), found)
     for name in set(follower.functions) - known:
         follower.defined_in[name] = cell.number
         # Its shell lines are looked up when it is called, perhaps in another cell: put their text in now.
@@ -151,34 +289,57 @@ def _as_template(text: str) -> ast.expr:
     return ast.JoinedStr([*parts, ast.Constant(text[at:])])
 
 
-def _add_command(command: PythonCommand, lines: Sequence[ShellLine], cell: int, found: _Found) -> None:
+def add_command(
+    command: PythonCommand, lines: Sequence[ShellLine], place: _Place, found: _Found, depth: int = 0
+) -> None:
+    """Add what one command of Python code installs or writes."""
+    place = replace(place, conditional=place.conditional or command.conditional, skipped=command.skipped)
     if command.shell_line is not None:
         if command.shell_line < len(lines):
-            _add_shell_line(lines[command.shell_line], command.names, cell, command.conditional, found)
+            line = lines[command.shell_line]
+            _add_shell_line(line, command.names, replace(place, line=line.line), found)
     elif command.unknown:
         if mentions_installer(command.unknown):
             reason = "what it runs is only known at run time"
-            found.unread.append(UnreadInstall(_shorten(command.unknown), reason, cell, command.line))
+            found.note(shorten(command.unknown), reason, place, Cause.RUNTIME)
+    elif command.replaces_python:
+        reason = f"{command.replaces_python} replaces Python itself, with all packages"
+        found.note(command.replaces_python, reason, place, Cause.PYTHON)
+    elif command.written is not None or command.folder is not None:
+        if not command.skipped:
+            _follow_files(command, found)
     elif command.magic is not None:
-        told = tell_magic_command(*command.magic, "python") or _tell_own_magic(*command.magic)
-        calls = follow_script(told, {}, lambda _: _UNKNOWN)
-        found.add_calls(calls, "", cell, command.line, command.conditional)
+        _add_magic(*command.magic, place, found)
     elif command.words:
-        found.add_calls(follow_words(command.words, {}), "", cell, command.line, command.conditional)
+        found.add_calls(follow_words(command.words, {}), "", place, depth)
     else:
-        calls = follow_script(command.text, {}, lambda _: _UNKNOWN)
-        found.add_calls(calls, "", cell, command.line, command.conditional)
+        calls = follow_script(command.text, {}, lambda _: UNKNOWN)
+        found.add_calls(calls, "", place, depth)
 
 
-def _add_shell_line(
-    line: ShellLine, names: Mapping[str, Any], cell: int, conditional: bool, found: _Found
-) -> None:
-    text = _expand(line.text, names)
+def _follow_files(command: PythonCommand, found: _Found) -> None:
+    if command.written is not None:
+        name, text, append = command.written
+        found.files.write(found.locate(found.folder, name), text, append=append)
+    if command.folder is not None:
+        found.enter(command.folder)
+
+
+def _add_shell_line(line: ShellLine, names: Mapping[str, Any], place: _Place, found: _Found) -> None:
+    text = expand_text(line.text, names, found.host)
     if line.sign == "%":
         name, _, rest = text.partition(" ")
-        text = tell_magic_command(name, rest, "python") or _tell_own_magic(name, rest)
-    calls = follow_script(text, {}, lambda _: _UNKNOWN)
-    found.add_calls(calls, "", cell, line.line, conditional)
+        _add_magic(name, rest, place, found)
+    else:
+        found.add_calls(follow_script(text, {}, lambda _: UNKNOWN), "", place)
+
+
+def _add_magic(name: str, line: str, place: _Place, found: _Found) -> None:
+    if name == "cd" and not place.skipped:
+        found.enter(line.strip().strip("\"'"))
+        return
+    told = tell_magic_command(name, line, "python") or _tell_own_magic(name, line)
+    found.add_calls(follow_script(told, {}, lambda _: UNKNOWN), "", place)
 
 
 def _tell_own_magic(name: str, line: str) -> str:
@@ -198,29 +359,6 @@ def _tell_own_magic(name: str, line: str) -> str:
     return ""
 
 
-def _expand(text: str, names: Mapping[str, Any]) -> str:
-    """Put Python's values in for `{expression}` and `$name`, as IPython does before a shell sees the line."""
-
-    def put_in(match: re.Match[str]) -> str:
-        if match[0] in ("{{", "}}", "$$"):
-            return match[0][0]
-        told = match[1] or match[2]
-        # Between single quotes, `$` is left to the shell; a name that Python does not know is the shell's.
-        field = _FIELD.search(text, match.end())  # IPython counts the quotes up to the next `{…}`
-        is_quoted = match[2] and text.count("'", match.end(), field.start() if field else len(text)) % 2
-        if is_quoted or (match[2] and told.partition(".")[0] not in (*names, "sys")):
-            return match[0]
-        try:
-            value = evaluate(ast.parse(told.strip(), mode="eval").body, names)
-        except NotConstant:
-            return _UNKNOWN
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return match[0]
-        return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-    return _EXPRESSION.sub(put_in, text)
-
-
 def _read_own(call: ProgramCall) -> PipCommand | None:
     """Read `tierproof install …` as the install that it is."""
     if call.words[:1] != ("tierproof",) or call.words[1:2] != ("install",):
@@ -235,5 +373,6 @@ def _read_own(call: ProgramCall) -> PipCommand | None:
     )
 
 
-def _shorten(text: str) -> str:
-    return hide_credentials(" ".join(text.split()))[:_LONGEST]
+def _join(folder: Path, name: str) -> Path:
+    """Return the path of a file or folder by its name in a folder; of an unknown one, a path that is not there."""
+    return Path(os.path.normpath(folder / os.path.expanduser(name)))  # noqa: PTH111 - Path's own raises

@@ -11,7 +11,8 @@ from tierproof.errors import UsageError
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
-from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind
+from tierproof.images.lists.host import Host
+from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
 from tierproof.images.read.notebook_file import read_notebook
 from tierproof.images.read.notebook_installs import find_installs
 from tierproof.images.read.pylock_installs import read_pylock
@@ -56,8 +57,12 @@ def _read_file(word: str, base: Path) -> PreflightTarget:
         )
     suffix = path.suffix.lower()
     if suffix == ".ipynb":
-        installs, unread = find_installs(read_notebook(path), path.parent)
-        return PreflightTarget(word, TargetKind.NOTEBOOK, installs, unread)
+        cells = read_notebook(path)
+
+        def read(host: Host) -> tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]:
+            return find_installs(cells, path.parent, host)
+
+        return PreflightTarget(word, TargetKind.NOTEBOOK, *read(Host()), read)
     if suffix == ".toml":
         return PreflightTarget(word, TargetKind.PYLOCK, (read_pylock(path),))
     lines = RequirementLines()

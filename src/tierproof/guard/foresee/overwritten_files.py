@@ -1,0 +1,103 @@
+"""Packages that share files with loaded ones: to install `opencv-python-headless` is to replace `opencv-python`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.record import read_own_record
+from tierproof.guard.foresee.foreseen import Change
+from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
+from tierproof.guard.resolve.resolve import Resolver, Unsolvable
+from tierproof.guard.resolve.wheel_files import read_wheel_files
+
+_AT_ONCE = 8
+_MODULES = (".py", ".so", ".pyd")
+_PARTS = re.compile(r"[-_.]+")
+
+
+def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[Change, ...]:
+    """Return the loaded packages of which a package that comes new would overwrite modules.
+
+    Here, the files of what is loaded are known. On an image, those loaded packages are looked at that share a part
+    of their name with a package that comes new, or with a module of it.
+
+    Args:
+        lock: what is installed in the end.
+        resolver: that gave it.
+    """
+    base = resolver.base
+    new = [item for item in lock.packages if item.name not in base.by_name and not item.built]
+    if not new or not base.loaded.names:
+        return ()
+    environment = resolver.settings.environment
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        listed = pool.map(lambda item: read_wheel_files(item, environment), new)
+        files = {item: _keep_modules(found or ()) for item, found in zip(new, listed, strict=True)}
+    owners = _list_owners_there(files, resolver) if base.platform else _list_owners_here(files, base)
+    changes = []
+    for item, paths in files.items():
+        for owner in dict.fromkeys(owners[path] for path in sorted(paths) if path in owners):
+            if owner != item.name:
+                told = f"files of {item.name} {item.version}"
+                changes.append(
+                    Change(
+                        owner, base.by_name[owner].version, told, loaded=True, native=has_native_wheel(item)
+                    )
+                )
+    return tuple(changes)
+
+
+def _keep_modules(paths: Iterable[str]) -> frozenset[str]:
+    """Keep modules inside a package, and leave out strays at the top that nobody imports."""
+    return frozenset(path for path in paths if path.endswith(_MODULES))
+
+
+def _list_owners_here(files: Mapping[LockedPackage, frozenset[str]], base: Base) -> dict[str, str]:
+    """Map the paths of loaded packages to their names, for top-level modules that this process has imported."""
+    tops = {_top(path) for paths in files.values() for path in paths} & set(sys.modules)
+    if not tops:
+        return {}
+    return {
+        entry.path: name
+        for name in sorted(base.loaded.names)
+        if name in base.by_name
+        for entry in read_own_record(base.by_name[name])
+        if _top(entry.path) in tops
+    }
+
+
+def _list_owners_there(files: Mapping[LockedPackage, frozenset[str]], resolver: Resolver) -> dict[str, str]:
+    base = resolver.base
+    words = {word for item, paths in files.items() for word in (*_split(item.name), *map(_top, paths))}
+    candidates = [name for name in sorted(base.loaded.names) if name in base.by_name and _shares(name, words)]
+    if not candidates:
+        return {}
+    found = resolver.locate([f"{name}=={base.version(name)}" for name in candidates])
+    if isinstance(found, Unsolvable):  # a release of an image that is on no index
+        return {}
+    return _read_owners(found.packages, resolver)
+
+
+def _read_owners(packages: Sequence[LockedPackage], resolver: Resolver) -> dict[str, str]:
+    environment = resolver.settings.environment
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        listed = pool.map(lambda item: read_wheel_files(item, environment), packages)
+        return {path: item.name for item, paths in zip(packages, listed, strict=True) for path in paths or ()}
+
+
+def _shares(name: str, words: set[str]) -> bool:
+    return any(part in words for part in _split(name)) or any(
+        len(word) > 2 and word in name for word in words
+    )
+
+
+def _split(name: str) -> list[str]:
+    return [part for part in _PARTS.split(name) if part not in ("python", "py", "lib", "core", "client")]
+
+
+def _top(path: str) -> str:
+    return path.partition("/")[0].partition(".")[0]

@@ -1,0 +1,296 @@
+"""Finds the releases without a wheel that pip would build, and has a resolver plan with what is known of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from packaging.requirements import Requirement
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from tierproof.guard.commands.requirement import RequestedPackage, Source
+from tierproof.guard.resolve.lock import Lock, LockedPackage, find_url
+from tierproof.guard.resolve.locked_requires import read_locked_metadata
+from tierproof.guard.resolve.plan_error import PlanError
+from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
+from tierproof.guard.resolve.sdist_metadata import DeclaredProject, read_project_folder, read_sdist
+from tierproof.guard.resolve.source_release import Basis, SourceRelease, is_version, read_declared
+from tierproof.guard.resolve.wheel_metadata import WheelMetadata
+from tierproof.guard.resolve.wheel_tags import rank_tags
+from tierproof.guard.sources.build_metadata import BuiltMetadata, build_metadata
+
+_ROUNDS = 6
+_AT_ONCE = 8
+_UNTOLD = "0"  # the version of a project whose version only a build tells
+
+
+def adopt_missing(resolver: Resolver, lines: Sequence[str]) -> bool:
+    """Adopt the releases without a wheel that the newest answer to `lines` has to build, dependencies among them.
+
+    Call it when a resolution with wheels alone has failed.
+
+    Returns:
+        whether there was one that the resolver did not know.
+
+    Raises:
+        PlanError: the index cannot be asked.
+    """
+    asked = dict.fromkeys(lines)
+    seen: set[str] = set()
+    found = False
+    for _ in range(_ROUNDS):
+        lock = resolver.locate(list(asked))
+        if isinstance(lock, Unsolvable):
+            break
+        new = [item for item in lock.packages if item.name not in seen]
+        sources = [item for item in new if _must_be_built(item, resolver)]
+        if resolver.exclude_by_python([item.name for item in sources]):
+            continue
+        seen |= {item.name for item in new}
+        found = _adopt_all(sources, resolver) or found
+        more = [line for item in new for line in _list_dependencies(item, resolver) if line not in asked]
+        if not more:
+            break
+        asked |= dict.fromkeys(more)
+    return found
+
+
+def adopt_newer(resolver: Resolver, lock: Lock, lines: Sequence[str]) -> bool:
+    """Adopt releases without a wheel that are newer than those in `lock`: pip takes the newest, wheel or not.
+
+    Args:
+        resolver: that gave the lock.
+        lock: a resolution.
+        lines: its requirement lines.
+
+    Returns:
+        whether there was one that the resolver did not know.
+
+    Raises:
+        PlanError: the index cannot be asked.
+    """
+    base = resolver.base
+    new = [
+        item
+        for item in lock.packages
+        if not item.direct and not item.built and item.version != str(base.version(item.name))
+    ]
+    if not new:
+        return False
+    newest = resolver.locate([item.name for item in new])
+    ahead = _list_ahead(new, newest, resolver)
+    if not ahead:
+        return False
+    names = {item.name for item in ahead}
+    bounds = [line for line in lines if (name := _read_name(line)) and name in names]
+    bounds += [
+        line
+        for item in lock.packages
+        for line in _list_dependencies(item, resolver)
+        if _read_name(line) in names
+    ]
+    asked = list(dict.fromkeys([*bounds, *sorted(names)]))
+    allowed = resolver.locate(asked)
+    if resolver.exclude_by_python(names):
+        allowed = resolver.locate(asked)
+    return _adopt_all(_list_ahead(ahead, allowed, resolver), resolver, locked=allowed)
+
+
+def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease | None:
+    """Adopt a requested repository, folder or source archive with what is known of it without a build.
+
+    What a build tells is taken where the resolver may build it. Of a repository, the last release of the same
+    name is taken.
+
+    Returns:
+        what was adopted; None where not even its name is known.
+    """
+    project = _read_requested(item)
+    name = item.name or (project.name if project else "") or guess_name(item.text)
+    may_build = resolver.may_build(name, item.name, item.text)
+    failure = ""
+    if may_build and not (project is not None and project.is_static and "directory" in project.place):
+        built = _build(_find_address(item), resolver)
+        if isinstance(built, BuiltMetadata):
+            entry = {"name": built.name, "version": built.version, **built.place}
+            source = SourceRelease(
+                built.name, built.version, item.text, Basis.BUILT, built.known, entry, direct=True
+            )
+            resolver.adopt(source)
+            return source
+        failure = built
+    if project is not None and name:
+        version = project.version if is_version(project.version) else _UNTOLD
+        source = SourceRelease(
+            name,
+            version,
+            item.text,
+            _judge_basis(project),
+            read_declared(project),
+            {"name": name, **project.place},
+            direct=True,
+            failure=failure,
+        )
+    else:
+        last = _find_last_release(name, resolver) if name else None
+        if last is None:
+            return None
+        source = replace(last, text=item.text, direct=True, failure=failure)
+    resolver.adopt(source)
+    return source
+
+
+def _judge_basis(project: DeclaredProject) -> Basis:
+    return Basis.STATIC if project.is_static else Basis.DECLARED
+
+
+def _find_address(item: RequestedPackage) -> str:
+    return item.line.partition(" @ ")[2] or item.line.partition("[")[0]
+
+
+def guess_name(text: str) -> str:
+    """The last part of a repository's address: what a project is called there, it mostly is as a package."""
+    last = re.split(r"[@#?]", text.partition("://")[2])[0].rstrip("/").rpartition("/")[2]
+    last = last.removesuffix(".git")
+    return canonicalize_name(last) if re.fullmatch(r"[A-Za-z0-9][\w.-]*", last) else ""
+
+
+def _adopt_all(
+    items: Sequence[LockedPackage], resolver: Resolver, locked: Lock | Unsolvable | None = None
+) -> bool:
+    known = {(source.name, source.version) for source in resolver.sources}
+    if isinstance(locked, Lock):
+        items = [found for item in items if (found := locked.get(item.name)) is not None]
+    new = [item for item in items if (item.name, item.version) not in known]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for source in pool.map(lambda item: _read_release(item, resolver), new):
+            resolver.adopt(source)
+    return bool(new)
+
+
+def _read_release(item: LockedPackage, resolver: Resolver) -> SourceRelease:
+    """Read what a release of the index declares: by a build where that is allowed, else from its source archive."""
+    entry = {key: value for key, value in item.entry.items() if key != "wheels"}
+    archive = item.entry.get("sdist") or {}
+    url, text = find_url(archive), f"{item.name} {item.version}"
+    release = SourceRelease(item.name, item.version, text, Basis.NOTHING, entry=entry)
+    if resolver.may_build(item.name):
+        built = _build(url, resolver)
+        if isinstance(built, BuiltMetadata):
+            return replace(release, basis=Basis.BUILT, known=built.known)
+        release = replace(release, failure=built)
+    project = read_sdist(url, int(archive.get("size") or 0), resolver.settings.environment)
+    if project is not None:
+        return replace(release, basis=_judge_basis(project), known=read_declared(project))
+    last = _find_last_release(item.name, resolver)
+    if last is not None and last.basis is not Basis.NOTHING:
+        return replace(release, basis=Basis.LAST_RELEASE, known=last.known)
+    return release
+
+
+def _build(address: str, resolver: Resolver) -> BuiltMetadata | str:
+    """Build the metadata of a source; where that fails, return why."""
+    try:
+        return build_metadata(address, resolver.settings, resolver.base.executable)
+    except PlanError as error:
+        return error.message
+
+
+def _read_requested(item: RequestedPackage) -> DeclaredProject | None:
+    """Read what a folder or an archive declares; a repository tells nothing."""
+    assert item.source is not Source.INDEX
+    address = _find_address(item)
+    parts = urlsplit(address)
+    if address.startswith("git+"):
+        return None
+    if parts.scheme in ("http", "https"):
+        return read_sdist(address, 0, {})
+    path = Path(url2pathname(unquote(parts.path)) if parts.scheme == "file" else address)
+    return read_project_folder(path) if path.is_dir() else read_sdist(path.absolute().as_uri(), 0, {})
+
+
+def _find_last_release(name: str, resolver: Resolver) -> SourceRelease | None:
+    """The newest release of that name that has a wheel, as what is known last of a project."""
+    found = resolver.resolve([name], Freedom(), dependencies=False)
+    item = None if isinstance(found, Unsolvable) else found.get(name)
+    if item is None or not is_version(item.version):
+        return None
+    known = read_locked_metadata(item, resolver.settings.environment)
+    basis = Basis.NOTHING if known is None else Basis.LAST_RELEASE
+    return SourceRelease(name, item.version, name, basis, known or WheelMetadata(()))
+
+
+def _must_be_built(item: LockedPackage, resolver: Resolver) -> bool:
+    ranks = rank_tags(resolver.base.python, resolver.base.platform)
+    return not item.direct and not any(
+        _fits(find_url(wheel), ranks) for wheel in item.entry.get("wheels", ())
+    )
+
+
+def _fits(url: str, ranks: Mapping[Tag, int]) -> bool:
+    try:
+        tags = parse_wheel_filename(unquote(urlsplit(url).path).rpartition("/")[2])[3]
+    except InvalidWheelFilename:
+        return False
+    return any(tag in ranks for tag in tags)
+
+
+def _list_ahead(
+    items: Sequence[LockedPackage], newest: Lock | Unsolvable, resolver: Resolver
+) -> list[LockedPackage]:
+    if isinstance(newest, Unsolvable):
+        return []
+    return [
+        item
+        for item in items
+        if (found := newest.get(item.name)) is not None
+        and found.version
+        and Version(found.version) > Version(item.version)
+        and _must_be_built(found, resolver)
+    ]
+
+
+def _list_dependencies(item: LockedPackage, resolver: Resolver) -> list[str]:
+    """Return the requirement lines of a package that apply here and that the base does not meet."""
+    base = resolver.base
+    if _must_be_built(item, resolver) and not item.built:
+        known = next(
+            (
+                each.known
+                for each in resolver.sources
+                if (each.name, each.version) == (item.name, item.version)
+            ),
+            None,
+        )
+    else:
+        known = read_locked_metadata(item, resolver.settings.environment)
+    values = {**base.markers, "extra": ""}
+    return [
+        _spell(requirement)
+        for requirement in (known.requires if known else ())
+        if (requirement.marker is None or requirement.marker.evaluate(values))
+        and requirement.url is None
+        and not _is_met(requirement, resolver)
+    ]
+
+
+def _is_met(requirement: Requirement, resolver: Resolver) -> bool:
+    version = resolver.base.version(canonicalize_name(requirement.name))
+    return version is not None and requirement.specifier.contains(version, prereleases=True)
+
+
+def _spell(requirement: Requirement) -> str:
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{requirement.specifier}"
+
+
+def _read_name(line: str) -> str:
+    match = re.match(r"[A-Za-z0-9][\w.-]*", line)
+    return canonicalize_name(match[0]) if match else ""
