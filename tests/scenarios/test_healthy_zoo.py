@@ -48,7 +48,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("other_model", models, ids=[model.name for model in models])
 
 
-@pytest.mark.parametrize("name", FIRST)
+# One of each family in every run; the others of the first thirty with the slow tests.
+QUICK = 10
+
+
+@pytest.mark.parametrize(
+    "name", [*FIRST[:QUICK], *(pytest.param(name, marks=pytest.mark.slow) for name in FIRST[QUICK:])]
+)
 def test_no_alarm_on_the_first_of_the_zoo(name):
     (model,) = (model for model in list_zoo() if model.name == name)
     refuse_alarms(model)
