@@ -39,6 +39,7 @@ from tierproof.checks.tier1.input_influence.input_roles import (
 )
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_position, replace_values
@@ -286,7 +287,7 @@ def _report_ignored(base: Baseline, argument: Argument) -> Finding:
         f"Use `{argument.name}` in the forward pass, and remove code that drops it, overwrites it or "
         "multiplies it by zero.",
         rests_on=Basis.INPUTS,
-        at_most=Severity.ERROR if exact else Severity.WARNING,
+        at_most=_limit(argument, Severity.ERROR if exact else Severity.WARNING),
     )
 
 
@@ -328,8 +329,13 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
         "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
         "that hides these positions from every output.",
         rests_on=Basis.INPUTS,
-        at_most=Severity.WARNING if tail else Severity.ERROR,
+        at_most=_limit(argument, Severity.WARNING if tail else Severity.ERROR),
     )
+
+
+def _limit(argument: Argument, severity: Severity) -> Severity:
+    """An info where this argument's kind is but assumed: columns of a table read as token ids lose some, for example."""
+    return Severity.INFO if argument.standing is Standing.ASSUMED else severity
 
 
 def _locate_silence(base: Baseline, call: Call) -> str:
