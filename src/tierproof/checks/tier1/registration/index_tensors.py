@@ -10,7 +10,9 @@ from torch.overrides import TorchFunctionMode
 
 from tierproof.model.compare.steady_answer import Baseline
 
-_REARRANGE = frozenset({"view", "reshape", "flatten", "__getitem__", "unbind", "select", "transpose", "t", "long"})
+_REARRANGE = frozenset(
+    {"view", "reshape", "flatten", "__getitem__", "unbind", "select", "transpose", "t", "long"}
+)
 
 
 def is_index_only(base: Baseline, tensor: Tensor) -> bool:
