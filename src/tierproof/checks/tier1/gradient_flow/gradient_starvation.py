@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from tierproof.checks.check import CheckContext
 from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.gradient_flow.awaited_zeros import AwaitedZeros
-from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.idle_table import is_idle_table
+from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.checks.tier1.gradient_flow.unused_parameters import judge_routing, judge_unused_parameters

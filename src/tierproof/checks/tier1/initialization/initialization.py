@@ -53,11 +53,11 @@ from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.gradient_pass import run_gradient_pass
 from tierproof.model.gradients.objective import TARGET_STREAM
 from tierproof.model.observe.weight_statistics import (
-    is_frozen_mask,
     WeightStatistics,
     count_layers,
     fingerprint,
     has_equal_rows_or_columns,
+    is_frozen_mask,
     list_schemes,
     looks_trained,
     measure_weight,

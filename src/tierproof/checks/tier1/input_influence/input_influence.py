@@ -15,8 +15,8 @@ model that shifts its input internally, so that no position affects its own outp
 
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no effect.
-    T1-INPUT-002 error, warning or info: some positions, regions or channels have no effect (an info if the kind of this
-        input is but assumed).
+    T1-INPUT-002 error or warning: some positions, regions or channels have no effect (an info if the kind of this input
+        is but assumed).
     T1-INPUT-003 warning: segment ids have no effect although the model has a table for them.
     T1-INPUT-004 warning or info: the order of the tokens has no effect (an info if the model has no position table).
 
@@ -335,7 +335,7 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
 
 
 def _limit(argument: Argument, severity: Severity) -> Severity:
-    """An info where this argument's kind is but assumed: columns of a table read as token ids lose some, for example."""
+    """An info where this argument's kind is but assumed: columns of a table that are read as ids lose some."""
     return Severity.INFO if argument.standing is Standing.ASSUMED else severity
 
 
