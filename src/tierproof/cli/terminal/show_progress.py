@@ -57,7 +57,7 @@ class LineDisplay(SilentDisplay):
 
     def show(self, done: int, total: int, name: str) -> None:  # noqa: ARG002
         """Write the line when the first check begins."""
-        if total and name and not self._begun:
+        if done < total and name and not self._begun:
             self._begun = True
             self.write(f"running {total} checks\n")
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
+from tierproof.model.call.influence import MOVED_RELATIVE
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import can_perturb, replace_positions
-from tierproof.model.compare.comparison import find_tolerance, measure_change
 from tierproof.model.observe.embedding_probe import Lookups
 
 _OTHER = {
@@ -96,8 +96,14 @@ def _hides(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan, mask: Argume
     if any(answer is None or not bool(answer.isfinite().all()) for answer in answers):
         return False
     base, under_hidden, under_shown = (answer for answer in answers if answer is not None)
-    tolerance = find_tolerance(base)
-    return measure_change(base, under_hidden) <= tolerance < measure_change(base, under_shown)
+    return not _differ(base, under_hidden) and _differ(base, under_shown)
+
+
+def _differ(first: Tensor, second: Tensor) -> bool:
+    if first.shape != second.shape:
+        return True
+    spread = float(first.float().std()) if first.numel() > 1 else abs(float(first.float().sum()))
+    return bool(((first - second).abs().float() > MOVED_RELATIVE * (spread or 1.0)).any())
 
 
 def _read(probe: ModelProbe, outputs: OutputPlan, call: Call, size: str | int) -> Tensor | None:

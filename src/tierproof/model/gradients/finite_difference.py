@@ -129,7 +129,8 @@ def _draw_direction(
     parameters: Mapping[str, Tensor], names: Iterable[str], still_rows: Mapping[str, int], seed: int
 ) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    direction = {name: draw_noise(parameters[name], generator) for name in names}
+    # Complex parameters have no copy in float64.
+    direction = {name: draw_noise(parameters[name], generator) for name in names if name in parameters}
     for name, row in still_rows.items():
         if name in direction:
             direction[name][row] = 0.0

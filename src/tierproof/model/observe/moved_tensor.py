@@ -61,6 +61,10 @@ class MovedTensor(Tensor):
         return _compute(func, args, kwargs or {})
 
 
+# opt_einsum and autoray choose how to compute by the first word of this name.
+MovedTensor.__module__ = "torch"
+
+
 @dataclass(frozen=True)
 class DeviceMix:
     """One operation that mixes devices, which a GPU would refuse.

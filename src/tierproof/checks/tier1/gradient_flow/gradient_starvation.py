@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tierproof.checks.check import CheckContext
 from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.gradient_flow.awaited_zeros import AwaitedZeros
+from tierproof.checks.tier1.gradient_flow.idle_table import is_idle_table
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
@@ -155,7 +156,8 @@ def _find_causes(
             if waits.frees(item):
                 causes[item] = StarvationCause.AWAITS_ZEROS
             else:
-                causes[item] = StarvationCause.ZEROED if item.whole else StarvationCause.UNUSED
+                zeroed = item.whole and not is_idle_table(context.subject.model, passes, item)
+                causes[item] = StarvationCause.ZEROED if zeroed else StarvationCause.UNUSED
     return causes
 
 

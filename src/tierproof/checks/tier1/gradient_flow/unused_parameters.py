@@ -18,6 +18,7 @@ from torch import nn
 
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.gradients.gradient_pass import GradientPass
 
 CODE = "T1-GRAD"
@@ -163,7 +164,7 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
     entered = set(first.entered)
     parameters = dict(model.named_parameters())
     for item in items:
-        if item.tick is not None or _INDEX.search(item.path):
+        if item.tick is not None or _INDEX.search(item.path) or (not item.path and _waits_for_input(model)):
             continue
         module = model.get_submodule(item.path)
         if item.path in entered and not _is_library_module(module):
@@ -184,6 +185,12 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
                 f"{said} {', '.join(f'`{name}`' for name in names[:3])}.",
                 "Use it in the forward of this module, or remove it.",
             )
+
+
+def _waits_for_input(model: nn.Module) -> bool:
+    """Whether the forward takes all of its arguments only if they are given, as a model of two modalities does."""
+    signature = read_signature(model)
+    return not signature.required and len(signature.optional) > 1
 
 
 def _is_table(parameter: nn.Parameter) -> bool:
@@ -207,7 +214,9 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
     for name, (start, stop, total) in shared.items():
         owner = model.get_submodule(name.rpartition(".")[0])
         aligned = start % (stop - start) == 0 and total % (stop - start) == 0
-        if aligned and isinstance(owner, nn.Linear) and "expert" not in name.lower():
+        # Keys and queries have no effect where a softmax has one entry, as at the smallest maps of a pyramid.
+        lone = passes[0].log.is_near_lone_softmax(name.rpartition(".")[0])
+        if aligned and isinstance(owner, nn.Linear) and "expert" not in name.lower() and not lone:
             patterns.setdefault(_INDEX.sub(r"\1*", name), []).append(name)
     return [
         Finding(

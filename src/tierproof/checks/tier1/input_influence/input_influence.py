@@ -15,7 +15,8 @@ model that shifts its input internally, so that no position affects its own outp
 
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no effect.
-    T1-INPUT-002 error or warning: some positions, regions or channels have no effect.
+    T1-INPUT-002 error or warning: some positions, regions or channels have no effect (an info if the kind of this input
+        is but assumed).
     T1-INPUT-003 warning: segment ids have no effect although the model has a table for them.
     T1-INPUT-004 warning or info: the order of the tokens has no effect (an info if the model has no position table).
 
@@ -39,6 +40,7 @@ from tierproof.checks.tier1.input_influence.input_roles import (
 )
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_position, replace_values
@@ -328,8 +330,13 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
         "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
         "that hides these positions from every output.",
         rests_on=Basis.INPUTS,
-        at_most=Severity.WARNING if tail else Severity.ERROR,
+        at_most=_limit(argument, Severity.WARNING if tail else Severity.ERROR),
     )
+
+
+def _limit(argument: Argument, severity: Severity) -> Severity:
+    """An info where this argument's kind is but assumed: columns of a table that are read as ids lose some."""
+    return Severity.INFO if argument.standing is Standing.ASSUMED else severity
 
 
 def _locate_silence(base: Baseline, call: Call) -> str:

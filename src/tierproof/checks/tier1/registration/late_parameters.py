@@ -142,7 +142,7 @@ def _count_weights(module: nn.Module) -> int:
 def _report_shared_part(path: str, part: str, members: list[nn.Module]) -> Finding:
     return Finding(
         "T1-REG-015",
-        Severity.WARNING,
+        Severity.INFO if "shared" in part.lower() else Severity.WARNING,
         f"All {len(members)} blocks of `{path}` hold the same module object as `{part}`, although their other layers "
         "are their own.",
         f"{path}.1.{part}",

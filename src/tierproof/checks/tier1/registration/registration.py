@@ -34,7 +34,8 @@ Findings:
     T1-REG-012 error: the first forward registers new parameters.
     T1-REG-013 error: each forward replaces parameters by new objects, so that an optimizer trains the old ones.
     T1-REG-014 warning: a parameter carries a tensor of its own as an attribute, which no forward pass reads.
-    T1-REG-015 warning: all blocks of a stack hold one module, although their other layers are their own.
+    T1-REG-015 warning or info: all blocks of a stack hold one module, although their other layers are their own (an
+        info if it is called shared).
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """
@@ -79,12 +80,14 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
     model = subject.model
+    # What a forward pass of ours leaves behind, such as a cached grid, is no state of the model.
+    present = {id(item.value) for item in find_hidden_items(model)}
     late = check_late_parameters(subject, context.seed)
     if late:
         return CheckOutput(tuple(late))
     base = find_baseline(subject, context.seed, batch=1)
     comparable = None if isinstance(base, str) else base
-    hidden = find_hidden_items(model)
+    hidden = [item for item in find_hidden_items(model) if id(item.value) in present]
     findings = _check_hidden_modules(model, hidden, comparable)
     findings += _check_hidden_parameters(hidden, comparable)
     lost = _check_hidden_tensors(hidden, comparable)

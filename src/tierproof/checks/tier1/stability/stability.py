@@ -19,7 +19,8 @@ failures come from mask constants and are only measured.
 
 Findings:
     T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning if it is not in the main output).
-    T1-STAB-002 error: two runs differ because of random numbers: dropout in evaluation.
+    T1-STAB-002 error or warning: two runs differ because of random numbers: dropout in evaluation (a warning if only
+        normal numbers or indices are drawn, as by models that sample).
     T1-STAB-003 error: two runs differ because of state that is kept between calls.
     T1-STAB-004 error: the forward changes the caller's tensors.
     T1-STAB-005 error: different inputs give bit-equal outputs.
@@ -44,16 +45,18 @@ Source: Lightning bolts and transformers' model tester check parts of this; the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.stability.collapse import report_collapse
 from tierproof.checks.tier1.stability.declared_tokens import judge_declared_tokens
 from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
+from tierproof.checks.tier1.stability.sampling import only_samples
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
     judge_length_one,
@@ -65,7 +68,6 @@ from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.stray_dropout import without_stray_dropout
-from tierproof.model.call.substitution import fill_zeros, run_substituted
 from tierproof.model.compare.repeat_probe import find_divergence, watch_writes
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
@@ -280,6 +282,7 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
             hint="Call `torch.manual_seed` before each run that you compare.",
         )
     message = "draws random numbers in evaluation mode" if random else "keeps state between calls"
+    sampled = random and only_samples(subject)
     hint = (
         "Pass `training=self.training` to `F.dropout`, and draw noise only in training mode."
         if random
@@ -290,8 +293,9 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         f"The same input gives two different outputs: {f'`{where}`' if where else 'the model'} {message}.",
         where=where,
         evidence={"relative_difference": difference},
-        hint=hint,
+        hint=f"If it is meant to sample, seed it before each call. {hint}" if sampled else hint,
         rests_on=Basis.RUN,
+        at_most=Severity.WARNING if sampled else Severity.ERROR,
     )
 
 
@@ -314,60 +318,8 @@ def _judge_variety(context: CheckContext, measurements: dict[str, JsonValue]) ->
         (answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max()
     )
     if all(torch.equal(rows[0], row) for row in rows[1:]):
-        return [_report_collapse(context, call)]
+        return [report_collapse(context, call, _ROWS)]
     return _judge_positions(subject, call, answer)
-
-
-def _report_collapse(context: CheckContext, call: Call) -> Finding:
-    subject = context.subject
-    stand_ins = fill_zeros(subject.model, context.seed)
-    answer = subject.outputs.select(run_substituted(subject.model, stand_ins, call))
-    rows = answer.unbind(subject.outputs.batch_axis or 0)
-    if stand_ins and any(not torch.equal(rows[0], row) for row in rows[1:]):
-        return _report_zeros(subject, stand_ins)
-    axis = subject.inputs.batch_axis
-
-    def are_rows_equal(tensors: object) -> bool:
-        wide = [t for t in tensors if t.dim() > axis and t.shape[axis] == _ROWS]  # type: ignore[attr-defined]
-        return bool(wide) and all(torch.equal(r, t.select(axis, 0)) for t in wide for r in t.unbind(axis))
-
-    with watch_modules(subject.model, are_rows_equal) as observations:
-        subject.forward(call)
-    first = find_first(observations, lambda equal: not equal, lambda equal: equal)
-    return claim_error(
-        f"{CODE}-005",
-        f"{_ROWS} different inputs give bit-equal outputs.",
-        where=first.path if first is not None else "",
-        evidence={"inputs": _ROWS},
-        hint="Connect the output to the input: remove a mean over everything, a saturated activation, or a branch that "
-        "ignores the input.",
-        rests_on=Basis.INPUTS,
-    )
-
-
-def _report_zeros(subject: Subject, stand_ins: Mapping[str, Tensor]) -> Finding:
-    """An info, since a head may begin at zero; a table of the tokens that is zero makes them one and the same."""
-    primary = subject.inputs.primary_argument
-    tables = [
-        path
-        for path, module in subject.model.named_modules()
-        if primary.role == "tokens"
-        and isinstance(module, nn.Embedding)
-        and module.num_embeddings == primary.high
-        and f"{path}.weight".lstrip(".") in stand_ins
-    ]
-    return Finding(
-        f"{CODE}-014",
-        Severity.WARNING if tables else Severity.INFO,
-        f"All tokens are the same to the model: every row of `{tables[0]}` is exactly zero."
-        if tables
-        else "All inputs give the same output, because parameters are exactly zero.",
-        where=tables[0] if tables else "",
-        evidence={"zero_parameters": sorted(stand_ins)[:8]},
-        hint="Zero the row of the padding alone; without a `padding_idx`, `weight[None]` is the whole table."
-        if tables
-        else "Nothing to do for a zero-initialised head; it changes with the first training step.",
-    )
 
 
 def _judge_positions(subject: Subject, call: Call, answer: Tensor) -> list[Finding]:

@@ -133,7 +133,9 @@ def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
 def judge_length_one(context: CheckContext) -> list[Finding]:
     """Judge NaN at length 1; T1-SHAPE reports a forward that raises there."""
     subject = context.subject
-    if not subject.inputs.has_length or subject.inputs.min_length > 1:
+    # A loss in place of an answer has no term where a single token has no next one.
+    lone = subject.outputs.batch_axis is None and not subject.outputs.per_position
+    if lone or not subject.inputs.has_length or subject.inputs.min_length > 1:
         return []
     call = subject.make_call(length=1, seed=context.seed)
     found, error, _ = _try(subject, call)

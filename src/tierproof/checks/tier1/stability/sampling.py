@@ -1,0 +1,44 @@
+"""Tell whether a forward pass samples (noise, latents, steps of a diffusion) rather than drops activations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch.overrides import TorchFunctionMode
+
+from tierproof.model.describe.subject import Subject
+
+_SAMPLES = frozenset({"randn", "randn_like", "normal", "normal_", "randint", "randint_like", "multinomial"})
+# Uniform numbers are compared with a rate of dropout.
+_DROPS = frozenset(
+    {"dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
+     "bernoulli", "bernoulli_", "rand", "rand_like", "uniform_", "rrelu", "gumbel_softmax"}
+)  # fmt: skip
+
+
+class _RandomWatch(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: set[str] = set()
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        name = str(getattr(func, "__name__", ""))
+        training = (kwargs or {}).get("training", True)
+        if name in _SAMPLES or (name in _DROPS and training is not False):
+            self.called.add(name)
+        return func(*args, **(kwargs or {}))
+
+
+def only_samples(subject: Subject) -> bool:
+    """Whether all random numbers that one forward pass draws are normal ones or indices, as generative models draw."""
+    watch = _RandomWatch()
+    with watch:
+        subject.forward(subject.make_call())
+    return bool(watch.called) and not watch.called & _DROPS
