@@ -1,6 +1,6 @@
 """In a process of its own: build one case, check it, and write what counts of the report as JSON.
 
-`python check_case.py NAME PACKAGES OUT`
+`python check_case.py NAME PACKAGES OUT LIMIT_S`
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ _HERE = Path(__file__).resolve()
 Record = dict[str, Any]
 
 
-def main(name: str, packages: str, out: str) -> None:
+def main(name: str, packages: str, out: str, limit_s: str) -> None:
     sys.path[:0] = [str(_HERE.parents[1]), str(_HERE.parents[2] / "src")]
     sys.path.append(packages)
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    # Of processor time, not of the clock: another process on the machine shall not decide what is too slow.
+    resource.setrlimit(resource.RLIMIT_CPU, (int(float(limit_s)), int(float(limit_s)) + 5))
     warnings.simplefilter("ignore")
     record = check_case(name)
     # In KiB on Linux, in bytes on macOS.
@@ -107,4 +109,4 @@ def _tell(error: BaseException) -> Record:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])

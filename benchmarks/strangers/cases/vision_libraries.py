@@ -35,12 +35,17 @@ def timm_resnet() -> Any:
 
 @case("timm", stand_ins=("torchvision",))
 def timm_mixer() -> Any:
-    return _timm("mixer_s32_224", img_size=32, patch_size=8, embed_dim=32, num_blocks=2)
+    from timm.models.mlp_mixer import MlpMixer
+
+    return MlpMixer(num_classes=10, img_size=32, patch_size=8, embed_dim=32, num_blocks=2)
 
 
 @case("timm", stand_ins=("torchvision",))
 def timm_gmixer() -> Any:
-    return _timm("gmlp_ti16_224", img_size=32, patch_size=8, embed_dim=32, num_blocks=2)
+    from timm.models.mlp_mixer import GatedMlp, MlpMixer, SpatialGatingBlock
+
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "num_blocks": 2, "mlp_ratio": 4}
+    return MlpMixer(num_classes=10, block_layer=SpatialGatingBlock, mlp_layer=GatedMlp, **sizes)
 
 
 @case("timm", stand_ins=("torchvision",))
@@ -72,7 +77,9 @@ def timm_pvt() -> Any:
 
 @case("timm", stand_ins=("torchvision",))
 def timm_poolformer() -> Any:
-    return _timm("poolformer_s12", depths=(1, 1, 1, 1), dims=(8, 16, 16, 32))
+    from timm.models.metaformer import MetaFormer, Pooling
+
+    return MetaFormer(num_classes=10, depths=(1, 1, 1, 1), dims=(8, 16, 16, 32), token_mixers=Pooling)
 
 
 @case("timm", stand_ins=("torchvision",))
@@ -144,8 +151,8 @@ def smp_fpn() -> Any:
     import segmentation_models_pytorch as smp
 
     return smp.FPN(
-        "timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=3, decoder_pyramid_channels=16,
-        decoder_segmentation_channels=16,
+        "timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=3, decoder_pyramid_channels=32,
+        decoder_segmentation_channels=32,
     )  # fmt: skip
 
 

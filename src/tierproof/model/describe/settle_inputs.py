@@ -12,6 +12,7 @@ from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_f
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
+from tierproof.model.describe.fixed_columns import fix_columns
 from tierproof.model.describe.shortest_length import measure_shortest
 from tierproof.model.call.varied_axes import free_given_axes
 from tierproof.model.observe.embedding_probe import LookupProbe
@@ -29,6 +30,7 @@ def settle_inputs(
         tables: the model's tensors before it ran, by identity.
     """
     given = any(argument.sample is not None for argument in found.plan.arguments)
+    found = replace(found, plan=fix_columns(probe, found))
     plan = (
         free_given_axes(probe, found.plan)
         if given

@@ -10,7 +10,7 @@ import torch
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
-from tierproof.model.call.solve.lesson import Kind, Larger, Lesson, MoreAxes, Multiple, Rank, Sizes
+from tierproof.model.call.solve.lesson import Kind, Larger, Lesson, MoreAxes, Multiple, Rank, Sizes, Whole
 from tierproof.model.call.solve.plan_sizes import iterate_sizes, set_sizes, size_of, square_axes
 
 _LARGEST_SIZE = 4096
@@ -41,6 +41,10 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
             yield from _change_kind(plan, dtype)
         case Larger():
             yield from _enlarge(plan)
+        case Whole():
+            for argument in _content(plan):
+                if argument.role == "floats" and not argument.whole:
+                    yield plan.with_argument(replace(argument, whole=True, high=2))
 
 
 def read_rows_as_steps(plan: InputPlan) -> Iterator[InputPlan]:
