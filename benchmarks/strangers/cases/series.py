@@ -106,7 +106,8 @@ def uno() -> Any:
     from neuralop.models import UNO
 
     return UNO(
-        in_channels=3, out_channels=1, hidden_channels=16, n_layers=4, uno_out_channels=[16, 16, 16, 16], channel_mlp_skip="linear",
+        in_channels=3, out_channels=1, hidden_channels=16, n_layers=4, uno_out_channels=[16, 16, 16,
+        16], channel_mlp_skip="linear",
         uno_n_modes=[[6, 6], [4, 4], [4, 4], [6, 6]],
         uno_scalings=[[1.0, 1.0], [0.5, 0.5], [1.0, 1.0], [2.0, 2.0]],
     )  # fmt: skip

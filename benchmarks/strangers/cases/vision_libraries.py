@@ -126,7 +126,8 @@ def coca() -> Any:
     return CoCa(
         embed_dim=32,
         multimodal_cfg=MultimodalCfg(context_length=16, vocab_size=64, width=32, heads=4, layers=2),
-        text_cfg=CLIPTextCfg(context_length=16, vocab_size=64, width=32, heads=4, layers=2, embed_cls=True, output_tokens=True),
+        text_cfg=CLIPTextCfg(context_length=16, vocab_size=64, width=32, heads=4, layers=2,
+        embed_cls=True, output_tokens=True),
         vision_cfg=CLIPVisionCfg(
             layers=2, width=32, head_width=8, patch_size=8, image_size=32, attentional_pool=True, attn_pooler_heads=4,
             output_tokens=True,
@@ -195,7 +196,8 @@ def diffusers_vae() -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
         latent_channels=4, norm_num_groups=4, sample_size=16,
     )  # fmt: skip
 
@@ -252,7 +254,8 @@ def monai_vit() -> Any:
     from monai.networks.nets import ViT
 
     return ViT(
-        in_channels=1, img_size=(16, 16, 16), patch_size=(8, 8, 8), hidden_size=32, mlp_dim=64, num_layers=2, num_heads=4,
+        in_channels=1, img_size=(16, 16, 16), patch_size=(8, 8, 8), hidden_size=32, mlp_dim=64,
+        num_layers=2, num_heads=4,
         classification=True, num_classes=3,
     )  # fmt: skip
 
@@ -351,7 +354,8 @@ def monai_diffusion_unet() -> Any:
     from monai.networks.nets import DiffusionModelUNet
 
     return DiffusionModelUNet(
-        spatial_dims=2, in_channels=1, out_channels=1, num_res_blocks=1, channels=(8, 16), attention_levels=(False, True),
+        spatial_dims=2, in_channels=1, out_channels=1, num_res_blocks=1, channels=(8, 16),
+        attention_levels=(False, True),
         norm_num_groups=4, num_head_channels=8,
     )  # fmt: skip
 

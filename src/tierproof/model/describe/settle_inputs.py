@@ -12,9 +12,9 @@ from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_f
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.describe.fixed_columns import fix_columns
-from tierproof.model.describe.shortest_length import measure_shortest
 from tierproof.model.call.varied_axes import free_given_axes
+from tierproof.model.describe.fixed_columns import fix_columns
+from tierproof.model.describe.length_range import measure_range
 from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.search.working_call import WorkingCall
@@ -44,7 +44,7 @@ def settle_inputs(
             max_length_source=maximum.source,
             max_length_standing=maximum.standing,
         )
-    return plan if given else measure_shortest(probe, _fix_length(probe, plan))
+    return plan if given else measure_range(probe, _fix_length(probe, plan))
 
 
 def _measure_maximum(

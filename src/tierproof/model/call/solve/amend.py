@@ -26,14 +26,7 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
         case Multiple(got, step):
             yield from _round_sizes(plan, got, step)
         case Rank(got, want):
-            known = any(len(argument.shape) == got for argument in _content(plan))
-            for argument in _content(plan):
-                rank = len(argument.shape)
-                if got is None or known:
-                    if rank != want and got in (None, rank):
-                        yield from _change_rank(plan, argument, want)
-                else:  # the tensor that failed was made of the argument: what holds for both is the difference
-                    yield from _change_rank(plan, argument, rank + want - got)
+            yield from _bring_to_rank(plan, got, want)
         case MoreAxes(more):
             for argument in _content(plan):
                 yield from _change_rank(plan, argument, len(argument.shape) + more)
@@ -42,9 +35,24 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
         case Larger():
             yield from _enlarge(plan)
         case Whole():
-            for argument in _content(plan):
-                if argument.role == "floats" and not argument.whole:
-                    yield plan.with_argument(replace(argument, whole=True, high=2))
+            yield from _make_whole(plan)
+
+
+def _bring_to_rank(plan: InputPlan, got: int | None, want: int) -> Iterator[InputPlan]:
+    known = any(len(argument.shape) == got for argument in _content(plan))
+    for argument in _content(plan):
+        rank = len(argument.shape)
+        if got is not None and not known:
+            # The tensor that failed was made of the argument: what holds for both is the difference.
+            yield from _change_rank(plan, argument, rank + want - got)
+        elif rank != want and got in (None, rank):
+            yield from _change_rank(plan, argument, want)
+
+
+def _make_whole(plan: InputPlan) -> Iterator[InputPlan]:
+    for argument in _content(plan):
+        if argument.role == "floats" and not argument.whole:
+            yield plan.with_argument(replace(argument, whole=True, high=2))
 
 
 def read_rows_as_steps(plan: InputPlan) -> Iterator[InputPlan]:

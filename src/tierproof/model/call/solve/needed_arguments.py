@@ -47,7 +47,9 @@ def _list_added(name: str, plan: InputPlan) -> list[Argument]:
         return [ids, like, row]
     if _PAIRS.search(name) and len(shape) == 3 and shape[1] == TARGET_LENGTH:
         width = shape[2]
-        return [replace(like, shape=each) for each in ((BATCH, LENGTH, LENGTH, width), (BATCH, LENGTH, LENGTH))]
+        return [
+            replace(like, shape=each) for each in ((BATCH, LENGTH, LENGTH, width), (BATCH, LENGTH, LENGTH))
+        ]
     return [like, row]
 
 

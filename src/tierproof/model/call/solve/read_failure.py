@@ -50,12 +50,17 @@ def read_failure(error: Exception, last: LastOperation | None = None) -> list[Le
     if isinstance(error, KeyError) and error.args[:1] in ((2,), (3,), (4,), (5,)):
         rank = int(error.args[0])  # a table of what to do for each number of axes
         lessons += [Rank(rank, rank + 1), Rank(rank, rank - 1)]
+    lessons += _read_needed(text)
+    return list(dict.fromkeys(lessons))
+
+
+def _read_needed(text: str) -> list[Lesson]:
+    """Arguments that were left out: the one that is named, else an optional one that was None."""
     named = re.search(r"`?(\w+)`? (?:must|should|can|may) ?not be None", text)
-    if named is not None:
-        lessons.append(Needed(named.group(1)))
+    lessons: list[Lesson] = [] if named is None else [Needed(named.group(1))]
     if "NoneType" in text or re.search(r"must be Tensor, not \w+", text):
         lessons.append(Needed())
-    return list(dict.fromkeys(lessons))
+    return lessons
 
 
 def _equal(*pairs: tuple[int, int]) -> list[Lesson]:

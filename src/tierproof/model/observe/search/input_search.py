@@ -29,7 +29,7 @@ _FREE_LENGTH = 16
 # A plan of so many times the numbers is tried after the others that a failure suggests.
 _MUCH_LARGER = 4
 _MOST_NUMBERS = 2_000_000
-# Attention over the parts of an image costs the fourth power of its side: from here a smaller one is tried, not a larger.
+# Attention over the parts of an image costs the fourth power of its side: from here a smaller one is tried.
 _LARGE_SIDE = 16
 
 
@@ -122,7 +122,7 @@ class InputSearch:
         return None
 
     def _is_general(self, found: WorkingCall) -> bool:
-        """Whether another number of rows runs as well: sizes that were learnt may fit by chance, as rows times heads."""
+        """Whether another number of rows runs as well: what was learnt may fit by chance, as rows times heads."""
         other = 2 if found.plan.default_batch == 3 else 3
         result = try_plan(self._probe, replace(found.plan, default_batch=other))
         if isinstance(result, WorkingCall):
