@@ -82,9 +82,10 @@ def summarize(
     seconds = [r["cpu_seconds"] for r in ran if "cpu_seconds" in r] or [0.0]
     peaks = [r["peak_bytes"] for r in ran if "peak_bytes" in r] or [0]
     total, classes = max(len(counts.runs), 1), len({r["class"] for r in ran if "class" in r})
+    unhelped = len(counts.unhelped)
     packages = len({cases[name].package for name in counts.runs})
     bars = [
-        ("judged without help", f"{len(counts.unhelped)} of {total}", len(counts.unhelped) / total >= LEAST_JUDGED, "≥ 95%"),
+        ("judged without help", f"{unhelped} of {total}", unhelped / total >= LEAST_JUDGED, "≥ 95%"),
         ("with a false error", str(len(counts.false)), len(counts.false) / total <= MOST_FALSE, "≤ 1%"),
         ("with a noise warning", str(len(counts.noisy)), len(counts.noisy) / total <= MOST_NOISY, "≤ 5%"),
         ("with a check that crashed", str(len(counts.errored)), not counts.errored, "0"),
@@ -97,7 +98,7 @@ def summarize(
     lines = [
         (
             f"{len(records)} cases; {total} run at all, of {classes} classes in {packages} packages; "
-            f"{len(counts.judged)} judged, {len(counts.judged) - len(counts.unhelped)} of them with options."
+            f"{len(counts.judged)} judged, {len(counts.judged) - unhelped} of them with options."
         ),
         format_table(["", "found", "bar", ""], rows),
         *_tell_findings(ran, judgements),

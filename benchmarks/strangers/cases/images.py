@@ -259,18 +259,6 @@ def slot_attention_encoder() -> Any:
     return Encoder(32, 32, channels=(8, 8, 8, 8))
 
 
-@case("slot-attention-pytorch", stand_ins=("hydra",))
-def slot_attention_autoencoder() -> Any:
-    from slot_attention_pytorch.encoder_decoder import Decoder, Encoder
-    from slot_attention_pytorch.model import SlotAttentionAE
-    from slot_attention_pytorch.slot_attention_module import SlotAttentionModule
-
-    return SlotAttentionAE(
-        16, 16, Encoder(16, 16, channels=(8, 8, 8, 8)), Decoder(16, 16, 16, channels=(8, 8, 8, 4)),
-        SlotAttentionModule(3, 8, 16), w_broadcast=16, h_broadcast=16,
-    )  # fmt: skip
-
-
 @case("pytorchcv")
 def pytorchcv_resnet() -> Any:
     from pytorchcv.models.common.model_store import get_model_file  # noqa: F401

@@ -48,13 +48,6 @@ def mambabyte() -> Any:
     return Mamba(MambaConfig(dim=16, depth=2, dt_rank=2, d_state=4, expand_factor=2, d_conv=3))
 
 
-@case("griffin-torch", stand_ins=("torchvision",))
-def griffin() -> Any:
-    from griffin_torch.main import Griffin
-
-    return Griffin(dim=32, num_tokens=64, seq_len=16, depth=2, heads=4)
-
-
 @case("torchxlstm")
 def xlstm() -> Any:
     from torchxlstm import xLSTM
@@ -74,13 +67,6 @@ def slstm() -> Any:
     from torchxlstm import sLSTM
 
     return sLSTM(16, 8, 2, num_layers=2, batch_first=True)
-
-
-@case("switch-transformers", stand_ins=("torchvision",))
-def switch_transformer() -> Any:
-    from switch_transformers import SwitchTransformer
-
-    return SwitchTransformer(num_tokens=64, dim=32, heads=4, dim_head=8, depth=2)
 
 
 @case("nano-gpt", stand_ins=("datasets",))
@@ -144,13 +130,6 @@ def hyunwoong_transformer() -> Any:
     from transformer.model.transformer import Transformer
 
     return Transformer(64, 64, 0, 32, 64, 2, 4, 0.1, 64, True, False)
-
-
-@case("torch-transformer")
-def cyberzhg_transformer() -> Any:
-    from torch_transformer import Transformer
-
-    return Transformer(64, 64, 32, 2, 2, 4)
 
 
 @case("bert-pytorch")
@@ -260,13 +239,6 @@ def gqa_attention() -> Any:
     return MultiheadGQA(embed_dim=32, query_heads=4, kv_heads=2)
 
 
-@case("bitnet")
-def bitnet_transformer() -> Any:
-    from bitnet import BitNetTransformer
-
-    return BitNetTransformer(dim=32, depth=2, num_tokens=64, heads=4)
-
-
 @case("compressive-transformer-pytorch")
 def compressive_transformer() -> Any:
     from compressive_transformer_pytorch import CompressiveTransformer
@@ -326,7 +298,10 @@ def h_transformer_causal() -> Any:
     )
 
 
-@case("ngpt-pytorch")
+@case(
+    "ngpt-pytorch",
+    broken="its classes define `__eq__` and no `__hash__`, so PyTorch's parameters() and eval() raise (nGPT.py:82)",
+)
 def ngpt_tied() -> Any:
     from nGPT_pytorch import nGPT
 
@@ -374,7 +349,7 @@ def x_autoregressive() -> Any:
     return AutoregressiveWrapper(TransformerWrapper(num_tokens=64, max_seq_len=32, attn_layers=layers))
 
 
-@case("torchscale", stand_ins=("fairscale",))
+@case("torchscale", stand_ins=("fairscale", "torchvision"))
 def torchscale_encoder() -> Any:
     from torch import nn
     from torchscale.architecture.config import EncoderConfig
@@ -390,7 +365,7 @@ def torchscale_encoder() -> Any:
     return Encoder(config, embed_tokens=nn.Embedding(64, 32))
 
 
-@case("torchscale", stand_ins=("fairscale",))
+@case("torchscale", stand_ins=("fairscale", "torchvision"))
 def torchscale_decoder() -> Any:
     from torch import nn
     from torchscale.architecture.config import DecoderConfig
@@ -406,7 +381,7 @@ def torchscale_decoder() -> Any:
     return Decoder(config, embed_tokens=nn.Embedding(64, 32))
 
 
-@case("torchscale", stand_ins=("fairscale",))
+@case("torchscale", stand_ins=("fairscale", "torchvision"))
 def retnet() -> Any:
     from torch import nn
     from torchscale.architecture.config import RetNetConfig
@@ -486,7 +461,11 @@ def pretrained_gpt2() -> Any:
     return GPT2LMHeadModel(GPT2Config(64, n_positions=32, n_ctx=32, n_embd=32, n_layer=2, n_head=4))
 
 
-@case("pytorch-pretrained-bert", stand_ins=("boto3", "botocore"))
+@case(
+    "pytorch-pretrained-bert",
+    stand_ins=("boto3", "botocore"),
+    broken="it fills under masks of uint8, which the present PyTorch refuses (modeling_transfo_xl.py:591)",
+)
 def pretrained_transfo_xl() -> Any:
     from pytorch_pretrained_bert import TransfoXLConfig, TransfoXLModel
 
@@ -505,7 +484,7 @@ def esm2() -> Any:
     return ESM2(num_layers=2, embed_dim=32, attention_heads=4)
 
 
-@case("enformer-pytorch")
+@case("enformer-pytorch", stand_ins=("pyfaidx",))
 def enformer() -> Any:
     from enformer_pytorch import Enformer
 
@@ -535,18 +514,7 @@ def crf() -> Any:
     return CRF(5, batch_first=True)
 
 
-@case(
-    "joeynmt", stand_ins=("datasets", "sacrebleu", "subword_nmt", "sentencepiece", "torchtext", "tensorboard")
-)
-def joeynmt_encoder() -> Any:
-    from joeynmt.encoders import TransformerEncoder
-
-    return TransformerEncoder(
-        hidden_size=32, ff_size=64, num_layers=2, num_heads=4, emb_dropout=0.1, freeze=False
-    )
-
-
-@case("soft-moe")
+@case("soft-moe", stand_ins=("torchvision",))
 def soft_moe_layer() -> Any:
     from soft_moe import SoftMoELayerWrapper
     from torch import nn

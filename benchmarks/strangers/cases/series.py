@@ -29,6 +29,7 @@ def nbeats_generic() -> Any:
 
 @case("tft-torch")
 def tft() -> Any:
+    import torch
     from omegaconf import OmegaConf
     from tft_torch.tft import TemporalFusionTransformer
 
@@ -45,7 +46,14 @@ def tft() -> Any:
             "future_categorical_cardinalities": [4],
         },
     }  # fmt: skip
-    return TemporalFusionTransformer(OmegaConf.create(configuration))
+    model = TemporalFusionTransformer(OmegaConf.create(configuration))
+    # Its keys are made of words in the configuration, and no line of its forward names them.
+    batch = {
+        "static_feats_numeric": torch.randn(3, 2), "static_feats_categorical": torch.randint(0, 3, (3, 2)),
+        "historical_ts_numeric": torch.randn(3, 8, 3), "historical_ts_categorical": torch.randint(0, 4, (3, 8, 2)),
+        "future_ts_numeric": torch.randn(3, 4, 2), "future_ts_categorical": torch.randint(0, 4, (3, 4, 1)),
+    }  # fmt: skip
+    return model, {"inputs": {"batch": batch}}
 
 
 @case("crossformer", stand_ins=("lightning", "torchmetrics", "pytorch_lightning"))
@@ -98,7 +106,8 @@ def uno() -> Any:
     from neuralop.models import UNO
 
     return UNO(
-        in_channels=3, out_channels=1, hidden_channels=16, n_layers=4, uno_out_channels=[16, 16, 16, 16],
+        in_channels=3, out_channels=1, hidden_channels=16, n_layers=4, uno_out_channels=[16, 16, 16,
+        16], channel_mlp_skip="linear",
         uno_n_modes=[[6, 6], [4, 4], [4, 4], [6, 6]],
         uno_scalings=[[1.0, 1.0], [0.5, 0.5], [1.0, 1.0], [2.0, 2.0]],
     )  # fmt: skip
@@ -133,6 +142,6 @@ def nflows_residual() -> Any:
 
 @case("mixture-density-nets")
 def mixture_density() -> Any:
-    import mixture_density_nets
+    from mixture_density_nets.mdn import MDN
 
-    return mixture_density_nets.MixtureDensityNetwork(6, 2, 3)
+    return MDN(6, 2, 3)

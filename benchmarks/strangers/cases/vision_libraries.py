@@ -35,12 +35,17 @@ def timm_resnet() -> Any:
 
 @case("timm", stand_ins=("torchvision",))
 def timm_mixer() -> Any:
-    return _timm("mixer_s32_224", img_size=32, patch_size=8, embed_dim=32, num_blocks=2)
+    from timm.models.mlp_mixer import MlpMixer
+
+    return MlpMixer(num_classes=10, img_size=32, patch_size=8, embed_dim=32, num_blocks=2)
 
 
 @case("timm", stand_ins=("torchvision",))
 def timm_gmixer() -> Any:
-    return _timm("gmlp_ti16_224", img_size=32, patch_size=8, embed_dim=32, num_blocks=2)
+    from timm.models.mlp_mixer import GatedMlp, MlpMixer, SpatialGatingBlock
+
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "num_blocks": 2, "mlp_ratio": 4}
+    return MlpMixer(num_classes=10, block_layer=SpatialGatingBlock, mlp_layer=GatedMlp, **sizes)
 
 
 @case("timm", stand_ins=("torchvision",))
@@ -72,7 +77,9 @@ def timm_pvt() -> Any:
 
 @case("timm", stand_ins=("torchvision",))
 def timm_poolformer() -> Any:
-    return _timm("poolformer_s12", depths=(1, 1, 1, 1), dims=(8, 16, 16, 32))
+    from timm.models.metaformer import MetaFormer, Pooling
+
+    return MetaFormer(num_classes=10, depths=(1, 1, 1, 1), dims=(8, 16, 16, 32), token_mixers=Pooling)
 
 
 @case("timm", stand_ins=("torchvision",))
@@ -119,7 +126,8 @@ def coca() -> Any:
     return CoCa(
         embed_dim=32,
         multimodal_cfg=MultimodalCfg(context_length=16, vocab_size=64, width=32, heads=4, layers=2),
-        text_cfg=CLIPTextCfg(context_length=16, vocab_size=64, width=32, heads=4, layers=2, embed_cls=True, output_tokens=True),
+        text_cfg=CLIPTextCfg(context_length=16, vocab_size=64, width=32, heads=4, layers=2,
+        embed_cls=True, output_tokens=True),
         vision_cfg=CLIPVisionCfg(
             layers=2, width=32, head_width=8, patch_size=8, image_size=32, attentional_pool=True, attn_pooler_heads=4,
             output_tokens=True,
@@ -144,8 +152,8 @@ def smp_fpn() -> Any:
     import segmentation_models_pytorch as smp
 
     return smp.FPN(
-        "timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=3, decoder_pyramid_channels=16,
-        decoder_segmentation_channels=16,
+        "timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=3, decoder_pyramid_channels=32,
+        decoder_segmentation_channels=32,
     )  # fmt: skip
 
 
@@ -188,7 +196,8 @@ def diffusers_vae() -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
         latent_channels=4, norm_num_groups=4, sample_size=16,
     )  # fmt: skip
 
@@ -245,7 +254,8 @@ def monai_vit() -> Any:
     from monai.networks.nets import ViT
 
     return ViT(
-        in_channels=1, img_size=(16, 16, 16), patch_size=(8, 8, 8), hidden_size=32, mlp_dim=64, num_layers=2, num_heads=4,
+        in_channels=1, img_size=(16, 16, 16), patch_size=(8, 8, 8), hidden_size=32, mlp_dim=64,
+        num_layers=2, num_heads=4,
         classification=True, num_classes=3,
     )  # fmt: skip
 
@@ -344,7 +354,8 @@ def monai_diffusion_unet() -> Any:
     from monai.networks.nets import DiffusionModelUNet
 
     return DiffusionModelUNet(
-        spatial_dims=2, in_channels=1, out_channels=1, num_res_blocks=1, channels=(8, 16), attention_levels=(False, True),
+        spatial_dims=2, in_channels=1, out_channels=1, num_res_blocks=1, channels=(8, 16),
+        attention_levels=(False, True),
         norm_num_groups=4, num_head_channels=8,
     )  # fmt: skip
 

@@ -55,7 +55,7 @@ class LineDisplay(SilentDisplay):
     def __init__(self) -> None:
         self._begun = False
 
-    def show(self, done: int, total: int, name: str) -> None:  # noqa: ARG002
+    def show(self, done: int, total: int, name: str) -> None:
         """Write the line when the first check begins."""
         if done < total and name and not self._begun:
             self._begun = True

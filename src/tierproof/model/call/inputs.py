@@ -38,6 +38,7 @@ class Argument:
         source: the same in words, such as "config.vocab_size" or "looked up in a table of 64 rows".
         range_standing: of `low`, `high` and `avoid`; None for that of the role.
         width_standing: of the fixed sizes in `shape`; None for that of the role.
+        whole: floats that are whole numbers from [low, high), as ids among the columns of a table are.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Argument:
     source: str = ""
     range_standing: Standing | None = None
     width_standing: Standing | None = None
+    whole: bool = False
 
     def draw(  # noqa: C901, PLR0911 - one case for each role
         self, sizes: Mapping[str, int], generator: torch.Generator, *, fresh: bool = False
@@ -78,7 +80,7 @@ class Argument:
             return torch.ones(shape, dtype=self.dtype)
         if self.role == "hide_mask":
             return torch.zeros(shape, dtype=self.dtype)
-        if self.dtype.is_floating_point:
+        if self.dtype.is_floating_point and not self.whole:
             return torch.randn(shape, generator=generator).to(self.dtype)
         values = torch.randint(self.low, max(self.high, self.low + 1), shape, generator=generator)
         if self.avoid:
@@ -110,7 +112,8 @@ class Argument:
         """One line for the report."""
         sizes = ", ".join(str(size) for size in self.shape)
         dtype = str(self.dtype).removeprefix("torch.")
-        domain = f" in [{self.low}, {self.high})" if self.role in ("tokens", "ids", "targets") else ""
+        ranged = self.whole or self.role in ("tokens", "ids", "targets")
+        domain = f" in [{self.low}, {self.high})" if ranged else ""
         return f"{self.name}: {dtype}[{sizes}]{domain} ({self.role})"
 
 

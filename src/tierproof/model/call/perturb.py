@@ -33,7 +33,7 @@ def replace_values(argument: Argument, tensor: Tensor, where: Tensor, *, seed: i
     a constant shift would be undone by a normalisation.
     """
     generator = torch.Generator().manual_seed(seed)
-    if tensor.is_floating_point():
+    if tensor.is_floating_point() and not argument.whole:
         spread = float(tensor.float().std()) if tensor.numel() > 1 else 0.0
         noise = torch.randn(tensor.shape, generator=generator).to(tensor)
         drawn = float(tensor.float().mean()) + (spread or 1.0) * noise

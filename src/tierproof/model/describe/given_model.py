@@ -117,8 +117,8 @@ def _refuse_unhashable(model: nn.Module) -> None:
         if type(module).__hash__ is None:
             where = f" (`{path}`)" if path else ""
             raise TargetError(
-                f"{type(module).__name__}{where} cannot be hashed, so PyTorch's parameters(), eval() and to() raise: its "
-                "class defines `__eq__` and no `__hash__`",
+                f"{type(module).__name__}{where} cannot be hashed, so PyTorch's parameters(), eval() and to() raise: "
+                "its class defines `__eq__` and no `__hash__`",
                 hint=f"Add `__hash__ = nn.Module.__hash__` to {type(module).__name__}, or remove its `__eq__`.",
             )
         for name, child in vars(module).get("_modules", {}).items():

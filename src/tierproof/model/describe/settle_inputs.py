@@ -14,7 +14,8 @@ from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.failed_place import raised_by_the_model
 from tierproof.model.call.varied_axes import free_given_axes
-from tierproof.model.describe.shortest_length import measure_shortest
+from tierproof.model.describe.fixed_columns import fix_columns
+from tierproof.model.describe.length_range import measure_range
 from tierproof.model.observe.embedding_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.search.working_call import WorkingCall
@@ -32,6 +33,7 @@ def settle_inputs(
         tables: the model's tensors before it ran, by identity.
     """
     given = any(argument.sample is not None for argument in found.plan.arguments)
+    found = replace(found, plan=fix_columns(probe, found))
     plan = (
         free_given_axes(probe, found.plan)
         if given
@@ -45,7 +47,7 @@ def settle_inputs(
             max_length_source=maximum.source,
             max_length_standing=maximum.standing,
         )
-    return plan if given else measure_shortest(probe, _fix_length(probe, plan))
+    return plan if given else measure_range(probe, _fix_length(probe, plan))
 
 
 def _measure_maximum(

@@ -144,8 +144,10 @@ def compare_gradients(
         norms: of the gradients in the model's own dtype.
     """
     altered = _find_altered_gradients(context.subject.model)
-    names = [name for name in order if name not in excluded | altered]
     arena = _prepare_arena(context, call, norms)
+    # Parameters of complex numbers are not among those of the arena, and not compared.
+    known = order if isinstance(arena, str) else arena.parameters
+    names = [name for name in order if name not in excluded | altered and name in known]
     if isinstance(arena, str) or not names:
         return [], {"finite_difference": arena if isinstance(arena, str) else "nothing to compare"}
     if arena.evaluate({}) != arena.evaluate({}):

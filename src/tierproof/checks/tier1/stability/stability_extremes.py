@@ -109,10 +109,10 @@ def _report_uniform(subject: Subject, call: Call, token: int, what: str) -> Find
 def _judge_floats(subject: Subject, call: Call) -> list[Finding]:
     name = subject.inputs.primary
     given = call.tensors[name]
-    for words, values in {
-        "all zero": torch.zeros_like(given),
-        f"{_LARGE:g} times larger than usual": given * _LARGE,
-    }.items():
+    tried = {"all zero": torch.zeros_like(given)}
+    if not subject.inputs.primary_argument.whole:  # ids among floats have a largest value
+        tried[f"{_LARGE:g} times larger than usual"] = given * _LARGE
+    for words, values in tried.items():
         changed = call.with_argument(name, values)
         found, error, where = _try(subject, changed)
         if error or not found.sound:

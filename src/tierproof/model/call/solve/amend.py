@@ -10,7 +10,7 @@ import torch
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
-from tierproof.model.call.solve.lesson import Kind, Larger, Lesson, MoreAxes, Multiple, Rank, Sizes
+from tierproof.model.call.solve.lesson import Kind, Larger, Lesson, MoreAxes, Multiple, Rank, Sizes, Whole
 from tierproof.model.call.solve.plan_sizes import iterate_sizes, set_sizes, size_of, square_axes
 
 _LARGEST_SIZE = 4096
@@ -26,14 +26,7 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
         case Multiple(got, step):
             yield from _round_sizes(plan, got, step)
         case Rank(got, want):
-            known = any(len(argument.shape) == got for argument in _content(plan))
-            for argument in _content(plan):
-                rank = len(argument.shape)
-                if got is None or known:
-                    if rank != want and got in (None, rank):
-                        yield from _change_rank(plan, argument, want)
-                else:  # the tensor that failed was made of the argument: what holds for both is the difference
-                    yield from _change_rank(plan, argument, rank + want - got)
+            yield from _bring_to_rank(plan, got, want)
         case MoreAxes(more):
             for argument in _content(plan):
                 yield from _change_rank(plan, argument, len(argument.shape) + more)
@@ -41,6 +34,25 @@ def amend_plan(plan: InputPlan, lesson: Lesson) -> Iterator[InputPlan]:
             yield from _change_kind(plan, dtype)
         case Larger():
             yield from _enlarge(plan)
+        case Whole():
+            yield from _make_whole(plan)
+
+
+def _bring_to_rank(plan: InputPlan, got: int | None, want: int) -> Iterator[InputPlan]:
+    known = any(len(argument.shape) == got for argument in _content(plan))
+    for argument in _content(plan):
+        rank = len(argument.shape)
+        if got is not None and not known:
+            # The tensor that failed was made of the argument: what holds for both is the difference.
+            yield from _change_rank(plan, argument, rank + want - got)
+        elif rank != want and got in (None, rank):
+            yield from _change_rank(plan, argument, want)
+
+
+def _make_whole(plan: InputPlan) -> Iterator[InputPlan]:
+    for argument in _content(plan):
+        if argument.role == "floats" and not argument.whole:
+            yield plan.with_argument(replace(argument, whole=True, high=2))
 
 
 def read_rows_as_steps(plan: InputPlan) -> Iterator[InputPlan]:

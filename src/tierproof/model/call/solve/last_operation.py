@@ -36,6 +36,11 @@ class LastOperation(TorchFunctionMode):
             self.args = (*args, *(kwargs or {}).values())
         return func(*args, **(kwargs or {}))
 
+    def below_the_table(self) -> bool:
+        """Whether the last lookup had a negative index."""
+        tensors = [value for value in self.args if isinstance(value, Tensor)]
+        return bool(tensors and not tensors[0].is_meta and tensors[0].numel() and int(tensors[0].min()) < 0)
+
     def beyond_the_table(self) -> tuple[tuple[int, int], ...]:
         """One more than the largest index of the last lookup, and the rows of its table; empty where it fits."""
         tensors = [value for value in self.args if isinstance(value, Tensor)]

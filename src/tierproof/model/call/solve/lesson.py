@@ -63,6 +63,15 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Floats that the model makes ids of, and that must therefore be whole numbers from 0."""
+
+    def __str__(self) -> str:
+        """In words, for messages."""
+        return "whole numbers that are ids"
+
+
+@dataclass(frozen=True)
 class Larger:
     """Sizes that are too small for a window or a pooling."""
 
@@ -94,4 +103,4 @@ class Keys:
         return f"{self.name} as a dict with {', '.join(self.keys)}"
 
 
-Lesson = Sizes | Multiple | Rank | MoreAxes | Kind | Larger | Needed | Keys
+Lesson = Sizes | Multiple | Rank | MoreAxes | Kind | Larger | Whole | Needed | Keys

@@ -15,6 +15,9 @@ from tierproof.model.call.solve.lesson import Keys, Lesson, Needed
 from tierproof.model.call.solve.parameter_choices import list_masks
 
 _IDS = re.compile(r"(^|_)ids?$|token|index|idx")
+_CATEGORIES = re.compile(r"cat(eg\w*)?$|ids?$|tokens?$|labels?$", re.IGNORECASE)
+# Something for each pair of positions.
+_PAIRS = re.compile(r"edge|pair|adj|dist", re.IGNORECASE)
 _MOST_ADDED = 6
 
 
@@ -38,7 +41,16 @@ def _list_added(name: str, plan: InputPlan) -> list[Argument]:
     primary = plan.primary_argument
     shape = tuple(TARGET_LENGTH if size == LENGTH else size for size in primary.shape)
     row = Argument(name, "tokens", (BATCH,), torch.int64, high=2)
-    return [replace(primary, name=name, shape=shape), row]
+    like = replace(primary, name=name, shape=shape)
+    ids = Argument(name, "tokens", shape[:2], torch.int64, high=2)
+    if _CATEGORIES.search(name) and len(shape) > 1:
+        return [ids, like, row]
+    if _PAIRS.search(name) and len(shape) == 3 and shape[1] == TARGET_LENGTH:
+        width = shape[2]
+        return [
+            replace(like, shape=each) for each in ((BATCH, LENGTH, LENGTH, width), (BATCH, LENGTH, LENGTH))
+        ]
+    return [like, row]
 
 
 def _pack_keys(plan: InputPlan, lesson: Keys) -> Iterator[InputPlan]:

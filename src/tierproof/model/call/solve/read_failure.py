@@ -22,6 +22,7 @@ from tierproof.model.call.solve.lesson import (
     Needed,
     Rank,
     Sizes,
+    Whole,
 )
 
 
@@ -43,14 +44,24 @@ def read_failure(error: Exception, last: LastOperation | None = None) -> list[Le
             break
     if isinstance(error, IndexError) and "index out of range in self" in text and last is not None:
         lessons += [Sizes(pair) for pair in [last.beyond_the_table()] if pair]
+        lessons += [Whole()] if last.below_the_table() or lessons else []
     if place is not None and isinstance(error, IndexError | TypeError | ValueError | KeyError):
         lessons += _read_keys(place)
     if isinstance(error, KeyError) and error.args[:1] in ((2,), (3,), (4,), (5,)):
         rank = int(error.args[0])  # a table of what to do for each number of axes
         lessons += [Rank(rank, rank + 1), Rank(rank, rank - 1)]
-    if "NoneType" in text and "not callable" not in text:  # what is called is a layer, not an input
-        lessons.append(Needed())
+    lessons += _read_needed(text)
     return list(dict.fromkeys(lessons))
+
+
+def _read_needed(text: str) -> list[Lesson]:
+    """Arguments that were left out: the one that is named, else an optional one that was None."""
+    named = re.search(r"`?(\w+)`? (?:must|should|can|may) ?not be None", text)
+    lessons: list[Lesson] = [] if named is None else [Needed(named.group(1))]
+    missing = "NoneType" in text and "not callable" not in text  # what is called is a layer, not an input
+    if missing or re.search(r"must be Tensor, not \w+", text):
+        lessons.append(Needed())
+    return lessons
 
 
 def _equal(*pairs: tuple[int, int]) -> list[Lesson]:
@@ -125,6 +136,10 @@ _READERS: tuple[tuple[str, Reader], ...] = (
         r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)",
         lambda m: _either(m[1], m[2]),
     ),
+    (
+        r"subscript \w has size (\d+) for operand \d+ which does not broadcast with previously seen size (\d+)",
+        lambda m: _either(m[1], m[2]),
+    ),
     (r"Expected size (\d+) but got size (\d+)", lambda m: _either(m[2], m[1])),
     (r"divide axis of length (\d+) in chunks of (\d+)", lambda m: [Multiple(int(m[1]), int(m[2]))]),
     (r"[Ee]xpected (\d+) dims\. Received (\d+)-dim", lambda m: [Rank(int(m[2]), int(m[1]))]),
@@ -161,7 +176,7 @@ _READERS: tuple[tuple[str, Reader], ...] = (
         lambda m: [Kind("bool")],
     ),
     (
-        r"(got Long and|got: long|Input type \(\w*(?:[Ll]ong)\w*|not implemented for '(?:Long|Int|Bool)'|found Long|must be either a floating point|must be floating|floating.point.{0,30}(?:Long|Int|Bool)|same dtype.*[Ll]ong|Long and Float|LongTensor\[.*expected a tensor of floating point)",
+        r"(got Long and|got: long|Input type \(\w*(?:[Ll]ong)\w*|not implemented for '(?:Long|Int|Bool)'|found Long|must be either a floating point|must be floating|floating.point.{0,30}(?:Long|Int|Bool)|same dtype.*[Ll]ong|Long and Float|LongTensor\[.*expected a tensor of floating point|type Float can't be cast to the desired output type Long)",
         lambda m: [Kind("float")],
     ),
     (

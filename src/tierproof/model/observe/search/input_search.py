@@ -29,7 +29,7 @@ _FREE_LENGTH = 16
 # A plan of so many times the numbers is tried after the others that a failure suggests.
 _MUCH_LARGER = 4
 _MOST_NUMBERS = 2_000_000
-# Attention over the parts of an image costs the fourth power of its side: from here a smaller one is tried, not a larger.
+# Attention over the parts of an image costs the fourth power of its side: from here a smaller one is tried.
 _LARGE_SIDE = 16
 
 
@@ -58,7 +58,7 @@ class InputSearch:
 
     Attributes:
         failures: of all trials.
-        single: the first call that ran with a batch of one and refused two rows; others may take both.
+        single: the first call that ran with one number of rows only; another may take any.
     """
 
     def __init__(self, probe: ModelProbe, signature: ForwardSignature, clock: SearchClock) -> None:
@@ -111,7 +111,7 @@ class InputSearch:
                 return None
             candidate = heapq.heappop(self._queue)
             found = self.attempt(candidate.plan)
-            if found is not None:
+            if found is not None and self._is_general(found):
                 found = self._free_length(found)
                 return replace(found, plan=_tell(found.plan))
             result = self.failures[-1]
@@ -120,6 +120,16 @@ class InputSearch:
             if candidate.slope is None or candidate.slope.before.place != result.place:
                 self.learn_from(result, depth=candidate.depth + 1)
         return None
+
+    def _is_general(self, found: WorkingCall) -> bool:
+        """Whether another number of rows runs as well: what was learnt may fit by chance, as rows times heads."""
+        other = 2 if found.plan.default_batch == 3 else 3
+        result = try_plan(self._probe, replace(found.plan, default_batch=other))
+        if isinstance(result, WorkingCall):
+            return True
+        self.single = self.single or found
+        self.failures.append(result)
+        return False
 
     def _free_length(self, found: WorkingCall) -> WorkingCall:
         """Leave the length free where the model runs at another one: an axis was fixed on the way to its width."""
@@ -138,7 +148,7 @@ class InputSearch:
     def _push(
         self, plan: InputPlan, failure: FailedTrial, *, quality: int, depth: int, slope: _Slope | None = None
     ) -> bool:
-        key = repr([(a.name, a.role, a.dtype, a.shape) for a in plan.arguments]) + repr(
+        key = repr([(a.name, a.role, a.dtype, a.shape, a.whole) for a in plan.arguments]) + repr(
             (plan.style, plan.default_length, plan.default_target_length, plan.default_batch, plan.constants)
         )
         numbers = count_numbers(plan)

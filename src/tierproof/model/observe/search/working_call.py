@@ -42,39 +42,45 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
     """
     clock = SearchClock()
     search = InputSearch(probe, read_signature(probe.model), clock)
+    plans = list(proposals)
+    given = any(argument.sample is not None for plan in plans for argument in plan.arguments)
+    found = _try_each(search, plans, clock) if given else _try_proposals(search, plans, clock)
+    if found is None:
+        found = search.single
+    if found is None:
+        elapsed_s = clock.elapsed_s if clock.expired else None
+        raise explain_failure(probe, search.failures, given=given, elapsed_s=elapsed_s)
+    return found
+
+
+def _try_each(search: InputSearch, plans: Iterable[InputPlan], clock: SearchClock) -> WorkingCall | None:
+    found = (search.attempt(plan) for plan in itertools.takewhile(lambda _: not clock.expired, plans))
+    return next((call for call in found if call is not None), None)
+
+
+def _try_proposals(search: InputSearch, plans: list[InputPlan], clock: SearchClock) -> WorkingCall | None:
+    """Try the first proposals, then what they teach, then the others; much larger ones of what failed come last."""
     failures = search.failures
-    given = False
     waiting: list[InputPlan] = []
-    patience = _FIRST_PROPOSALS
-    for index, plan in enumerate(proposals):
-        given = any(argument.sample is not None for argument in plan.arguments)
-        if index == _FIRST_PROPOSALS and not given:
-            found = _learn(search)
-            if found is not None:
+    patience, learnt = _FIRST_PROPOSALS, False
+    for index, plan in enumerate(plans):
+        if index == _FIRST_PROPOSALS:
+            learnt = True
+            if (found := _learn(search)) is not None:
                 return found
         if clock.expired or _is_fault_of_code(failures) or patience < 0:
             break
         if _is_hopeless(plan, failures):
             waiting.append(plan)
-            continue
-        if plan.style == "mapping" and _takes_no_dict(failures):
-            continue
-        found = search.attempt(plan)
-        if found is not None:
-            return found
-        patience -= search.single is not None
-    if not given and 0 < len(failures) <= _FIRST_PROPOSALS and not _is_fault_of_code(failures):
-        found = _learn(search)
-        if found is not None:
-            return found
+        elif plan.style != "mapping" or not _takes_no_dict(failures):
+            if (found := search.attempt(plan)) is not None:
+                return found
+            patience -= search.single is not None
+    found = None if learnt or not failures or _is_fault_of_code(failures) else _learn(search)
+    if found is not None:
+        return found
     waiting.sort(key=lambda plan: count_numbers(replace(plan, default_batch=1)))
-    for plan in itertools.takewhile(lambda _: not clock.expired and search.single is None, waiting):
-        found = search.attempt(plan)
-        if found is not None:
-            return found
-    if search.single is not None:
-        return search.single
-    raise explain_failure(probe, failures, given=given, elapsed_s=clock.elapsed_s if clock.expired else None)
+    return _try_each(search, waiting if search.single is None else (), clock)
 
 
 def _learn(search: InputSearch) -> WorkingCall | None:
