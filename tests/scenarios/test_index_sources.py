@@ -219,3 +219,12 @@ def test_the_secrets_of_a_direct_url_are_written_down_nowhere(here: Throwaway, s
     assert own == []  # what the user typed is the user's
     lock = json.dumps((drive / "pylock.toml").read_text())
     assert "helper-1.0-py3-none-any.whl" in lock
+
+
+def test_nor_do_they_stay_with_an_isolated_worker(here: Throwaway, site: Site) -> None:
+    path = f"{site.url}/files/helper-1.0-py3-none-any.whl?token={SECRET}"
+    site.pages[path.removeprefix(site.url)] = site.pages["/files/helper-1.0-py3-none-any.whl"]
+    done = here.command("run", "--with", f"helper @ {path}", "--", "python", "-c", "import helper")
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert find_secrets(here.data) == []
