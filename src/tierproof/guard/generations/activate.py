@@ -19,7 +19,6 @@ from tierproof.guard.generations.generation_users import find_loaded_added
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.launchers import Launchers, sync_launchers
 from tierproof.guard.generations.path_files import (
-    PathFiles,
     choose_path_file,
     find_path_files,
     read_present,
@@ -30,6 +29,7 @@ from tierproof.guard.generations.path_files import (
 from tierproof.guard.generations.saved_lock import format_saved_lock
 from tierproof.guard.judge.ways import CALL_IN_KERNEL
 from tierproof.guard.system.environment_folder import note_environment
+from tierproof.guard.system.hold_signals import hold_signals
 from tierproof.guard.system.search_path import read_search_path
 
 
@@ -84,23 +84,46 @@ def activate(
     restart_needed = in_process and not may_swap(store, generation)
     if generation is not None:
         _keep_lock(store, generation)
-    # What can fail comes first: once the path file is replaced, nothing does.
+    with hold_signals():
+        return _carry_out(_Change(store, generation, action, requested, in_process, restart_needed), file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An activation of which everything is known that can be known beforehand."""
+
+    store: GenerationStore
+    generation: Generation | None
+    action: str
+    requested: Sequence[str]
+    in_process: bool
+    restart_needed: bool
+
+
+def _carry_out(change: _Change, file: Path | None) -> Activated:
+    """Record, switch, and bring the rest after it; `file` is the path file, None for this process alone.
+
+    What can fail comes first: once the path file is replaced, nothing does.
+    """
+    store, generation = change.store, change.generation
+    site = None if generation is None else store.site(generation.id)
+    session_only = site is not None and file is None
     entry = record_activation(
         store,
         "" if generation is None else generation.id,
-        action,
-        requested=[hide_credentials(text) for text in requested],
+        change.action,
+        requested=[hide_credentials(text) for text in change.requested],
         packages=[] if generation is None else [f"{n} {v}" for n, v in sorted(generation.versions.items())],
         session_only=session_only,
     )
     try:
-        _switch(store, files, file, site)
+        _switch(store, file, site)
     except BaseException:
         forget_activation(store, entry)
         raise
     notes: list[str] = []
-    if in_process and not restart_needed:
-        notes += swap_live_entry(store, site, position)
+    if change.in_process and not change.restart_needed:
+        notes += swap_live_entry(store, site, Position.BEHIND if generation is None else generation.position)
     launchers = Launchers() if session_only else sync_launchers(store, generation)
     notes += launchers.notes
     if session_only:
@@ -108,11 +131,12 @@ def activate(
             "This interpreter has no user site-packages: the overriding versions are visible in this process only, "
             "and are gone after a restart."
         )
-    return Activated(session_only, restart_needed, launchers, tuple(notes))
+    return Activated(session_only, change.restart_needed, launchers, tuple(notes))
 
 
-def _switch(store: GenerationStore, files: PathFiles, file: Path | None, site: Path | None) -> None:
+def _switch(store: GenerationStore, file: Path | None, site: Path | None) -> None:
     """Do the one step that counts for new processes; without `file` only the calling process changes."""
+    files = find_path_files()
     if site is None:
         remove_path_files(store, files)
     elif file is not None:

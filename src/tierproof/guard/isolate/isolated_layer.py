@@ -27,7 +27,7 @@ from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.isolate.isolated_plan import IsolatedPlan
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.lock import LockedPackage
-from tierproof.guard.resolve.pylock import format_pylock
+from tierproof.guard.resolve.pylock import format_pylock, strip_entry
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.system.environment_folder import find_environment_folder
 from tierproof.guard.system.environment_lock import EnvironmentBusyError, lock_environment
@@ -133,7 +133,7 @@ def _make(
     try:
         packages = stage(staging)
         _refuse_names(staging / "site")
-        lock = format_pylock(item.entry for item in wanted)
+        lock = format_pylock(strip_entry(item.entry) for item in wanted)
         (staging / "pylock.toml").write_text(lock, encoding="utf-8")
         inventory = Inventory(packages).to_json()
         (staging / "inventory.json").write_text(inventory, encoding="utf-8", errors="surrogateescape")

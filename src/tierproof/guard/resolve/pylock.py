@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
+from tierproof.core.credentials import strip_credentials
+
 _BARE_KEY = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 
 
@@ -22,6 +24,21 @@ def format_pylock(entries: Iterable[Mapping[str, Any]]) -> str:
         lines += ["", "[[packages]]"]
         lines += [f"{_format_key(key)} = {format_value(value)}" for key, value in entry.items()]
     return "\n".join(lines) + "\n"
+
+
+def strip_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave user names, passwords and tokens out of every URL in a package's table."""
+    return {key: _strip(value) for key, value in entry.items()}
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, str):
+        return strip_credentials(value)
+    if isinstance(value, Mapping):
+        return strip_entry(value)
+    if isinstance(value, list | tuple):
+        return [_strip(item) for item in value]
+    return value
 
 
 def format_value(value: object) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tierproof.core.credentials import strip_credentials
 from tierproof.guard.capture.inventory import Inventory, PackageFiles
 from tierproof.guard.generations.generation import (
     Generation,
@@ -22,6 +21,7 @@ from tierproof.guard.generations.generation import (
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.lock import Lock
+from tierproof.guard.resolve.pylock import strip_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Recipe:
             entries = {name: self.present.entries.get(name, {"name": name}) for name in self.kept}
         if self.lock is not None:
             found = {item.name: item.entry for item in self.lock.packages}
-            entries |= {name: _strip(found[name]) for name in self.fetched}
+            entries |= {name: strip_entry(found[name]) for name in self.fetched}
         return entries
 
     def foresee_id(self) -> str | None:
@@ -120,17 +120,6 @@ def link_kept(
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(source / path, target)
     return kept
-
-
-def _strip(value: Any) -> Any:
-    """Leave user names, passwords and tokens out of every URL in a package's table."""
-    if isinstance(value, str):
-        return strip_credentials(value)
-    if isinstance(value, Mapping):
-        return {key: _strip(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strip(item) for item in value]
-    return value
 
 
 def keep_needed(

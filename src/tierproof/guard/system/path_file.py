@@ -20,7 +20,7 @@ _MOST_BYTES = 1 << 16
 class PathFileError(TierproofError):
     """The file that names the added packages cannot be read, so it is unknown which are in use."""
 
-    slug = "install-failed"
+    slug = "path-file-unreadable"
 
 
 class UnspeakablePathError(ValueError):

@@ -1,0 +1,44 @@
+"""A Ctrl-C during a step that is done as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tierproof.guard.system.hold_signals import hold_signals
+
+
+def test_a_signal_during_the_step_is_dropped_and_one_after_it_is_not() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    done = False
+    with hold_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        child = subprocess.run(
+            [sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        done = True
+    assert done
+    assert child.stdout == "False\n"
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_in_another_thread_nothing_changes() -> None:
+    def act() -> None:
+        with hold_signals():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    found: list[object] = []
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGINT)]
