@@ -95,7 +95,10 @@ def adopt_newer(resolver: Resolver, lock: Lock, lines: Sequence[str]) -> bool:
     ]
     if not new:
         return False
-    newest = resolver.locate([item.name for item in new])
+    bounded: dict[str, list[str]] = {}
+    for line in lines:
+        bounded.setdefault(_read_name(line), []).append(line)
+    newest = resolver.locate([line for item in new for line in bounded.get(item.name, [item.name])])
     ahead = _list_ahead(new, newest, resolver)
     if not ahead:
         # An older release may have been taken because the newest needs one that has no wheel.
