@@ -3,9 +3,8 @@
 The lines and the images lie in a folder beside the repository (`TIERPROOF_SHARED`, else `../shared`); without it
 this part is skipped. A line is read as a notebook's cell, with its flags; where a shell would take an unquoted
 bound for a redirection, the collected requirements count. Answers are of one day, so that they can be had again.
-`infeasible` is also what no index has as a wheel for that Python, and what only a build could serve; `unknown`
-what cannot be judged: a name that nobody knows, or a command without a package. Lines of source `unknown` are left
-out, as the corpus asks.
+`infeasible` is what no index has for that Python; `unknown` what is not worked out: what only a build could serve, a
+name that nobody knows, or a command without a package. Lines of source `unknown` are left out, as the corpus asks.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ def compare_pip(judged: InstallVerdict, pip: PipOutcome) -> list[str]:
     foreseen = {item.name: item.version for item in forecast.replaced}
     added = dict(each.split(" ", 1) for each in forecast.added)
     if not pip.ok:
-        if forecast.unforeseen and not foreseen and not added:
+        if (forecast.unforeseen or forecast.refused) and not foreseen and not added:
             return []
         return [f"pip fails, {len(foreseen)} changes were foreseen: {' '.join(pip.words.split())[-160:]}"]
     found = []

@@ -141,6 +141,14 @@ def test_consent_lasts_for_a_cell(watch: Watch) -> None:
         watch.consider_arguments(["pip", "install", "numb==2.0"])
 
 
+def test_a_command_that_pip_refuses_runs(watch: Watch, told: list[Notice], tmp_path: Path) -> None:
+    house = Wheelhouse(tmp_path / "house")
+    house.add("early", "1.0", "numb>=2", requires_python="<3")
+    for text in ("pip install early", "pip install early numb==2.0", "pip install numb==9"):
+        watch.consider_text(text)
+    assert told == []
+
+
 def test_what_was_not_foreseen_is_told_once_a_cell(watch: Watch, told: list[Notice]) -> None:
     for _ in range(2):
         watch.consider_text("pip install git+https://me:secret@x.invalid/other.git")

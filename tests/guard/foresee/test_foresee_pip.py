@@ -184,6 +184,12 @@ def test_a_source_release_is_judged_by_what_it_declares_and_named(house: Wheelho
         assert found.added == added
         assert [gap.what for gap in found.gaps] == ["alone 1.0"]
         assert "pip would build alone from source" in found.unforeseen
+    house.add("held", "1.0", "numb<2")
+    house.add("held", "2.0", "held-part")
+    house.add("held-part", "1.0", "alone")
+    held = look(house, "pip install held")
+    assert held.added == ("alone 1.0", "held 2.0", "held-part 1.0")
+    assert changes(held) == ["numb 1.0 -> 2.0"]
     newer = look(house, "pip install mixed")
     assert (newer.added, [gap.what for gap in newer.gaps]) == (("mixed 2.0",), ["mixed 2.0"])
     assert look(house, "pip install 'mixed<2'").gaps == ()

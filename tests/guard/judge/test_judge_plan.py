@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
+from tierproof.guard.commands.requirement import parse_requirements
+from tierproof.guard.judge.judge_plan import judge_requested
 from tierproof.guard.judge.plan import Conflict, Plan, PlanVerdict
 from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
 
@@ -414,3 +416,70 @@ def test_the_same_plan_twice(house: Wheelhouse) -> None:
         return {**plan.to_dict(), "duration_s": 0}
 
     assert document(house.plan("capt", base=base)) == document(house.plan("capt", base=base))
+
+
+def test_without_the_pin_that_conflicts_the_rest_is_offered(house: Wheelhouse) -> None:
+    house.add("capt", "0.9", "numb")
+    house.add("shade", "1.0", "wide>=2")
+    house.add("wide", "2.0")
+    base = make_base({"numb": "2.0.2", "wide": "1.0"}, loaded=["numb"])
+    plan = house.plan("capt", "numb==2.3.4", base=base)
+    assert (plan.verdict, plan.fits_without) == (PlanVerdict.ISOLATED, ("numb==2.3.4",))
+    assert plan.rest is not None
+    assert (plan.rest.verdict, plan.rest.requested) == (PlanVerdict.ADDITIVE, ("capt",))
+    assert "Without numb==2.3.4 the rest fits (additive)" in plan.explanation
+    assert Plan.from_dict(plan.to_dict()) == plan
+    shaded = house.plan("shade", "numb==2.3.4", base=base)
+    assert shaded.rest is not None
+    assert shaded.rest.verdict is PlanVerdict.SHADOW
+    refused = house.plan("capt", "numb>=9", base=base)
+    assert (refused.verdict, refused.fits_without) == (PlanVerdict.INFEASIBLE, ("numb>=9",))
+    assert house.plan("numb==2.3.4", base=base).rest is None
+    house.add("torch", "2.13.0")
+    heavy = house.plan("capt", "torch", base=base)
+    assert (heavy.verdict, heavy.fits_without) == (PlanVerdict.ISOLATED, ("torch",))
+
+
+@pytest.mark.parametrize("request_", ["app", "wide==0.9", "wide<1"])
+def test_a_major_step_back_is_aged_whichever_package_takes_it(house: Wheelhouse, request_: str) -> None:
+    house.add("app", "1.0", "wide<1")
+    house.add("wide", "0.9")
+    house.add("wide", "2.0.8")
+    plan = house.plan(request_, base=make_base({"wide": "2.0.8"}))
+    assert plan.verdict is PlanVerdict.SHADOW
+    assert [(item.name, item.version, item.latest) for item in plan.aged] == [("wide", "0.9", "2.0.8")]
+    assert "wide 0.9" in plan.explanation
+    house.add("minor", "1.0", "wide<2.0.8,>=2")
+    house.add("wide", "2.0.1")
+    assert house.plan("minor", base=make_base({"wide": "2.0.8"})).aged == ()
+
+
+def test_no_dependencies_means_none(house: Wheelhouse) -> None:
+    house.add("needy", "1.0", "numb>=9")
+    plan = judge_requested(
+        parse_requirements(["needy"]),
+        make_base({"numb": "2.0.2"}, loaded=["numb"]),
+        environment=house.environment,
+        dependencies=False,
+    ).plan
+    assert (plan.verdict, names(plan.add)) == (PlanVerdict.ADDITIVE, ["needy 1.0"])
+
+
+def test_a_build_that_is_allowed_is_judged_by_its_own_metadata(house: Wheelhouse) -> None:
+    house.add_buildable("alone", "1.0", "", ["numb>=2.3"])
+    base = make_base({"numb": "2.0.2"}, loaded=["numb"])
+    unknown = house.plan("alone", base=base)
+    assert (unknown.verdict, unknown.judged) == (PlanVerdict.UNKNOWN, PlanVerdict.WAIVER)
+    built = house.plan("alone", base=base, allow_build=["alone"])
+    assert (built.verdict, built.gaps) == (PlanVerdict.WAIVER, ())
+    house.add("user", "1.0", "alone")
+    assert [gap.name for gap in house.plan("user", base=base).gaps] == ["alone"]
+
+
+def test_a_release_for_another_python_is_never_planned(house: Wheelhouse) -> None:
+    house.add("tool", "2.0", requires_python="<3")
+    house.add("tool", "1.0")
+    assert names(house.plan("tool", base=make_base({})).add) == ["tool 1.0"]
+    plan = house.plan("tool==2.0", base=make_base({}))
+    assert plan.verdict is PlanVerdict.INFEASIBLE
+    assert "tool 2.0 needs Python <3" in plan.explanation

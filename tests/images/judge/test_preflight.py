@@ -178,6 +178,7 @@ def verdict_of(house: Wheelhouse, *commands: str, **changed: object) -> TargetVe
         ("pip install early", "infeasible", 1),
         ("pip install late", "infeasible", 1),
         ("pip install alone", "unknown", 2),
+        ("pip install --only-binary :all: alone", "infeasible", 1),
         ("pip install git+https://example.invalid/o/capt", "unknown", 2),
         ("pip install -r missing.txt capt", "unknown", 2),
         ("pip install 'capt=0.9'", "unknown", 2),

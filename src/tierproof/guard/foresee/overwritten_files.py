@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_own_record
+from tierproof.guard.capture.stray_modules import STRAY_MODULES
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
 from tierproof.guard.resolve.resolve import Resolver, Unsolvable
@@ -53,7 +54,7 @@ def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[Change, ...]:
 
 def _keep_modules(paths: Iterable[str]) -> frozenset[str]:
     """Keep modules inside a package, and leave out strays at the top that nobody imports."""
-    return frozenset(path for path in paths if path.endswith(_MODULES))
+    return frozenset(path for path in paths if path.endswith(_MODULES) and _top(path) not in STRAY_MODULES)
 
 
 def _list_owners_here(files: Mapping[LockedPackage, frozenset[str]], base: Base) -> dict[str, str]:

@@ -59,7 +59,7 @@ def resolve_as_pip(command: PipCommand, wish: Wish, resolver: Resolver, limit_s:
     freedom = choose_freedom(command, planned.requested, resolver.base, wish.constraints)
     found = resolver.resolve(planned.lines, freedom)
     if isinstance(found, Unsolvable):
-        refused = find_refusals(wish.resolvable, resolver)
+        refused = find_refusals(wish.resolvable, resolver, wheels_only=command.wheels_only)
         if refused:
             return PipResolution(None, refused="; ".join(refused.values()))
         if not command.wheels_only and adopt_missing(resolver, planned.lines):

@@ -97,6 +97,7 @@ def judge_requested(
     exclude_newer: str = "",
     constraints: Sequence[str] = (),
     dependencies: bool = True,
+    wheels_only: bool = False,
 ) -> Judgement:
     """Plan an install. Writes nothing but a temporary folder and the caches.
 
@@ -111,6 +112,7 @@ def judge_requested(
         exclude_newer: a date or time in ISO format; later uploads are ignored.
         constraints: bounds on all resolved packages, as requirement lines.
         dependencies: whether dependencies are added as well.
+        wheels_only: what has no wheel is refused, as by `--only-binary :all:`.
 
     Raises:
         UnknownPackageError: no index has a requested name.
@@ -129,12 +131,12 @@ def judge_requested(
         constraints=constraints,
         dependencies=dependencies,
     ) as resolver:
-        judgement = _judge_all(active, base, resolver, isolated=isolated)
+        judgement = _judge_all(active, base, resolver, isolated=isolated, wheels_only=wheels_only)
     return _complete(judgement, requested, left_out, time.perf_counter() - started)
 
 
 def _judge_all(
-    active: Sequence[RequestedPackage], base: Base, resolver: Resolver, *, isolated: bool
+    active: Sequence[RequestedPackage], base: Base, resolver: Resolver, *, isolated: bool, wheels_only: bool
 ) -> Judgement:
     """Judge what has wheels and what must be built together; what the latter leaves open makes the plan unknown."""
     planned = plan_sources(active, resolver)
@@ -146,8 +148,8 @@ def _judge_all(
     judgement = judge()
     refusals: dict[str, str] = {}
     if judgement.plan.verdict is PlanVerdict.INFEASIBLE:
-        refusals = find_refusals(request.active, resolver)
-        if not refusals and adopt_missing(resolver, request.lines):
+        refusals = find_refusals(request.active, resolver, wheels_only=wheels_only)
+        if not refusals and not wheels_only and adopt_missing(resolver, request.lines):
             judgement = judge()
     judgement = replace(judgement, plan=_explain_refusals(judgement.plan, refusals))
     judgement = replace(judgement, plan=offer_the_rest(judgement.plan, request, refusals, _judge))

@@ -42,8 +42,6 @@ _LINES = 3
 class BuildError(PlanError):
     """The metadata of a source could not be built; the message says why."""
 
-    slug = "build-failed"
-
 
 @dataclass(frozen=True, slots=True)
 class BuiltMetadata:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -43,19 +43,30 @@ def adopt_missing(resolver: Resolver, lines: Sequence[str]) -> bool:
         PlanError: the index cannot be asked.
     """
     asked = dict.fromkeys(lines)
-    seen: set[str] = set()
+    seen: set[tuple[str, frozenset[str]]] = set()
     found = False
     for _ in range(_ROUNDS):
         lock = resolver.locate(list(asked))
+        if isinstance(
+            lock, Unsolvable
+        ):  # bounds of several owners disagree: each name by itself is near enough
+            lock = resolver.locate(sorted({_read_name(line) for line in asked} - {""}))
         if isinstance(lock, Unsolvable):
             break
-        new = [item for item in lock.packages if item.name not in seen]
+        extras = _read_extras(asked)
+        chosen = {item: frozenset(extras.get(item.name, ())) for item in lock.packages}
+        new = [item for item, asked_for in chosen.items() if (item.name, asked_for) not in seen]
         sources = [item for item in new if _must_be_built(item, resolver)]
         if resolver.exclude_by_python([item.name for item in sources]):
             continue
-        seen |= {item.name for item in new}
+        seen |= {(item.name, chosen[item]) for item in new}
         found = _adopt_all(sources, resolver) or found
-        more = [line for item in new for line in _list_dependencies(item, resolver) if line not in asked]
+        more = [
+            line
+            for item in new
+            for line in _list_dependencies(item, resolver, chosen[item])
+            if line not in asked
+        ]
         if not more:
             break
         asked |= dict.fromkeys(more)
@@ -84,10 +95,14 @@ def adopt_newer(resolver: Resolver, lock: Lock, lines: Sequence[str]) -> bool:
     ]
     if not new:
         return False
-    newest = resolver.locate([item.name for item in new])
+    bounded: dict[str, list[str]] = {}
+    for line in lines:
+        bounded.setdefault(_read_name(line), []).append(line)
+    newest = resolver.locate([line for item in new for line in bounded.get(item.name, [item.name])])
     ahead = _list_ahead(new, newest, resolver)
     if not ahead:
-        return False
+        # An older release may have been taken because the newest needs one that has no wheel.
+        return _is_behind(new, newest) and adopt_missing(resolver, lines)
     names = {item.name for item in ahead}
     bounds = [line for line in lines if (name := _read_name(line)) and name in names]
     bounds += [
@@ -257,8 +272,18 @@ def _list_ahead(
     ]
 
 
-def _list_dependencies(item: LockedPackage, resolver: Resolver) -> list[str]:
-    """Return the requirement lines of a package that apply here and that the base does not meet."""
+def _is_behind(items: Sequence[LockedPackage], newest: Lock | Unsolvable) -> bool:
+    """Tell whether one of `items` is older than its newest release."""
+    return isinstance(newest, Lock) and any(
+        (found := newest.get(item.name)) is not None
+        and bool(found.version)
+        and Version(found.version) > Version(item.version)
+        for item in items
+    )
+
+
+def _list_dependencies(item: LockedPackage, resolver: Resolver, extras: Collection[str] = ()) -> list[str]:
+    """Return the requirement lines of a package, with some extras, that apply here and that the base does not meet."""
     base = resolver.base
     if _must_be_built(item, resolver) and not item.built:
         known = next(
@@ -271,18 +296,31 @@ def _list_dependencies(item: LockedPackage, resolver: Resolver) -> list[str]:
         )
     else:
         known = read_locked_metadata(item, resolver.settings.environment)
-    values = {**base.markers, "extra": ""}
+    values = [{**base.markers, "extra": extra} for extra in ("", *extras)]
     return [
         _spell(requirement)
         for requirement in (known.requires if known else ())
-        if (requirement.marker is None or requirement.marker.evaluate(values))
+        if (requirement.marker is None or any(map(requirement.marker.evaluate, values)))
         and requirement.url is None
         and not _is_met(requirement, resolver)
     ]
 
 
+def _read_extras(lines: Iterable[str]) -> dict[str, set[str]]:
+    """Return the extras that requirement lines ask for, by the name of the package."""
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        match = re.match(r"[A-Za-z0-9][\w.-]*\s*\[([^\]]*)\]", line)
+        if match:
+            names = {canonicalize_name(name.strip()) for name in match[1].split(",") if name.strip()}
+            found.setdefault(_read_name(line), set()).update(names)
+    return found
+
+
 def _is_met(requirement: Requirement, resolver: Resolver) -> bool:
     version = resolver.base.version(canonicalize_name(requirement.name))
+    if requirement.extras:  # what they need may be missing
+        return False
     return version is not None and requirement.specifier.contains(version, prereleases=True)
 
 

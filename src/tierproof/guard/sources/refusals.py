@@ -15,12 +15,15 @@ from tierproof.guard.resolve.resolve import Resolver
 from tierproof.guard.resolve.wheel_tags import rank_tags
 
 
-def find_refusals(requested: Sequence[RequestedPackage], resolver: Resolver) -> dict[str, str]:
+def find_refusals(
+    requested: Sequence[RequestedPackage], resolver: Resolver, *, wheels_only: bool = False
+) -> dict[str, str]:
     """Return the requested names that nothing on the indexes can serve on this Python, each with the reason.
 
     Args:
         requested: those from an index are looked at; one that no index has is left out.
         resolver: its base and its indexes count.
+        wheels_only: nothing may be built, whatever the build.
     """
     found = {}
     ranks = rank_tags(resolver.base.python, resolver.base.platform)
@@ -28,6 +31,11 @@ def find_refusals(requested: Sequence[RequestedPackage], resolver: Resolver) -> 
         if item.source is not Source.INDEX or "===" in item.specifier:
             continue
         files = read_index_pages(item.name, resolver.settings)
+        if wheels_only and files:
+            files = tuple(file for file in files if file.is_wheel)
+            if not files:
+                found[item.name] = f"{item.name} has no wheel, and nothing may be built"
+                continue
         if files and (reason := _explain(item, files, resolver.base.python, ranks)):
             found[item.name] = reason
     return found
@@ -48,7 +56,7 @@ def _explain(
         return f"{item.name} {newest.version} needs Python {newest.requires_python}; this is {python}"
     if not any(_serves(file, ranks) for file in taking):
         newest = max(taking, key=lambda file: file.version)
-        return f"no wheel of {item.name} {newest.version} fits Python {python} on this platform; it has no source"
+        return f"no wheel of {item.name} {newest.version} fits Python {python} on this platform"
     return ""
 
 

@@ -8,28 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tierproof.guard.capture.inventory import PackageFiles
+from tierproof.guard.capture.stray_modules import STRAY_MODULES
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.judge.protected import is_accelerator
 from tierproof.guard.judge.ways import RUN_ISOLATED
 
 # Python runs these at every start, from wherever they lie on the path.
 _STARTUP = frozenset({"sitecustomize", "usercustomize"})
-# Strays that many wheels leave at the top by mistake; nobody imports them, and what is found first is the base's.
-_STRAYS = frozenset(
-    {
-        "benchmarks",
-        "build",
-        "doc",
-        "docs",
-        "example",
-        "examples",
-        "samples",
-        "scripts",
-        "test",
-        "tests",
-        "tools",
-    }
-)
 _MODULE_SUFFIXES = (".py", ".so", ".pyd", ".pyc")
 
 
@@ -49,7 +34,7 @@ def refuse_names(packages: Mapping[str, PackageFiles]) -> None:
                 raise _refusal(name, f"{path}, which Python runs at every start")
             if module and is_accelerator(module):
                 raise _refusal(name, f"{path}, and tierproof never adds that library to a running kernel")
-            if module in sys.stdlib_module_names and _is_importable(path) and module not in _STRAYS:
+            if module in sys.stdlib_module_names and _is_importable(path) and module not in STRAY_MODULES:
                 raise _refusal(name, f"{path}, which has the name of a standard library module")
 
 
@@ -74,7 +59,7 @@ def refuse_collisions(
         seen: set[str] = set()
         for path in files.files:
             parts = path.split("/")
-            if parts[0] in _STRAYS or not _is_importable(path) or parts[0].endswith(".dist-info"):
+            if parts[0] in STRAY_MODULES or not _is_importable(path) or parts[0].endswith(".dist-info"):
                 continue
             for depth in range(1, len(parts) + 1):
                 unit = "/".join(parts[:depth])

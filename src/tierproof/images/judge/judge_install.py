@@ -151,7 +151,7 @@ def judge_install(
             now,
             on_pypi=question.on_pypi,
             exclude_newer=options.exclude_newer,
-            is_public=question.is_public,
+            is_public=question.is_public and not options.offline,
         ):
             return kept
         if options.offline:
@@ -209,6 +209,7 @@ def _ask(question: _Question) -> ImageAnswer:
         exclude_newer=options.exclude_newer,
         constraints=wish.constraints,
         dependencies=not command.no_deps,
+        wheels_only=command.wheels_only,
     )
     plan = mark_unknown(judgement.plan, wish.gaps) if wish.gaps else judgement.plan
     return replace(answer, plan=plan, brought=_list_brought(judgement, base, options))

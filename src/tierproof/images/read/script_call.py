@@ -53,9 +53,11 @@ def read_script_call(call: ProgramCall) -> ScriptCall | None:
         if "-m" in rest or "-c" in rest or not operands:
             return None
         path = operands[0]
-        installs = (
-            path.rpartition("/")[2] != "setup.py" and _INSTALLS.search(path.rpartition("/")[2]) is not None
-        )
+        file = path.rpartition("/")[2]
+        if file == "setup.py":
+            installs = bool({"install", "develop"} & set(operands[1:]))
+        else:
+            installs = _INSTALLS.search(file) is not None
         return ScriptCall(path, is_python=True, may_install=installs)
     if "/" in call.words[0] and _FILE.match(call.words[0]):
         return _make(call.words[0], rest)

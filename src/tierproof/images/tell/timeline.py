@@ -151,6 +151,8 @@ def find_reason(verdict: TargetVerdict) -> str:
         plan = each.answer.plan
         if plan is None or plan.ok:
             continue
+        if plan.gaps:
+            return plan.gaps[0].describe()
         if plan.conflicts:
             bound = plan.conflicts[0]
             return (
@@ -159,6 +161,10 @@ def find_reason(verdict: TargetVerdict) -> str:
         if plan.aged:
             return f"much older than the latest release, {plan.aged[0].latest}"
         return plan.explanation.partition(". ")[0].rstrip(".")
+    if verdict.gaps:
+        return verdict.gaps[0].describe()
+    if verdict.harms:
+        return f"plain pip, as written, would change {verdict.harms[0].name}, loaded there"
     return ""
 
 
