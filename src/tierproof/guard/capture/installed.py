@@ -16,6 +16,8 @@ from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
+from tierproof.guard.capture.vendored_entry import drop_vendored
+
 _METADATA_SUFFIXES = ("dist-info", "egg-info")
 _PUNCTUATION = re.compile(r"[-_.]+")
 
@@ -68,7 +70,7 @@ def iterate_installed(
         paths: entries of a path; sys.path by default.
         memory: of what was read before.
     """
-    for entry in paths if paths is not None else sys.path:
+    for entry in paths if paths is not None else drop_vendored(sys.path):
         root = Path(entry or ".")
         for metadata in _find_metadata(entry, root):
             if not isinstance(metadata, Path):
