@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tierproof.guard.commands.conda_options import read_conda_options
 from tierproof.guard.commands.pip_options import ReadOptions, read_options
+from tierproof.guard.commands.pip_variables import apply_pip_variables
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
 
 _PIP = re.compile(r"pip(\d+(\.\d+)?)?(\.exe)?\Z", re.IGNORECASE)
@@ -17,6 +18,8 @@ _PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?\Z", re.IGNORECASE)
 _CONDA = re.compile(r"(conda|mamba|micromamba)(\.exe|\.bat)?\Z")
 _SIGN = re.compile(r"(\s*)(?:!{1,2}|%%?(?:(?:shell|sx|system|time|timeit|capture)\b)?)\s*")
 _MENTION = re.compile(r"pip|uv|conda|mamba", re.IGNORECASE)
+_MAY_INSTALL = re.compile(r"PIP_|\bsource\b|sh\b|(^|[;&|\n])\s*\.\s|\$\{")
+_QUOTES = re.compile(r"[\\'\"]")
 _PYTHON_VALUED = "WX"
 _READ_NAMES = """
     editable requirement constraint upgrade upgrade-package upgrade-strategy force-reinstall ignore-installed
@@ -71,6 +74,7 @@ class PipCommand:
         folder: where `cd` led before, relative or absolute; empty for the current folder.
         other_options: long names of the options that are not above.
         text: the command's words, joined by spaces.
+        is_conditional: it may not run; see `ProgramCall`.
     """
 
     program: Program
@@ -97,6 +101,7 @@ class PipCommand:
     folder: str = ""
     other_options: tuple[str, ...] = ()
     text: str = ""
+    is_conditional: bool = False
 
     @property
     def changes_packages(self) -> bool:
@@ -109,29 +114,46 @@ def mentions_installer(text: str) -> bool:
     return _MENTION.search(text) is not None
 
 
-def parse_pip_commands(text: str, variables: Mapping[str, str] | None = None) -> tuple[PipCommand, ...]:
+def may_install(text: str) -> bool:
+    """Tell quickly whether shell text could run an install command, also by a script or in a quoted word."""
+    return _MAY_INSTALL.search(text) is not None or mentions_installer(_QUOTES.sub("", text))
+
+
+def parse_pip_commands(
+    text: str,
+    variables: Mapping[str, str] | None = None,
+    read_file: Callable[[str], str | None] | None = None,
+) -> tuple[PipCommand, ...]:
     """Find the commands of pip, uv and conda in shell text.
 
     Args:
         text: one line or a script; notebook signs (`!`, `%`, `%%bash`) before a command are allowed.
         variables: the shell's, for `$NAME`; this process's environment by default.
+        read_file: gives the text of a script that is run; None for one that cannot be read. Without it none is.
 
     Never raises: commands that cannot be parsed are left out.
     """
-    calls = follow_script(_strip_notebook_signs(text), os.environ if variables is None else variables)
-    return tuple(_read_calls(calls))
+    known = os.environ if variables is None else variables
+    calls = follow_script(_strip_notebook_signs(text), known, None, read_file)
+    return tuple(_read_calls(calls, known))
 
 
-def parse_pip_arguments(arguments: Sequence[str]) -> tuple[PipCommand, ...]:
+def parse_pip_arguments(
+    arguments: Sequence[str],
+    variables: Mapping[str, str] | None = None,
+    read_file: Callable[[str], str | None] | None = None,
+) -> tuple[PipCommand, ...]:
     """Find the commands in the words of one process's command line, where no shell stands between."""
-    return tuple(_read_calls(follow_words([str(word) for word in arguments], os.environ)))
+    known = os.environ if variables is None else variables
+    return tuple(_read_calls(follow_words([str(word) for word in arguments], known, read_file), known))
 
 
-def _read_calls(calls: Iterable[ProgramCall]) -> Iterator[PipCommand]:
+def _read_calls(calls: Iterable[ProgramCall], variables: Mapping[str, str]) -> Iterator[PipCommand]:
     for call in calls:
         command = read_command(call.words, call.environment, call.folder)
         if command is not None:
-            yield command
+            command = apply_pip_variables(command, {**variables, **dict(call.environment)})
+            yield replace(command, is_conditional=call.is_conditional)
 
 
 def _strip_notebook_signs(text: str) -> str:
@@ -252,7 +274,8 @@ def _find_module(words: list[str]) -> tuple[str, list[str]]:
     while queue:
         word = queue.pop(0)
         if not word.startswith("-") or word in ("-", "--"):
-            return "", []
+            is_pip = _PIP.match(os.path.basename(word))  # noqa: PTH119 - `python /usr/bin/pip install`
+            return ("pip", queue) if is_pip else ("", [])
         if word.startswith("--"):
             continue
         for at, letter in enumerate(word[1:], start=1):
