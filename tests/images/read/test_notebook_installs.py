@@ -144,7 +144,7 @@ def test_everything_of_a_command(tmp_path: Path) -> None:
 
 def test_places_and_order(tmp_path: Path) -> None:
     installs, _ = read(
-        tmp_path, "import os\n!pip install one", ["x = 1\n", "!pip install two && pip install three"]
+        tmp_path, "import os\n!pip install one", ["x = 1\n", "!pip install two || pip install three"]
     )
     assert [(each.command.requirements[0], each.cell, each.line) for each in installs] == [
         ("one", 1, 2),

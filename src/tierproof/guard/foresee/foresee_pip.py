@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
@@ -26,6 +27,7 @@ from packaging.utils import canonicalize_name
 from tierproof.core.credentials import hide_credentials
 from tierproof.errors import TierproofError
 from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage, Source
@@ -219,18 +221,14 @@ def _change(name: str, version: str, base: Base) -> Change:
 
 
 def _is_loaded(name: str, base: Base) -> bool:
-    if name not in base.loaded.names:
-        return False
-    if base.platform:
-        return True
-    # Its .pth file loads one module of it, complete in itself, into every process there is.
-    return name != "setuptools" or "setuptools" in sys.modules
+    return name in base.loaded.names
 
 
 def _is_running(change: Change) -> bool:
     """Tell whether the new version is the one that this process runs: then the command mends a tear."""
     module = sys.modules.get(change.name.replace("-", "_"))
-    version = vars(module).get("__version__") if module is not None else None
+    told = vars(module).get("__version__") if isinstance(module, ModuleType) else None
+    version = HISTORY.find_loaded(change.name) or told
     return bool(change.version) and change.version.removeprefix("==") == version != change.installed
 
 
