@@ -102,7 +102,9 @@ class Watch:
         if self._is_idle() or not may_install(text):
             return
         read = _ScriptReader(folder).read
-        self._consider(lambda: parse_pip_commands(text, environment, read), environment, folder)
+        self._consider(
+            lambda: parse_pip_commands(text, environment, read, is_shell_text=True), environment, folder
+        )
 
     def consider_arguments(
         self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: str = ""

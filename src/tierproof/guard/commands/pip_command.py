@@ -123,6 +123,8 @@ def parse_pip_commands(
     text: str,
     variables: Mapping[str, str] | None = None,
     read_file: Callable[[str], str | None] | None = None,
+    *,
+    is_shell_text: bool = False,
 ) -> tuple[PipCommand, ...]:
     """Find the commands of pip, uv and conda in shell text.
 
@@ -130,11 +132,12 @@ def parse_pip_commands(
         text: one line or a script; notebook signs (`!`, `%`, `%%bash`) before a command are allowed.
         variables: the shell's, for `$NAME`; this process's environment by default.
         read_file: gives the text of a script that is run; None for one that cannot be read. Without it none is.
+        is_shell_text: no notebook signs stand in it; `!` is the shell's.
 
     Never raises: commands that cannot be parsed are left out.
     """
     known = os.environ if variables is None else variables
-    calls = follow_script(_strip_notebook_signs(text), known, None, read_file)
+    calls = follow_script(text if is_shell_text else _strip_notebook_signs(text), known, None, read_file)
     return tuple(_read_calls(calls, known))
 
 

@@ -1,4 +1,4 @@
-"""What `echo`, `printf` and `cat` print, where their words tell it."""
+"""What `echo`, `printf`, `cat` and `which` print, where their words tell it: of `which pip` the name will do."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def tell_printed(
             return None if None in texts else "".join(text for text in texts if text is not None)
         case "tee":
             return given
+        case "which" | "type":
+            return "\n".join(word for word in rest if not word.startswith("-")) + "\n"
+        case "command" if rest[:1] == ["-v"]:
+            return "".join(rest[1:2]) + "\n"
     return None
 
 

@@ -141,6 +141,7 @@ class _Follower:
         self._functions: dict[str, Node] = {}
         self._exported: dict[str, str] = {}
         self._folder = ""
+        self._written: dict[str, str | None] = {}
         self._rounds = 0
         self._ended = False
         self._may_end = False
@@ -285,6 +286,24 @@ class _Follower:
         if given is not None:
             place = replace(place, given=given)
         yield from self.run_words(words, command, place)
+        self._note_written(node, place)
+
+    def _note_written(self, node: Simple, place: _Place) -> None:
+        """Remember what a command writes into a file, for one that reads it later."""
+        for each in node.command.redirections:
+            if each.sign in (">", ">>", ">|"):
+                path = self._join(" ".join(self._expand_word(each.word)))
+                told = self._tell_output(node, place.given)
+                before = self._written.get(path, "") if each.sign == ">>" else ""
+                self._written[path] = None if told is None or before is None else before + told
+
+    def _join(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self._folder, path))  # noqa: PTH118
+
+    def _read_text(self, path: str) -> str | None:
+        """The text of a file: as the script has written it, else as it lies there."""
+        joined = self._join(path)
+        return self._written[joined] if joined in self._written else self._read_file(joined)
 
     def _follow_inner(self, command: SimpleCommand, place: _Place) -> Iterator[ProgramCall]:
         for script in command.inner if place.depth < _DEPTH else ():
@@ -296,6 +315,7 @@ class _Follower:
         """A shell of its own, which leaves this one's variables as they are."""
         inner = _Follower(dict(self._variables), self._tell_unset, self._read_file)
         inner._functions, inner._exported = dict(self._functions), dict(self._exported)
+        inner._written = self._written
         inner._folder = self._folder
         return inner
 
@@ -367,6 +387,8 @@ class _Follower:
                     self._variables.pop(variable, None)
                     self._exported.pop(variable, None)
             case "exit" | "return" | "break" | "continue" | "logout":
+                if name in ("exit", "return") and rest:
+                    self._outcome = Outcome.SUCCEEDS if rest[0] == "0" else Outcome.FAILS
                 if place.certainty is Certainty.CERTAIN:
                     self._ended = True
                 elif place.certainty is Certainty.OPEN:
@@ -422,7 +444,7 @@ class _Follower:
             for each in find_python_commands(self._find_python_text(rest, place)):
                 yield each, sure
         elif "/" in words[0] and name.endswith((".sh", ".bash")):
-            text = self._read_file(os.path.join(self._folder, words[0]))  # noqa: PTH118
+            text = self._read_text(words[0])
             if text is not None:
                 yield text, sure
 
@@ -440,7 +462,7 @@ class _Follower:
     def _read_script(self, operand: str) -> str | None:
         if operand.startswith(_FED) and operand.endswith(")"):
             return self._tell_script_output(operand[len(_FED) : -1])
-        return self._read_file(os.path.join(self._folder, operand))  # noqa: PTH118
+        return self._read_text(operand)
 
     def _find_python_text(self, rest: list[str], place: _Place) -> str:
         for at, word in enumerate(rest):
@@ -476,7 +498,7 @@ class _Follower:
                     words = [each for word in command.words for each in self._expand_word(word)]
                     stripped = strip_prefixes(words)[1]
                     fed = self._tell_input(command)
-                    return tell_printed(stripped, given if fed is None else fed, self._read_here) if stripped else None
+                    return tell_printed(stripped, given if fed is None else fed, self._read_text) if stripped else None
             case Pipeline(parts):
                 for part in parts:
                     given = self._tell_output(part, given)
@@ -485,9 +507,6 @@ class _Follower:
                 texts = [self._tell_output(part, given) for part in parts]
                 return None if None in texts else "".join(text for text in texts if text is not None)
         return None
-
-    def _read_here(self, path: str) -> str | None:
-        return self._read_file(os.path.join(self._folder, path))  # noqa: PTH118
 
     def _tell_input(self, command: SimpleCommand) -> str | None:
         """The standard input that a redirection gives; None where that is not known, or none does."""
