@@ -7,6 +7,7 @@ break. Then the advice is followed to its end.
 from __future__ import annotations
 
 import os
+import queue
 import re
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ from guard.notebook_kernel import Kernel, make_environment, start_kernel
 from guard.wheelhouse import write_wheel
 
 LEAST_RIGHT = 0.95
+_MOST_WAITS = 300
 BASE = """
 numpy==2.0.2 pandas==2.2.2 scipy==1.15.3 scikit-learn==1.6.1 matplotlib==3.10.0 pillow==11.3.0 protobuf==5.29.6
 pydantic==2.12.5 typing-extensions==4.15.0 setuptools==75.2.0 opencv-python==4.12.0.88 requests==2.32.4 urllib3==2.5.0
@@ -81,7 +83,11 @@ def run(reports: Sequence[Report] = REPORTS) -> tuple[str, bool]:
         house = folder / "house"
         for wheel, (version, requires, text) in LOCAL_WHEELS.items():
             write_wheel(house, wheel, version, requires, files={f"{wheel.replace('-', '_')}.py": text})
-        os.environ |= {"PIP_FIND_LINKS": str(house), "UV_FIND_LINKS": str(house), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        os.environ |= {
+            "PIP_FIND_LINKS": str(house),
+            "UV_FIND_LINKS": str(house),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
         for number, report in enumerate(reports):
             try:
                 ending = bring_about(report, base, folder / str(number))
@@ -206,7 +212,11 @@ class _Place:
                     script.chmod(mode)
         self.python = self.root / "bin" / "python"
         if report.before:
-            subprocess.run([self.python, "-m", "pip", "install", "-q", "--no-deps", *report.before], check=True, capture_output=True)
+            subprocess.run(
+                [self.python, "-m", "pip", "install", "-q", "--no-deps", *report.before],
+                check=True,
+                capture_output=True,
+            )
         time.sleep(2)  # a link changes a file's time, and what changed before the kernel started is no break
 
     def start(self):  # type: ignore[no-untyped-def]
@@ -223,11 +233,19 @@ class _Place:
 
 
 def _run(kernel: Kernel, code: str) -> str:
-    """Run a cell; the error that it ended in. A kernel that died gives none, and the wait for it ends."""
-    try:
-        return kernel.run(code)[1]
-    except (TimeoutError, RuntimeError) as error:
-        return f"{type(error).__name__}: {error}"
+    """Run a cell; the error that it ended in. A kernel that dies is one."""
+    asked = kernel.client.execute(code)
+    for _ in range(_MOST_WAITS):
+        try:
+            reply = kernel.client.get_shell_msg(timeout=1)
+        except queue.Empty:
+            if not kernel.manager.is_alive():
+                return "the kernel died"
+            continue
+        if reply["parent_header"].get("msg_id") == asked:
+            content = reply["content"]
+            return f"{content['ename']}: {content['evalue']}" if content["status"] == "error" else ""
+    return "no answer"
 
 
 def _must(kernel: Kernel, code: str) -> None:
@@ -237,7 +255,9 @@ def _must(kernel: Kernel, code: str) -> None:
 
 
 if __name__ == "__main__":
-    wanted = [each for each in REPORTS if not sys.argv[1:] or any(part in each.source for part in sys.argv[1:])]
+    wanted = [
+        each for each in REPORTS if not sys.argv[1:] or any(part in each.source for part in sys.argv[1:])
+    ]
     told, is_met = run(wanted)
     print(told)
     sys.exit(not is_met)

@@ -41,7 +41,11 @@ def run() -> tuple[str, bool]:
     told = [cell for cell, answer in counted if not answer.stopped and answer.notices]
     unseen = [cell for cell, answer in counted if not answer.stopped and not answer.notices]
     rows = [
-        ("benign cells", len(BENIGN), f"{len(WRITTEN)} written out, {len(BENIGN) - len(WRITTEN)} of guard x probe x install"),
+        (
+            "benign cells",
+            len(BENIGN),
+            f"{len(WRITTEN)} written out, {len(BENIGN) - len(WRITTEN)} of guard x probe x install",
+        ),
         ("  in which pip or uv is reached", _count_reached(benign_truth), ""),
         ("  that harm after all (an error of the corpus)", len(wrong), "must be 0"),
         ("  stopped: false stops", len(false_stops), f"at most {MOST_FALSE_STOPS}"),

@@ -437,7 +437,7 @@ x = !python -c "import numpy" || pip install numpy==1.26.4
 '''
 
 # pip is reached in each of these, and numpy stays as it is.
-_HARMLESS = r'''
+_HARMLESS = r"""
 !pip install captum
 #---
 !pip install -q captum optuna
@@ -662,7 +662,7 @@ print(subprocess.getoutput("pip show numpy"))
 #---
 files = !ls
 len(files)
-'''
+"""
 
 _GUARDS = (
     "{probe} || {install}",
@@ -673,15 +673,15 @@ _GUARDS = (
     "bash -c '{probe} || {install}'",
 )
 _PROBES = (
-    "python -c \"import numpy\"",
+    'python -c "import numpy"',
     "command -v python >/dev/null",
     "[ -d / ]",
     "test -e /dev/null",
-    "[[ -n \"$PATH\" ]]",
+    '[[ -n "$PATH" ]]',
     "pip show numpy >/dev/null",
     "which python >/dev/null",
 )
-_INSTALLS = ("pip install -q numpy==1.26.4", "python -m pip install \"numpy<2\"")
+_INSTALLS = ("pip install -q numpy==1.26.4", 'python -m pip install "numpy<2"')
 
 
 def _part(text: str) -> list[str]:

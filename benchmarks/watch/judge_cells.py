@@ -79,7 +79,9 @@ def judge(cells: list[str] | tuple[str, ...], *, watched: bool) -> list[Answer]:
         environment = {
             **kept,
             # Its own python stands behind the programs: `python -m pip` finds the module that writes down.
-            "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+            "PATH": os.pathsep.join(
+                [str(programs), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+            ),
             "PYTHONPATH": os.pathsep.join([str(modules), str(_SOURCE), str(_TESTS)]),
             "IPYTHONDIR": str(folder / "ipython"),
             "XDG_DATA_HOME": str(folder / "data"),
@@ -147,7 +149,9 @@ def _serve(folder: Path, watched: bool) -> None:
         house = Wheelhouse(folder / "house")
         for name, version in (("numpy", "1.26.4"), ("numpy", "2.0.2"), ("captum", "0.8"), ("optuna", "4.0")):
             house.add(name, version)
-        os.environ.update({**house.environment, "PIP_INDEX_URL": house.url, "HOME": os.environ.get("HOME", "/")})
+        os.environ.update(
+            {**house.environment, "PIP_INDEX_URL": house.url, "HOME": os.environ.get("HOME", "/")}
+        )
         base = make_base({"numpy": "2.0.2"}, loaded=["numpy"])
         watch = Watch(
             tell=lambda notice: told.append(notice.to_text()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_CELLS = r'''
+_CELLS = r"""
 !pip install numpy==1.26.4
 #---
 %pip install numpy==1.26.4
@@ -233,6 +233,6 @@ source s.sh
 !while true; do pip install numpy==1.26.4; break; done
 #---
 !sh -ec 'set -x; pip install numpy==1.26.4'
-'''
+"""
 
 WRAPPERS = tuple(cell.strip("\n") for cell in _CELLS.split("\n#---\n") if "%%bash\nsource s.sh" not in cell)

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-_IMPORT = re.compile(r"""(?:^|;|:)\s*(?:import|from)\s+([\w.]+(?:\s*,\s*[\w.]+)*)|__import__\(\s*['"]([\w.]+)['"]""", re.M)
+_IMPORT = re.compile(
+    r"""(?:^|;|:)\s*(?:import|from)\s+([\w.]+(?:\s*,\s*[\w.]+)*)|__import__\(\s*['"]([\w.]+)['"]""", re.M
+)
 
 
 def find_start_hooks(roots: Iterable[object]) -> frozenset[str]:

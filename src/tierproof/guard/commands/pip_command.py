@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tierproof.guard.commands.conda_options import read_conda_options
 from tierproof.guard.commands.pip_options import ReadOptions, read_options
-from tierproof.guard.commands.pip_variables import apply_pip_variables
+from tierproof.guard.commands.pip_variables import list_pip_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
 
 _PIP = re.compile(r"pip(\d+(\.\d+)?)?(\.exe)?\Z", re.IGNORECASE)
@@ -153,9 +153,8 @@ def parse_pip_arguments(
 
 def _read_calls(calls: Iterable[ProgramCall], variables: Mapping[str, str]) -> Iterator[PipCommand]:
     for call in calls:
-        command = read_command(call.words, call.environment, call.folder)
+        command = read_command(call.words, call.environment, call.folder, variables)
         if command is not None:
-            command = apply_pip_variables(command, {**variables, **dict(call.environment)})
             yield replace(command, is_conditional=call.is_conditional)
 
 
@@ -169,18 +168,29 @@ def _strip_notebook_signs(text: str) -> str:
 
 
 def read_command(
-    words: Sequence[str], environment: tuple[tuple[str, str], ...], folder: str
+    words: Sequence[str],
+    environment: tuple[tuple[str, str], ...],
+    folder: str,
+    variables: Mapping[str, str] | None = None,
 ) -> PipCommand | None:
-    """Read one command without prefixes; None if it does not run pip, uv or conda."""
+    """Read one command without prefixes; None if it does not run pip, uv or conda.
+
+    Args:
+        words: the program and its arguments.
+        environment: variables set for it alone.
+        folder: where `cd` led before.
+        variables: those of the shell, of which pip reads its `PIP_…`.
+    """
+    given = ReadOptions(tuple(list_pip_options({**(variables or {}), **dict(environment)})), ())
     name, rest = os.path.basename(words[0].replace("\\", "/")), list(words[1:])  # noqa: PTH119 - a word, no file
     text = " ".join(words)
     if _PYTHON.match(name):
         module, rest = _find_module(rest)
         if module == "pip":
-            return _read_pip(rest, words[0], environment, folder, text)
+            return _read_pip(rest, words[0], environment, folder, text, given)
         return _read_uv(rest, words[0], environment, folder, text) if module == "uv" else None
     if _PIP.match(name):
-        return _read_pip(rest, words[0], environment, folder, text)
+        return _read_pip(rest, words[0], environment, folder, text, given)
     if name in ("uv", "uv.exe"):
         return _read_uv(rest, "", environment, folder, text)
     if _CONDA.match(name):
@@ -189,9 +199,15 @@ def read_command(
 
 
 def _read_pip(
-    words: list[str], program: str, environment: tuple[tuple[str, str], ...], folder: str, text: str
+    words: list[str],
+    program: str,
+    environment: tuple[tuple[str, str], ...],
+    folder: str,
+    text: str,
+    given: ReadOptions,
 ) -> PipCommand:
     read = read_options(words)
+    read = ReadOptions((*given.options, *read.options), read.operands)
     verb = read.operands[0] if read.operands else ""
     action = {"install": Action.INSTALL, "uninstall": Action.UNINSTALL}.get(verb, Action.OTHER)
     return _make(Program.PIP, action, read, read.last("python") or program, environment, folder, text)

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tierproof.guard.commands.pip_command import PipCommand
+from collections.abc import Iterator, Mapping
 
 _ON = frozenset({"1", "y", "yes", "t", "true", "on"})
-_FLAGS = {
-    "PIP_UPGRADE": "upgrade",
-    "PIP_FORCE_REINSTALL": "force_reinstall",
-    "PIP_IGNORE_INSTALLED": "force_reinstall",
-    "PIP_NO_DEPS": "no_deps",
-    "PIP_PRE": "prereleases",
-    "PIP_USER": "user",
-}
-_LISTS = {
-    "PIP_REQUIREMENT": "requirement_files",
-    "PIP_CONSTRAINT": "constraint_files",
-    "PIP_EDITABLE": "editables",
-}
+_FLAGS = ("upgrade", "force-reinstall", "ignore-installed", "no-deps", "pre", "user", "no-index", "dry-run")
+_LISTS = ("requirement", "constraint", "editable")
+_TEXTS = ("target", "prefix", "root")
 
 
-def apply_pip_variables(command: PipCommand, variables: Mapping[str, str]) -> PipCommand:
-    """Add to an install of pip what `variables` say; a command of another program comes back as it is."""
-    if command.program.value != "pip" or command.action.value != "install":
-        return command
-    changes: dict[str, object] = {}
-    for name, attribute in _FLAGS.items():
-        if variables.get(name, "").lower() in _ON:
-            changes[attribute] = True
-    for name, attribute in _LISTS.items():
-        if variables.get(name):
-            changes[attribute] = (*getattr(command, attribute), *variables[name].split())
-    folder = variables.get("PIP_TARGET") or variables.get("PIP_PREFIX") or variables.get("PIP_ROOT") or ""
-    if folder and not command.elsewhere:
-        changes["elsewhere"] = folder
-    if variables.get("PIP_DRY_RUN", "").lower() in _ON:
-        changes["action"] = type(command.action)("other")
-    return _replace(command, changes) if changes else command
+def list_pip_options(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the options of pip that `variables` give, by their long names, each with its value."""
+    for name in _FLAGS:
+        if _find(name, variables).lower() in _ON:
+            yield name, ""
+    for name in _LISTS:
+        for value in _find(name, variables).split():
+            yield name, value
+    for name in _TEXTS:
+        if value := _find(name, variables):
+            yield name, value
 
 
-def _replace(command: PipCommand, changes: Mapping[str, object]) -> PipCommand:
-    import dataclasses
-
-    return dataclasses.replace(command, **changes)  # type: ignore[arg-type]
+def _find(name: str, variables: Mapping[str, str]) -> str:
+    return variables.get(f"PIP_{name.upper().replace('-', '_')}", "")

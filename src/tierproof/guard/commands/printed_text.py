@@ -22,6 +22,8 @@ def tell_printed(
         given: its standard input; None where that is not known.
         read_file: gives the text of a file; None for one that cannot be read.
     """
+    if not words:
+        return None
     name, rest = os.path.basename(words[0]), list(words[1:])  # noqa: PTH119 - a word, no file
     match name:
         case "echo":

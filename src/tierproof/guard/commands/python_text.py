@@ -8,7 +8,9 @@ from collections.abc import Iterator
 _TEXT_CALLS = frozenset({"system", "popen", "getoutput", "getstatusoutput"})
 _CALLS = frozenset({"run", "call", "check_call", "check_output", "Popen", "create_subprocess_exec"})
 _SPAWNS = frozenset({"spawnl", "spawnlp", "spawnv", "spawnvp", "spawnle", "spawnlpe", "spawnve", "spawnvpe"})
-_EXECS = frozenset({"execl", "execlp", "execv", "execvp", "execle", "execlpe", "execve", "execvpe", "posix_spawn"})
+_EXECS = frozenset(
+    {"execl", "execlp", "execv", "execvp", "execle", "execlpe", "execve", "execvpe", "posix_spawn"}
+)
 
 
 def find_python_commands(code: str) -> Iterator[str | list[str]]:

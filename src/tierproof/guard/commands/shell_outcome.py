@@ -32,7 +32,10 @@ _ASKING_NAMES = """
 _ASKING = frozenset(_ASKING_NAMES.split())
 _PYTHON = re.compile(r"(python|pypy)[\d.]*\Z")
 _PIP = re.compile(r"pip[\d.]*\Z")
-_ASKING_VERBS = {"pip": ("show", "check", "list", "freeze", "index"), "git": ("rev-parse", "diff", "status", "describe")}
+_ASKING_VERBS = {
+    "pip": ("show", "check", "list", "freeze", "index"),
+    "git": ("rev-parse", "diff", "status", "describe"),
+}
 
 
 def tell_outcome(words: Sequence[str]) -> Outcome:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import ClassVar
 
-from tierproof.guard.commands.printed_text import tell_printed
-from tierproof.guard.commands.python_text import find_python_commands
+from tierproof.guard.commands.nested_scripts import Nested, find_nested, is_syntax_check
 from tierproof.guard.commands.shell_outcome import Outcome, tell_outcome
+from tierproof.guard.commands.shell_state import ShellState
 from tierproof.guard.commands.shell_tree import (
     Block,
     Case,
@@ -30,18 +30,13 @@ from tierproof.guard.commands.shell_tree import (
     Simple,
     parse_script,
 )
-from tierproof.guard.commands.shell_word import PARAMETER_SEPARATOR, ShellWord, expand_variables
 from tierproof.guard.commands.shell_words import Redirection, SimpleCommand
-from tierproof.guard.commands.shell_wrappers import find_script_option, read_assignments, strip_prefixes
+from tierproof.guard.commands.shell_wrappers import strip_prefixes
 
 _DEPTH = 4
 _MOST_ROUNDS = 50
 _MOST_ROUNDS_IN_ALL = 500
-_SHELL = re.compile(r"(ba|z|da|k)?sh(\.exe)?\Z")
-_PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?\Z", re.IGNORECASE)
-_EXPORTED = re.compile(r"(PIP|UV)_[A-Z_]+\Z")
-_SURE_SIGNALS = frozenset({"EXIT", "0", "DEBUG"})
-_FED = "<("
+_ENDINGS = frozenset({"exit", "return", "break", "continue", "logout"})
 
 
 class Certainty(Enum):
@@ -91,7 +86,7 @@ def follow_script(
         tell_unset: what to put in for `$NAME` that is not set and for `$(command)`, as written; nothing by default.
         read_file: gives the text of a script or of a file that is piped on; None for none. Without it none is read.
     """
-    yield from _make(variables, tell_unset, read_file).read(text, 0)
+    yield from _make(variables, tell_unset, read_file).read(text, _Place())
 
 
 def follow_words(
@@ -108,7 +103,7 @@ def _make(
     tell_unset: Callable[[str], str] | None,
     read_file: Callable[[str], str | None] | None,
 ) -> _Follower:
-    return _Follower(dict(variables), tell_unset or (lambda _: ""), read_file or (lambda _: None))
+    return _Follower(ShellState(dict(variables), tell_unset or (lambda _: ""), read_file or (lambda _: None)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +114,10 @@ class _Place:
     depth: int = 0
     given: str | None = None
 
+    def deeper(self) -> _Place:
+        """The place of a script that a command here runs."""
+        return replace(self, depth=self.depth + 1, given=None)
+
     def within(self, certainty: Certainty) -> _Place:
         """The same place, with what is less certain of the two."""
         if self.certainty is Certainty.OPEN or certainty is Certainty.CERTAIN:
@@ -127,28 +126,17 @@ class _Place:
 
 
 class _Follower:
-    """Follows a script: variables, functions and `cd` hold for what comes after."""
+    """Follows a script: what one command sets holds for those after it."""
 
-    def __init__(
-        self,
-        variables: dict[str, str],
-        tell_unset: Callable[[str], str],
-        read_file: Callable[[str], str | None],
-    ) -> None:
-        self._variables = variables
-        self._tell_unset = tell_unset
-        self._read_file = read_file
-        self._functions: dict[str, Node] = {}
-        self._exported: dict[str, str] = {}
-        self._folder = ""
-        self._written: dict[str, str | None] = {}
+    def __init__(self, state: ShellState) -> None:
+        self._state = state
         self._rounds = 0
         self._ended = False
         self._may_end = False
         self._outcome = Outcome.SUCCEEDS
 
-    def read(self, text: str, depth: int, certainty: Certainty = Certainty.CERTAIN) -> Iterator[ProgramCall]:
-        yield from self._walk(parse_script(text), _Place(certainty, depth))
+    def read(self, text: str, place: _Place) -> Iterator[ProgramCall]:
+        yield from self._walk(parse_script(text), place)
 
     # -- the structure
 
@@ -157,35 +145,17 @@ class _Follower:
             return
         if self._may_end:
             place = place.within(Certainty.OPEN)
-        match node:
-            case Simple():
-                yield from self._run(node, place)
-            case Block():
-                yield from self._walk_block(node, place)
-            case Chain():
-                yield from self._walk_chain(node, place)
-            case Pipeline():
-                yield from self._walk_pipeline(node, place)
-            case If():
-                yield from self._walk_if(node, place)
-            case Loop():
-                yield from self._walk_loop(node, place)
-            case ForLoop():
-                yield from self._walk_for(node, place)
-            case Case():
-                yield from self._walk_case(node, place)
-            case Function():
-                self._functions[node.name] = node.body
-                self._outcome = Outcome.SUCCEEDS
+        yield from self._WALKS[type(node)](self, node, place)
 
     def _walk_block(self, block: Block, place: _Place) -> Iterator[ProgramCall]:
-        kept = (dict(self._variables), self._folder, self._may_end)
+        state, may_end = self._state, self._may_end
+        if block.is_subshell:
+            self._state = state.enter()
         self._outcome = Outcome.SUCCEEDS
         for part in block.parts:
             yield from self._walk(part, place)
         if block.is_subshell:
-            self._variables, self._folder, self._may_end = kept
-            self._ended = False
+            self._state, self._ended, self._may_end = state, False, may_end
 
     def _walk_chain(self, chain: Chain, place: _Place) -> Iterator[ProgramCall]:
         yield from self._walk(chain.first, place)
@@ -209,7 +179,7 @@ class _Follower:
                 kept = (self._ended, self._may_end)
                 yield from self._walk(part, replace(place, given=given))
                 self._ended, self._may_end = kept
-                given = self._tell_output(part, given)
+                given = self._state.tell_output(part, given)
         if pipeline.negated:
             self._outcome = self._outcome.negate()
 
@@ -245,24 +215,21 @@ class _Follower:
 
     def _walk_for(self, loop: ForLoop, place: _Place) -> Iterator[ProgramCall]:
         yield from self._follow_inner(loop.command, place)
-        if loop.values is None:
-            values = self._variables.get("@", "").split(PARAMETER_SEPARATOR)
-            values = [value for value in values if value]
-        else:
-            values = [each for word in loop.values for each in self._expand_word(word)]
+        state = self._state
+        values = state.list_parameters() if loop.values is None else state.expand(loop.values)
         self._rounds += len(values)
         if not loop.is_whole or len(values) > _MOST_ROUNDS or self._rounds > _MOST_ROUNDS_IN_ALL:
             values = [" ".join(values)]
         for value in values:
-            self._variables[loop.variable] = value
+            self._state.assign({loop.variable: value})
             yield from self._walk(loop.body, place)
         self._outcome = Outcome.LIKELY
 
     def _walk_case(self, node: Case, place: _Place) -> Iterator[ProgramCall]:
         yield from self._follow_inner(node.command, place)
-        word, is_known = self._tell_word(node.word)
+        word, is_known = self._state.tell_word(node.word)
         for patterns, body in node.branches:
-            told = [self._tell_word(pattern) for pattern in patterns]
+            told = [self._state.tell_word(pattern) for pattern in patterns]
             if not (is_known and all(known for _, known in told)):
                 place = place.within(Certainty.OPEN)
                 yield from self._walk_perhaps(body, place)
@@ -271,261 +238,114 @@ class _Follower:
                 return
         self._outcome = Outcome.LIKELY
 
+    def _define(self, function: Function, _place: _Place) -> Iterator[ProgramCall]:
+        self._state.functions[function.name] = function.body
+        self._outcome = Outcome.SUCCEEDS
+        yield from ()
+
     # -- commands
 
     def _run(self, node: Simple, place: _Place) -> Iterator[ProgramCall]:
         command = node.command
         yield from self._follow_inner(command, place)
         if node.array is not None:
-            name, values = node.array
-            words = [each for word in values for each in self._expand_word(word)]
-            self._variables[f"{name}[@]"] = PARAMETER_SEPARATOR.join(words)
+            self._state.assign_array(*node.array)
             return
-        words = [each for word in command.words for each in self._expand_word(word)]
-        given = self._tell_input(command)
+        given = self._state.tell_input(command)
         if given is not None:
             place = replace(place, given=given)
-        yield from self.run_words(words, command, place)
-        self._note_written(node, place)
-
-    def _note_written(self, node: Simple, place: _Place) -> None:
-        """Remember what a command writes into a file, for one that reads it later."""
-        for each in node.command.redirections:
-            if each.sign in (">", ">>", ">|"):
-                path = self._join(" ".join(self._expand_word(each.word)))
-                told = self._tell_output(node, place.given)
-                before = self._written.get(path, "") if each.sign == ">>" else ""
-                self._written[path] = None if told is None or before is None else before + told
-
-    def _join(self, path: str) -> str:
-        return os.path.normpath(os.path.join(self._folder, path))  # noqa: PTH118
-
-    def _read_text(self, path: str) -> str | None:
-        """The text of a file: as the script has written it, else as it lies there."""
-        joined = self._join(path)
-        return self._written[joined] if joined in self._written else self._read_file(joined)
+        yield from self.run_words(self._state.expand(command.words), command, place)
+        self._state.note_written(node, place.given)
 
     def _follow_inner(self, command: SimpleCommand, place: _Place) -> Iterator[ProgramCall]:
         for script in command.inner if place.depth < _DEPTH else ():
-            inner = self._enter()
-            for call in inner.read(script, place.depth + 1, place.certainty):
-                yield replace(call, start=command.start, end=command.end)
-
-    def _enter(self) -> _Follower:
-        """A shell of its own, which leaves this one's variables as they are."""
-        inner = _Follower(dict(self._variables), self._tell_unset, self._read_file)
-        inner._functions, inner._exported = dict(self._functions), dict(self._exported)
-        inner._written = self._written
-        inner._folder = self._folder
-        return inner
+            yield from _move(_Follower(self._state.enter()).read(script, place.deeper()), command)
 
     def run_words(self, words: list[str], command: SimpleCommand, place: _Place) -> Iterator[ProgramCall]:
         """Yield what one command starts, and take note of what it changes for those after it."""
         assigned, stripped = strip_prefixes(words)
         self._outcome = tell_outcome(stripped)
         if not stripped:
-            self._variables |= assigned
+            self._state.assign(assigned)
             return
         name, rest = os.path.basename(stripped[0].replace("\\", "/")), stripped[1:]  # noqa: PTH119 - a word, no file
-        if self._keep(name, rest, place):
-            return
-        if name in self._functions and place.depth < _DEPTH:
+        if name in _ENDINGS:
+            self._end(name, rest, place)
+        elif name in self._state.functions and place.depth < _DEPTH:
             yield from self._call_function(name, rest, place)
-            return
-        if _is_syntax_check(name, rest):
-            return
-        nested = tuple(self._find_nested(name, stripped, assigned, place)) if place.depth < _DEPTH else ()
-        for text, certainty in nested:
-            inner = self._enter() if name != "eval" and name not in ("source", ".") else self
-            inner._exported |= {key: value for key, value in assigned.items() if _EXPORTED.match(key)}
-            deeper = replace(place, depth=place.depth + 1, given=None).within(certainty)
-            calls = (
-                inner.read(text, deeper.depth, deeper.certainty)
-                if isinstance(text, str)
-                else inner.run_words(list(text), command, deeper)
-            )
-            for call in calls:
-                yield replace(call, start=command.start, end=command.end)
-        if nested:
-            self._outcome = Outcome.LIKELY
-            return
+        elif not self._state.keep(name, rest) and not is_syntax_check(stripped):
+            nested = tuple(find_nested(stripped, self._state, place.given)) if place.depth < _DEPTH else ()
+            for each in nested:
+                yield from _move(self._run_nested(each, assigned, command, place), command)
+            if nested:
+                self._outcome = Outcome.LIKELY
+            else:
+                yield self._make_call(words, stripped, assigned, command, place)
+
+    def _run_nested(
+        self, nested: Nested, assigned: dict[str, str], command: SimpleCommand, place: _Place
+    ) -> Iterator[ProgramCall]:
+        inner = self if nested.is_same_shell else _Follower(self._state.enter())
+        inner._state.assign(assigned, is_exported=True)
+        deeper = place.deeper().within(Certainty.CERTAIN if nested.is_sure else Certainty.OPEN)
+        if isinstance(nested.what, str):
+            yield from inner.read(nested.what, deeper)
+        else:
+            yield from inner.run_words(nested.what, command, deeper)
+
+    def _make_call(
+        self,
+        words: list[str],
+        stripped: list[str],
+        assigned: dict[str, str],
+        command: SimpleCommand,
+        place: _Place,
+    ) -> ProgramCall:
         prefixes = tuple(words[: len(words) - len(stripped)])
-        if place.given is not None and any(os.path.basename(word) == "xargs" for word in prefixes):  # noqa: PTH119
-            stripped = [*stripped, *place.given.split()]
-        yield ProgramCall(
-            tuple(stripped),
+        is_fed = any(os.path.basename(word) == "xargs" for word in prefixes)  # noqa: PTH119 - a word, no file
+        return ProgramCall(
+            (*stripped, *((place.given or "").split() if is_fed else ())),
             prefixes,
-            tuple({**self._exported, **assigned}.items()),
-            self._folder,
+            tuple({**self._state.exported, **assigned}.items()),
+            self._state.folder,
             place.certainty is not Certainty.CERTAIN,
             command.redirections,
             command.start,
             command.end,
         )
 
-    def _keep(self, name: str, rest: list[str], place: _Place) -> bool:
-        """Take note of what a command of the shell itself changes; False for any other."""
-        match name:
-            case "cd" | "pushd":
-                operands = [word for word in rest if not word.startswith("-")]
-                self._folder = os.path.join(self._folder, *operands[:1])  # noqa: PTH118 - resolved by who uses it
-            case "export" | "declare" | "readonly" | "local" | "typeset":
-                found = read_assignments([word for word in rest if not word.startswith("-")])[0]
-                self._variables |= found
-                if name == "export":
-                    named = {word: self._variables[word] for word in rest if word in self._variables}
-                    found |= named
-                    self._exported |= {key: value for key, value in found.items() if _EXPORTED.match(key)}
-            case "read":
-                for variable in rest:
-                    self._variables.pop(variable, None)
-            case "set":
-                if "--" in rest:
-                    self._set_parameters(rest[rest.index("--") + 1 :])
-            case "unset":
-                for variable in rest:
-                    self._variables.pop(variable, None)
-                    self._exported.pop(variable, None)
-            case "exit" | "return" | "break" | "continue" | "logout":
-                if name in ("exit", "return") and rest:
-                    self._outcome = Outcome.SUCCEEDS if rest[0] == "0" else Outcome.FAILS
-                if place.certainty is Certainty.CERTAIN:
-                    self._ended = True
-                elif place.certainty is Certainty.OPEN:
-                    self._may_end = True
-            case _:
-                return False
-        return True
+    def _end(self, name: str, rest: list[str], place: _Place) -> None:
+        if name in ("exit", "return") and rest:
+            self._outcome = Outcome.SUCCEEDS if rest[0] == "0" else Outcome.FAILS
+        if place.certainty is Certainty.CERTAIN:
+            self._ended = True
+        elif place.certainty is Certainty.OPEN:
+            self._may_end = True
 
     def _call_function(self, name: str, arguments: list[str], place: _Place) -> Iterator[ProgramCall]:
-        names = ("@", "*", "#", *map(str, range(10)))
-        kept = {each: self._variables[each] for each in names if each in self._variables}
-        self._set_parameters(arguments)
+        kept, may_end = self._state.set_parameters(arguments), self._may_end
         deeper = replace(place, depth=place.depth + 1)
-        may_end = self._may_end
-        yield from self._walk(self._functions[name], deeper)
-        self._ended, self._may_end = False, may_end
-        self._outcome = Outcome.LIKELY
-        for each in names:
-            self._variables.pop(each, None)
-        self._variables |= kept
+        yield from self._walk(self._state.functions[name], deeper)
+        self._ended, self._may_end, self._outcome = False, may_end, Outcome.LIKELY
+        self._state.restore_parameters(kept)
 
-    def _set_parameters(self, arguments: Sequence[str]) -> None:
-        for number in range(1, 10):
-            self._variables.pop(str(number), None)
-        self._variables |= {str(number): value for number, value in enumerate(arguments[:9], start=1)}
-        joined = PARAMETER_SEPARATOR.join(arguments)
-        self._variables |= {"@": joined, "*": joined, "#": str(len(arguments))}
+    _WALKS: ClassVar[dict[type, Callable[..., Iterator[ProgramCall]]]] = {
+        Simple: _run,
+        Block: _walk_block,
+        Chain: _walk_chain,
+        Pipeline: _walk_pipeline,
+        If: _walk_if,
+        Loop: _walk_loop,
+        ForLoop: _walk_for,
+        Case: _walk_case,
+        Function: _define,
+    }
 
-    def _find_nested(
-        self, name: str, words: list[str], assigned: Mapping[str, str], place: _Place
-    ) -> Iterator[tuple[str | list[str], Certainty]]:
-        """Yield the scripts, or commands in words, that a program runs by its arguments or its input."""
-        rest = words[1:]
-        sure = Certainty.CERTAIN
-        if name == "eval":
-            yield " ".join(rest), sure
-        elif name == "trap":
-            action, signals = [word for word in rest if word != "--"][:1], rest[1:]
-            if action and action[0] not in ("", "-") and signals:
-                yield action[0], sure if not _SURE_SIGNALS.isdisjoint(signals) else Certainty.OPEN
-        elif name == "find":
-            for command in _find_executed(rest):
-                yield command, sure
-        elif name == "watch":
-            yield " ".join(word for word in rest if not word.startswith("-")), sure
-        elif script := find_script_option(words):
-            yield script, sure
-        elif _SHELL.match(name) or name in ("source", "."):
-            text = self._find_shell_script(name, rest, place)
-            if text is not None:
-                yield text, sure
-        elif _PYTHON.match(name):
-            for each in find_python_commands(self._find_python_text(rest, place)):
-                yield each, sure
-        elif "/" in words[0] and name.endswith((".sh", ".bash")):
-            text = self._read_text(words[0])
-            if text is not None:
-                yield text, sure
 
-    def _find_shell_script(self, name: str, rest: list[str], place: _Place) -> str | None:
-        """The script of `sh -c SCRIPT`, `sh FILE` or `… | sh`; None if it is not known."""
-        for at, word in enumerate(rest):
-            if re.match(r"-[a-z]*c[a-z]*\Z", word) and name not in ("source", "."):
-                return rest[at + 1] if at + 1 < len(rest) else None
-            if word == "-s" or word == "-":
-                break
-            if not word.startswith(("-", "+")):
-                return self._read_script(word)
-        return place.given
-
-    def _read_script(self, operand: str) -> str | None:
-        if operand.startswith(_FED) and operand.endswith(")"):
-            return self._tell_script_output(operand[len(_FED) : -1])
-        return self._read_text(operand)
-
-    def _find_python_text(self, rest: list[str], place: _Place) -> str:
-        for at, word in enumerate(rest):
-            if re.match(r"-[a-zA-Z]*c\Z", word):
-                return "".join(rest[at + 1 : at + 2])
-            if word.startswith("-m") or (not word.startswith("-") and word != "-"):
-                return ""
-        return place.given or ""
-
-    # -- text that is known
-
-    def _expand_word(self, word: ShellWord) -> list[str]:
-        return word.expand(self._variables, self._tell)
-
-    def _tell(self, written: str) -> str:
-        """What to put in for `$NAME` that is not set, and for `$(…)`, whose text may be known."""
-        if written.startswith(("$(", "`")):
-            script = written[2:-1] if written.startswith("$(") else written[1:-1]
-            told = self._tell_script_output(script)
-            if told is not None:
-                return told.rstrip("\n")
-        return self._tell_unset(written)
-
-    def _tell_script_output(self, script: str) -> str | None:
-        """What a script prints; None if it does anything but print."""
-        block = parse_script(script)
-        return self._tell_output(block.parts[0], None) if len(block.parts) == 1 else None
-
-    def _tell_output(self, node: Node, given: str | None) -> str | None:
-        match node:
-            case Simple(command, None):
-                if not command.inner:
-                    words = [each for word in command.words for each in self._expand_word(word)]
-                    stripped = strip_prefixes(words)[1]
-                    fed = self._tell_input(command)
-                    return tell_printed(stripped, given if fed is None else fed, self._read_text) if stripped else None
-            case Pipeline(parts):
-                for part in parts:
-                    given = self._tell_output(part, given)
-                return given
-            case Block(parts):
-                texts = [self._tell_output(part, given) for part in parts]
-                return None if None in texts else "".join(text for text in texts if text is not None)
-        return None
-
-    def _tell_input(self, command: SimpleCommand) -> str | None:
-        """The standard input that a redirection gives; None where that is not known, or none does."""
-        for each in reversed(command.redirections):
-            if each.sign in ("<<", "<<-"):
-                is_quoted = not each.word.literal
-                return each.text if is_quoted else expand_variables(each.text, self._variables, self._tell)
-            if each.sign == "<<<":
-                return " ".join(self._expand_word(each.word))
-            if each.sign == "<":
-                target = " ".join(self._expand_word(each.word))
-                return self._read_script(target)
-        return None
-
-    def _tell_word(self, word: ShellWord) -> tuple[str, bool]:
-        """The text of a word, and whether all of it is known."""
-        unknown: list[str] = []
-        told = word.expand(self._variables, lambda written: unknown.append(written) or "")
-        return " ".join(told), not unknown
+def _move(calls: Iterator[ProgramCall], command: SimpleCommand) -> Iterator[ProgramCall]:
+    """Give calls of a script inside a script the place of the command that runs it."""
+    for call in calls:
+        yield replace(call, start=command.start, end=command.end)
 
 
 def _follow(sign: str, before: Outcome) -> Certainty | None:
@@ -535,22 +355,3 @@ def _follow(sign: str, before: Outcome) -> Certainty | None:
         return known.get(before, Certainty.CERTAIN)
     other = {Outcome.SUCCEEDS: None, Outcome.FAILS: Certainty.CERTAIN, Outcome.LIKELY: Certainty.UNLIKELY}
     return other.get(before, Certainty.OPEN)
-
-
-def _is_syntax_check(name: str, rest: Sequence[str]) -> bool:
-    """Tell whether it is `bash -n`, which runs nothing."""
-    options = [word for word in rest if word.startswith("-") and not word.startswith("--")]
-    return _SHELL.match(name) is not None and any("n" in word for word in options[:2])
-
-
-def _find_executed(words: Sequence[str]) -> Iterator[list[str]]:
-    """The commands behind `-exec` and its like in the words of `find`."""
-    for at, word in enumerate(words):
-        if word in ("-exec", "-execdir", "-ok", "-okdir"):
-            command = []
-            for each in words[at + 1 :]:
-                if each in (";", "+"):
-                    break
-                command.append(each)
-            if command:
-                yield command

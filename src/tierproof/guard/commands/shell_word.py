@@ -136,7 +136,11 @@ def _spell_braces(marked: _Marked, most: int) -> list[_Marked]:
                 if len(parts) < 2 or len(parts) > most:
                     break
                 heads, tail = marked[:start], marked[at + 1 :]
-                spelled = [each for part in parts for each in _spell_braces([*heads, *part, *tail], most // len(parts))]
+                spelled = [
+                    each
+                    for part in parts
+                    for each in _spell_braces([*heads, *part, *tail], most // len(parts))
+                ]
                 return spelled if len(spelled) <= most else [marked]
     return [marked]
 

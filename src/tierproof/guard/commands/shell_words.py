@@ -162,9 +162,7 @@ class _Scanner:
         start, self._start = self._start, -1
         if words:
             before, self._before = self._before, ""
-            yield SimpleCommand(
-                words, redirections, before, start, self._end, inner
-            )
+            yield SimpleCommand(words, redirections, before, start, self._end, inner)
 
     def _is_redirection(self) -> bool:
         return self._text.startswith("&>", self._at)

@@ -8,7 +8,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_KEYWORDS = frozenset("exec command builtin nohup noglob nocorrect coproc chronic unbuffer catchsegv setarch".split())
+_KEYWORDS = frozenset(
+    "exec command builtin nohup noglob nocorrect coproc chronic unbuffer catchsegv setarch".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         else:
             rest = _skip_options(rest[1:], wrapper.valued)
             for _ in range(wrapper.operands):
-                if rest and not (wrapper.is_loose and not (_DURATION.match(rest[0]) or _NUMBER.match(rest[0]))):
+                if rest and not (
+                    wrapper.is_loose and not (_DURATION.match(rest[0]) or _NUMBER.match(rest[0]))
+                ):
                     rest = rest[1:]
         more, rest = read_assignments(rest)
         assigned |= more

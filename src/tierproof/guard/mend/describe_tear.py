@@ -74,9 +74,7 @@ def _advise_reinstall(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[
     elif not disk.version:
         wanted = loaded.name
     else:
-        return (
-            f'Reinstall it: pip install --force-reinstall --no-deps "{loaded.name}=={disk.version}"{then}'
-        )
+        return f'Reinstall it: pip install --force-reinstall --no-deps "{loaded.name}=={disk.version}"{then}'
     return f'Reinstall it: pip install --no-deps "{wanted}"{then}'
 
 

@@ -62,9 +62,7 @@ def heal_process(pid: int) -> Healing:
                 healed.append(_heal_package(pid, torn))
             except TierproofError as error:
                 failed.append(FailedHeal(torn.package, str(error)))
-                HISTORY.note_failed_heal(
-                    torn.package, torn.loaded_version, torn.disk_version, error.message
-                )
+                HISTORY.note_failed_heal(torn.package, torn.loaded_version, torn.disk_version, error.message)
         if pid == os.getpid():
             importlib.invalidate_caches()
         after = diagnose_process(pid, notes=notes)
