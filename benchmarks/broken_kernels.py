@@ -1,4 +1,4 @@
-"""Public reports of kernels that an install broke, brought about again in real kernels: what is stopped, what is advised.
+"""Public reports of kernels that an install broke, in real kernels again: what is stopped, what is advised.
 
 Each is run twice in an environment of its own: with the watch, and without it, tierproof being imported after the
 break. Then the advice is followed to its end.
@@ -18,28 +18,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import zmq
 from kernels_reports import LOCAL_WHEELS, REPORTS, Report
 from table import format_table
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
-from guard.notebook_kernel import Kernel, make_environment, start_kernel
-from guard.wheelhouse import write_wheel
+from guard.notebook_kernel import Kernel, make_environment, start_kernel  # noqa: E402 - behind the path
+from guard.wheelhouse import write_wheel  # noqa: E402
 
 LEAST_RIGHT = 0.95
 _MOST_WAITS = 300
-BASE = """
+_BASE_NAMES = """
 numpy==2.0.2 pandas==2.2.2 scipy==1.15.3 scikit-learn==1.6.1 matplotlib==3.10.0 pillow==11.3.0 protobuf==5.29.6
 pydantic==2.12.5 typing-extensions==4.15.0 setuptools==75.2.0 opencv-python==4.12.0.88 requests==2.32.4 urllib3==2.5.0
 six==1.17.0 pbr==6.1.0 pyzmq==27.0.0 prompt-toolkit==3.0.51 ipykernel packaging click rich uv
-""".split()
+"""
+BASE = _BASE_NAMES.split()
 # The distributions whose files a fresh look finds changed; kept apart from the product's own judgement.
 _LOADED = """
 import importlib.metadata as _m, json as _j, os as _o, sys as _s
 def _look():
     found = {}
-    files = {_o.path.realpath(f) for m in list(_s.modules.values()) if isinstance(f := getattr(m, '__file__', None), str)}
+    named = [getattr(m, '__file__', None) for m in list(_s.modules.values())]
+    files = {_o.path.realpath(f) for f in named if isinstance(f, str)}
     for d in _m.distributions():
         for f in d.files or ():
             p = _o.path.realpath(_o.path.join(str(d._path.parent), str(f)))
@@ -118,9 +121,10 @@ def describe(endings: Sequence[Ending]) -> tuple[str, bool]:
     first = sum(each.first_word_held for each in endings)
     works = sum(each.works for each in endings)
     table = format_table(head, rows)
+    bar = f"bar {LEAST_RIGHT:.0%}"
     table += (
-        f"\n\n{count} reports; stopped rightly or let through rightly: {rightly} ({rightly / count:.0%}, bar {LEAST_RIGHT:.0%}); "
-        f"first word right: {first} ({first / count:.0%}, bar {LEAST_RIGHT:.0%}); works after following the advice: {works} (bar: all)"
+        f"\n\n{count} reports\nstopped or let through rightly: {rightly} ({rightly / count:.0%}, {bar})\n"
+        f"first word right: {first} ({first / count:.0%}, {bar})\nworks after following the advice: {works} (bar: all)"
     )
     met = count >= 25 and rightly >= LEAST_RIGHT * count and first >= LEAST_RIGHT * count and works == count
     return table, met
@@ -240,6 +244,7 @@ def _run(kernel: Kernel, code: str) -> str:
             reply = kernel.client.get_shell_msg(timeout=1)
         except queue.Empty:
             if not kernel.manager.is_alive():
+                kernel.client.context = zmq.Context()  # the old one would wait for what nobody reads
                 return "the kernel died"
             continue
         if reply["parent_header"].get("msg_id") == asked:

@@ -11,6 +11,7 @@ USE_NUMPY = (
     "import numpy as np, numpy.testing, numpy.f2py, numpy.polynomial, numpy.ma, numpy.ctypeslib\n"
     "assert np.random.default_rng(0).normal(size=3).shape == (3,) and np.ma.array([1, 2]).sum() == 3"
 )
+UV = "!uv pip install -q --python {__import__('sys').executable} "
 USE_PYDANTIC = (
     "import pydantic, pydantic.networks, pydantic.json_schema\n"
     "class M(pydantic.BaseModel):\n    x: int = 1\n"
@@ -79,7 +80,7 @@ REPORTS = (
     Report(
         "decoderesearch/circuit-tracer#106",
         "import numpy",
-        "!uv pip install -q --python {__import__('sys').executable} numpy==2.3.5",
+        UV + "numpy==2.3.5",
         USE_NUMPY,
     ),
     Report(
@@ -88,6 +89,7 @@ REPORTS = (
         "!pip install -q amp-modeler-like",
         USE_NUMPY,
     ),
+    # six stands for pynvml.
     Report(
         "googlecolab/colabtools#5197",
         "import pbr.version, six",
@@ -97,8 +99,10 @@ REPORTS = (
     Report(
         "unslothai/notebooks#325",
         "import PIL.Image",
-        "!uv pip install -q --upgrade --python {__import__('sys').executable} pillow",
-        "from PIL import Image, ImageDraw, ImageFont, features\nImageDraw.Draw(Image.new('RGB', (9, 9))).text((0, 0), 'x')\nfeatures.check('freetype2')",
+        UV + "--upgrade pillow",
+        "from PIL import Image, ImageDraw, ImageFont, features\n"
+        "ImageDraw.Draw(Image.new('RGB', (9, 9))).text((0, 0), 'x')\n"
+        "features.check('freetype2')",
     ),
     Report(
         "python/typing_extensions#510",
@@ -125,13 +129,18 @@ REPORTS = (
         "nicknochnack/TFODCourse#122",
         "import google.protobuf.message, matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot",
         "!pip uninstall protobuf matplotlib -q -y\n!pip install -q protobuf==4.25.8 matplotlib==3.9.4",
-        "import google.protobuf.json_format, google.protobuf.struct_pb2\nimport matplotlib.animation, matplotlib.pyplot as plt\nplt.figure().canvas.draw()",
+        "import google.protobuf.json_format, google.protobuf.struct_pb2\n"
+        "import matplotlib.animation, matplotlib.pyplot as plt\n"
+        "plt.figure().canvas.draw()",
     ),
     Report(
         "huggingface/deep-rl-class#232",
         "import google.protobuf.message, google.protobuf.descriptor",
         "!pip install -q 'protobuf==3.20.*'",
-        "from google.protobuf import json_format, struct_pb2, timestamp_pb2\ns = struct_pb2.Struct()\ns['a'] = 1.0\nassert json_format.MessageToJson(s)",
+        "from google.protobuf import json_format, struct_pb2, timestamp_pb2\n"
+        "s = struct_pb2.Struct()\n"
+        "s['a'] = 1.0\n"
+        "assert json_format.MessageToJson(s)",
     ),
     Report(
         "googlecolab/colabtools#336",
@@ -167,7 +176,8 @@ REPORTS = (
         "sintel-dev/Orion#182",
         "import requests, pandas",
         "!pip install -q orion-like",
-        "import requests, urllib3.contrib, urllib3.util.retry, pandas.plotting\nassert requests.Session().get_adapter('https://x')",
+        "import requests, urllib3.contrib, urllib3.util.retry, pandas.plotting\n"
+        "assert requests.Session().get_adapter('https://x')",
     ),
     Report(
         "googlecolab/colabtools#327",
@@ -184,8 +194,13 @@ REPORTS = (
     Report(
         "EOL/computer-vision-with-EOL-images#11",
         "import PIL.Image, matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot",
-        "open('requirements.txt', 'w').write('pillow==11.0.0\\nmatplotlib==3.10.3\\n')\n!pip install -q -r requirements.txt",
-        "from PIL import ImageFilter, ImageCms\nimport matplotlib.animation, matplotlib.pyplot as plt\nplt.figure().canvas.draw()",
+        "open('requirements.txt', 'w').write('pillow==11.0.0\\n"
+        "matplotlib==3.10.3\\n"
+        "')\n"
+        "!pip install -q -r requirements.txt",
+        "from PIL import ImageFilter, ImageCms\n"
+        "import matplotlib.animation, matplotlib.pyplot as plt\n"
+        "plt.figure().canvas.draw()",
     ),
     Report(
         "googlecolab/colabtools#260",
@@ -197,7 +212,8 @@ REPORTS = (
         "KULL-Centre/_2024_buelow_PSpred#1",
         "import sklearn, sklearn.base",
         "!pip install -q scikit-learn==1.5.2",
-        "from sklearn.linear_model import LinearRegression\nassert LinearRegression().fit([[0], [1]], [0, 1]).coef_[0] > 0.9",
+        "from sklearn.linear_model import LinearRegression\n"
+        "assert LinearRegression().fit([[0], [1]], [0, 1]).coef_[0] > 0.9",
     ),
     Report(
         "huggingface/blog#344",

@@ -141,7 +141,6 @@ def _serve(folder: Path, watched: bool) -> None:
     told: list[str] = []
     if watched:
         from guard.wheelhouse import Wheelhouse, make_base
-
         from tierproof.extension.extension import Extension
         from tierproof.extension.watch import Watch
         from tierproof.guard.mend.diagnosis import Diagnosis

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 _IMPORT = re.compile(
-    r"""(?:^|;|:)\s*(?:import|from)\s+([\w.]+(?:\s*,\s*[\w.]+)*)|__import__\(\s*['"]([\w.]+)['"]""", re.M
+    r"""(?:^|;|:)\s*(?:import|from)\s+([\w.]+(?:\s*,\s*[\w.]+)*)|__import__\(\s*['"]([\w.]+)['"]""",
+    re.MULTILINE,
 )
 
 

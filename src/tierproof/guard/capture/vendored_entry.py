@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def drop_vendored(entries: Iterable[str]) -> tuple[str, ...]:
@@ -20,6 +21,6 @@ def _is_in_package(entry: str, entries: Iterable[str]) -> bool:
         return False
     for above in entries:
         inside = entry.removeprefix(f"{above.rstrip(os.sep)}{os.sep}") if above else entry
-        if inside != entry and os.path.isfile(os.path.join(above, inside.split(os.sep)[0], "__init__.py")):  # noqa: PTH113, PTH118
+        if inside != entry and Path(above, inside.partition(os.sep)[0], "__init__.py").is_file():
             return True
     return False

@@ -1,4 +1,4 @@
-"""The scripts and commands that a program runs by its arguments or its input: `sh -c`, `find -exec`, `trap`, `python -c`."""
+"""The scripts and commands that a program runs by its words or its input: `sh -c`, `find -exec`, `python -c`."""
 
 from __future__ import annotations
 

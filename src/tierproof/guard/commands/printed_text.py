@@ -25,6 +25,7 @@ def tell_printed(
     if not words:
         return None
     name, rest = os.path.basename(words[0]), list(words[1:])  # noqa: PTH119 - a word, no file
+    operands = [word for word in rest if not word.startswith("-") or word == "-"]
     match name:
         case "echo":
             while rest and re.match(r"-[neE]+\Z", rest[0]):
@@ -32,18 +33,13 @@ def tell_printed(
             return _unescape(" ".join(rest)) + "\n"
         case "printf":
             return _format([word for word in rest if word != "--"])
-        case "cat":
-            operands = [word for word in rest if not word.startswith("-") or word == "-"]
-            if not operands:
-                return given
+        case "cat" if operands:
             texts = [given if word == "-" else read_file(word) for word in operands]
             return None if None in texts else "".join(text for text in texts if text is not None)
-        case "tee":
+        case "cat" | "tee":
             return given
-        case "which" | "type":
-            return "\n".join(word for word in rest if not word.startswith("-")) + "\n"
-        case "command" if rest[:1] == ["-v"]:
-            return "".join(rest[1:2]) + "\n"
+        case "which" | "type" | "command":
+            return "\n".join(operands) + "\n"
     return None
 
 

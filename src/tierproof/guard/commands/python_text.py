@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterator
 
 _TEXT_CALLS = frozenset({"system", "popen", "getoutput", "getstatusoutput"})
-_CALLS = frozenset({"run", "call", "check_call", "check_output", "Popen", "create_subprocess_exec"})
+_CALLS = frozenset({"run", "call", "check_call", "check_output", "Popen"})
 _SPAWNS = frozenset({"spawnl", "spawnlp", "spawnv", "spawnvp", "spawnle", "spawnlpe", "spawnve", "spawnvpe"})
 _EXECS = frozenset(
     {"execl", "execlp", "execv", "execvp", "execle", "execlpe", "execve", "execvpe", "posix_spawn"}
 )
+_BEFORE_WORDS = dict.fromkeys(_SPAWNS, 2)  # the mode and the file; of the others the file
 
 
 def find_python_commands(code: str) -> Iterator[str | list[str]]:
@@ -33,29 +34,26 @@ def _read_call(call: ast.Call) -> str | list[str]:
     name = getattr(call.func, "attr", None) or getattr(call.func, "id", "")
     values = [_evaluate(each) for each in call.args]
     first = values[0] if values else None
-    if name in _TEXT_CALLS and isinstance(first, str):
-        return first
+    if name in _TEXT_CALLS:
+        return first if isinstance(first, str) else ""
     if name in _CALLS:
-        shell = any(each.arg == "shell" and _evaluate(each.value) is True for each in call.keywords)
-        if isinstance(first, str):
-            return first if shell or " " not in first else [first]
-        if isinstance(first, list):
-            return _as_words(first)
-        if first is None and name != "create_subprocess_exec":
-            return ""
-    if name == "create_subprocess_exec":
-        return _as_words(values)
-    if name in _SPAWNS or name in _EXECS:
-        skipped = 1 if name in _SPAWNS else 0
-        rest = values[skipped + 1 :]
-        if rest and isinstance(rest[0], list):
-            rest = rest[0]
-        return _as_words(rest)
+        return _read_started(call, first)
+    if name in _SPAWNS or name in _EXECS or name == "create_subprocess_exec":
+        rest = values[_BEFORE_WORDS.get(name, 1) :] if name != "create_subprocess_exec" else values
+        return _as_words(rest[0] if rest and isinstance(rest[0], list) else rest)
     if name in ("main", "_main", "_internal_main") and isinstance(first, list):
         return _as_words(["pip", *first])
-    if name == "run_module" and first == "pip":
-        return []
     return ""
+
+
+def _read_started(call: ast.Call, first: object) -> str | list[str]:
+    """What `subprocess.run` and its like start."""
+    if isinstance(first, list):
+        return _as_words(first)
+    if not isinstance(first, str):
+        return ""
+    is_shell = any(each.arg == "shell" and _evaluate(each.value) is True for each in call.keywords)
+    return first if is_shell else [first]
 
 
 def _as_words(values: list[object]) -> list[str]:

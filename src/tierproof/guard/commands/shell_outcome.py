@@ -22,9 +22,8 @@ class Outcome(Enum):
         return pairs.get(self, Outcome.OPEN)
 
 
-_SUCCEEDING = frozenset(
-    "true : echo printf export set unset alias shopt umask local declare readonly trap shift".split()
-)
+_SUCCEEDING_NAMES = "true : echo printf export set unset alias shopt umask local declare readonly trap shift"
+_SUCCEEDING = frozenset(_SUCCEEDING_NAMES.split())
 _ASKING_NAMES = """
     [ [[ test command which type hash whereis grep egrep fgrep rg diff cmp pgrep pidof ls stat read expr let find
     nvidia-smi lsmod lspci dpkg-query rpm ping nc getent id groups mountpoint timeout wait jq

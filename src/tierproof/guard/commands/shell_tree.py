@@ -209,25 +209,24 @@ class _Parser:
         token = self._peek()
         if isinstance(token, SimpleCommand):
             return self._read_simple(token, depth)
-        match token:
-            case "(":
-                self._at += 1
-                return replace(self.read_list(depth + 1, ")"), is_subshell=True)
-            case "word {":
-                self._at += 1
-                return self.read_list(depth + 1, "word }")
-            case "word if":
-                return self._read_if(depth + 1)
-            case "word while" | "word until":
-                return self._read_loop(depth + 1)
-            case "word for" | "word select":
-                return self._read_for(depth + 1)
-            case "word case":
-                return self._read_case(depth + 1)
-            case "word function":
-                self._at += 1
-                return self._read_function(depth + 1)
-        return Block(())
+        if token == "(":
+            self._at += 1
+            return replace(self.read_list(depth + 1, ")"), is_subshell=True)
+        if token == "word {":
+            self._at += 1
+            return self.read_list(depth + 1, "word }")
+        if token == "word function":
+            self._at += 1
+            return self._read_function(depth + 1)
+        readers = {
+            "word if": self._read_if,
+            "word while": self._read_loop,
+            "word until": self._read_loop,
+            "word for": self._read_for,
+            "word select": self._read_for,
+            "word case": self._read_case,
+        }
+        return readers[token](depth + 1) if token in readers else Block(())
 
     def _read_simple(self, command: SimpleCommand, depth: int) -> Node:
         last = command.words[-1].pieces[-1][0] if command.words[-1].pieces else ""

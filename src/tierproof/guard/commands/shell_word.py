@@ -16,6 +16,8 @@ PARAMETER_SEPARATOR = "\x1f"
 
 
 class Quote(Enum):
+    """How a piece of a word is quoted."""
+
     NONE = auto()
     DOUBLE = auto()
     WHOLE = auto()  # single quotes, or after a backslash: nothing is expanded
@@ -50,41 +52,16 @@ class ShellWord:
             variables: the shell's.
             tell_unset: what to put in for a `$NAME` that is not among them, and for a `$(command)`.
         """
-        words: list[str] = []
-        current: str | None = None
+        made = _Words()
         for text, quote in self._expand_braces():
-            if quote is Quote.DOUBLE and (match := _ALL_PARAMETERS.match(text)):
-                told = variables.get(match[1] or "@", "")
-                fields = told.split(PARAMETER_SEPARATOR) if told else []
-                for number, each in enumerate(fields):
-                    if number and current is not None:
-                        words.append(current)
-                        current = None
-                    current = (current or "") + each
-                continue
             if text is _BREAK:
-                words += [current] if current is not None else []
-                current = None
-                continue
-            if quote in (Quote.PRINTED, Quote.PRINTED_WHOLE):
-                told = tell_unset(text)
-            elif quote in (Quote.WHOLE, Quote.FED):
-                told = text
+                made.end()
+            elif quote is Quote.DOUBLE and (match := _ALL_PARAMETERS.match(text)):
+                told = variables.get(match[1] or "@", "")
+                made.add_all(told.split(PARAMETER_SEPARATOR) if told else [])
             else:
-                told = expand_variables(text, variables, tell_unset)
-            if quote not in (Quote.NONE, Quote.PRINTED) or told == text:
-                current = (current or "") + told
-                continue
-            fields = told.split()
-            if current is not None and told[:1].isspace():
-                words.append(current)
-                current = None
-            for number, each in enumerate(fields):
-                if number:
-                    words.append(current or "")
-                    current = None
-                current = (current or "") + each
-        return [*words, current] if current is not None else words
+                made.add(*_tell_piece(text, quote, variables, tell_unset))
+        return made.finish()
 
     def _expand_braces(self) -> list[tuple[str, Quote]]:
         """The pieces with `{a,b}` written out as several words, with a break between each two."""
@@ -113,6 +90,52 @@ class ShellWord:
         if len(self.pieces) != 1 or self.pieces[0][1] is not Quote.NONE or "$" in self.pieces[0][0]:
             return ""
         return self.pieces[0][0]
+
+
+class _Words:
+    """Words in the making: the last one is open, and is continued by what comes next."""
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+        self._current: str | None = None
+
+    def end(self) -> None:
+        if self._current is not None:
+            self._words.append(self._current)
+        self._current = None
+
+    def add(self, told: str, is_split: bool) -> None:
+        """Continue the open word; where the text is split, its spaces end words."""
+        if not is_split:
+            self._current = (self._current or "") + told
+            return
+        if told[:1].isspace():
+            self.end()
+        self.add_all(told.split())
+
+    def add_all(self, fields: list[str]) -> None:
+        """Continue the open word by the first field; the others are words of their own."""
+        for number, each in enumerate(fields):
+            if number:
+                self.end()
+            self._current = (self._current or "") + each
+
+    def finish(self) -> list[str]:
+        self.end()
+        return self._words
+
+
+def _tell_piece(
+    text: str, quote: Quote, variables: Mapping[str, str], tell_unset: Callable[[str], str]
+) -> tuple[str, bool]:
+    """What a piece stands for, and whether the shell splits it at spaces."""
+    if quote in (Quote.PRINTED, Quote.PRINTED_WHOLE):
+        told = tell_unset(text)
+    elif quote in (Quote.WHOLE, Quote.FED):
+        told = text
+    else:
+        told = expand_variables(text, variables, tell_unset)
+    return told, quote in (Quote.NONE, Quote.PRINTED) and told != text
 
 
 _Marked = list[tuple[str, Quote]]

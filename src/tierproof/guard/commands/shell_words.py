@@ -59,8 +59,8 @@ class SimpleCommand:
 def split_commands(text: str) -> Iterator[SimpleCommand]:
     """Yield the simple commands of `text` in order; those inside `$(…)`, backticks and `<(…)` stay text of theirs.
 
-    Comments are left out. A command whose words are only redirections has none. Text that no shell could read is read as far as
-    it goes: a quote without its partner is an ordinary character.
+    Comments are left out. Text that no shell could read is read as far as it goes: a quote without its partner is
+    an ordinary character.
     """
     yield from _Scanner(text).scan()
 

@@ -8,9 +8,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_KEYWORDS = frozenset(
-    "exec command builtin nohup noglob nocorrect coproc chronic unbuffer catchsegv setarch".split()
-)
+_KEYWORDS_NAMES = "exec command builtin nohup noglob nocorrect coproc chronic unbuffer catchsegv setarch"
+_KEYWORDS = frozenset(_KEYWORDS_NAMES.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ import datetime as dt
 
 from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy
 
+_FEW = 4
+_MANY = 40
+
 
 def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy) -> str:
     """Describe the evidence, and end with what to do."""
@@ -21,14 +24,23 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
     if loaded.replaced:
         sentences.append(f"Libraries in use, but no longer on disk: {_list(loaded.replaced)}.")
     if loaded.differing and (Evidence.IMPORTED_WHILE_TORN in evidence or not loaded.version):
-        sentences.append(
-            f"These modules in {process} differ from the code on disk: {_list(loaded.differing, 40)}."
-        )
+        named = _list(loaded.differing, _FEW if loaded.late else _MANY)
+        sentences.append(f"These modules in {process} differ from the code on disk: {named}.")
     if loaded.late:
         sentences.append(
             f"After the install {process} has also loaded {_list(loaded.late)} from {disk.version}: "
             "it now mixes two versions."
         )
+    sentences += _describe_disk(name, disk)
+    if loaded.failed_heal:
+        sentences.append(f"It could not be healed: {loaded.failed_heal.rstrip('.')}.")
+    sentences.append(_advise(loaded, disk, evidence, remedy))
+    text = " ".join(sentences)
+    return text[0].upper() + text[1:]
+
+
+def _describe_disk(name: str, disk: DiskPackage) -> list[str]:
+    sentences = []
     if disk.mismatches and not disk.overwritten_by:
         sentences.append(f"These files do not match the RECORD of {name}: {_list(disk.mismatches)}.")
     if disk.duplicates:
@@ -37,11 +49,7 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
         sentences.append(f"A fresh Python fails: {disk.import_error.rstrip('.')}.")
     if disk.stashes:
         sentences.append(f"An interrupted pip left {_list(disk.stashes)} behind.")
-    if loaded.failed_heal:
-        sentences.append(f"It could not be healed: {loaded.failed_heal.rstrip('.')}.")
-    sentences.append(_advise(loaded, disk, evidence, remedy))
-    text = " ".join(sentences)
-    return text[0].upper() + text[1:]
+    return sentences
 
 
 def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy) -> str:
@@ -86,6 +94,6 @@ def _who(disk: DiskPackage) -> str:
     return f", installed{by} on {when:%Y-%m-%d at %H:%M:%S}"
 
 
-def _list(items: tuple[str, ...], most: int = 4) -> str:
+def _list(items: tuple[str, ...], most: int = _FEW) -> str:
     shown = ", ".join(items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown

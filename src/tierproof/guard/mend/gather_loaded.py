@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -245,7 +245,7 @@ def _tell_version(
 
 
 def _choose_seen_version(
-    site: Site, name: str, told: str, libraries: Iterable[MappedLibrary], history: Collection[str]
+    site: Site, name: str, told: str, libraries: Iterable[MappedLibrary], history: Sequence[str]
 ) -> tuple[str, bool]:
     """Choose the loaded version, and tell whether it is exact: one that was seen on disk.
 
