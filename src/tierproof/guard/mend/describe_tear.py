@@ -56,7 +56,10 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, 
     match remedy:
         case Remedy.HEAL:
             place = "in that process" if loaded.pid else "here"
-            text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart."
+            text = (
+                f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If it then names "
+                "modules that were imported since the install, they keep the other version's code: then restart."
+            )
             if Evidence.IMPORTED_WHILE_TORN in evidence:
                 text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart it."
             return text
