@@ -110,7 +110,7 @@ def gather_here(site: Site) -> LoadedFacts:
         libraries = mapped.replaced.get(name, [])
         version, is_exact = "", False
         if differing or libraries:
-            version, is_exact = _tell_version(site, name, own, libraries)
+            version, is_exact = _tell_version(site, name, own, libraries, is_changed=name in changed)
             HISTORY.note_loaded(name, version if is_exact else "")
         packages.append(_make(site, name, version, is_exact, differing, mapped, name in changed))
     wanted = (each for each in packages if each.replaced or each.differing or each.name in changed)
@@ -233,12 +233,19 @@ def _make(
 
 
 def _tell_version(
-    site: Site, name: str, placed: Iterable[Placed], libraries: Iterable[MappedLibrary]
+    site: Site,
+    name: str,
+    placed: Iterable[Placed],
+    libraries: Iterable[MappedLibrary],
+    *,
+    is_changed: bool,
 ) -> tuple[str, bool]:
     noted = HISTORY.find_loaded(name)
     if noted:
         return noted, True
     placed, distribution = tuple(placed), site.find(name)
+    if distribution is not None and not is_changed:  # its metadata lay there when this process started
+        return distribution.version, True
     root = distribution.root if distribution else _find_root(site, placed)
     own = find_own_modules(placed, root) if root else ()
     return _choose_seen_version(site, name, choose_version(own), libraries, HISTORY.find_versions(name))
