@@ -33,7 +33,8 @@ _MOST_WAITS = 300
 _BASE_NAMES = """
 numpy==2.0.2 pandas==2.2.2 scipy==1.15.3 scikit-learn==1.6.1 matplotlib==3.10.0 pillow==11.3.0 protobuf==5.29.6
 pydantic==2.12.5 typing-extensions==4.15.0 setuptools==75.2.0 opencv-python==4.12.0.88 requests==2.32.4 urllib3==2.5.0
-six==1.17.0 pbr==6.1.0 pyzmq==27.0.0 prompt-toolkit==3.0.51 ipykernel packaging click rich uv
+six==1.17.0 pbr==6.1.0 pyzmq==27.0.0 prompt-toolkit==3.0.51 ipython==7.34.0
+ipykernel==6.17.1 jupyter-client==7.4.9 packaging click rich uv
 """
 BASE = _BASE_NAMES.split()
 # The distributions whose files a fresh look finds changed; kept apart from the product's own judgement.
@@ -94,6 +95,9 @@ def run(reports: Sequence[Report] = REPORTS) -> tuple[str, bool]:
         for number, report in enumerate(reports):
             try:
                 ending = bring_about(report, base, folder / str(number))
+            except RuntimeError as error:  # the kernel could not be started, say: shown as what it is
+                steps = (f"the report could not be brought about: {str(error)[:80]}",)
+                ending = Ending(report.source, False, False, False, "", False, steps, False, 0.0)
             finally:
                 shutil.rmtree(folder / str(number), ignore_errors=True)
             print(f"  {number + 1}/{len(reports)} {ending}", file=sys.stderr, flush=True)

@@ -154,7 +154,7 @@ show(tp.doctor()); show(tp.heal()); show(tp.doctor())
     )
     (torn,) = found["torn"]
     assert (torn["package"], torn["loaded_version"], torn["remedy"]) == ("pack", "1.0", "heal")
-    assert "twin 9.0 has overwritten" in torn["detail"]
+    assert "runs pack 1.0, whose files twin 9.0 has overwritten" in torn["detail"]
     assert healing["healed"] == [{"package": "pack", "version": "1.0", "replaced_version": "1.0"}]
     assert after["healthy"] is True
     assert "twin 9.0 and pack 1.0 own the same files" in " ".join(after["notes"])

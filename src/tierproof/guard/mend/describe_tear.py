@@ -14,13 +14,15 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
     """Describe the evidence, and end with what to do."""
     process = f"process {loaded.pid}" if loaded.pid else "this process"
     name, sentences = loaded.name, []
-    if loaded.replaced or Evidence.VERSION in evidence:
+    if disk.overwritten_by:
+        runs = f"{process} runs" if loaded.version else "the disk has"
+        version = loaded.version or disk.version
+        sentences.append(f"{runs} {name} {version}, whose files {disk.overwritten_by} has overwritten.")
+    elif loaded.replaced or Evidence.VERSION in evidence:
         held = f"the disk has {disk.version}" if disk.version else "the disk no longer has it"
         sentences.append(
             f"{process} runs {name} {loaded.version or '(version unknown)'}; {held}{_who(disk)}."
         )
-    if disk.overwritten_by:
-        sentences.append(f"{disk.overwritten_by} has overwritten its files.")
     if loaded.replaced:
         sentences.append(f"Libraries in use, but no longer on disk: {_list(loaded.replaced)}.")
     if loaded.differing and (Evidence.IMPORTED_WHILE_TORN in evidence or not loaded.version):
