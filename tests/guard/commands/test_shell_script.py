@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tierproof.guard.commands.pip_command import (
@@ -143,3 +145,13 @@ def test_broken_scripts_are_read_as_far_as_they_go() -> None:
     deep = "(" * 500 + "pip install x" + ")" * 500
     list(follow_script(deep, {}))
     list(follow_script("{a,b}" * 40, {}))
+
+
+def test_a_script_that_grows_without_end_is_read_in_bounded_steps() -> None:
+    numbers = " ".join(map(str, range(50)))
+    list(follow_script(f"x=pip; for i in {numbers}; do x=$x$x; done; $x", {}))
+    text = "pip install x"
+    for _ in range(4):
+        text = f"for i in {numbers}; do bash -c {shlex.quote(text)}; done"
+    assert len(list(follow_script(text, {}))) < 2000
+    assert len(list(follow_script("f() { f; f; }; f", {}))) < 100

@@ -130,7 +130,6 @@ class _Follower:
 
     def __init__(self, state: ShellState) -> None:
         self._state = state
-        self._rounds = 0
         self._ended = False
         self._may_end = False
         self._outcome = Outcome.SUCCEEDS
@@ -217,8 +216,8 @@ class _Follower:
         yield from self._follow_inner(loop.command, place)
         state = self._state
         values = state.list_parameters() if loop.values is None else state.expand(loop.values)
-        self._rounds += len(values)
-        if not loop.is_whole or len(values) > _MOST_ROUNDS or self._rounds > _MOST_ROUNDS_IN_ALL:
+        rounds = state.count_rounds(len(values))
+        if not loop.is_whole or len(values) > _MOST_ROUNDS or rounds > _MOST_ROUNDS_IN_ALL:
             values = [" ".join(values)]
         for value in values:
             self._state.assign({loop.variable: value})

@@ -14,6 +14,7 @@ from tierproof.guard.commands.shell_wrappers import read_assignments, strip_pref
 
 _EXPORTED = re.compile(r"(PIP|UV)_[A-Z_]+\Z")
 _FED = "<("
+_LONGEST = 1 << 16
 _PARAMETERS = ("@", "*", "#", *map(str, range(10)))
 
 
@@ -37,6 +38,7 @@ class ShellState:
         self.exported: dict[str, str] = {}
         self.folder = ""
         self._written: dict[str, str | None] = {}
+        self._rounds = [0]
         self._tell_unset = tell_unset
         self._read_file = read_file
 
@@ -44,13 +46,19 @@ class ShellState:
         """The state of a shell inside this one, which leaves this one's as it is; files are the same."""
         inner = ShellState(dict(self.variables), self._tell_unset, self._read_file)
         inner.functions, inner.exported = dict(self.functions), dict(self.exported)
-        inner.folder, inner._written = self.folder, self._written
+        inner.folder, inner._written, inner._rounds = self.folder, self._written, self._rounds
         return inner
+
+    def count_rounds(self, values: int) -> int:
+        """Count the rounds of a loop; those of all loops, also of shells inside this one."""
+        self._rounds[0] += values
+        return self._rounds[0]
 
     # -- variables
 
     def assign(self, found: dict[str, str], *, is_exported: bool = False) -> None:
-        """Set variables."""
+        """Set variables; what grows without end is cut."""
+        found = {name: value[:_LONGEST] for name, value in found.items()}
         self.variables |= found
         if is_exported:
             self.exported |= {name: value for name, value in found.items() if _EXPORTED.match(name)}
