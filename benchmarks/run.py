@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import agreement
+import broken_kernels
 import corpus
 import corruption
 import doctor_speed
@@ -22,6 +23,7 @@ import reach
 import start_time
 import tier1_cost
 import truth
+import watch_commands
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
@@ -35,6 +37,8 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "corruption": ("Real requests on a real base", corruption.run),
     "corruption-more": ("More real requests on a real base", corruption.run_more),
     "reach": ("Install lines of real notebooks that end usable in a live kernel", reach.run),
+    "watch": ("What the watch stops, against a recording pip", watch_commands.run),
+    "kernels": ("Public reports of broken kernels, in real kernels again", broken_kernels.run),
     "images": ("Answers about hosted images", images_speed.run),
     "corpus": ("Install lines of real notebooks on every pinned Colab runtime", corpus.run),
     "truth": ("What preflight foresees, against real installs", truth.run),

@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from tierproof._version import __version__
+
+if "IPython" in sys.modules:  # a notebook: note what is on disk before an installer changes it
+    from tierproof.guard.capture.disk_history import HISTORY
+
+    HISTORY.look()
 
 TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:

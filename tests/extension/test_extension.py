@@ -50,6 +50,8 @@ told["depth"] = run("def f(local):\\n    return get_ipython().getoutput('echo $l
 told["y"] = list(shell.user_ns.get("y", []))
 told["script"] = run("%%bash\\npip install numb==2.0")
 told["script_ran"] = run("%%bash\\ntrue pip")
+told["python"] = run("%%python\\nimport os\\nos.system('pip install numb==2.0')")
+told["run"] = run("%run -m pip install numb==2.0")
 told["allowed"] = run("!true pip install numb==2.0 # tierproof: allow")
 told["plan"] = run("%tierproof plan numb==2.0")
 told["plain"] = shell.display_formatter.format(shell.user_ns["_"])[0]["text/plain"] if "_" in shell.user_ns else ""
@@ -116,6 +118,8 @@ def test_stopped_before_the_cell_or_at_the_line(told: dict[str, object]) -> None
         "the cell was not run: it would change numb, which this kernel has loaded.",
     ]
     assert told["ran"] is False
+    assert told["python"] == told["outright"]
+    assert told["run"] is not None
     assert told["later"] == [
         "InstallStopped",
         "this was not run: it would change numb, which this kernel has loaded.",

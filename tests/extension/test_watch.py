@@ -178,6 +178,45 @@ def test_a_failure_is_told_once_and_stops_nothing(
     assert "no disk" in capsys.readouterr().err
 
 
+def test_a_failure_is_told_in_each_cell_that_runs_unchecked(told: list[Notice]) -> None:
+    def fail() -> Diagnosis:
+        raise ValueError("no disk")
+
+    watch = Watch(tell=told.append, capture=fail, diagnose=fail)  # type: ignore[arg-type]
+    for cell in ("one", "two"):
+        watch.before_cell(cell)
+        watch.consider_text(HARMFUL)
+        watch.consider_text(HARMFUL)
+    assert len(told) == 2
+
+
+def test_what_stands_behind_a_condition_is_not_stopped_and_told_after_the_cell(
+    watch: Watch, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch._tears, "look", lambda **_: Notice("numb is torn."))
+    watch.before_cell("a cell")
+    watch.consider_text(f"[ -d data ] || {HARMFUL}")
+    watch.consider_arguments(["bash", "-c", f"if make; then {HARMFUL}; fi"])
+    watch.after_cell()
+    (notice,) = told
+    assert notice.lines == (f"not stopped beforehand, because it stood behind a condition: {HARMFUL}",)
+    watch.before_cell("the next")
+    watch.after_cell()
+    assert told[-1].lines == ()
+    with pytest.raises(InstallStopped):
+        watch.consider_text(f"cd /tmp && {HARMFUL}")
+
+
+def test_a_script_that_is_run_is_read(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text(f"set -e\n{HARMFUL}\n")
+    (tmp_path / "large.sh").write_bytes(b"#" * (1 << 19))
+    os.mkfifo(tmp_path / "pipe.sh")
+    with pytest.raises(InstallStopped):
+        watch.consider_arguments(["bash", "setup.sh"], None, str(tmp_path))
+    for name in ("large.sh", "pipe.sh", "absent.sh", "."):
+        watch.consider_arguments(["bash", name], None, str(tmp_path))
+
+
 def test_tears_are_told_at_the_start(told: list[Notice]) -> None:
     from tierproof.guard.mend.torn import Evidence, Remedy, TornPackage
 
@@ -197,6 +236,14 @@ def test_processes_of_python_code_are_heard(watch: Watch, told: list[Notice], tm
             subprocess.run(HARMFUL, shell=True, check=False, cwd=tmp_path, env=dict(os.environ))
         with pytest.raises(InstallStopped):
             os.system(HARMFUL)
+        for spawn in (os.spawnlp, os.spawnvp):
+            words = (
+                (["pip", "install", "numb==2.0"],) if spawn is os.spawnvp else ("pip", "install", "numb==2.0")
+            )
+            with pytest.raises(InstallStopped):
+                spawn(os.P_WAIT, "pip", *words)  # type: ignore[operator]
+        with pytest.raises(InstallStopped):
+            sys.audit("pty.spawn", ["pip", "install", "numb==2.0"])
         assert subprocess.run([sys.executable, "-c", "pass"], check=False).returncode == 0
         sys.audit("subprocess.Popen", None, "pip list", None, None)
         sys.audit("os.posix_spawn", "/bin/true", [b"true", 1], {b"A": b"B"})

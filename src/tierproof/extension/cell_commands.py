@@ -13,7 +13,12 @@ from typing import Any
 
 from tierproof.extension.stopped import InstallStopped
 from tierproof.extension.watch import Watch
-from tierproof.guard.commands.notebook_magics import SCRIPT_MAGICS, tell_magic_command
+from tierproof.guard.commands.notebook_magics import (
+    PYTHON_MAGICS,
+    SCRIPT_MAGICS,
+    tell_cell_script,
+    tell_magic_command,
+)
 
 _METHODS = ("system", "getoutput")  # what IPython makes of `!`; others are judged where they run
 
@@ -40,8 +45,8 @@ def _read_call(method: str, words: list[str]) -> Iterator[str]:
         told = words[0]
     elif method == "run_line_magic" and len(words) == 2:
         told = tell_magic_command(words[0], words[1], sys.executable)
-    elif method == "run_cell_magic" and len(words) == 3 and words[0] in SCRIPT_MAGICS:
-        yield f"{words[1]}\n{words[2]}"  # variables in a script are the shell's
+    elif method == "run_cell_magic" and len(words) == 3 and words[0] in (*SCRIPT_MAGICS, *PYTHON_MAGICS):
+        yield tell_cell_script(*words)  # variables in a script are the shell's
         return
     if told and "$" not in told and "{" not in told:
         yield told
@@ -65,7 +70,12 @@ class CellJudge:
         Raises:
             InputRejected: one of them would change what is loaded.
         """
-        for text in find_commands(tree):
+        try:
+            texts = list(find_commands(tree))
+        except Exception as error:  # noqa: BLE001 - told; IPython would drop this judge for good
+            self._watch.report("reading the commands of a cell", error)
+            texts = []
+        for text in texts:
             try:
                 self._watch.consider_text(text)
             except InstallStopped as stop:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tierproof.extension.watch import Watch
-from tierproof.guard.commands.notebook_magics import SCRIPT_MAGICS, SHELL_METHODS
+from tierproof.guard.commands.notebook_magics import (
+    PYTHON_MAGICS,
+    SCRIPT_MAGICS,
+    SHELL_METHODS,
+    tell_cell_script,
+    tell_magic_command,
+)
 
 
 class ShellCalls:
@@ -27,6 +34,7 @@ class ShellCalls:
         self._watch = watch
         self._methods: dict[str, tuple[Any, Any]] = {}
         self._magics: dict[str, tuple[Any, Any]] = {}
+        self._run: tuple[Any, Any] | None = None
 
     def wrap(self) -> None:
         """Put the wrappers in place."""
@@ -37,12 +45,17 @@ class ShellCalls:
                 self._methods[name] = (self._shell.__dict__.get(name), wrapper)
                 setattr(self._shell, name, wrapper)
         magics = self._shell.magics_manager.magics["cell"]
-        for name in SCRIPT_MAGICS:
+        for name in (*SCRIPT_MAGICS, *PYTHON_MAGICS):
             magic = self._shell.find_cell_magic(name)  # loads one that IPython has put off
             if callable(magic):
-                wrapper = self._wrap_magic(magic)
+                wrapper = self._wrap_magic(name, magic)
                 self._magics[name] = (magic, wrapper)
                 magics[name] = wrapper
+        magic = self._shell.find_line_magic("run")
+        if callable(magic):
+            wrapper = self._wrap_run(magic)
+            self._run = (magic, wrapper)
+            self._shell.magics_manager.magics["line"]["run"] = wrapper
 
     def unwrap(self) -> None:
         """Put back what was there, except where somebody else has put a wrapper on top meanwhile."""
@@ -57,6 +70,10 @@ class ShellCalls:
         for name, (before, wrapper) in self._magics.items():
             if magics.get(name) is wrapper:
                 magics[name] = before
+        lines = self._shell.magics_manager.magics["line"]
+        if self._run is not None and lines.get("run") is self._run[1]:
+            lines["run"] = self._run[0]
+        self._run = None
         self._methods.clear()
         self._magics.clear()
 
@@ -75,12 +92,25 @@ class ShellCalls:
 
         return run
 
-    def _wrap_magic(self, magic: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_run(self, magic: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap `%run`: `%run -m pip install x` runs pip in the kernel itself, where no process starts."""
+        watch = self._watch
+
+        @functools.wraps(magic)
+        def run(line: Any = "", *arguments: Any, **options: Any) -> Any:
+            told = tell_magic_command("run", str(line), sys.executable)
+            if told:
+                watch.consider_text(told)
+            return magic(line, *arguments, **options)
+
+        return run
+
+    def _wrap_magic(self, name: str, magic: Callable[..., Any]) -> Callable[..., Any]:
         watch = self._watch
 
         @functools.wraps(magic)
         def run(line: Any, cell: Any = None, *arguments: Any, **options: Any) -> Any:
-            watch.consider_text(f"{line}\n{cell or ''}")
+            watch.consider_text(tell_cell_script(name, str(line), str(cell or "")))
             given = (line,) if cell is None else (line, cell)
             with watch.settled():
                 return magic(*given, *arguments, **options)

@@ -12,7 +12,7 @@ from tierproof.guard.mend.torn import Remedy, TornPackage
 _REMEDIES = {
     Remedy.HEAL: "tp.heal()  (or %tierproof heal) puts the loaded version back without a restart",
     Remedy.RESTART: "restart the kernel",
-    Remedy.REINSTALL: "install it again, then restart the kernel",
+    Remedy.REINSTALL: "install it again; tp.doctor() names the command",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import threading
 import traceback
@@ -19,9 +20,10 @@ from tierproof.extension.notice import Notice, show
 from tierproof.extension.stopped import InstallStopped
 from tierproof.extension.tear_check import TearCheck
 from tierproof.guard.capture.base import Base, capture_base
+from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.commands.pip_command import (
     PipCommand,
-    mentions_installer,
+    may_install,
     parse_pip_arguments,
     parse_pip_commands,
 )
@@ -31,6 +33,7 @@ from tierproof.guard.mend.diagnosis import Diagnosis
 
 _ALLOW = re.compile(r"#\s*tierproof:\s*allow\b", re.IGNORECASE)
 _LOOKING = "looking for tears after the cell"
+_MOST_SCRIPT_BYTES = 1 << 18
 _OWN = ("tierproof.guard.", "tierproof.api.", "tierproof.cli.")
 
 
@@ -61,6 +64,7 @@ class Watch:
         self._failures_now: set[str] = set()  # of this cell
         self._told: set[str] = set()
         self._judged: dict[tuple[object, ...], Foreseen] = {}
+        self._not_stopped: dict[str, None] = {}
         self._local = threading.local()
 
     # -- cells
@@ -76,6 +80,7 @@ class Watch:
         self._judged.clear()
         self._told.clear()
         self._failures_now.clear()
+        self._not_stopped.clear()
 
     def after_cell(self) -> None:
         """Tell when something that is loaded was changed on disk."""
@@ -96,9 +101,12 @@ class Watch:
         Raises:
             InstallStopped: it would change what is loaded.
         """
-        if self._is_idle() or not mentions_installer(text):
+        if self._is_idle() or not may_install(text):
             return
-        self._consider(lambda: parse_pip_commands(text, environment), environment, folder)
+        read = _ScriptReader(folder).read
+        self._consider(
+            lambda: parse_pip_commands(text, environment, read, is_shell_text=True), environment, folder
+        )
 
     def consider_arguments(
         self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: str = ""
@@ -108,9 +116,10 @@ class Watch:
         Raises:
             InstallStopped: it would change what is loaded.
         """
-        if self._is_idle() or not any(mentions_installer(word) for word in arguments):
+        if self._is_idle() or not any(may_install(word) for word in arguments):
             return
-        self._consider(lambda: parse_pip_arguments(arguments), environment, folder)
+        read = _ScriptReader(folder).read
+        self._consider(lambda: parse_pip_arguments(arguments, environment, read), environment, folder)
 
     @contextmanager
     def settled(self) -> Iterator[None]:
@@ -135,8 +144,13 @@ class Watch:
 
         def judge() -> None:
             nonlocal stop
-            commands = [each for each in parse() if each.changes_packages]
-            if not commands or _is_called_by_tierproof():
+            found = [each for each in parse() if each.changes_packages]
+            if not found or _is_called_by_tierproof():
+                return
+            # What may not run is not stopped: the comparison after the cell tells whether it did.
+            self._not_stopped |= {hide_credentials(each.text): None for each in found if each.is_conditional}
+            commands = [each for each in found if not each.is_conditional]
+            if not commands:
                 return
             with self.settled():
                 stop = self._judge(commands, environment, folder)
@@ -177,9 +191,15 @@ class Watch:
     # -- tears and failures
 
     def _check_tears(self, *, always: bool = False) -> None:
+        HISTORY.look()
         notice = self._tears.look(always=always)
-        if notice is not None:
-            self._tell(notice)
+        if notice is None:
+            return
+        if self._not_stopped:
+            texts = "; ".join(self._not_stopped)
+            line = f"not stopped beforehand, because it stood behind a condition: {texts}"
+            notice = replace(notice, lines=(*notice.lines, line))
+        self._tell(notice)
 
     def _guarded(self, doing: str, act: Callable[[], None]) -> None:
         """Do something of the watch's own: where that fails, say so once, and leave the cell alone."""
@@ -217,6 +237,31 @@ def _describe(error: Exception) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - its own text cannot be had; its name is told
         return "it cannot be shown as text"
+
+
+class _ScriptReader:
+    """Reads the scripts that a command runs, where they are small and text.
+
+    Args:
+        folder: where the command starts; empty for the current one.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def read(self, path: str) -> str | None:
+        """The text of a file; None for one that is absent, large or no text."""
+        file = os.path.join(self._folder, os.path.expanduser(path))  # noqa: PTH111, PTH118
+        try:
+            if not stat.S_ISREG(os.stat(file).st_mode):  # noqa: PTH116 - a pipe would wait for a writer
+                return None
+            with open(file, "rb") as stream:  # noqa: PTH123
+                content = stream.read(_MOST_SCRIPT_BYTES + 1)
+        except (OSError, ValueError):
+            return None
+        if len(content) > _MOST_SCRIPT_BYTES or b"\0" in content:
+            return None
+        return content.decode(errors="replace")
 
 
 def _is_called_by_tierproof() -> bool:

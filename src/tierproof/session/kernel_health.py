@@ -70,6 +70,9 @@ def _show_beyond(found: Diagnosis, lines: tuple[str, ...] = ()) -> Box:
     if remedies == {Remedy.REINSTALL}:
         title = f"Files of {_names(found)} are damaged on disk."
         advice = (f"Install {_names(found)} again, then restart the kernel.",)
+    elif Remedy.REINSTALL in remedies:
+        title = f"This kernel is torn ({_names(found)}), and a restart alone would not repair it."
+        advice = ("Call tp.doctor(): it names the command that installs it again. Then restart the kernel.",)
     else:
         title = f"This kernel is torn beyond repair ({_names(found)}): it has to be restarted."
         advice = (_RESTART,)

@@ -6,7 +6,8 @@ import pytest
 
 from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.heal_result import FailedHeal, HealedPackage, Healing
-from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy, agree, judge_package
+from tierproof.guard.mend.judge_tear import agree, judge_package
+from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy
 
 HELD = DiskPackage("2.0", installer="pip", changed_at=1e9)
 
@@ -17,7 +18,12 @@ HELD = DiskPackage("2.0", installer="pip", changed_at=1e9)
         (LoadedPackage("p", "1.0", replaced=("x.so",)), HELD, ["version", "native-library-replaced"], "heal"),
         (LoadedPackage("p", "1.0", differing=("p",)), HELD, ["version"], "heal"),
         (LoadedPackage("p", "", replaced=("x.so",)), HELD, ["native-library-replaced"], "restart"),
-        (LoadedPackage("p", "2.0", replaced=("x.so",)), HELD, ["native-library-replaced"], "heal"),
+        (
+            LoadedPackage("p", "2.0", replaced=("x.so",)),
+            HELD,
+            ["native-library-replaced", "imported-while-torn"],
+            "restart",
+        ),
         (LoadedPackage("p", "2.0", differing=("p.a",)), HELD, ["imported-while-torn"], "restart"),
         (LoadedPackage("p"), replace(HELD, mismatches=("p/a.py",)), ["record-mismatch"], "reinstall"),
         (LoadedPackage("p"), replace(HELD, duplicates=("1.0", "2.0")), ["duplicate-metadata"], "reinstall"),
@@ -37,6 +43,49 @@ def test_judgement(loaded: LoadedPackage, disk: DiskPackage, evidence: list[str]
     assert document["evidence"] == evidence
     assert document["remedy"] == remedy
     assert torn.detail.endswith((".", '"', "holds."))
+
+
+WHOLE = replace(HELD, was_tried=True)
+FAILS = replace(HELD, import_error="ImportError: x", was_tried=True)
+OTHER = LoadedPackage("p", "1.0", is_exact=True, replaced=("x.so",))
+MIXED = replace(OTHER, late=("y.so",))
+BACK = replace(OTHER, version="2.0")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "disk", "remedy"),
+    [
+        (OTHER, WHOLE, "heal"),
+        (OTHER, FAILS, "heal"),
+        (MIXED, WHOLE, "restart"),
+        (MIXED, FAILS, "heal"),  # a restart would make it worse
+        (BACK, WHOLE, "restart"),  # after a heal: the other version's code stays
+        (BACK, FAILS, "reinstall"),
+        (replace(OTHER, failed_heal="no network"), WHOLE, "restart"),
+        (replace(OTHER, failed_heal="no network"), FAILS, "reinstall"),
+        (replace(OTHER, version=""), WHOLE, "restart"),
+        (replace(OTHER, version=""), FAILS, "reinstall"),
+        (BACK, replace(WHOLE, mismatches=("p/x.so",)), "heal"),
+        (BACK, replace(WHOLE, overwritten_by="q 3.0"), "heal"),
+        (replace(OTHER, version="2.0", is_exact=False), replace(WHOLE, version="2.0.1"), "restart"),
+        (replace(OTHER, version="2.0"), replace(WHOLE, version="2.0.1"), "heal"),
+    ],
+)
+def test_a_restart_is_advised_only_where_a_fresh_process_works(
+    loaded: LoadedPackage, disk: DiskPackage, remedy: str
+) -> None:
+    torn = judge_package(loaded, disk)
+    assert torn is not None
+    assert torn.remedy.value == remedy
+
+
+def test_the_advice_names_versions_that_meet_the_declared_requirements() -> None:
+    torn = judge_package(
+        LoadedPackage("p", differing=("p",)), replace(FAILS, needed=">=2.1", import_error="q: no name y")
+    )
+    assert torn is not None
+    assert '"p>=2.1"' in torn.detail
+    assert "q: no name y" in torn.detail
 
 
 def test_another_version_alone_is_no_tear() -> None:

@@ -144,7 +144,7 @@ def test_everything_of_a_command(tmp_path: Path) -> None:
 
 def test_places_and_order(tmp_path: Path) -> None:
     installs, _ = read(
-        tmp_path, "import os\n!pip install one", ["x = 1\n", "!pip install two && pip install three"]
+        tmp_path, "import os\n!pip install one", ["x = 1\n", "!pip install two || pip install three"]
     )
     assert [(each.command.requirements[0], each.cell, each.line) for each in installs] == [
         ("one", 1, 2),
@@ -162,7 +162,7 @@ def test_places_and_order(tmp_path: Path) -> None:
         "!pip show captum || pip install captum",
         "def setup():\n    !pip install captum",
         "while True:\n    !pip install captum",
-        "%%bash\nif true; then\n  pip install captum\nfi",
+        "%%bash\nif [ -d data ]; then\n  pip install captum\nfi",
     ],
 )
 def test_what_may_not_run_says_so(tmp_path: Path, source: str) -> None:

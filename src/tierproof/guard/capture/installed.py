@@ -15,6 +15,7 @@ from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
+from tierproof.guard.capture.vendored_entry import drop_vendored
 from tierproof.guard.system.search_path import read_search_path
 
 _METADATA_SUFFIXES = ("dist-info", "egg-info")
@@ -69,7 +70,7 @@ def iterate_installed(
         paths: entries of a path; sys.path by default.
         memory: of what was read before.
     """
-    for entry in read_search_path(paths):
+    for entry in drop_vendored(read_search_path(paths)) if paths is None else read_search_path(paths):
         root = Path(entry or ".")
         for metadata in _find_metadata(entry, root):
             if not isinstance(metadata, Path):

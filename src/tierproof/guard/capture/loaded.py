@@ -111,9 +111,32 @@ def _code_of(value: object, module: object, file: str) -> Iterator[CodeType]:
         yield code
 
 
-def choose_version(modules: Iterable[LoadedModule]) -> str:
-    """The `__version__` of the module nearest the top; empty if none has one."""
-    known = sorted(
-        (module.name.count("."), module.name, module.version) for module in modules if module.version
+def find_own_modules(modules: Iterable[tuple[LoadedModule, Path]], root: Path) -> tuple[LoadedModule, ...]:
+    """The modules under which a distribution is imported: those nearest the top, in their order.
+
+    A module that lies elsewhere than its name says (setuptools/_vendor/packaging as `packaging`) is vendored
+    and never counts.
+
+    Args:
+        modules: of one distribution, each with its file's real path.
+        root: the site directory.
+    """
+    own = [module for module, path in modules if _lies_where_it_is_named(module.name, path, root)]
+    depth = min((module.name.count(".") for module in own), default=0)
+    return tuple(module for module in own if module.name.count(".") == depth)
+
+
+def _lies_where_it_is_named(name: str, path: Path, root: Path) -> bool:
+    try:
+        parts = path.relative_to(root).parts
+    except ValueError:
+        return False
+    last = parts[-1].partition(".")[0]
+    return (*parts[:-1], last) == tuple(name.split(".")) or (
+        last == "__init__" and parts[:-1] == tuple(name.split("."))
     )
-    return known[0][2] if known else ""
+
+
+def choose_version(modules: Iterable[LoadedModule]) -> str:
+    """The `__version__` of the first of a distribution's own modules that has one; else empty."""
+    return next((module.version for module in modules if module.version), "")

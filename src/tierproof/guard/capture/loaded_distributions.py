@@ -12,7 +12,9 @@ from pathlib import Path
 
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.inventory import parse_inventory
-from tierproof.guard.capture.module_namespace import iterate_modules, read_file
+from tierproof.guard.capture.loaded import LoadedModule, capture_loaded_modules
+from tierproof.guard.capture.start_hooks import find_start_hooks
+from tierproof.guard.system.search_path import read_search_path
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 
@@ -31,11 +33,14 @@ class Loaded:
 
 
 def find_loaded_here(installed: Sequence[InstalledDistribution]) -> Loaded:
-    """Find what this process has imported, by the files of its modules."""
-    modules = list(iterate_modules())
-    files = {file for _, _, namespace in modules if (file := read_file(namespace))}
-    tops = {name.partition(".")[0] for name, _, _ in modules}
-    names = {item.name for item in installed if _owns_one(item, files, tops)}
+    """Find what this process has imported, by the files of its modules.
+
+    What a `.pth` file imports into every process does not count: it is complete in itself.
+    """
+    hooks = find_start_hooks(read_search_path())
+    modules = [each for each in capture_loaded_modules() if each.name.partition(".")[0] not in hooks]
+    files = {str(module.file) for module in modules}
+    names = {item.name for item in installed if _owns_one(item, files, modules)}
     return Loaded(frozenset(names), "Packages count as loaded if this process has imported them.")
 
 
@@ -76,11 +81,19 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
     )
 
 
-def _owns_one(item: InstalledDistribution, files: set[str], tops: set[str]) -> bool:
+def _owns_one(item: InstalledDistribution, files: set[str], modules: Sequence[LoadedModule]) -> bool:
     listed = _list_files(item)
-    if listed is None or _is_editable(item):  # then its name is all there is to go by
+    if listed is not None and any(file in files for file in listed):
+        return True
+    # Without RECORD its names are all there is to go by; an editable project lies anywhere.
+    if _is_editable(item):
+        tops = {module.name.partition(".")[0] for module in modules}
         return any(top in tops for top in _read_top_levels(item))
-    return any(file in files for file in listed)
+    if listed is not None:
+        return False
+    names = {module.name for module in modules if module.file.is_relative_to(item.root)}
+    dotted = item.name.replace("-", ".")  # a namespace is nobody's: google-auth has google.auth
+    return dotted in names or any(top in names for top in _read_top_levels(item))
 
 
 def _may_be_loaded(item: InstalledDistribution, mapped: set[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from tierproof.guard.capture.installed import InstalledDistribution
@@ -18,7 +18,7 @@ class Owners:
     """The files and folders of distributions, by RECORD; each RECORD is read once.
 
     Args:
-        distributions: those that may own anything.
+        distributions: those that may own anything; where two name one file, the first of them owns it.
         read: gives a distribution's RECORD.
     """
 
@@ -29,13 +29,16 @@ class Owners:
     ) -> None:
         self._files: dict[str, InstalledDistribution] = {}
         self._folders: dict[str, InstalledDistribution] = {}
+        self._later: dict[str, list[InstalledDistribution]] = {}
         for distribution in distributions:
             root = str(distribution.root)
             for entry in read(distribution):
                 if entry.path.startswith(("..", "/")):
                     continue
                 path = f"{root}/{entry.path}"
-                self._files.setdefault(path, distribution)
+                first = self._files.setdefault(path, distribution)
+                if first.name != distribution.name:
+                    self._later.setdefault(path, []).append(distribution)
                 folder = path.rpartition("/")[0]
                 while folder != root and folder not in self._folders:
                     self._folders[folder] = distribution
@@ -50,6 +53,20 @@ class Owners:
             if str(folder) in self._folders:
                 return self._folders[str(folder)]
         return None
+
+    def find_all(self, path: Path) -> tuple[InstalledDistribution, ...]:
+        """Every distribution whose RECORD names `path`, in their order."""
+        first = self._files.get(str(path))
+        return () if first is None else (first, *self._later.get(str(path), ()))
+
+    def find_overlapped(self, names: Collection[str]) -> frozenset[str]:
+        """The distributions that share a file with one of `names` and are none of them."""
+        found = set()
+        for path, later in self._later.items():
+            owners = {self._files[path].name, *(each.name for each in later)}
+            if not owners.isdisjoint(names):
+                found |= owners
+        return frozenset(found.difference(names))
 
     def find_by_file_name(self, name: str) -> Path | None:
         """The one recorded file of that name; None when there is none or more than one."""

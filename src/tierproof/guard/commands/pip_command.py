@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tierproof.guard.commands.conda_options import read_conda_options
 from tierproof.guard.commands.pip_options import ReadOptions, read_options
+from tierproof.guard.commands.pip_variables import list_pip_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
 
 _PIP = re.compile(r"pip(\d+(\.\d+)?)?(\.exe)?\Z", re.IGNORECASE)
@@ -17,6 +18,8 @@ _PYTHON = re.compile(r"(python|pypy)[\d.]*(\.exe)?\Z", re.IGNORECASE)
 _CONDA = re.compile(r"(conda|mamba|micromamba)(\.exe|\.bat)?\Z")
 _SIGN = re.compile(r"(\s*)(?:!{1,2}|%%?(?:(?:shell|sx|system|time|timeit|capture)\b)?)\s*")
 _MENTION = re.compile(r"pip|uv|conda|mamba", re.IGNORECASE)
+_MAY_INSTALL = re.compile(r"PIP_|\bsource\b|sh\b|(^|[;&|\n])\s*\.\s|[$`{]")
+_QUOTES = re.compile(r"[\\'\"]")
 _PYTHON_VALUED = "WX"
 _READ_NAMES = """
     editable requirement constraint upgrade upgrade-package upgrade-strategy force-reinstall ignore-installed
@@ -72,6 +75,7 @@ class PipCommand:
         other_options: long names of the options that are not above.
         text: the command's words, joined by spaces.
         given_files: the text of requirements files that are not on disk, by normal path.
+        is_conditional: it may not run; see `ProgramCall`.
     """
 
     program: Program
@@ -99,6 +103,7 @@ class PipCommand:
     other_options: tuple[str, ...] = ()
     text: str = ""
     given_files: tuple[tuple[str, str], ...] = ()
+    is_conditional: bool = False
 
     @property
     def changes_packages(self) -> bool:
@@ -111,29 +116,48 @@ def mentions_installer(text: str) -> bool:
     return _MENTION.search(text) is not None
 
 
-def parse_pip_commands(text: str, variables: Mapping[str, str] | None = None) -> tuple[PipCommand, ...]:
+def may_install(text: str) -> bool:
+    """Tell quickly whether shell text could run an install command, also by a script or in a quoted word."""
+    return _MAY_INSTALL.search(text) is not None or mentions_installer(_QUOTES.sub("", text))
+
+
+def parse_pip_commands(
+    text: str,
+    variables: Mapping[str, str] | None = None,
+    read_file: Callable[[str], str | None] | None = None,
+    *,
+    is_shell_text: bool = False,
+) -> tuple[PipCommand, ...]:
     """Find the commands of pip, uv and conda in shell text.
 
     Args:
         text: one line or a script; notebook signs (`!`, `%`, `%%bash`) before a command are allowed.
         variables: the shell's, for `$NAME`; this process's environment by default.
+        read_file: gives the text of a script that is run; None for one that cannot be read. Without it none is.
+        is_shell_text: no notebook signs stand in it; `!` is the shell's.
 
     Never raises: commands that cannot be parsed are left out.
     """
-    calls = follow_script(_strip_notebook_signs(text), os.environ if variables is None else variables)
-    return tuple(_read_calls(calls))
+    known = os.environ if variables is None else variables
+    calls = follow_script(text if is_shell_text else _strip_notebook_signs(text), known, None, read_file)
+    return tuple(_read_calls(calls, known))
 
 
-def parse_pip_arguments(arguments: Sequence[str]) -> tuple[PipCommand, ...]:
+def parse_pip_arguments(
+    arguments: Sequence[str],
+    variables: Mapping[str, str] | None = None,
+    read_file: Callable[[str], str | None] | None = None,
+) -> tuple[PipCommand, ...]:
     """Find the commands in the words of one process's command line, where no shell stands between."""
-    return tuple(_read_calls(follow_words([str(word) for word in arguments], os.environ)))
+    known = os.environ if variables is None else variables
+    return tuple(_read_calls(follow_words([str(word) for word in arguments], known, read_file), known))
 
 
-def _read_calls(calls: Iterable[ProgramCall]) -> Iterator[PipCommand]:
+def _read_calls(calls: Iterable[ProgramCall], variables: Mapping[str, str]) -> Iterator[PipCommand]:
     for call in calls:
-        command = read_command(call.words, call.environment, call.folder)
+        command = read_command(call.words, call.environment, call.folder, variables)
         if command is not None:
-            yield command
+            yield replace(command, is_conditional=call.is_conditional)
 
 
 def _strip_notebook_signs(text: str) -> str:
@@ -146,18 +170,29 @@ def _strip_notebook_signs(text: str) -> str:
 
 
 def read_command(
-    words: Sequence[str], environment: tuple[tuple[str, str], ...], folder: str
+    words: Sequence[str],
+    environment: tuple[tuple[str, str], ...],
+    folder: str,
+    variables: Mapping[str, str] | None = None,
 ) -> PipCommand | None:
-    """Read one command without prefixes; None if it does not run pip, uv or conda."""
+    """Read one command without prefixes; None if it does not run pip, uv or conda.
+
+    Args:
+        words: the program and its arguments.
+        environment: variables set for it alone.
+        folder: where `cd` led before.
+        variables: those of the shell, of which pip reads its `PIP_…`.
+    """
+    given = ReadOptions(tuple(list_pip_options({**(variables or {}), **dict(environment)})), ())
     name, rest = os.path.basename(words[0].replace("\\", "/")), list(words[1:])  # noqa: PTH119 - a word, no file
     text = " ".join(words)
     if _PYTHON.match(name):
         module, rest = _find_module(rest)
         if module == "pip":
-            return _read_pip(rest, words[0], environment, folder, text)
+            return _read_pip(rest, words[0], environment, folder, text, given)
         return _read_uv(rest, words[0], environment, folder, text) if module == "uv" else None
     if _PIP.match(name):
-        return _read_pip(rest, words[0], environment, folder, text)
+        return _read_pip(rest, words[0], environment, folder, text, given)
     if name in ("uv", "uv.exe"):
         return _read_uv(rest, "", environment, folder, text)
     if _CONDA.match(name):
@@ -166,9 +201,15 @@ def read_command(
 
 
 def _read_pip(
-    words: list[str], program: str, environment: tuple[tuple[str, str], ...], folder: str, text: str
+    words: list[str],
+    program: str,
+    environment: tuple[tuple[str, str], ...],
+    folder: str,
+    text: str,
+    given: ReadOptions,
 ) -> PipCommand:
     read = read_options(words)
+    read = ReadOptions((*given.options, *read.options), read.operands)
     verb = read.operands[0] if read.operands else ""
     action = {"install": Action.INSTALL, "uninstall": Action.UNINSTALL}.get(verb, Action.OTHER)
     return _make(Program.PIP, action, read, read.last("python") or program, environment, folder, text)
@@ -256,7 +297,8 @@ def _find_module(words: list[str]) -> tuple[str, list[str]]:
     while queue:
         word = queue.pop(0)
         if not word.startswith("-") or word in ("-", "--"):
-            return "", []
+            is_pip = _PIP.match(os.path.basename(word))  # noqa: PTH119 - `python /usr/bin/pip install`
+            return ("pip", queue) if is_pip else ("", [])
         if word.startswith("--"):
             continue
         for at, letter in enumerate(word[1:], start=1):

@@ -1,32 +1,50 @@
-"""Which programs a piece of shell text starts, in order. Nothing is run: variables, `cd` and loops are followed."""
+"""Which programs a piece of shell text starts, in order, and whether each is certain to run.
+
+    text → ShellWord → SimpleCommand → Node (shell_tree) → ProgramCall
+
+Nothing is run: variables, `cd`, loops, functions, pipes into a shell and the outcome of commands are followed.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import ClassVar
 
-from tierproof.guard.commands.shell_blocks import ShellBlocks
-from tierproof.guard.commands.shell_words import Redirection, SimpleCommand, split_commands
+from tierproof.guard.commands.nested_scripts import Nested, find_nested, is_syntax_check
+from tierproof.guard.commands.shell_outcome import Outcome, tell_outcome
+from tierproof.guard.commands.shell_state import ShellState
+from tierproof.guard.commands.shell_tree import (
+    Block,
+    Case,
+    Chain,
+    ForLoop,
+    Function,
+    If,
+    Loop,
+    Node,
+    Pipeline,
+    Simple,
+    parse_script,
+)
+from tierproof.guard.commands.shell_words import Redirection, SimpleCommand
+from tierproof.guard.commands.shell_wrappers import strip_prefixes
 
 _DEPTH = 4
 _MOST_ROUNDS = 50
 _MOST_ROUNDS_IN_ALL = 500
-_SHELL = re.compile(r"(ba|z|da|k)?sh(\.exe)?\Z")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)\Z", re.DOTALL)
-_DURATION = re.compile(r"\d+(\.\d+)?[smhd]?\Z")
-_KEYWORD_NAMES = "do then else if elif while until ! { } time exec command builtin nohup noglob stdbuf"
-_KEYWORDS = frozenset(_KEYWORD_NAMES.split())
-# Programs that run another one, with those of their options that take a value.
-_RUNNERS = {
-    "sudo": "ughpCDRT",
-    "env": "uCS",
-    "nice": "n",
-    "ionice": "cnp",
-    "timeout": "ks",
-    "xargs": "IdEnLPas",
-}
+_ENDINGS = frozenset({"exit", "return", "break", "continue", "logout"})
+
+
+class Certainty(Enum):
+    """How certain a part of a script is to run."""
+
+    CERTAIN = auto()
+    UNLIKELY = auto()  # behind `||` of what scripts count on
+    OPEN = auto()  # in an `if`, behind `command -v x &&`
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +54,9 @@ class ProgramCall:
     Attributes:
         words: the program and its arguments, with variables put in.
         prefixes: what stood before it and runs it, such as `sudo` or `xargs -n 1`.
-        environment: variables set for it alone.
+        environment: variables set for it alone, and those of pip and uv that were exported before.
         folder: where `cd` led before, relative or absolute; empty for the current folder.
-        is_conditional: it may not run: it stands behind `&&` or `||`, in an `if`, a loop or a function.
+        is_conditional: it may not run: in an `if`, behind `||`, or behind `&&` of a command that asks something.
         redirections: its own.
         start: offset in the text where it begins; that of the outer command for a shell in a shell.
         end: offset behind it.
@@ -55,161 +73,284 @@ class ProgramCall:
 
 
 def follow_script(
-    text: str, variables: Mapping[str, str], tell_unset: Callable[[str], str] | None = None
+    text: str,
+    variables: Mapping[str, str],
+    tell_unset: Callable[[str], str] | None = None,
+    read_file: Callable[[str], str | None] | None = None,
 ) -> Iterator[ProgramCall]:
-    """Yield the programs that shell text starts.
+    """Yield the programs that shell text starts; what never runs is left out.
 
     Args:
         text: one line or a script.
         variables: the shell's at its start.
         tell_unset: what to put in for `$NAME` that is not set and for `$(command)`, as written; nothing by default.
+        read_file: gives the text of a script or of a file that is piped on; None for none. Without it none is read.
     """
-    yield from _Follower(dict(variables), tell_unset or (lambda _: "")).read(text, 0)
+    yield from _make(variables, tell_unset, read_file).read(text, _Place())
 
 
-def follow_words(words: Sequence[str], variables: Mapping[str, str]) -> Iterator[ProgramCall]:
+def follow_words(
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    read_file: Callable[[str], str | None] | None = None,
+) -> Iterator[ProgramCall]:
     """Yield the programs that one process's command line starts: itself, or what its `sh -c` says."""
-    yield from _Follower(dict(variables), lambda _: "").read_words(list(words), SimpleCommand(()), False, 0)
+    yield from _make(variables, None, read_file).run_words(list(words), SimpleCommand(()), _Place())
+
+
+def _make(
+    variables: Mapping[str, str],
+    tell_unset: Callable[[str], str] | None,
+    read_file: Callable[[str], str | None] | None,
+) -> _Follower:
+    return _Follower(ShellState(dict(variables), tell_unset or (lambda _: ""), read_file or (lambda _: None)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a command stands: how certain it is to run, how deep, and its standard input where that is known."""
+
+    certainty: Certainty = Certainty.CERTAIN
+    depth: int = 0
+    given: str | None = None
+
+    def deeper(self) -> _Place:
+        """The place of a script that a command here runs."""
+        return replace(self, depth=self.depth + 1, given=None)
+
+    def within(self, certainty: Certainty) -> _Place:
+        """The same place, with what is less certain of the two."""
+        if self.certainty is Certainty.OPEN or certainty is Certainty.CERTAIN:
+            return replace(self, given=None)
+        return replace(self, certainty=certainty, given=None)
 
 
 class _Follower:
-    """Follows a script: variables and `cd` hold for what comes after."""
+    """Follows a script: what one command sets holds for those after it."""
 
-    def __init__(self, variables: dict[str, str], tell_unset: Callable[[str], str]) -> None:
-        self._variables = variables
-        self._tell_unset = tell_unset
-        self._folder = ""
-        self._rounds = 0
+    def __init__(self, state: ShellState) -> None:
+        self._state = state
+        self._ended = False
+        self._may_end = False
+        self._outcome = Outcome.SUCCEEDS
 
-    def read(self, text: str, depth: int, is_conditional: bool = False) -> Iterator[ProgramCall]:
-        commands = tuple(split_commands(text))
-        yield from self._read_commands(commands, ShellBlocks(is_conditional), depth)
+    def read(self, text: str, place: _Place) -> Iterator[ProgramCall]:
+        yield from self._walk(parse_script(text), place)
 
-    def _read_commands(
-        self, commands: Sequence[SimpleCommand], blocks: ShellBlocks, depth: int
-    ) -> Iterator[ProgramCall]:
-        at = 0
-        while at < len(commands):
-            words = self._expand(commands[at])
-            is_conditional = blocks.place(commands[at].before, words)
-            rest = strip_prefixes(words)[1]
-            at += 1
-            if rest[:1] != ["for"] or rest[2:3] != ["in"]:
-                yield from self.read_words(words, commands[at - 1], is_conditional, depth)
+    # -- the structure
+
+    def _walk(self, node: Node, place: _Place) -> Iterator[ProgramCall]:
+        if self._ended:
+            return
+        if self._may_end:
+            place = place.within(Certainty.OPEN)
+        yield from self._WALKS[type(node)](self, node, place)
+
+    def _walk_block(self, block: Block, place: _Place) -> Iterator[ProgramCall]:
+        state, may_end = self._state, self._may_end
+        if block.is_subshell:
+            self._state = state.enter()
+        self._outcome = Outcome.SUCCEEDS
+        for part in block.parts:
+            yield from self._walk(part, place)
+        if block.is_subshell:
+            self._state, self._ended, self._may_end = state, False, may_end
+
+    def _walk_chain(self, chain: Chain, place: _Place) -> Iterator[ProgramCall]:
+        yield from self._walk(chain.first, place)
+        for sign, part in chain.rest:
+            before = self._outcome
+            certainty = _follow(sign, before)
+            if certainty is None or self._ended:
                 continue
-            end = _find_end_of_loop(commands, at)
-            for value in self._find_rounds(rest[3:], end):
-                self._variables[rest[1]] = value
-                yield from self._read_commands(commands[at:end], blocks, depth)
-            at = max(at, end)
+            yield from self._walk(part, place.within(certainty))
+            if certainty is Certainty.OPEN:
+                self._outcome = Outcome.OPEN
+            elif certainty is Certainty.UNLIKELY:
+                self._outcome = before
 
-    def _find_rounds(self, values: list[str], end: int) -> list[str]:
-        """Return the values that a loop's variable takes: all as one where there are too many, or no end."""
-        self._rounds += len(values)
-        if end and len(values) <= _MOST_ROUNDS and self._rounds <= _MOST_ROUNDS_IN_ALL:
-            return values
-        return [" ".join(values)]
+    def _walk_pipeline(self, pipeline: Pipeline, place: _Place) -> Iterator[ProgramCall]:
+        given = place.given
+        if len(pipeline.parts) == 1:
+            yield from self._walk(pipeline.parts[0], place)
+        else:
+            for part in pipeline.parts:
+                kept = (self._ended, self._may_end)
+                yield from self._walk(part, replace(place, given=given))
+                self._ended, self._may_end = kept
+                given = self._state.tell_output(part, given)
+        if pipeline.negated:
+            self._outcome = self._outcome.negate()
 
-    def _expand(self, command: SimpleCommand) -> list[str]:
-        return [each for word in command.words for each in word.expand(self._variables, self._tell_unset)]
+    def _walk_if(self, node: If, place: _Place) -> Iterator[ProgramCall]:
+        for condition, body in node.branches:
+            yield from self._walk(condition, place)
+            match self._outcome:
+                case Outcome.SUCCEEDS:
+                    yield from self._walk(body, place)
+                    return
+                case Outcome.FAILS:
+                    continue
+            place = place.within(Certainty.OPEN)
+            yield from self._walk_perhaps(body, place)
+        yield from self._walk_perhaps(node.otherwise, place)
+        self._outcome = Outcome.LIKELY
 
-    def read_words(
-        self, words: list[str], command: SimpleCommand, is_conditional: bool, depth: int
-    ) -> Iterator[ProgramCall]:
+    def _walk_perhaps(self, block: Block, place: _Place) -> Iterator[ProgramCall]:
+        """Walk what may not run: if it ends the script, then what follows may not run either."""
+        yield from self._walk(block, place)
+        if self._ended and place.certainty is not Certainty.CERTAIN:
+            self._ended, self._may_end = False, True
+
+    def _walk_loop(self, loop: Loop, place: _Place) -> Iterator[ProgramCall]:
+        yield from self._walk(loop.condition, place)
+        outcome = self._outcome if loop.word == "while" else self._outcome.negate()
+        if outcome is Outcome.FAILS:
+            return
+        if outcome is not Outcome.SUCCEEDS:
+            place = place.within(Certainty.OPEN)
+        yield from self._walk_perhaps(loop.body, place)
+        self._outcome = Outcome.LIKELY
+
+    def _walk_for(self, loop: ForLoop, place: _Place) -> Iterator[ProgramCall]:
+        yield from self._follow_inner(loop.command, place)
+        state = self._state
+        values = state.list_parameters() if loop.values is None else state.expand(loop.values)
+        rounds = state.count_rounds(len(values))
+        if not loop.is_whole or len(values) > _MOST_ROUNDS or rounds > _MOST_ROUNDS_IN_ALL:
+            values = [" ".join(values)]
+        for value in values:
+            self._state.assign({loop.variable: value})
+            yield from self._walk(loop.body, place)
+        self._outcome = Outcome.LIKELY
+
+    def _walk_case(self, node: Case, place: _Place) -> Iterator[ProgramCall]:
+        yield from self._follow_inner(node.command, place)
+        word, is_known = self._state.tell_word(node.word)
+        for patterns, body in node.branches:
+            told = [self._state.tell_word(pattern) for pattern in patterns]
+            if not (is_known and all(known for _, known in told)):
+                place = place.within(Certainty.OPEN)
+                yield from self._walk_perhaps(body, place)
+            elif any(fnmatch.fnmatchcase(word, pattern) for pattern, _ in told):
+                yield from self._walk_perhaps(body, place)
+                return
+        self._outcome = Outcome.LIKELY
+
+    def _define(self, function: Function, _place: _Place) -> Iterator[ProgramCall]:
+        self._state.functions[function.name] = function.body
+        self._outcome = Outcome.SUCCEEDS
+        yield from ()
+
+    # -- commands
+
+    def _run(self, node: Simple, place: _Place) -> Iterator[ProgramCall]:
+        command = node.command
+        yield from self._follow_inner(command, place)
+        if node.array is not None:
+            self._state.assign_array(*node.array)
+            return
+        given = self._state.tell_input(command)
+        if given is not None:
+            place = replace(place, given=given)
+        yield from self.run_words(self._state.expand(command.words), command, place)
+        self._state.note_written(node, place.given)
+
+    def _follow_inner(self, command: SimpleCommand, place: _Place) -> Iterator[ProgramCall]:
+        for script in command.inner if place.depth < _DEPTH else ():
+            yield from _move(_Follower(self._state.enter()).read(script, place.deeper()), command)
+
+    def run_words(self, words: list[str], command: SimpleCommand, place: _Place) -> Iterator[ProgramCall]:
+        """Yield what one command starts, and take note of what it changes for those after it."""
         assigned, stripped = strip_prefixes(words)
+        self._outcome = tell_outcome(stripped)
         if not stripped:
-            self._variables |= assigned
+            self._state.assign(assigned)
             return
         name, rest = os.path.basename(stripped[0].replace("\\", "/")), stripped[1:]  # noqa: PTH119 - a word, no file
-        if name == "cd":
-            operands = [word for word in rest if not word.startswith("-")]
-            self._folder = os.path.join(self._folder, *operands[:1])  # noqa: PTH118 - resolved by who uses it
-        elif name in ("export", "declare", "readonly", "local"):
-            self._variables |= read_assignments(rest)[0]
-        elif name == "read":
-            for variable in rest:
-                self._variables.pop(variable, None)
-        elif (nested := _find_nested(name, rest)) and depth < _DEPTH:
-            for call in self.read(nested, depth + 1, is_conditional):
-                yield replace(call, start=command.start, end=command.end)
+        if name in _ENDINGS:
+            self._end(name, rest, place)
+        elif name in self._state.functions and place.depth < _DEPTH:
+            yield from self._call_function(name, rest, place)
+        elif not self._state.keep(name, rest) and not is_syntax_check(stripped):
+            nested = tuple(find_nested(stripped, self._state, place.given)) if place.depth < _DEPTH else ()
+            for each in nested:
+                yield from _move(self._run_nested(each, assigned, command, place), command)
+            if nested:
+                self._outcome = Outcome.LIKELY
+            else:
+                yield self._make_call(words, stripped, assigned, command, place)
+
+    def _run_nested(
+        self, nested: Nested, assigned: dict[str, str], command: SimpleCommand, place: _Place
+    ) -> Iterator[ProgramCall]:
+        inner = self if nested.is_same_shell else _Follower(self._state.enter())
+        inner._state.assign(assigned, is_exported=True)
+        deeper = place.deeper().within(Certainty.CERTAIN if nested.is_sure else Certainty.OPEN)
+        if isinstance(nested.what, str):
+            yield from inner.read(nested.what, deeper)
         else:
-            yield ProgramCall(
-                tuple(stripped),
-                tuple(words[: len(words) - len(stripped)]),
-                tuple(assigned.items()),
-                self._folder,
-                is_conditional,
-                command.redirections,
-                command.start,
-                command.end,
-            )
+            yield from inner.run_words(nested.what, command, deeper)
+
+    def _make_call(
+        self,
+        words: list[str],
+        stripped: list[str],
+        assigned: dict[str, str],
+        command: SimpleCommand,
+        place: _Place,
+    ) -> ProgramCall:
+        prefixes = tuple(words[: len(words) - len(stripped)])
+        is_fed = any(os.path.basename(word) == "xargs" for word in prefixes)  # noqa: PTH119 - a word, no file
+        return ProgramCall(
+            (*stripped, *((place.given or "").split() if is_fed else ())),
+            prefixes,
+            tuple({**self._state.exported, **assigned}.items()),
+            self._state.folder,
+            place.certainty is not Certainty.CERTAIN,
+            command.redirections,
+            command.start,
+            command.end,
+        )
+
+    def _end(self, name: str, rest: list[str], place: _Place) -> None:
+        if name in ("exit", "return") and rest:
+            self._outcome = Outcome.SUCCEEDS if rest[0] == "0" else Outcome.FAILS
+        if place.certainty is Certainty.CERTAIN:
+            self._ended = True
+        elif place.certainty is Certainty.OPEN:
+            self._may_end = True
+
+    def _call_function(self, name: str, arguments: list[str], place: _Place) -> Iterator[ProgramCall]:
+        kept, may_end = self._state.set_parameters(arguments), self._may_end
+        deeper = replace(place, depth=place.depth + 1)
+        yield from self._walk(self._state.functions[name], deeper)
+        self._ended, self._may_end, self._outcome = False, may_end, Outcome.LIKELY
+        self._state.restore_parameters(kept)
+
+    _WALKS: ClassVar[dict[type, Callable[..., Iterator[ProgramCall]]]] = {
+        Simple: _run,
+        Block: _walk_block,
+        Chain: _walk_chain,
+        Pipeline: _walk_pipeline,
+        If: _walk_if,
+        Loop: _walk_loop,
+        ForLoop: _walk_for,
+        Case: _walk_case,
+        Function: _define,
+    }
 
 
-def _find_nested(name: str, rest: list[str]) -> str:
-    """Return the script of `sh -c SCRIPT` or `eval …`; empty if there is none."""
-    if name == "eval":
-        return " ".join(rest)
-    if not _SHELL.match(name):
-        return ""
-    for at, word in enumerate(rest[:-1]):
-        if re.match(r"-[a-z]*c[a-z]*\Z", word):
-            return rest[at + 1]
-        if not word.startswith("-"):
-            break
-    return ""
+def _move(calls: Iterator[ProgramCall], command: SimpleCommand) -> Iterator[ProgramCall]:
+    """Give calls of a script inside a script the place of the command that runs it."""
+    for call in calls:
+        yield replace(call, start=command.start, end=command.end)
 
 
-def _find_end_of_loop(commands: Sequence[SimpleCommand], start: int) -> int:
-    """Return the index of the `done` that ends the loop whose body begins at `start`; 0 if there is none."""
-    depth = 1
-    for at in range(start, len(commands)):
-        for word in commands[at].words:
-            told = "".join(text for text, _ in word.pieces)
-            if told in ("for", "while", "until", "select"):
-                depth += 1
-            elif told == "done":
-                depth -= 1
-            if told not in ("do", "then", "else", "{"):
-                break
-        if not depth:
-            return at
-    return 0
-
-
-def strip_prefixes(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Remove what precedes a program: assignments, keywords, `sudo`, `env`, `timeout` and their like."""
-    assigned, rest = read_assignments(list(words))
-    while rest:
-        name = os.path.basename(rest[0])  # noqa: PTH119 - a word, no file
-        if name in _KEYWORDS:
-            rest = rest[1:]
-        elif name in _RUNNERS:
-            rest = _skip_options(rest[1:], _RUNNERS[name])
-            if name == "timeout" and rest and _DURATION.match(rest[0]):
-                rest = rest[1:]
-        else:
-            break
-        more, rest = read_assignments(rest)
-        assigned |= more
-    return assigned, rest
-
-
-def read_assignments(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the `NAME=value` words at the beginning, and the rest."""
-    found: dict[str, str] = {}
-    rest = list(words)
-    while rest and (match := _ASSIGNMENT.match(rest[0])):
-        found[match[1]] = match[2]
-        rest.pop(0)
-    return found, rest
-
-
-def _skip_options(words: list[str], valued: str) -> list[str]:
-    rest = list(words)
-    while rest and rest[0].startswith("-"):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        if not word.startswith("--") and word[-1] in valued and len(word) == 2 and rest:
-            rest.pop(0)
-    return rest
+def _follow(sign: str, before: Outcome) -> Certainty | None:
+    """How certain the part behind `&&` or `||` is to run; None if it never does."""
+    if sign == "&&":
+        known = {Outcome.FAILS: None, Outcome.OPEN: Certainty.OPEN}
+        return known.get(before, Certainty.CERTAIN)
+    other = {Outcome.SUCCEEDS: None, Outcome.FAILS: Certainty.CERTAIN, Outcome.LIKELY: Certainty.UNLIKELY}
+    return other.get(before, Certainty.OPEN)

@@ -1,75 +1,19 @@
-"""Shell text as people type it, split into simple commands. Nothing is run; what cannot be known stays empty."""
+"""Shell text as people type it, split into simple commands. Nothing is run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^}]*))?\}|\{[^}]*\}|([A-Za-z_]\w*)|[@*#?$!0-9-])")
+from tierproof.guard.commands.shell_word import Quote, ShellWord
+
 _SEPARATORS = ";&|()\n"
 _PLAIN = re.compile(r"[^\s;&|()<>\"'`$\\#]+")
 _PLAIN_IN_QUOTES = re.compile(r"[^\"\\`$]+")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _REDIRECTION = re.compile(r"&>>?|<<<|<<-?|>>|>\||[<>]&?")
 _MOST_UNCLOSED = 50  # each is looked for through the whole text
-
-
-class _Quote(Enum):
-    NONE = auto()
-    DOUBLE = auto()
-    WHOLE = auto()  # single quotes, or after a backslash: nothing is expanded
-    PRINTED = auto()  # what a `$(…)` prints
-    PRINTED_WHOLE = auto()  # the same in double quotes
-
-
-def _leave_empty(_: str) -> str:
-    return ""
-
-
-@dataclass(slots=True)
-class ShellWord:
-    """One word as written: pieces of text, each with its quotes."""
-
-    pieces: list[tuple[str, _Quote]] = field(default_factory=list)
-
-    def add(self, text: str, quote: _Quote = _Quote.NONE) -> None:
-        """Append text; neighbours of one kind become one piece."""
-        if self.pieces and self.pieces[-1][1] is quote:
-            self.pieces[-1] = (self.pieces[-1][0] + text, quote)
-        else:
-            self.pieces.append((text, quote))
-
-    def expand(
-        self, variables: Mapping[str, str], tell_unset: Callable[[str], str] = _leave_empty
-    ) -> list[str]:
-        """Return the words that a shell makes of it: none for an unset variable, several for one with spaces.
-
-        Args:
-            variables: the shell's.
-            tell_unset: what to put in for a `$NAME` that is not among them, and for a `$(command)`.
-        """
-        words: list[str] = []
-        current: str | None = None
-        for text, quote in self.pieces:
-            if quote in (_Quote.PRINTED, _Quote.PRINTED_WHOLE):
-                told = tell_unset(text)
-            else:
-                told = text if quote is _Quote.WHOLE else expand_variables(text, variables, tell_unset)
-            if quote is not _Quote.NONE or told == text:
-                current = (current or "") + told
-                continue
-            fields = told.split()
-            if current is not None and told[:1].isspace():
-                words.append(current)
-                current = None
-            for number, each in enumerate(fields):
-                if number:
-                    words.append(current or "")
-                    current = None
-                current = (current or "") + each
-        return [*words, current] if current is not None else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +25,14 @@ class Redirection:
         target: the file, quotes taken off.
         is_attached: no space stands between the word before and the sign.
         text: of a here-document, as written; else empty.
+        word: the file as it was written.
     """
 
     sign: str
     target: str
     is_attached: bool
     text: str = ""
+    word: ShellWord = field(default_factory=ShellWord, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +45,7 @@ class SimpleCommand:
         before: the separators between the command before and this one, such as `;` or `&&(`.
         start: offset of its first word in the text.
         end: offset behind its last word or redirection.
+        inner: the scripts of its `$(…)`, backticks and `<(…)`, in their order.
     """
 
     words: tuple[ShellWord, ...]
@@ -106,27 +53,14 @@ class SimpleCommand:
     before: str = ""
     start: int = 0
     end: int = 0
-
-
-def expand_variables(
-    text: str, variables: Mapping[str, str], tell_unset: Callable[[str], str] = _leave_empty
-) -> str:
-    """Put values in for `$NAME`, `${NAME}` and `${NAME:-default}`; what `tell_unset` says for what is unset."""
-
-    def replace(match: re.Match[str]) -> str:
-        name = match[1] or match[3]
-        if name in variables:
-            return variables[name]
-        return tell_unset(match[0]) if match[2] is None else match[2]
-
-    return _VARIABLE.sub(replace, text)
+    inner: tuple[str, ...] = ()
 
 
 def split_commands(text: str) -> Iterator[SimpleCommand]:
-    """Yield the simple commands of `text` in order; those inside `$(…)` and backticks come first.
+    """Yield the simple commands of `text` in order; those inside `$(…)`, backticks and `<(…)` stay text of theirs.
 
-    Redirections, comments and here-documents are left out. Text that no shell could read is read as far as
-    it goes: a quote without its partner is an ordinary character.
+    Comments are left out. Text that no shell could read is read as far as it goes: a quote without its partner is
+    an ordinary character.
     """
     yield from _Scanner(text).scan()
 
@@ -134,9 +68,8 @@ def split_commands(text: str) -> Iterator[SimpleCommand]:
 class _Scanner:
     """Reads shell text from left to right."""
 
-    def __init__(self, text: str, offset: int = 0) -> None:
+    def __init__(self, text: str) -> None:
         self._text = text
-        self._offset = offset
         self._at = 0
         self._start = self._end = -1
         self._before = ""
@@ -145,6 +78,7 @@ class _Scanner:
         self._redirections: list[Redirection] = []
         self._pending: tuple[str, bool] | None = None  # a redirection whose file is read next
         self._delimiters: list[str] = []
+        self._inner: list[str] = []
         self._unclosed = 0
 
     def scan(self) -> Iterator[SimpleCommand]:
@@ -157,9 +91,14 @@ class _Scanner:
                 if character == "\n":
                     self._skip_here_documents()
             elif character == "`" or self._text.startswith("$(", self._at):
-                yield from self._read_substitution(_Quote.PRINTED)
+                self._read_substitution(Quote.PRINTED)
+            elif self._text.startswith(("<(", ">("), self._at):
+                self._read_substitution(Quote.FED)
             elif character == '"':
-                yield from self._read_double_quotes()
+                self._read_double_quotes()
+            elif self._text.startswith("$'", self._at):
+                self._at += 1
+                self._read_single_quotes()
             else:
                 self._read_plain(character)
         yield from self._end_command()
@@ -170,7 +109,7 @@ class _Scanner:
             if following == "\r":
                 following = self._text[self._at + 1 : self._at + 3]
             if not following.endswith("\n"):
-                self._open().add(following, _Quote.WHOLE)
+                self._open().add(following, Quote.WHOLE)
             self._at += 1 + len(following)
         elif character == "'":
             self._read_single_quotes()
@@ -212,17 +151,18 @@ class _Scanner:
         if sign in ("<<", "<<-"):
             told = self._peek_here_document(target)
             self._delimiters.append(target)
-        self._redirections.append(Redirection(sign, target, is_attached, told))
+        self._redirections.append(Redirection(sign, target, is_attached, told, word))
 
     def _end_command(self) -> Iterator[SimpleCommand]:
         self._end_word()
         words, self._words = tuple(self._words), []
         redirections, self._redirections = tuple(self._redirections), []
         self._pending = None
+        inner, self._inner = tuple(self._inner), []
         start, self._start = self._start, -1
         if words:
             before, self._before = self._before, ""
-            yield SimpleCommand(words, redirections, before, self._offset + start, self._offset + self._end)
+            yield SimpleCommand(words, redirections, before, start, self._end, inner)
 
     def _is_redirection(self) -> bool:
         return self._text.startswith("&>", self._at)
@@ -235,8 +175,6 @@ class _Scanner:
         match = _REDIRECTION.match(self._text, self._at)
         sign = match[0] if match else self._text[self._at]
         self._at += len(sign)
-        if self._text.startswith("(", self._at):  # <(…): its commands are read as any
-            return
         self._pending = sign, is_attached
 
     def _peek_here_document(self, delimiter: str) -> str:
@@ -266,36 +204,36 @@ class _Scanner:
     def _read_single_quotes(self) -> None:
         end = self._text.find("'", self._at + 1)
         if end < 0:
-            self._open().add("'", _Quote.WHOLE)
+            self._open().add("'", Quote.WHOLE)
             self._at += 1
             return
-        self._open().add(self._text[self._at + 1 : end], _Quote.WHOLE)
+        self._open().add(self._text[self._at + 1 : end], Quote.WHOLE)
         self._at = end + 1
 
-    def _read_double_quotes(self) -> Iterator[SimpleCommand]:
+    def _read_double_quotes(self) -> None:
         if not _DOUBLE_QUOTED.match(self._text, self._at):
-            self._open().add('"', _Quote.WHOLE)
+            self._open().add('"', Quote.WHOLE)
             self._at += 1
             return
         word = self._open()
-        word.add("", _Quote.DOUBLE)
+        word.add("", Quote.DOUBLE)
         self._at += 1
         while self._at < len(self._text) and self._text[self._at] != '"':
             if self._text[self._at] == "\\":
                 escaped = self._text[self._at + 1 : self._at + 2]
                 if escaped != "\n":
-                    word.add(escaped if escaped in '"\\$`' else f"\\{escaped}", _Quote.WHOLE)
+                    word.add(escaped if escaped in '"\\$`' else f"\\{escaped}", Quote.WHOLE)
                 self._at += 2
             elif self._text[self._at] == "`" or self._text.startswith("$(", self._at):
-                yield from self._read_substitution(_Quote.PRINTED_WHOLE)
+                self._read_substitution(Quote.PRINTED_WHOLE)
             else:
                 run = _PLAIN_IN_QUOTES.match(self._text, self._at)
                 text = run[0] if run else self._text[self._at]
-                word.add(text, _Quote.DOUBLE)
+                word.add(text, Quote.DOUBLE)
                 self._at += len(text)
         self._at += 1
 
-    def _read_substitution(self, quote: _Quote) -> Iterator[SimpleCommand]:
+    def _read_substitution(self, quote: Quote) -> None:
         opening = 1 if self._text[self._at] == "`" else 2
         start = self._at + opening
         if opening == 1:
@@ -304,11 +242,11 @@ class _Scanner:
             end = _find_closing(self._text, start) if self._unclosed < _MOST_UNCLOSED else -1
         if end < 0:
             self._unclosed += opening > 1
-            self._open().add(self._text[self._at], _Quote.WHOLE)
+            self._open().add(self._text[self._at], Quote.WHOLE)
             self._at += 1
             return
         self._open().pieces.append((self._text[self._at : end + 1], quote))
-        yield from _Scanner(self._text[start:end], self._offset + start).scan()
+        self._inner.append(self._text[start:end])
         self._at = end + 1
 
 

@@ -16,12 +16,14 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import ModuleType
 
 from packaging.specifiers import InvalidSpecifier
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.errors import TierproofError
 from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
@@ -197,18 +199,14 @@ def _change(name: str, version: str, base: Base) -> Change:
 
 
 def _is_loaded(name: str, base: Base) -> bool:
-    if name not in base.loaded.names:
-        return False
-    if base.platform and name != "setuptools":
-        return True
-    # Its .pth file loads one module of it, complete in itself, into every process there is.
-    return name != "setuptools" or (not base.platform and "setuptools" in sys.modules)
+    return name in base.loaded.names
 
 
 def _is_running(change: Change) -> bool:
     """Tell whether the new version is the one that this process runs: then the command mends a tear."""
     module = sys.modules.get(change.name.replace("-", "_"))
-    version = vars(module).get("__version__") if module is not None else None
+    told = vars(module).get("__version__") if isinstance(module, ModuleType) else None
+    version = HISTORY.find_loaded(change.name) or told
     return bool(change.version) and change.version.removeprefix("==") == version != change.installed
 
 

@@ -10,17 +10,20 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.errors import OutputError
+from tierproof.guard.capture.broken_bounds import find_broken_bounds
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.metadata_stamp import stamp_metadata
 from tierproof.guard.capture.record import RecordEntry, find_mismatches, read_own_record
+from tierproof.guard.system.process import process_started_at
 
 _FORMAT_VERSION = 1
+_METADATA = (".dist-info", ".egg-info", "..")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Baseline:
         duplicates: versions with metadata of their own, by distribution, where there was more than one.
         libraries: distribution and version of each native library seen on disk, by `device:inode`.
         stamps: when the metadata changed that `libraries` was read from, by distribution.
+        tops: the top-level names of each distribution, so that what was removed is still known by its name.
+        bounds: declared requirements that did not hold then, in words; None where they were not noted.
     """
 
     root: str
@@ -44,6 +49,13 @@ class Baseline:
     duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     libraries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     stamps: Mapping[str, float] = field(default_factory=dict)
+    tops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bounds: tuple[str, ...] | None = None
+
+    def find_owner_of_top(self, top: str) -> str:
+        """The distribution that had the top-level file or folder `top`, if there was one and no other."""
+        found = [name for name, tops in self.tops.items() if top in tops]
+        return found[0] if len(found) == 1 else ""
 
     def find_library(self, device: int, inode: int) -> tuple[str, str] | None:
         """Distribution and version of a library that was on disk once."""
@@ -61,11 +73,14 @@ def parse_baseline(text: str) -> Baseline | None:
         document = json.loads(text)
         if document.pop("format_version") != _FORMAT_VERSION:
             return None
-        tuples = ("dirty", "duplicates", "libraries")
+        tuples = ("dirty", "duplicates", "libraries", "tops")
+        document.setdefault("tops", {})
         for name in tuples:
             document[name] = {key: tuple(map(str, value)) for key, value in document[name].items()}
         for name in ("versions", "stamps"):
             document[name] = dict(document[name])
+        bounds = document.get("bounds")
+        document["bounds"] = None if bounds is None else tuple(map(str, bounds))
         if any(len(value) != 2 for value in document["libraries"].values()):
             return None
         return Baseline(**document)
@@ -123,9 +138,12 @@ def sight(
         read: gives a distribution's RECORD.
         tell_change: tells when it was put there.
     """
+    distributions = tuple(distributions)
     own = [each for each in distributions if each.root == root]
     known = load_baseline(root)
     baseline = known if known is not None else _look(root, own, read)
+    if baseline.bounds is None:
+        baseline = replace(baseline, bounds=_note_bounds(distributions, root, tell_change))
     seen = observe_libraries(baseline, own, read, tell_change)
     if seen != known:
         save_baseline(seen)
@@ -175,6 +193,25 @@ def _look(root: Path, distributions: list[InstalledDistribution], read: Read) ->
         if wrong:
             dirty[each.name] = wrong
     versions: dict[str, str] = {}
+    tops: dict[str, tuple[str, ...]] = {}
     for each in distributions:
         versions.setdefault(each.name, each.version)
-    return Baseline(str(root), seen_at, versions, dirty, find_duplicates(distributions))
+        names = {entry.path.partition("/")[0] for entry in read(each)}
+        tops.setdefault(each.name, tuple(sorted(name for name in names if not name.endswith(_METADATA))))
+    return Baseline(str(root), seen_at, versions, dirty, find_duplicates(distributions), tops=tops)
+
+
+def _note_bounds(
+    distributions: Sequence[InstalledDistribution], root: Path, tell_change: TellChange
+) -> tuple[str, ...]:
+    """Describe the requirements of what lies in `root` that do not hold, less what this process saw break."""
+    first: dict[str, InstalledDistribution] = {}
+    for each in distributions:
+        first.setdefault(each.name, each)
+    started = process_started_at(os.getpid()) or time.time()
+    return tuple(
+        bound.describe()
+        for bound in find_broken_bounds(distributions)
+        if first[bound.owner].root == root
+        and max(tell_change(first[bound.owner]), tell_change(first[bound.name])) < started
+    )

@@ -6,9 +6,11 @@ import html
 from dataclasses import dataclass
 
 from tierproof.core.json_value import JsonValue
+from tierproof.guard.capture.broken_bounds import BrokenBound
 from tierproof.guard.mend.torn import TornPackage
 
 FORMAT_VERSION = 1
+_SHOWN_BOUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,14 @@ class Diagnosis:
         checked: number of distributions that were checked.
         duration_s: wall time in seconds.
         notes: what could not be checked, or already differed at first sight.
+        unmet: requirements that installed packages declare and that do not hold.
     """
 
     torn: tuple[TornPackage, ...]
     checked: int
     duration_s: float
     notes: tuple[str, ...] = ()
+    unmet: tuple[BrokenBound, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -46,6 +50,7 @@ class Diagnosis:
             "checked": self.checked,
             "duration_s": self.duration_s,
             "notes": list(self.notes),
+            "unmet": [bound.to_dict() for bound in self.unmet],
         }
 
     def to_text(self) -> str:
@@ -57,8 +62,15 @@ class Diagnosis:
         for each in self.torn:
             codes = ", ".join(code.value for code in each.evidence)
             lines += ["", f"{each.package}  [{codes}]  remedy: {each.remedy.value}", f"  {each.detail}"]
-        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"note: {note}" for note in self._list_notes()]
         return "\n".join(lines)
+
+    def _list_notes(self) -> list[str]:
+        told = [bound.describe() for bound in self.unmet[:_SHOWN_BOUNDS]]
+        if len(self.unmet) > _SHOWN_BOUNDS:
+            told.append(f"and {len(self.unmet) - _SHOWN_BOUNDS} more")
+        unmet = [f"declared requirements that do not hold: {'; '.join(told)}"] if told else []
+        return [*self.notes, *unmet]
 
     def __str__(self) -> str:
         return self.to_text()
@@ -72,7 +84,7 @@ class Diagnosis:
         )
         titles = ("package", "loaded", "on disk", "evidence", "remedy", "what happened")
         table = f"<table><tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>{rows}</table>"
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._list_notes())
         checked = f"<p><b>{head}</b>: {self.checked} distributions checked in {self.duration_s:.2f} s</p>"
         return checked + (table if self.torn else "") + notes
 

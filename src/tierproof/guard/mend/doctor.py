@@ -1,6 +1,9 @@
 """The doctor: finds torn packages of a process or an environment, the evidence and the remedy.
 
-Facts are captured here and judged in `torn`. Nothing is imported into the process that asks.
+    Site + processes → LoadedFacts, DiskPackage → judge_package → TornPackage → Diagnosis
+
+Facts are gathered in `gather_loaded` and `site`, and judged in `judge_tear`, for the doctor and for a heal alike.
+Nothing is imported into the process that asks.
 """
 
 from __future__ import annotations
@@ -8,32 +11,30 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
-from tierproof.guard.capture.loaded import (
-    LoadedModule,
-    capture_loaded_modules,
-    choose_version,
-    holds_other_code,
-)
-from tierproof.guard.capture.mapped import MappedLibrary, is_replaced, read_mapped_libraries, site_roots
-from tierproof.guard.capture.remote_version import read_remote_versions
+from tierproof.guard.capture.broken_bounds import BrokenBound
+from tierproof.guard.capture.disk_history import HISTORY
+from tierproof.guard.capture.mapped import MappedLibrary, read_mapped_libraries, site_roots
 from tierproof.guard.mend.diagnosis import Diagnosis
+from tierproof.guard.mend.fresh_import import try_imports
+from tierproof.guard.mend.gather_loaded import (
+    LoadedFacts,
+    gather_from_outside,
+    gather_here,
+    list_import_names,
+)
+from tierproof.guard.mend.judge_tear import judge_package
 from tierproof.guard.mend.settle_heals import settle_if_idle
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.site_users import find_users, leave_out_present
-from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, TornPackage, judge_package
+from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, Remedy, TornPackage
 from tierproof.guard.system.environment_folder import tell_unreached_packages
-from tierproof.guard.system.process import ProcessError, has_maps, process_started_at
-from tierproof.guard.system.run_child import run_child
+from tierproof.guard.system.process import ProcessError, has_maps
 
-_IMPORT_LIMIT_S = 60
-# A file's time and a process's come from clocks of different grain.
-_CLOCK_GRAIN_S = 1.0
+_Judged = tuple[LoadedPackage, DiskPackage, TornPackage | None]
 
 
 def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
@@ -42,19 +43,18 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     An interrupted heal is finished or undone first, which adds a note to `notes`.
     """
     began = time.perf_counter()
+    HISTORY.look()
     site, told = _open_site(Site.of_this_interpreter)
-    modules = site.place(capture_loaded_modules())
-    tops = {module.name.partition(".")[0] for module, _ in modules}
+    facts = gather_here(site)
     notes = [*notes, *told, *tell_unreached_packages()]
-    replaced: dict[str, list[MappedLibrary]] = {}
-    if has_maps():
-        replaced = find_replaced(site, os.getpid(), read_mapped_libraries(os.getpid()), tops)
-    else:
+    if not has_maps():
         notes.append("this system does not show mapped libraries, so only modules were compared")
-    changed = {each.name for each in site.find_changed_since(_start_of(os.getpid()))}
-    loaded = _gather(site, modules, changed, replaced)
-    torn = _judge(site, (each for each in loaded if _is_suspect(each, changed)), sys.executable)
-    return Diagnosis(torn, len(site.distributions), time.perf_counter() - began, tuple(notes))
+    bounds = _find_bounds_that_matter(site, facts)
+    packages = list(facts.packages)
+    known = {each.name for each in packages}
+    packages += (LoadedPackage(name) for name in sorted({bound.name for bound in bounds} - known))
+    torn, more = _judge(site, packages, facts, bounds)
+    return _tell(site, torn, [*notes, *more], began)
 
 
 def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
@@ -75,8 +75,8 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
         notes.append(
             "the process has loaded no native library of a package; pure Python modules are invisible from outside"
         )
-    torn = _diagnose_from_outside(site, pid, libraries)
-    return Diagnosis(torn, len(site.distributions), time.perf_counter() - began, tuple(notes))
+    torn, more = _diagnose_from_outside(site, pid, libraries)
+    return _tell(site, torn, [*notes, *more], began)
 
 
 def diagnose_environment() -> Diagnosis:
@@ -87,111 +87,46 @@ def diagnose_environment() -> Diagnosis:
     users = find_users(site)
     used = _find_used(site, (library for libraries in users.values() for library in libraries))
     names = dict.fromkeys(each.name for each in site.distributions)
-    torn = list(_judge(site, (LoadedPackage(name) for name in names), sys.executable, used))
+    torn, more = _judge(
+        site, (LoadedPackage(name) for name in names), bounds=site.find_new_bounds(), used=used
+    )
+    found, notes = list(torn), [*notes, *more]
     site.memory.save(site.roots)
     for pid, libraries in leave_out_present(users).items():
-        torn += _diagnose_from_outside(site, pid, libraries)
-    return Diagnosis(tuple(torn), len(site.distributions), time.perf_counter() - began, tuple(notes))
+        if libraries:
+            torn, more = _diagnose_from_outside(site, pid, users[pid])
+            found += torn
+            notes += more
+    return _tell(site, tuple(found), notes, began)
 
 
-def find_replaced(
-    site: Site, pid: int, libraries: Iterable[MappedLibrary], known: Iterable[str] = ()
-) -> dict[str, list[MappedLibrary]]:
-    """Group by distribution the mapped libraries that the disk no longer holds.
-
-    Args:
-        site: where they came from.
-        pid: of the process that has them mapped.
-        libraries: all it has mapped.
-        known: top-level names that are loaded.
-    """
-    found: dict[str, list[MappedLibrary]] = {}
-    for library in libraries:
-        path = site.restore(library.path, known)
-        if path is None or not is_replaced(pid, library, path):
-            continue
-        found.setdefault(_owner_of(site, library, path), []).append(library)
-    return found
+def _tell(site: Site, torn: tuple[TornPackage, ...], notes: Iterable[str], began: float) -> Diagnosis:
+    return Diagnosis(
+        torn,
+        len(site.distributions),
+        time.perf_counter() - began,
+        tuple(dict.fromkeys(notes)),
+        site.broken_bounds,
+    )
 
 
-def _owner_of(site: Site, library: MappedLibrary, path: Path) -> str:
-    seen = site.find_seen_library(library.device, library.inode)
-    if seen is not None:
-        return seen[0]
-    owner = site.owners.find(path)
-    if owner is not None:
-        return owner.name
-    root = site.find_root(str(path))
-    top = path.relative_to(root).parts[0] if root else path.name
-    return canonicalize_name(top.partition(".")[0])  # numpy.libs goes with numpy
-
-
-def _gather(
-    site: Site,
-    modules: list[tuple[LoadedModule, Path]],
-    changed: set[str],
-    replaced: dict[str, list[MappedLibrary]],
-) -> list[LoadedPackage]:
-    gone = {module.name for module, path in modules if not path.exists()}
-    if not (changed or gone or replaced):
-        return []
-    grouped: dict[str, list[LoadedModule]] = {}
-    for module, path in modules:
-        owner = site.owners.find(path)
-        if owner is not None:
-            grouped.setdefault(owner.name, []).append(module)
-        elif module.name in gone:
-            grouped.setdefault(canonicalize_name(module.name.partition(".")[0]), []).append(module)
-    packages = []
-    for name in {*grouped, *replaced}:
-        own = grouped.get(name, [])
-        suspect = name in changed or name in replaced or any(module.name in gone for module in own)
-        differing = tuple(module.name for module in own if suspect and holds_other_code(module))
-        libraries = replaced.get(name, [])
-        version = choose_version(own)
-        if differing or libraries:
-            version = version or _seen_version(site, name, libraries)
-        packages.append(LoadedPackage(name, version, _names(libraries), differing))
-    return sorted(packages, key=lambda package: package.name)
-
-
-def _seen_version(site: Site, name: str, libraries: list[MappedLibrary]) -> str:
-    for library in libraries:
-        seen = site.find_seen_library(library.device, library.inode)
-        if seen is not None:
-            return seen[1]
-    first = site.find_seen_version(name)
-    distribution = site.find(name)
-    return first if distribution is None or first != distribution.version else ""
-
-
-def _is_suspect(package: LoadedPackage, changed: set[str]) -> bool:
-    return bool(package.replaced or package.differing) or package.name in changed
+def _find_bounds_that_matter(site: Site, facts: LoadedFacts) -> tuple[BrokenBound, ...]:
+    """The requirements that an install since the start of this process has broken, of what it has loaded."""
+    if not facts.changed:
+        return ()
+    return tuple(
+        bound
+        for bound in site.broken_bounds
+        if bound.owner in facts.modules and not facts.changed.isdisjoint((bound.owner, bound.name))
+    )
 
 
 def _diagnose_from_outside(
     site: Site, pid: int, libraries: tuple[MappedLibrary, ...]
-) -> tuple[TornPackage, ...]:
-    replaced = find_replaced(site, pid, libraries)
-    if not replaced:
-        return ()
-    versions = {name: _seen_version(site, name, own) for name, own in replaced.items()}
-    tops = {name: _import_names(site, name) for name, version in versions.items()}
-    told = read_remote_versions(pid, {top for names in tops.values() for top in names})
-    for name, names in tops.items():
-        versions[name] = next((told[top] for top in names if top in told), versions[name])
-    loaded = (
-        LoadedPackage(name, versions[name], _names(own), pid=pid) for name, own in sorted(replaced.items())
-    )
-    return _judge(site, loaded)
-
-
-def _import_names(site: Site, name: str) -> tuple[str, ...]:
-    """The names under which a distribution is imported: from its RECORD, else its own."""
-    distribution = site.find(name)
-    entries = site.read_record(distribution) if distribution else ()
-    tops = {entry.path.partition("/")[0] for entry in entries if entry.path.endswith("/__init__.py")}
-    return tuple(sorted(tops, key=len)) or (name.replace("-", "_"),)
+) -> tuple[tuple[TornPackage, ...], tuple[str, ...]]:
+    packages = gather_from_outside(site, pid, libraries)
+    is_own = any(Path(path) in site.roots for path in map(os.path.realpath, sys.path))
+    return _judge(site, packages, can_try=is_own)
 
 
 def _find_used(site: Site, libraries: Iterable[MappedLibrary]) -> set[str]:
@@ -202,33 +137,79 @@ def _find_used(site: Site, libraries: Iterable[MappedLibrary]) -> set[str]:
 
 
 def _judge(
-    site: Site, loaded: Iterable[LoadedPackage], interpreter: str = "", used: Collection[str] | None = None
-) -> tuple[TornPackage, ...]:
-    torn = []
+    site: Site,
+    loaded: Iterable[LoadedPackage],
+    facts: LoadedFacts | None = None,
+    bounds: Iterable[BrokenBound] = (),
+    used: Collection[str] | None = None,
+    can_try: bool = True,
+) -> tuple[tuple[TornPackage, ...], tuple[str, ...]]:
+    """Judge each package; where it matters, again with what a fresh process could import.
+
+    Args:
+        site: the disk.
+        loaded: the packages, as a process has them.
+        facts: what the calling process has loaded; None where another one is judged, or none.
+        bounds: requirements that an install has broken.
+        used: packages whose every file is looked at; None for all.
+        can_try: an interpreter of this environment is at hand.
+    """
+    facts = facts or LoadedFacts()
+    bounds = tuple(bounds)
+    judged: list[_Judged] = []
     for package in loaded:
         disk = site.examine(package.name, look_at_all=used is None or package.name in used)
-        if disk.mismatches and interpreter:
-            disk = _try_import(site, package.name, disk, interpreter)
-        judged = judge_package(package, disk)
-        if judged is not None:
-            torn.append(judged)
-    return tuple(torn)
+        needed = {bound.specifier for bound in site.broken_bounds if bound.name == package.name}
+        disk = replace(disk, needed=",".join(sorted(needed)))
+        judged.append((package, disk, judge_package(package, disk)))
+    trials = _plan_trials(judged, bounds, facts, site) if can_try else {}
+    asked = dict.fromkeys(name for names in trials.values() for name in names)
+    failed = try_imports({name: _list_imports(site, facts, name) for name in asked}, site.roots)
+    torn, notes = [], []
+    for package, disk, first in judged:
+        found = first
+        if package.name in trials:
+            error = _tell_failure(package.name, trials[package.name], failed)
+            disk = replace(disk, import_error=error, was_tried=True)  # noqa: PLW2901
+            found = judge_package(package, disk)
+        if found is not None:
+            torn.append(found)
+        if disk.overwritten_by:
+            notes.append(
+                f"{package.name} {disk.version} and {disk.overwritten_by} own the same files; the disk holds those of "
+                f"{disk.overwritten_by}. Keep one of the two: uninstall both, and install the one that you need"
+            )
+    return tuple(torn), tuple(notes)
 
 
-def _try_import(site: Site, name: str, disk: DiskPackage, interpreter: str) -> DiskPackage:
-    """Import a damaged package in a fresh process, which leaves this one as it is."""
-    tops = [top for top in _import_names(site, name) if top.isidentifier()]
-    if not tops:
-        return disk
-    paths = [str(root) for root in site.roots]
-    code = f"import sys; sys.path += [p for p in {paths!r} if p not in sys.path]; import {tops[0]}"
-    ended = run_child([interpreter, "-P", "-c", code], limit_s=_IMPORT_LIMIT_S)
-    if ended.status is None:
-        return replace(disk, import_error=f"the import did not finish within {_IMPORT_LIMIT_S} s")
-    if ended.status == 0:
-        return disk
-    lines = [line for line in ended.words.splitlines() if line.strip()]
-    return replace(disk, import_error=lines[-1] if lines else f"exit code {ended.status}")
+def _plan_trials(
+    judged: Iterable[_Judged], bounds: Iterable[BrokenBound], facts: LoadedFacts, site: Site
+) -> dict[str, tuple[str, ...]]:
+    """Which distributions a fresh process must import to judge each package: itself, and what rests on it."""
+    owners: dict[str, list[str]] = {}
+    for bound in bounds:
+        owners.setdefault(bound.name, []).append(bound.owner)
+    planned = {}
+    for package, disk, found in judged:
+        name = package.name
+        is_restart = found is not None and found.remedy is Remedy.RESTART
+        if is_restart or disk.mismatches or name in owners:
+            rests = (*facts.list_dependents(site, name), *owners.get(name, ()))
+            planned[name] = tuple(dict.fromkeys((name, *rests)))
+    return planned
+
+
+def _list_imports(site: Site, facts: LoadedFacts, name: str) -> tuple[str, ...]:
+    if name in facts.modules:
+        return facts.list_imports(site, name)
+    return tuple(top for top in list_import_names(site, name) if top.isidentifier())[:1]
+
+
+def _tell_failure(name: str, tried: Iterable[str], failed: Mapping[str, str]) -> str:
+    for each in tried:
+        if each in failed:
+            return failed[each] if each == name else f"{each} cannot be imported: {failed[each]}"
+    return ""
 
 
 def _open_site(make: Callable[[], Site]) -> tuple[Site, list[str]]:
@@ -250,15 +231,6 @@ def _first_sight_notes(site: Site) -> list[str]:
                 f"{', '.join(dirty[:5])}{more}"
             )
     return notes
-
-
-def _start_of(pid: int) -> float | None:
-    started = process_started_at(pid)
-    return None if started is None else started - _CLOCK_GRAIN_S
-
-
-def _names(libraries: Iterable[MappedLibrary]) -> tuple[str, ...]:
-    return tuple(sorted({library.path.rpartition("/")[2] for library in libraries}))
 
 
 def _is_python(pid: int, libraries: Iterable[MappedLibrary]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tierproof.errors import TierproofError
+from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.mapped import (
     MappedLibrary,
@@ -20,7 +21,8 @@ from tierproof.guard.capture.mapped import (
 )
 from tierproof.guard.capture.record import read_own_record
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.doctor import diagnose_process, find_replaced
+from tierproof.guard.mend.doctor import diagnose_process
+from tierproof.guard.mend.gather_loaded import find_replaced
 from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.heal_journal import HealJournal, make_heal_folder, read_journal, read_start_ticks
 from tierproof.guard.mend.heal_result import FailedHeal, HealedPackage, Healing
@@ -51,6 +53,7 @@ def heal_process(pid: int) -> Healing:
     """
     began = time.perf_counter()
     healed, failed = [], []
+    HISTORY.forget_failed_heals()  # the network may be back
     with _lock_sites(pid) as settled:
         notes = list(settled)
         for torn in diagnose_process(pid).torn:
@@ -60,6 +63,7 @@ def heal_process(pid: int) -> Healing:
                 healed.append(_heal_package(pid, torn, notes))
             except (TierproofError, OSError) as error:
                 failed.append(FailedHeal(torn.package, str(error)))
+                HISTORY.note_failed_heal(torn.package, torn.loaded_version, torn.disk_version, getattr(error, "message", str(error)))
         if pid == os.getpid():
             importlib.invalidate_caches()
         after = _diagnose_again(pid, notes, is_changed=bool(healed))
@@ -91,7 +95,7 @@ def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[Fai
     """A package that was put back and runs another version all the same was not healed."""
     names = {each.package for each in healed}
     return tuple(
-        FailedHeal(each.package, "it is still torn; restart the process")
+        FailedHeal(each.package, "it was put back and is still torn")
         for each in after.torn
         if each.package in names and each.remedy is Remedy.HEAL
     )

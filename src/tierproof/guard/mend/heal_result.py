@@ -87,6 +87,8 @@ class Healing:
             for each in self.healed
         ]
         lines += [f"not healed: {each.package}: {each.reason}" for each in self.failed]
+        if not lines and not self.diagnosis.healthy:
+            lines.append("nothing was changed: a heal cannot repair this")
         return "\n".join([*lines, self.diagnosis.to_text()])
 
     def __str__(self) -> str:

@@ -9,17 +9,20 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from tierproof.guard.capture.broken_bounds import BrokenBound, find_broken_bounds
 from tierproof.guard.capture.installed import InstalledDistribution, iterate_installed
 from tierproof.guard.capture.loaded import LoadedModule
 from tierproof.guard.capture.owner import Owners, find_stashes, list_stashes, undo_stash
 from tierproof.guard.capture.record import (
     RecordEntry,
     find_mismatches,
+    has_digest,
     parse_record,
     read_own_record,
     read_record_text,
     sift_record,
 )
+from tierproof.guard.capture.vendored_entry import drop_vendored
 from tierproof.guard.mend.baseline import Baseline, find_duplicates, sight
 from tierproof.guard.mend.heal_journal import PREFIX
 from tierproof.guard.mend.site_memory import SiteMemory
@@ -43,6 +46,7 @@ class Site:
         existing = [root for root in roots if Path(root).is_dir()]
         self.memory = SiteMemory.of(map(Path, existing))
         self._records: dict[Path, tuple[RecordEntry, ...]] = {}
+        self._digests: dict[Path, dict[str, str]] = {}
         self._stashes: dict[Path, tuple[str, ...]] = {}
         self.distributions = tuple(iterate_installed(existing, self.memory))
         self.roots = tuple(dict.fromkeys(each.root for each in self.distributions)) or tuple(
@@ -65,13 +69,23 @@ class Site:
 
     @classmethod
     def of_this_interpreter(cls) -> Site:
-        """The site directories on sys.path."""
-        return cls(entry or "." for entry in read_search_path())
+        """The site directories on sys.path; what a package carries along in its own folder is none."""
+        return cls(entry or "." for entry in drop_vendored(read_search_path()))
 
     @cached_property
     def owners(self) -> Owners:
-        """Every file of every distribution."""
-        return Owners(self.distributions, self.read_record)
+        """Every file of every distribution; of two that name one file, the one installed first owns it."""
+        return Owners(sorted(self.distributions, key=self.memory.changed_at), self.read_record)
+
+    @cached_property
+    def broken_bounds(self) -> tuple[BrokenBound, ...]:
+        """The declared requirements that do not hold now."""
+        return find_broken_bounds(self.distributions)
+
+    def find_new_bounds(self) -> tuple[BrokenBound, ...]:
+        """The requirements that do not hold now and did at first sight."""
+        known = {key for baseline in self.baselines.values() for key in baseline.bounds or ()}
+        return tuple(bound for bound in self.broken_bounds if bound.describe() not in known)
 
     def find_root(self, path: str) -> Path | None:
         """The site directory that `path` (resolved) lies in; the innermost where they nest."""
@@ -165,14 +179,36 @@ class Site:
         elif not self.memory.is_whole(distribution):
             wrong = self._find_wrong(distribution, is_changed=True)
         duplicates = self._duplicates.get(name, ())
+        overwritten, by = self._find_overwritten(distribution, wrong)
         return DiskPackage(
             distribution.version,
-            wrong,
+            tuple(path for path in wrong if path not in overwritten),
             duplicates if duplicates != self.baselines[root].duplicates.get(name, ()) else (),
             installer=distribution.installer,
             changed_at=self.memory.changed_at(distribution),
+            overwritten_by=by,
             stashes=self._find_stashes_of(distribution),
         )
+
+    def _find_overwritten(
+        self, distribution: InstalledDistribution, wrong: Iterable[str]
+    ) -> tuple[frozenset[str], str]:
+        """Those of the files `wrong` that are as the RECORD of another distribution says, and which that is."""
+        found: set[str] = set()
+        by: dict[str, None] = {}
+        for path in wrong:
+            for other in self.owners.find_all(distribution.root / path):
+                if other.name != distribution.name and self._holds(other, path):
+                    found.add(path)
+                    by[f"{other.name} {other.version}"] = None
+        return frozenset(found), ", ".join(by)
+
+    def _holds(self, distribution: InstalledDistribution, path: str) -> bool:
+        if distribution.metadata_path not in self._digests:
+            entries = self.read_record(distribution)
+            self._digests[distribution.metadata_path] = {each.path: each.digest for each in entries}
+        digest = self._digests[distribution.metadata_path].get(path, "")
+        return bool(digest) and has_digest(distribution.root / path, digest)
 
     def _find_wrong(
         self, distribution: InstalledDistribution, *, is_changed: bool = False

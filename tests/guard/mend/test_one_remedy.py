@@ -1,0 +1,210 @@
+"""The remedy that doctor and heal give together, in processes of their own over synthetic distributions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard.fake_site import install
+
+SOURCE = Path(__file__).resolve().parents[3] / "src"
+TESTS = Path(__file__).resolve().parents[2]
+PACK = {"pack/__init__.py": "def f():\n    return 1\n", "pack/late.py": "def g():\n    return 1\n"}
+NEWER = {"pack/__init__.py": "def f():\n    return 2\n", "pack/late.py": "def g():\n    return 2\n"}
+PRELUDE = """
+import importlib, json, shutil, sys
+from pathlib import Path
+from guard.fake_site import install
+import tierproof as tp
+root = Path(sys.argv[1])
+def replace(name, old, new, files, requires=()):
+    shutil.rmtree(root / f"{name}-{old}.dist-info")
+    for path in files:
+        (root / path).unlink(missing_ok=True)
+    metadata = install(root, name, new, files)
+    importlib.invalidate_caches()
+def show(told):
+    print(json.dumps(told.to_dict()))
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    root = tmp_path / "site-packages"
+    root.mkdir()
+    install(root, "pack", "1.0", PACK)
+    require(install(root, "user", "1.0", {"user.py": "from pack import f\n"}), "pack<2")
+    return root
+
+
+def require(metadata: Path, *lines: str) -> None:
+    text = (metadata / "METADATA").read_text().rstrip("\n")
+    (metadata / "METADATA").write_text(
+        "\n".join([text, *(f"Requires-Dist: {line}" for line in lines)]) + "\n\n"
+    )
+
+
+def run(site: Path, code: str) -> list[dict[str, Any]]:
+    result = subprocess.run(
+        [sys.executable, "-c", PRELUDE + code, str(site)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(SOURCE), str(TESTS)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+def test_a_version_that_only_the_disk_told_is_healed(site: Path) -> None:
+    found, healing, after = run(
+        site,
+        f"""
+import pack
+tp.doctor(); tp.snapshot()
+replace("pack", "1.0", "2.0", {NEWER!r})
+show(tp.doctor()); show(tp.heal()); show(tp.doctor())
+""",
+    )
+    (torn,) = found["torn"]
+    assert (torn["loaded_version"], torn["disk_version"], torn["remedy"]) == ("1.0", "2.0", "heal")
+    assert healing["ok"] is True
+    assert after["healthy"] is True
+
+
+def test_what_was_imported_while_torn_is_told_after_the_heal_and_never_healed_again(site: Path) -> None:
+    healing, after, again = run(
+        site,
+        f"""
+import pack
+tp.doctor(); tp.snapshot()
+replace("pack", "1.0", "2.0", {NEWER!r})
+import pack.late
+show(tp.heal()); show(tp.doctor()); show(tp.heal())
+""",
+    )
+    for diagnosis in (healing["diagnosis"], after, again["diagnosis"]):
+        (torn,) = diagnosis["torn"]
+        assert (torn["evidence"], torn["remedy"]) == (["imported-while-torn"], "restart")
+        assert torn["modules"] == ["pack.late"]
+    assert again["healed"] == []
+
+
+def test_a_restart_is_not_advised_where_a_fresh_process_fails(site: Path) -> None:
+    broken = {**NEWER, "pack/__init__.py": "def other():\n    return 2\n"}
+    found, healing = run(
+        site,
+        f"""
+import user
+replace("pack", "1.0", "2.0", {broken!r})
+sys.modules["pack"].__dict__.pop("__version__", None)
+from tierproof.guard.capture.disk_history import HISTORY
+HISTORY._versions.clear()
+show(tp.doctor()); show(tp.heal())
+""",
+    )
+    for diagnosis in (found, healing["diagnosis"]):
+        (torn,) = diagnosis["torn"]
+        assert torn["remedy"] == "reinstall"
+        assert "user cannot be imported" in torn["detail"]
+        assert 'pip install --no-deps "pack<2"' in torn["detail"]
+    assert [each["owner"] for each in found["unmet"]] == ["user"]
+
+
+def test_a_heal_that_failed_is_not_advised_again(site: Path) -> None:
+    found, healing, after = run(
+        site,
+        f"""
+import os, pack
+os.environ |= {{"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "PIP_NO_INDEX": "1"}}
+tp.doctor()
+replace("pack", "1.0", "2.0", {NEWER!r})
+show(tp.doctor()); show(tp.heal()); show(tp.doctor())
+""",
+    )
+    assert [each["remedy"] for each in found["torn"]] == ["heal"]
+    assert [each["package"] for each in healing["failed"]] == ["pack"]
+    for diagnosis in (healing["diagnosis"], after):
+        (torn,) = diagnosis["torn"]
+        assert torn["remedy"] == "restart"
+        assert "could not be healed" in torn["detail"]
+
+
+def test_files_that_another_distribution_has_overwritten_are_healed(site: Path) -> None:
+    time.sleep(1.1)  # what is put there in the second before a process starts may have come after it
+    found, healing, after = run(
+        site,
+        f"""
+import pack
+tp.doctor(); tp.snapshot()
+for path in ("pack/__init__.py", "pack/late.py"):  # an installer makes new files
+    (root / path).unlink()
+install(root, "twin", "9.0", {NEWER!r})
+importlib.invalidate_caches()
+show(tp.doctor()); show(tp.heal()); show(tp.doctor())
+""",
+    )
+    (torn,) = found["torn"]
+    assert (torn["package"], torn["loaded_version"], torn["remedy"]) == ("pack", "1.0", "heal")
+    assert "runs pack 1.0, whose files twin 9.0 has overwritten" in torn["detail"]
+    assert healing["healed"] == [{"package": "pack", "version": "1.0", "replaced_version": "1.0"}]
+    assert after["healthy"] is True
+    assert "twin 9.0 and pack 1.0 own the same files" in " ".join(after["notes"])
+
+
+def test_an_environment_whose_bound_an_install_broke_is_not_healthy_without_a_word(site: Path) -> None:
+    told = run(
+        site,
+        f"""
+from tierproof.guard.mend.doctor import diagnose_environment
+show(diagnose_environment())
+replace("pack", "1.0", "2.0", {NEWER!r})
+show(diagnose_environment())
+replace("pack", "2.0", "3.0", {{"pack/__init__.py": "x = 1\\n"}})
+show(diagnose_environment())
+""",
+    )
+    assert [each["unmet"] == [] for each in told] == [True, False, False]
+    assert [each["healthy"] for each in told] == [True, True, False]
+    (torn,) = told[2]["torn"]
+    assert (torn["package"], torn["evidence"], torn["remedy"]) == ("pack", ["import-fails"], "reinstall")
+
+
+def test_vendored_packages_and_start_hooks_are_not_distributions(site: Path) -> None:
+    files = {
+        "kit/__init__.py": "def k():\n    return 1\n",
+        "kit/_vendor/more/__init__.py": "__version__ = '10.3.0'\ndef m():\n    return 1\n",
+        "_kit_hook.py": "def h():\n    return 1\n",
+        "kit-start.pth": "import _kit_hook\n",
+    }
+    install(site, "kit", "75.2", files)
+    newer = {name: text.replace("return 1", "return 2") for name, text in files.items()}
+    idle, used = run(
+        site,
+        f"""
+import _kit_hook
+replace("kit", "75.2", "80.9", {newer!r})
+show(tp.doctor())
+replace("kit", "80.9", "75.2", {files!r})
+sys.path.append(str(root / "kit/_vendor"))
+import kit, more
+from tierproof.guard.capture.loaded_distributions import find_loaded_here
+from tierproof.guard.capture.installed import capture_installed
+assert "kit" in find_loaded_here(capture_installed()).names
+replace("kit", "75.2", "81.0", {newer!r})
+show(tp.doctor())
+""",
+    )
+    assert idle["healthy"] is True
+    (torn,) = used["torn"]
+    assert torn["package"] == "kit"
+    assert torn["loaded_version"] != "10.3.0"
+    assert {"kit", "more"} <= set(torn["modules"])
