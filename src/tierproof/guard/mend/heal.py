@@ -63,7 +63,8 @@ def heal_process(pid: int) -> Healing:
                 healed.append(_heal_package(pid, torn, notes))
             except (TierproofError, OSError) as error:
                 failed.append(FailedHeal(torn.package, str(error)))
-                HISTORY.note_failed_heal(torn.package, torn.loaded_version, torn.disk_version, getattr(error, "message", str(error)))
+                said = error.message if isinstance(error, TierproofError) else str(error)
+                HISTORY.note_failed_heal(torn.package, torn.loaded_version, torn.disk_version, said)
         if pid == os.getpid():
             importlib.invalidate_caches()
         after = _diagnose_again(pid, notes, is_changed=bool(healed))
