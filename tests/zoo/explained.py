@@ -31,7 +31,6 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-deepseek_v4", "T1-PAD-003"): "its compressed keys gather neighbouring positions, hidden ones too",
     ("hf-deepseek_v4", "T1-ROPE-003"): "its keys are its values, and its outputs are rotated back",
     ("hf-deepseek_v4", "T1-POS-001"): "a head as narrow as here is rotated by one frequency",
-    ("hf-funnel", "T1-ROPE-005"): "it pools its queries, so that positions ahead share a distance",
     ("hf-blip", "T1-STAB-017"): "its vision config starts the weights at a standard deviation of 1e-10",
     ("hf-flaubert", "T1-LOSS-001"): "a masked language model: its labels belong to the same position",
     ("hf-rf_detr", "T1-GRAD-006"): "of its groups of queries all but the first are for training",

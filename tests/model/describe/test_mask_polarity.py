@@ -56,7 +56,9 @@ def test_the_value_that_hides_is_measured(hiding, role):
     assert mask.source == f"what it hides, where it is {hiding}, does not count"
 
 
-@pytest.mark.parametrize(("hiding", "roles"), [(0, {"mask", "causal_mask"}), (1, {"hide_mask", "causal_hide_mask"})])
+@pytest.mark.parametrize(
+    ("hiding", "roles"), [(0, {"mask", "causal_mask"}), (1, {"hide_mask", "causal_hide_mask"})]
+)
 def test_so_is_that_of_a_square_mask(hiding, roles):
     inputs, mask = read(Square, hiding)
     assert mask.role in roles
@@ -69,7 +71,9 @@ def test_what_hides_nothing_is_a_mask_by_its_name_alone():
     assert mask.standing is Standing.ASSUMED
 
 
-@pytest.mark.parametrize(("kind", "hiding"), [(Masked, 0), (Masked, 1), (Square, 0), (Square, 1), (Weighing, 0)])
+@pytest.mark.parametrize(
+    ("kind", "hiding"), [(Masked, 0), (Masked, 1), (Square, 0), (Square, 1), (Weighing, 0)]
+)
 def test_no_polarity_leads_to_an_error(kind, hiding):
     torch.manual_seed(0)
     report = tp.check(kind(hiding), progress=False, skip=["T1-MEM", "T1-SPEED", "T1-SAVE", "T1-MOVE"])

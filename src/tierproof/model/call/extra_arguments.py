@@ -45,7 +45,9 @@ def _add_targets(
     if name is None:
         return plan, outputs
     classes = outputs.axes[-1] if outputs.role == "logits" and outputs.axes else None
-    highs = dict.fromkeys((min(classes, primary.high) if isinstance(classes, int) else primary.high, primary.high))
+    highs = dict.fromkeys(
+        (min(classes, primary.high) if isinstance(classes, int) else primary.high, primary.high)
+    )
     for high in highs:
         targets = Argument(name, "targets", primary.shape, torch.int64, high=high, avoid=primary.avoid)
         extended = replace(plan, arguments=(*plan.arguments, targets), style="keyword")

@@ -17,7 +17,9 @@ class Stack(nn.Module):
 
     def __init__(self, *, norm=True):
         super().__init__()
-        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True) for _ in range(2))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True) for _ in range(2)
+        )
         self.norm, self.use_norm = nn.LayerNorm(32), norm
 
     def forward(self, x):
