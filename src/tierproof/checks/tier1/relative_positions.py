@@ -234,7 +234,11 @@ def _judge_ahead(capture: OperandCapture, length: int) -> list[Finding]:
         size = float(values.std())
         if bool(hidden.any()) or size == 0:
             continue
-        ahead = float((values[..., 0, 1:] - values[..., 0, 1:2]).abs().max()) / size
+        # A class token in front may see all distances as one, so the row behind it counts as well.
+        ahead = max(
+            float((values[..., row, row + 1 :] - values[..., row, row + 1 : row + 2]).abs().max()) / size
+            for row in (0, 1)
+        )
         behind = float((values[..., -1, :-1] - values[..., -1, :1]).abs().max()) / size
         if ahead <= _EQUAL and behind > _TURNED:
             return [

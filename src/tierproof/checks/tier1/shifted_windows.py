@@ -202,4 +202,4 @@ def _as_tuple(value: Any) -> tuple[int, ...]:
     return tuple(numbers) if all(isinstance(n, int) for n in numbers) else ()
 
 
-CHECK = Check("T1-ROLL", "shifted windows", 1, run, needs=("parameter values",), cost_steps=0.1, value=40)
+CHECK = Check("T1-ROLL", "shifted windows", 1, run, needs=("parameter values",), cost_steps=0.05, value=40)

@@ -44,13 +44,20 @@ def _add_targets(
     name = next((n for n in TARGET_NAMES if n in signature.optional), None)
     if name is None:
         return plan, outputs
-    targets = Argument(name, "targets", primary.shape, torch.int64, high=primary.high, avoid=primary.avoid)
-    extended = replace(plan, arguments=(*plan.arguments, targets), style="keyword")
-    try:
-        found = read_outputs(probe, extended)
-    except Exception:  # noqa: BLE001 - the argument is optional: without it the model works
-        return plan, outputs
-    return (extended, found) if found.per_position else (plan, outputs)
+    classes = outputs.axes[-1] if outputs.role == "logits" and outputs.axes else None
+    highs = dict.fromkeys(
+        (min(classes, primary.high) if isinstance(classes, int) else primary.high, primary.high)
+    )
+    for high in highs:
+        targets = Argument(name, "targets", primary.shape, torch.int64, high=high, avoid=primary.avoid)
+        extended = replace(plan, arguments=(*plan.arguments, targets), style="keyword")
+        try:
+            found = read_outputs(probe, extended)
+        except Exception:  # noqa: BLE001 - the argument is optional: without it the model works
+            continue
+        if found.per_position:
+            return extended, found
+    return plan, outputs
 
 
 def _add_padding_mask(

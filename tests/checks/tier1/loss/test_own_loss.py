@@ -102,3 +102,22 @@ def test_a_model_of_the_zoo_with_a_loss():
     output = run_check(CHECK, build("nano_gpt"))
     assert alarms(output) == []
     assert output.measurements["own_loss"] == "cross_entropy(logits)"
+
+
+class Tagger(torch.nn.Module):
+    """Knows fewer classes than words."""
+
+    def __init__(self, measure):
+        super().__init__()
+        self.words, self.head = torch.nn.Embedding(200, 16), torch.nn.Linear(16, 30)
+        self.measure = measure
+
+    def forward(self, ids, labels=None):
+        logits = self.head(torch.tanh(self.words(ids)))
+        return logits, None if labels is None else self.measure(logits.flatten(0, 1), labels.flatten())
+
+
+def test_labels_are_drawn_from_the_classes():
+    torch.manual_seed(0)
+    assert find(run_check(CHECK, Tagger(of_probabilities)), "T1-LOSS-011")
+    assert alarms(run_check(CHECK, Tagger(F.cross_entropy))) == []

@@ -22,6 +22,9 @@ def make_target_call(subject: Subject, seed: int) -> tuple[str, Call] | None:
     vocab = subject.traits.vocab_size
     if name is None or vocab is None or subject.inputs.style == "mapping" or not subject.outputs.per_position:
         return None
+    classes = subject.outputs.axes[-1]
+    if isinstance(classes, int):
+        vocab = min(vocab, classes)  # a tagger knows fewer classes than words, and labels are classes
     axis = subject.outputs.axes[subject.outputs.length_axis]
     follows = next((a for a in subject.inputs.arguments if axis in a.shape and a.role == "tokens"), None)
     if follows is None or len(follows.shape) != 2:

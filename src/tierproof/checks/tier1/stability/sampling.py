@@ -37,7 +37,12 @@ class _RandomWatch(TorchFunctionMode):
 
 
 def only_samples(subject: Subject) -> bool:
-    """Whether all random numbers that one forward pass draws are normal ones or indices, as generative models draw."""
+    """Whether all random numbers that one forward pass draws are normal ones or indices, as generative models draw.
+
+    A model of tokens that answers with logits has nothing to sample: noise in it is a fault.
+    """
+    if subject.inputs.primary_argument.role == "tokens" and subject.outputs.role == "logits":
+        return False
     watch = _RandomWatch()
     with watch:
         subject.forward(subject.make_call())

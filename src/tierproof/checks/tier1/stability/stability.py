@@ -20,7 +20,7 @@ failures come from mask constants and are only measured.
 Findings:
     T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning if it is not in the main output).
     T1-STAB-002 error or warning: two runs differ because of random numbers: dropout in evaluation (a warning if only
-        normal numbers or indices are drawn, as by models that sample).
+        normal numbers or indices are drawn, as by models that sample, and not for logits of tokens).
     T1-STAB-003 error: two runs differ because of state that is kept between calls.
     T1-STAB-004 error: the forward changes the caller's tensors.
     T1-STAB-005 error: different inputs give bit-equal outputs.

@@ -125,7 +125,11 @@ def _take_gradients(subject: Subject, seed: int) -> _Gradients | None:
 def _measure(value: Tensor, named: list[tuple[str, nn.Parameter]]) -> dict[str, float | None]:
     gradients = torch.autograd.grad(value, [p for _, p in named], allow_unused=True, retain_graph=True)
     return {
-        name: None if gradient is None else float(gradient.detach().float().abs().max())
+        name: None
+        if gradient is None
+        else float(gradient.detach().float().abs().max())
+        if gradient.numel()
+        else 0.0
         for (name, _), gradient in zip(named, gradients, strict=True)
     }
 
