@@ -25,6 +25,8 @@ from tierproof.model.observe.search.search_clock import SearchClock
 
 MOST_TRIALS = 60
 _MOST_CHILDREN = 8
+# So many rows hold a value out of range where two rows held none by luck.
+_MANY_ROWS = 16
 _FREE_LENGTH = 16
 # A plan of so many times the numbers is tried after the others that a failure suggests.
 _MUCH_LARGER = 4
@@ -81,6 +83,9 @@ class InputSearch:
                 self.single = self.single or single
                 for changed in read_rows_as_steps(plan):
                     self._push(changed, result, quality=0, depth=0)
+        if isinstance(result, WorkingCall) and _may_run_by_luck(result):
+            many = try_plan(self._probe, replace(plan, default_batch=_MANY_ROWS))
+            result = many if isinstance(many, FailedTrial) else result
         if isinstance(result, WorkingCall):
             return result
         self.failures.append(result)
@@ -193,6 +198,13 @@ class InputSearch:
                 changed = set_sizes(plan, {(slope.name, axis): solved for axis in slope.axes})
                 better = replace(before, operations=before.operations + 1)
                 self._push(changed, better, quality=0, depth=depth)
+
+
+def _may_run_by_luck(found: WorkingCall) -> bool:
+    """Whether tables were looked up by ids that were made of floats, which are in range only at this draw."""
+    arguments = found.plan.arguments
+    floats = all(a.dtype.is_floating_point and not a.whole and a.sample is None for a in arguments)
+    return floats and found.lookups.tables > 0 and not found.lookups.position_rows
 
 
 def _tell(plan: InputPlan) -> InputPlan:

@@ -62,12 +62,10 @@ def _try_proposals(search: InputSearch, plans: list[InputPlan], clock: SearchClo
     """Try the first proposals, then what they teach, then the others; much larger ones of what failed come last."""
     failures = search.failures
     waiting: list[InputPlan] = []
-    patience, learnt = _FIRST_PROPOSALS, False
+    patience = _FIRST_PROPOSALS
     for index, plan in enumerate(plans):
-        if index == _FIRST_PROPOSALS:
-            learnt = True
-            if (found := _learn(search)) is not None:
-                return found
+        if index == _FIRST_PROPOSALS and (found := _learn(search)) is not None:
+            return found
         if clock.expired or _is_fault_of_code(failures) or patience < 0:
             break
         if _is_hopeless(plan, failures):
@@ -76,7 +74,8 @@ def _try_proposals(search: InputSearch, plans: list[InputPlan], clock: SearchClo
             if (found := search.attempt(plan)) is not None:
                 return found
             patience -= search.single is not None
-    found = None if learnt or not failures or _is_fault_of_code(failures) else _learn(search)
+    # What the later proposals taught is tried as well; what was tried before is not tried again.
+    found = None if not failures or _is_fault_of_code(failures) else _learn(search)
     if found is not None:
         return found
     waiting.sort(key=lambda plan: count_numbers(replace(plan, default_batch=1)))
