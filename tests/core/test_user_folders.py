@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tierproof.core.user_folders import find_user_cache_folder, find_user_data_folder
+from tierproof.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +43,11 @@ def test_on_windows_both_are_below_the_local_application_data(monkeypatch: pytes
     monkeypatch.setenv("LOCALAPPDATA", "/local")
     assert find_user_data_folder() == Path("/local/tierproof")
     assert find_user_cache_folder() == Path("/local/tierproof/cache")
+
+
+def test_a_relative_data_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIERPROOF_DATA", "data")
+    with pytest.raises(UsageError, match="relative to the current folder"):
+        find_user_data_folder()
+    monkeypatch.setenv("TIERPROOF_CACHE", "cache")  # which can be made again anywhere
+    assert find_user_cache_folder() == Path("cache")

@@ -14,7 +14,7 @@ from scenarios.test_killed_heal import sweep as heal
 from scenarios.test_killed_install import TOOL
 
 # The first point and how many points apart, for each action, in the sample.
-SAMPLE = (("install", 5, 37), ("uninstall", 3, 19), ("rollback", 4, 19), ("recover", 6, 37), ("gc", 2, 17))
+SAMPLE = (("install", 5, 41), ("uninstall", 3, 13), ("rollback", 4, 11), ("recover", 6, 27), ("gc", 2, 23))
 
 
 def sweep(folder: Path, action: str, first: int, step: int, how: str = "once") -> list[dict[str, Any]]:
