@@ -299,6 +299,17 @@ def test_an_answer_of_a_private_index_is_asked_for_again(house: Wheelhouse) -> N
     assert added(judge(house, "pip install capt")) == ["capt 1.0"]
 
 
+def test_the_same_again_is_answered_without_asking(house: Wheelhouse) -> None:
+    first = verdict_of(house, "pip install capt", "pip install gets")
+    assert not any(each.answer.kept for each in first.installs)
+    (command,) = parse_pip_commands("pip install capt", {})
+    away = HostedBase("test:1", "content of test:1", lambda: pytest.fail("nothing needs to be asked"))
+    assert judge_install(command, away, options(house)).kept
+    again = verdict_of(house, "pip install capt", "pip install gets")
+    assert all(each.answer.kept for each in again.installs)
+    assert again.to_text() == first.to_text()
+
+
 def test_the_index_over_http_moves_on(house: Wheelhouse) -> None:
     with serve() as site:
         publish(house, site.pages)
