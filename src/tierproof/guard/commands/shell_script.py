@@ -11,6 +11,7 @@ from tierproof.guard.commands.shell_blocks import ShellBlocks
 from tierproof.guard.commands.shell_words import Redirection, SimpleCommand, split_commands
 
 _DEPTH = 4
+_ACTIVATE = "/bin/activate"
 _MOST_ROUNDS = 50
 _MOST_ROUNDS_IN_ALL = 500
 _SHELL = re.compile(r"(ba|z|da|k)?sh(\.exe)?\Z")
@@ -79,6 +80,7 @@ class _Follower:
         self._variables = variables
         self._tell_unset = tell_unset
         self._folder = ""
+        self._activated = ""
         self._rounds = 0
 
     def read(self, text: str, depth: int, is_conditional: bool = False) -> Iterator[ProgramCall]:
@@ -113,6 +115,24 @@ class _Follower:
     def _expand(self, command: SimpleCommand) -> list[str]:
         return [each for word in command.words for each in word.expand(self._variables, self._tell_unset)]
 
+    def _follow_builtin(self, name: str, rest: list[str]) -> bool:
+        """Follow what changes the shell itself: its folder, variables and environment; False for a program."""
+        if name == "cd":
+            operands = [word for word in rest if not word.startswith("-")]
+            self._folder = os.path.join(self._folder, *operands[:1])  # noqa: PTH118 - resolved by who uses it
+        elif name in ("export", "declare", "readonly", "local"):
+            self._variables |= read_assignments(rest)[0]
+        elif name in ("source", ".") and rest and rest[0].endswith(_ACTIVATE):
+            self._activated = os.path.join(self._folder, rest[0].removesuffix(_ACTIVATE))  # noqa: PTH118 - as typed
+        elif name == "deactivate":
+            self._activated = ""
+        elif name == "read":
+            for variable in rest:
+                self._variables.pop(variable, None)
+        else:
+            return False
+        return True
+
     def read_words(
         self, words: list[str], command: SimpleCommand, is_conditional: bool, depth: int
     ) -> Iterator[ProgramCall]:
@@ -121,18 +141,14 @@ class _Follower:
             self._variables |= assigned
             return
         name, rest = os.path.basename(stripped[0].replace("\\", "/")), stripped[1:]  # noqa: PTH119 - a word, no file
-        if name == "cd":
-            operands = [word for word in rest if not word.startswith("-")]
-            self._folder = os.path.join(self._folder, *operands[:1])  # noqa: PTH118 - resolved by who uses it
-        elif name in ("export", "declare", "readonly", "local"):
-            self._variables |= read_assignments(rest)[0]
-        elif name == "read":
-            for variable in rest:
-                self._variables.pop(variable, None)
-        elif (nested := _find_nested(name, rest)) and depth < _DEPTH:
+        if self._follow_builtin(name, rest):
+            return
+        if (nested := _find_nested(name, rest)) and depth < _DEPTH:
             for call in self.read(nested, depth + 1, is_conditional):
                 yield replace(call, start=command.start, end=command.end)
         else:
+            if self._activated:
+                assigned.setdefault("VIRTUAL_ENV", self._activated)
             yield ProgramCall(
                 tuple(stripped),
                 tuple(words[: len(words) - len(stripped)]),
