@@ -18,6 +18,7 @@ Each is one clear message with a next step. This is the whole tree, with the mod
       HangError                     cli.check.hang_watch
       PlanError                     guard.resolve.plan_error
         UnknownPackageError         guard.resolve.plan_error
+        BuildError                  guard.sources.build_metadata
       PlanRefused                   guard.judge.plan_refused
       InstallError                  guard.generations.install_error
       InstallStopped                extension.stopped

@@ -128,7 +128,9 @@ def test_what_cannot_be_read_is_one_message(calls: Calls, line: str) -> None:
 
 def test_a_refusal_shows_its_hint_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **options: Any) -> None:
-        raise PlanRefused("isolated: it conflicts", plan=Plan(("x",), "here", PlanVerdict.ISOLATED), hint="run it apart")
+        raise PlanRefused(
+            "isolated: it conflicts", plan=Plan(("x",), "here", PlanVerdict.ISOLATED), hint="run it apart"
+        )
 
     monkeypatch.setattr(tierproof, "install", refuse, raising=False)
     with pytest.raises(PlanRefused) as caught:

@@ -39,6 +39,12 @@ def test_found_on_the_path(environment: Path) -> None:
     assert other("uv pip install x", PATH=path, CONDA_PREFIX=str(environment)) == str(environment)
 
 
+def test_an_environment_that_the_script_activates(environment: Path, tmp_path: Path) -> None:
+    assert other(f"source {environment}/bin/activate && pip install x") == str(environment)
+    assert other(f". {environment}/bin/activate; deactivate; pip install x") == ""
+    assert other(f"source {tmp_path}/absent/bin/activate; pip install x") == ""  # the kernel's own then runs
+
+
 def test_a_project_environment_in_the_folder(environment: Path, tmp_path: Path) -> None:
     environment.rename(tmp_path / ".venv")
     assert other(f"cd {tmp_path} && uv pip install x") == str(tmp_path / ".venv")

@@ -172,6 +172,8 @@ def verdict_of(house: Wheelhouse, *commands: str, **changed: object) -> TargetVe
         ("pip install --target /content/lib numb==2.0", "satisfied", 0),
         ("pip install --target /usr/local/lib/python3.12/dist-packages numb==2.0", "unknown", 2),
         ("/content/venv/bin/pip install numb==2.0", "satisfied", 0),
+        ("source venv/bin/activate && pip install numb==2.0", "satisfied", 0),
+        (". venv/bin/activate; deactivate; pip install numb==2.0", "isolated", 1),
         ("python3.10 -m pip install numb==2.0", "satisfied", 0),
         ("python3.12 -m pip install numb==2.0", "isolated", 1),
         ("/usr/local/bin/pip3 install numb==2.0", "isolated", 1),
@@ -196,7 +198,7 @@ def test_every_command_gets_the_verdict_that_it_earns(
     house.add_source("alone", "1.0", tmp_path / "built", ["capt"])
     found = verdict_of(house, command)
     assert (found.verdict, found.exit_code) == (verdict, exit_code), found.to_text()
-    assert command.split(maxsplit=1)[0].rpartition("/")[2] in found.to_text()
+    assert found.target.installs[0].text in found.to_text()
     assert bool(found.gaps) is (verdict == "unknown")
     assert not (tmp_path / "built").exists()
 
@@ -297,6 +299,17 @@ def test_an_answer_of_a_private_index_is_asked_for_again(house: Wheelhouse) -> N
     assert added(judge(house, "pip install capt")) == ["capt 0.9"]
     house.add("capt", "1.0", "numb>=1")
     assert added(judge(house, "pip install capt")) == ["capt 1.0"]
+
+
+def test_the_same_again_is_answered_without_asking(house: Wheelhouse) -> None:
+    first = verdict_of(house, "pip install capt", "pip install gets")
+    assert not any(each.answer.kept for each in first.installs)
+    (command,) = parse_pip_commands("pip install capt", {})
+    away = HostedBase("test:1", "content of test:1", lambda: pytest.fail("nothing needs to be asked"))
+    assert judge_install(command, away, options(house)).kept
+    again = verdict_of(house, "pip install capt", "pip install gets")
+    assert all(each.answer.kept for each in again.installs)
+    assert again.to_text() == first.to_text()
 
 
 def test_the_index_over_http_moves_on(house: Wheelhouse) -> None:

@@ -15,6 +15,7 @@ from tierproof.guard.commands.shell_wrappers import read_assignments, strip_pref
 _EXPORTED = re.compile(r"(PIP|UV)_[A-Z_]+\Z")
 _FED = "<("
 _LONGEST = 1 << 16
+_ACTIVATE = "/bin/activate"
 _PARAMETERS = ("@", "*", "#", *map(str, range(10)))
 
 
@@ -98,6 +99,11 @@ class ShellState:
                 self.assign({**named, **found}, is_exported=name == "export")
             case "set" if "--" in rest:
                 self.set_parameters(rest[rest.index("--") + 1 :])
+            case "source" | "." if rest and rest[0].endswith(_ACTIVATE):
+                folder = rest[0].removesuffix(_ACTIVATE)
+                self.exported["VIRTUAL_ENV"] = os.path.join(self.folder, folder)  # noqa: PTH118 - as typed
+            case "deactivate":
+                self.exported.pop("VIRTUAL_ENV", None)
             case "read" | "unset":
                 for variable in rest:
                     self.variables.pop(variable, None)

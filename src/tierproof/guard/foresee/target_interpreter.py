@@ -24,6 +24,12 @@ def changes_other_environment(command: PipCommand, environment: Mapping[str, str
         command: of pip or uv.
         environment: the variables that it would run with.
     """
+    activated = dict(command.environment).get("VIRTUAL_ENV", "")
+    if activated and "/" not in command.interpreter:
+        prefix = Path(os.path.expanduser(activated))  # noqa: PTH111 - as typed
+        # A folder that is no environment leaves the kernel's pip in place.
+        if (prefix / "pyvenv.cfg").exists():
+            return _find_other_prefix(str(prefix.absolute() / "bin" / "python"))
     interpreter = _find_interpreter(command, environment)
     return _find_other_prefix(interpreter) if interpreter else ""
 
@@ -37,7 +43,9 @@ def names_other_environment(command: PipCommand, python: str) -> str:
     """
     if command.program is Program.CONDA:
         return "" if command.elsewhere in ("", "base", *_KERNEL_PREFIXES) else command.elsewhere
-    name = command.interpreter or dict(command.environment).get("VIRTUAL_ENV", "")
+    name, activated = command.interpreter, dict(command.environment).get("VIRTUAL_ENV", "")
+    if activated and "/" not in name:
+        return "" if activated in _KERNEL_PREFIXES else activated
     if "/" in name:
         inside = any(name.startswith(f"{prefix}/") or name == prefix for prefix in _KERNEL_PREFIXES)
         return "" if inside and not _names_other_python(name, python) else name

@@ -122,7 +122,7 @@ def _compare(owner: str, requirement: Requirement, extras: Sequence[str], base: 
 
 
 def _place(item: RequestedPackage) -> str:
-    return item.line.partition(" @ ")[2].rpartition("/")[2] or "a path"
+    return (item.line.partition(" @ ")[2] or item.line).rstrip("/").rpartition("/")[2] or "a path"
 
 
 def spell_bounds(required: str) -> str:

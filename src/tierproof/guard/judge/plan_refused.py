@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierproof.errors import TierproofError
-from tierproof.guard.judge.plan import Plan, PlanVerdict
+from tierproof.guard.judge.plan import Plan
 
 
 class PlanRefused(TierproofError):  # noqa: N818 - a public name
@@ -16,5 +16,3 @@ class PlanRefused(TierproofError):  # noqa: N818 - a public name
     def __init__(self, message: str, *, plan: Plan, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.plan = plan
-        if plan.verdict is PlanVerdict.UNKNOWN:
-            self.exit_code = plan.exit_code

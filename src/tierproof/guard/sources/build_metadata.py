@@ -42,6 +42,8 @@ _LINES = 3
 class BuildError(PlanError):
     """The metadata of a source could not be built; the message says why."""
 
+    slug = "build-failed"
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltMetadata:

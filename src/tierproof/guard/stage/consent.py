@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tierproof.guard.generations.path_files import find_path_files
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 from tierproof.guard.judge.plan_refused import PlanRefused
-from tierproof.guard.judge.ways import CALL_IN_KERNEL, USE_WORKER, list_ways
+from tierproof.guard.judge.ways import CALL_IN_KERNEL, USE_WORKER, list_ways, spell_consents
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +38,26 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
     hint = ""
     match plan.verdict:
         case PlanVerdict.SHADOW if not consent.shadow:
-            hint = "To agree, pass `--allow-shadow` (or `allow_shadow=True`)."
+            hint = f"To agree, pass `{spell_consents(plan)}` (or `{_spell_keywords(plan)}`)."
         case PlanVerdict.SHADOW if not in_process and find_path_files().front is None:
             hint = f"{CALL_IN_KERNEL}: a command cannot do this here."
         case PlanVerdict.WAIVER if not {item.package for item in plan.conflicts} <= consent.waive:
-            options = " ".join(
-                f"--waive {name}" for name in sorted({item.package for item in plan.conflicts})
-            )
-            hint = f"To waive it, pass {options}. The imports are then tried in a child process first."
+            hint = f"To waive it, pass {spell_consents(plan)}. The imports are then tried in a child process first."
         case PlanVerdict.ISOLATED:
             hint = f"Run it isolated from this kernel: {USE_WORKER}."
         case PlanVerdict.INFEASIBLE:
             hint = "Request other versions."
         case PlanVerdict.UNKNOWN:
-            hint = (
-                "".join(f"{way.text}  {way.line}" for way in list_ways(plan)[1:])
-                or "It cannot be installed as it is."
-            )
+            lines = [f"{way.text}  {way.line}" for way in list_ways(plan) if way.line]
+            hint = "\n".join(lines) or "Leave out what was not worked out."
     if not hint and plan.aged and not consent.aged:
         hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
-        raise PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)
+        refused = PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)
+        refused.exit_code = plan.exit_code  # 2 where it was not worked out
+        raise refused
+
+
+def _spell_keywords(plan: Plan) -> str:
+    """Spell the same consents as keywords of `tp.install`."""
+    return ", ".join(["allow_shadow=True", *(["allow_aged=True"] if plan.aged else [])])
