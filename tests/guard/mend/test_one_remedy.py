@@ -208,3 +208,42 @@ show(tp.doctor())
     assert torn["package"] == "kit"
     assert torn["loaded_version"] != "10.3.0"
     assert {"kit", "more"} <= set(torn["modules"])
+
+
+def test_what_came_after_the_loaded_version_is_never_taken_for_it(site: Path) -> None:
+    """tierproof comes after the install: 2.0 is no candidate when 3.0 replaces it in its turn."""
+    first, then = run(
+        site,
+        f"""
+import pack
+for name in [name for name in sys.modules if name.partition(".")[0] == "tierproof"]:
+    del sys.modules[name]
+import time; time.sleep(2.1)  # the clock of a process's start has whole seconds
+replace("pack", "1.0", "2.0", {NEWER!r})
+import tierproof as tp
+show(tp.doctor())
+replace("pack", "2.0", "3.0", {{"pack/__init__.py": "def f():\\n    return 3\\n", "pack/late.py": ""}})
+show(tp.doctor())
+""",
+    )
+    for told in (first, then):
+        (torn,) = told["torn"]
+        assert (torn["loaded_version"], torn["remedy"]) == ("", "restart")
+
+
+def test_a_version_that_explains_none_of_the_loaded_code_is_not_put_back(site: Path) -> None:
+    (healing,) = run(
+        site,
+        f"""
+import pack
+tp.snapshot()
+from tierproof.guard.capture.disk_history import HISTORY
+pack.f.__code__ = pack.f.__code__.replace(co_firstlineno=77)
+HISTORY.note_loaded("pack", "1.0")
+replace("pack", "1.0", "2.0", {NEWER!r})
+show(tp.heal())
+""",
+    )
+    (failed,) = healing["failed"]
+    assert "the loaded code is not that of pack 1.0" in failed["reason"]
+    assert (site / "pack/__init__.py").read_text() == NEWER["pack/__init__.py"]

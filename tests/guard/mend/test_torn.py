@@ -85,6 +85,7 @@ def test_the_advice_names_versions_that_meet_the_declared_requirements() -> None
     )
     assert torn is not None
     assert '"p>=2.1"' in torn.detail
+    assert "then restart" in torn.detail
     assert "q: no name y" in torn.detail
 
 

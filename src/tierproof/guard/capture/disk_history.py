@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable
 
+_CLOCK_GRAIN_S = 1.0  # a process's start is told by a clock of whole seconds
 _SUFFIXES = (".dist-info", ".egg-info")
 
 
@@ -21,6 +22,7 @@ class DiskHistory:
         self._stamps: dict[str, int] = {}
         self._versions: dict[str, list[str]] = {}
         self._loaded: dict[str, str] = {}
+        self._not_loaded: set[tuple[str, str]] = set()
         self._failed: dict[tuple[str, str, str], str] = {}
 
     def look(self, paths: Iterable[object] | None = None) -> None:
@@ -39,12 +41,13 @@ class DiskHistory:
                 names = os.listdir(path or ".")  # noqa: PTH208 - names alone
             except OSError:
                 continue
+            is_first = path not in self._stamps
             self._stamps[path] = stamp
             for name in names:
                 if name.endswith(_SUFFIXES):
-                    self._note(name)
+                    self._note(name, is_late=is_first and _came_after_the_start(os.path.join(path, name)))  # noqa: PTH118
 
-    def _note(self, folder: str) -> None:
+    def _note(self, folder: str, *, is_late: bool) -> None:
         name, _, version = folder.rpartition(".")[0].partition("-")
         version = version.partition("-py")[0]  # of an egg
         if not version:
@@ -52,10 +55,20 @@ class DiskHistory:
         seen = self._versions.setdefault(_normalise(name), [])
         if not seen or seen[-1] != version:
             seen.append(version)
+        if is_late:  # what is loaded may have been loaded before it came
+            self._not_loaded.add((_normalise(name), version))
 
     def find_versions(self, name: str) -> tuple[str, ...]:
         """The versions of `name` (normalised) that were on disk, the first one first."""
         return tuple(self._versions.get(name, ()))
+
+    def may_be_loaded(self, name: str, version: str) -> bool:
+        """False for a version that came after the loaded one, or that the loaded code was compared with in vain."""
+        return (name, version) not in self._not_loaded
+
+    def note_not_loaded(self, name: str, version: str) -> None:
+        """Remember that this process has another version loaded than this one, which is on disk."""
+        self._not_loaded.add((name, version))
 
     def note_loaded(self, name: str, version: str) -> None:
         """Remember the version that this process has loaded; the first one told stays."""
@@ -77,6 +90,16 @@ class DiskHistory:
     def forget_failed_heals(self) -> None:
         """Let every heal be tried again."""
         self._failed.clear()
+
+
+def _came_after_the_start(path: str) -> bool:
+    from tierproof.guard.system.process import process_started_at
+
+    started = process_started_at(os.getpid())
+    try:
+        return started is not None and os.stat(path).st_ctime >= started + _CLOCK_GRAIN_S  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def _normalise(name: str) -> str:

@@ -42,18 +42,19 @@ def capture_loaded_modules() -> tuple[LoadedModule, ...]:
     return tuple(found)
 
 
-def holds_other_code(module: LoadedModule) -> bool:
-    """Tell whether the loaded module differs from what its source file holds now.
+def holds_other_code(module: LoadedModule, source_file: Path | None = None) -> bool:
+    """Tell whether the loaded module differs from what its source file, or `source_file`, holds now.
 
     Compares the code objects of its functions and methods, and a `__version__` that is a literal. A missing
     file counts as different. A module without source (a native library) or without definitions counts as equal.
     """
-    if not module.file.exists():
+    source_file = source_file or module.file
+    if not source_file.exists():
         return True
     if module.file.suffix != ".py":
         return False
     try:
-        source = module.file.read_bytes()
+        source = source_file.read_bytes()
         tree = compile(source, str(module.file), "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
         code = compile(source, str(module.file), "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):

@@ -23,6 +23,7 @@ from tierproof.guard.capture.record import RecordEntry, find_mismatches, read_ow
 from tierproof.guard.system.process import process_started_at
 
 _FORMAT_VERSION = 1
+_MOST_VERSIONS = 20
 _METADATA = (".dist-info", ".egg-info", "..")
 
 
@@ -40,6 +41,7 @@ class Baseline:
         stamps: when the metadata changed that `libraries` was read from, by distribution.
         tops: the top-level names of each distribution, so that what was removed is still known by its name.
         bounds: declared requirements that did not hold then, in words; None where they were not noted.
+        later: versions that were seen since, by distribution, in their order.
     """
 
     root: str
@@ -51,6 +53,12 @@ class Baseline:
     stamps: Mapping[str, float] = field(default_factory=dict)
     tops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bounds: tuple[str, ...] | None = None
+    later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def list_versions(self, name: str) -> tuple[str, ...]:
+        """The versions of a distribution that were seen, the first one first."""
+        first = self.versions.get(name, "")
+        return (*([first] if first else []), *self.later.get(name, ()))
 
     def find_owner_of_top(self, top: str) -> str:
         """The distribution that had the top-level file or folder `top`, if there was one and no other."""
@@ -73,8 +81,9 @@ def parse_baseline(text: str) -> Baseline | None:
         document = json.loads(text)
         if document.pop("format_version") != _FORMAT_VERSION:
             return None
-        tuples = ("dirty", "duplicates", "libraries", "tops")
-        document.setdefault("tops", {})
+        tuples = ("dirty", "duplicates", "libraries", "tops", "later")
+        for name in ("tops", "later"):
+            document.setdefault(name, {})
         for name in tuples:
             document[name] = {key: tuple(map(str, value)) for key, value in document[name].items()}
         for name in ("versions", "stamps"):
@@ -157,12 +166,15 @@ def observe_libraries(
     tell_change: TellChange = metadata_changed_at,
 ) -> Baseline:
     """Note the native libraries of every distribution whose metadata is new since they were last noted."""
-    libraries, stamps = dict(baseline.libraries), dict(baseline.stamps)
+    libraries, stamps, later = dict(baseline.libraries), dict(baseline.stamps), dict(baseline.later)
     for distribution in distributions:
         stamp = tell_change(distribution)
         if stamps.get(distribution.name) == stamp:
             continue
         stamps[distribution.name] = stamp
+        seen = (baseline.versions.get(distribution.name, ""), *later.get(distribution.name, ()))
+        if seen[-1] != distribution.version:
+            later[distribution.name] = (*seen[1:], distribution.version)[-_MOST_VERSIONS:]
         for entry in read(distribution):
             if ".so" not in entry.path and not entry.path.endswith(".pyd"):
                 continue
@@ -171,7 +183,7 @@ def observe_libraries(
             except OSError:
                 continue
             libraries[f"{status.st_dev}:{status.st_ino}"] = (distribution.name, distribution.version)
-    return replace(baseline, libraries=libraries, stamps=stamps)
+    return replace(baseline, libraries=libraries, stamps=stamps, later=later)
 
 
 def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str, tuple[str, ...]]:

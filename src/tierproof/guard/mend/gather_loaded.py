@@ -112,6 +112,9 @@ def gather_here(site: Site) -> LoadedFacts:
         if differing or libraries:
             version, is_exact = _tell_version(site, name, own, libraries, is_changed=name in changed)
             HISTORY.note_loaded(name, version if is_exact else "")
+            present = site.find(name)
+            if present is not None and present.version != version:
+                HISTORY.note_not_loaded(name, present.version)
         packages.append(_make(site, name, version, is_exact, differing, mapped, name in changed))
     wanted = (each for each in packages if each.replaced or each.differing or each.name in changed)
     return LoadedFacts(tuple(wanted), {name: tuple(each) for name, each in grouped.items()}, changed)
@@ -267,13 +270,13 @@ def _choose_seen_version(
     disk = distribution.version if distribution else ""
     mapped = [site.find_seen_library(each.device, each.inode) for each in libraries]
     by_library = [seen[1] for seen in mapped if seen is not None and seen[0] == name]
-    first_seen = site.find_seen_version(name)
-    known = [version for version in (*by_library, *reversed(history), first_seen, disk) if version]
+    seen_before = site.find_seen_versions(name)
+    known = [*by_library, *reversed(history), *reversed(seen_before), *([disk] if disk else [])]
     # Exactly told first: `1.0` may be short for 1.0.1, and is 1.0 where that was there too.
     for version in (*(each for each in known if each == told), *known):
         if told and agree(told, version):
             return version, True
-    earlier = [version for version in known if version != disk]
+    earlier = [version for version in known if version != disk and HISTORY.may_be_loaded(name, version)]
     if told and not earlier:
         return told, False
     return (earlier[0], True) if earlier else ("", False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tierproof.errors import TierproofError
 from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.loaded import capture_loaded_modules, holds_other_code
 from tierproof.guard.capture.mapped import (
     MappedLibrary,
     holds,
@@ -193,7 +194,9 @@ def _stage(site: Site, pid: int, torn: TornPackage, root: Path, stage: Path) -> 
 
 
 def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, stage: Path) -> None:
-    """Refuse files of the right version whose libraries are not the ones that are mapped."""
+    """Refuse files that are not the loaded ones: other libraries than are mapped, other code than is loaded."""
+    if pid == os.getpid():
+        _refuse_other_code(site, torn, root, stage)
     if not has_maps():
         return
     libraries: list[MappedLibrary] = find_replaced(
@@ -210,6 +213,17 @@ def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, sta
                 f"{path.name} differs",
                 hint="Restart the process.",
             )
+
+
+def _refuse_other_code(site: Site, torn: TornPackage, root: Path, stage: Path) -> None:
+    """Refuse a version that explains none of the modules in question."""
+    named = [each for each in site.place(capture_loaded_modules()) if each[0].name in torn.modules]
+    inside = [(module, path.relative_to(root)) for module, path in named if path.is_relative_to(root)]
+    if inside and all(holds_other_code(module, stage / path) for module, path in inside):
+        raise HealError(
+            f"the loaded code is not that of {torn.package} {torn.loaded_version}",
+            hint="Restart the process.",
+        )
 
 
 def _put_in_place(

@@ -155,10 +155,10 @@ class Site:
                 return found
         return None
 
-    def find_seen_version(self, name: str) -> str:
-        """The version at first sight; empty if it was not there."""
-        versions = [baseline.versions.get(name, "") for baseline in self.baselines.values()]
-        return next((version for version in versions if version), "")
+    def find_seen_versions(self, name: str) -> tuple[str, ...]:
+        """The versions that were there at first sight and later, the first one first."""
+        found = (baseline.list_versions(name) for baseline in self.baselines.values())
+        return next((versions for versions in found if versions), ())
 
     def examine(self, name: str, *, look_at_all: bool = True) -> DiskPackage:
         """Capture what the disk holds of `name`, less what was already amiss at first sight.
