@@ -124,16 +124,31 @@ def keep_unowned(aside: Path, root: Path, owned: Collection[str]) -> None:
         aside: where the units were moved to.
         root: where they came from.
         owned: relative paths that the distribution itself had installed.
+
+    Raises:
+        OSError: a folder cannot be read, or a file not be moved; calling it again goes on.
     """
-    for path in sorted(aside.rglob("*")):
+    for path in _list_files(aside):
         relative = path.relative_to(aside)
         is_leftover = path.suffix in (".pyc", ".pyo") or relative.as_posix() in owned
-        if path.is_dir() and not path.is_symlink():
-            continue
         if is_leftover or ".dist-info" in relative.parts[0] or (root / relative).exists():
             continue
         (root / relative).parent.mkdir(parents=True, exist_ok=True)
         path.rename(root / relative)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """List every file below a folder, and every link; a folder that cannot be read is an error, not empty."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=fail):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]  # noqa: PTH114, PTH118
+        found += [Path(place, name) for name in (*names, *links)]
+    return sorted(found)
 
 
 def identify(path: Path) -> tuple[int, int] | None:
