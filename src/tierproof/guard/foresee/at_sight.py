@@ -11,6 +11,7 @@ from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.foresee.target_interpreter import (
+from tierproof.guard.system.search_path import read_search_path
     changes_other_environment,
     names_other_environment,
 )
@@ -62,6 +63,6 @@ def _judge_folder(command: PipCommand, base: Base) -> Sight:
             return Sight(gap=gap)
         return Sight(f"it installs into the separate folder {command.elsewhere}")
     folder = os.path.realpath(os.path.join(command.folder, os.path.expanduser(command.elsewhere)))  # noqa: PTH111, PTH118
-    if any(os.path.realpath(entry or ".").startswith(folder) for entry in sys.path):
+    if any(os.path.realpath(entry or ".").startswith(folder) for entry in read_search_path()):
         return Sight(gap=gap)
     return Sight(f"it installs into {command.elsewhere}, which is not on the sys.path of this process")

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from types import ModuleType
 
 from packaging.specifiers import InvalidSpecifier
 
@@ -25,6 +24,7 @@ from tierproof.errors import TierproofError
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.installed import InstalledDistribution
+from tierproof.guard.capture.module_namespace import read_namespace
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage, Source
@@ -204,9 +204,8 @@ def _is_loaded(name: str, base: Base) -> bool:
 
 def _is_running(change: Change) -> bool:
     """Tell whether the new version is the one that this process runs: then the command mends a tear."""
-    module = sys.modules.get(change.name.replace("-", "_"))
-    told = vars(module).get("__version__") if isinstance(module, ModuleType) else None
-    version = HISTORY.find_loaded(change.name) or told
+    told = read_namespace(sys.modules.get(change.name.replace("-", "_"))).get("__version__")
+    version = HISTORY.find_loaded(change.name) or (told if type(told) is str else None)
     return bool(change.version) and change.version.removeprefix("==") == version != change.installed
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
@@ -20,6 +18,7 @@ from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
 from tierproof.guard.sources.find_sources import adopt_missing, adopt_newer
 from tierproof.guard.sources.refusals import find_refusals
 from tierproof.guard.sources.requested_sources import list_build_gaps, list_index_gaps, plan_sources
+from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 _ROUNDS = 3
 
@@ -104,10 +103,10 @@ def open_pip_resolver(
     """Return a resolver with the settings of a command; what it writes is removed afterwards."""
     settings = read_settings(command, wish.options, variables)
     any_python = command.program is Program.PIP and "ignore-requires-python" in command.other_options
-    with tempfile.TemporaryDirectory(prefix="tierproof-foresee-", ignore_cleanup_errors=True) as folder:
+    with open_scratch_folder() as folder:
         yield Resolver(
             base,
-            Path(folder),
+            folder,
             settings,
             allow_build,
             limit_s,

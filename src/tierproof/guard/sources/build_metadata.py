@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from tierproof.guard.resolve.wheel_metadata import WheelMetadata, fetch, parse_m
 from tierproof.guard.sources import metadata_hooks
 from tierproof.guard.sources.metadata_hooks import read_build_system
 from tierproof.guard.system.confined_process import run_confined
+from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 if TYPE_CHECKING:
     from tierproof.guard.resolve.index_settings import IndexSettings
@@ -67,8 +67,7 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
         BuildError: it cannot be fetched, it does not build, or it took more than 3 minutes or 4 GB.
         PlanError: what it builds with cannot be installed.
     """
-    with tempfile.TemporaryDirectory(prefix="tierproof-build-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with open_scratch_folder() as folder:
         try:
             project, place = _fetch_source(address, folder / "source", settings.environment)
         except (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
