@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.foresee.target_interpreter import (
-from tierproof.guard.system.search_path import read_search_path
     changes_other_environment,
     names_other_environment,
 )
+from tierproof.guard.system.search_path import read_search_path
 
 # Where the packages of a hosted image lie: what is installed below it goes beside them.
 _SYSTEM = "/usr"
