@@ -15,8 +15,8 @@ model that shifts its input internally, so that no position affects its own outp
 
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no effect.
-    T1-INPUT-002 error or warning: some positions, regions or channels have no effect (an info if the kind of this input
-        is but assumed).
+    T1-INPUT-002 error or warning: some positions, regions or channels have no effect (an info if the kind of the input
+        is but assumed and its last positions are lost).
     T1-INPUT-003 warning: segment ids have no effect although the model has a table for them.
     T1-INPUT-004 warning or info: the order of the tokens has no effect (an info if the model has no position table).
 
@@ -306,15 +306,12 @@ def _makes_choices(base: Baseline) -> bool:
 def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list[int]]) -> Finding:
     tensor = base.call.tensors[argument.name]
     positions = isinstance(dead[0], int)
-    tail = False
+    last = tail = False
     if isinstance(dead[0], int):
         axis = next(i for i, size in enumerate(argument.shape) if size in (LENGTH, TARGET_LENGTH))
         length = tensor.shape[axis]
-        tail = (
-            argument.role != "tokens"
-            and dead == list(range(length - len(dead), length))
-            and len(dead) < length // 2
-        )
+        last = dead == list(range(length - len(dead), length))
+        tail = argument.role != "tokens" and last and len(dead) < length // 2
         changed = replace_position(argument, tensor, axis, dead[0], seed=base.answers.seed + 1)
     else:
         axes = _region_axes(argument, tensor)
@@ -330,13 +327,13 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
         "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
         "that hides these positions from every output.",
         rests_on=Basis.INPUTS,
-        at_most=_limit(argument, Severity.WARNING if tail else Severity.ERROR),
+        at_most=_limit(argument, last, Severity.WARNING if tail else Severity.ERROR),
     )
 
 
-def _limit(argument: Argument, severity: Severity) -> Severity:
-    """An info where this argument's kind is but assumed: columns of a table that are read as ids lose some."""
-    return Severity.INFO if argument.standing is Standing.ASSUMED else severity
+def _limit(argument: Argument, last: bool, severity: Severity) -> Severity:
+    """An info where the last positions of an assumed kind of input are lost: a table of data has fewer columns."""
+    return Severity.INFO if last and argument.standing is Standing.ASSUMED else severity
 
 
 def _locate_silence(base: Baseline, call: Call) -> str:
