@@ -169,7 +169,7 @@ def smp_segformer() -> Any:
     )
 
 
-@case("diffusers", stand_ins=("torchvision",))
+@case("diffusers")
 def diffusers_unet() -> Any:
     from diffusers import UNet2DModel
 
@@ -180,7 +180,7 @@ def diffusers_unet() -> Any:
     )  # fmt: skip
 
 
-@case("diffusers", stand_ins=("torchvision",))
+@case("diffusers")
 def diffusers_unet_condition() -> Any:
     from diffusers import UNet2DConditionModel
 
@@ -191,7 +191,7 @@ def diffusers_unet_condition() -> Any:
     )  # fmt: skip
 
 
-@case("diffusers", stand_ins=("torchvision",))
+@case("diffusers")
 def diffusers_vae() -> Any:
     from diffusers import AutoencoderKL
 
@@ -202,7 +202,7 @@ def diffusers_vae() -> Any:
     )  # fmt: skip
 
 
-@case("diffusers", stand_ins=("torchvision",))
+@case("diffusers")
 def diffusers_dit() -> Any:
     from diffusers import DiTTransformer2DModel
 
@@ -212,7 +212,7 @@ def diffusers_dit() -> Any:
     )  # fmt: skip
 
 
-@case("diffusers", stand_ins=("torchvision",))
+@case("diffusers")
 def diffusers_sd3() -> Any:
     from diffusers import SD3Transformer2DModel
 
@@ -223,7 +223,7 @@ def diffusers_sd3() -> Any:
     )  # fmt: skip
 
 
-@case("diffusers", stand_ins=("torchvision",))
+@case("diffusers")
 def diffusers_flux() -> Any:
     from diffusers import FluxTransformer2DModel
 
@@ -344,7 +344,7 @@ def monai_vae() -> Any:
 
 @case("monai")
 def monai_restormer() -> Any:
-    from monai.networks.nets import Restormer
+    from monai.networks.nets.restormer import Restormer
 
     return Restormer(dim=16, num_blocks=(1, 1, 1), heads=(1, 2, 2), num_refinement_blocks=1)
 
