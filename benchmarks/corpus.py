@@ -27,7 +27,7 @@ from tierproof.images.read.found_install import FoundInstall, PreflightTarget, T
 from tierproof.images.store.image_store import list_images
 from tierproof.images.store.open_source import open_source
 from tierproof.images.store.sync_images import sync_images
-from tierproof.plots.verdict_colours import VERDICTS
+from tierproof.plots.plan_verdict_colours import VERDICTS
 
 DAY = "2026-11-01"
 LIMIT_S = 60.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tierproof.checks.check import Check
-from tierproof.model.call.inputs import BATCH
+from tierproof.model.call.input_plan import BATCH
 from tierproof.model.describe.subject import Subject
 
 # Packages whose layers compute in integers, with a scale that all activations share.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tierproof.images.tell.timeline import Timelines
 from tierproof.plots.load_matplotlib import chart_style, load_matplotlib
 from tierproof.plots.palette import INK
-from tierproof.plots.verdict_colours import VERDICTS
+from tierproof.plots.plan_verdict_colours import VERDICTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

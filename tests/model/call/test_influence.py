@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tierproof.model.call.call import Call
 from tierproof.model.call.influence import is_causal, measure_influence, perturb_position
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 
 FLOATS = Argument("x", "floats", ("batch", "length", 1), torch.float32)
 

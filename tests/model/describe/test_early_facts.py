@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tierproof.core.standing import Standing
-from tierproof.model.call.inputs import LENGTH
+from tierproof.model.call.input_plan import LENGTH
 from tierproof.model.describe.prepare_subject import prepare_subject
 
 

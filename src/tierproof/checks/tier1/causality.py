@@ -40,7 +40,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.influence import InfluenceMap
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.perturb import find_followed_argument, replace_position
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change, measure_change_along, measure_spread

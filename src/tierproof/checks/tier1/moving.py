@@ -42,11 +42,11 @@ from tierproof.model.call.substitution import convert_call
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
-from tierproof.model.observe.chosen_device import chooses_device
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.hardcoded_device import chooses_device
 from tierproof.model.observe.moved_tensor import ELSEWHERE, CallWatch, DeviceMix, DeviceWatch, MovedTensor
 from tierproof.model.preserve.copy_model import copy_sharing_values
-from tierproof.model.preserve.hidden_state import find_hidden_items
+from tierproof.model.preserve.unregistered_items import find_hidden_items
 
 CODE = "T1-MOVE"
 # bfloat16 halves a copy, float64 doubles it.

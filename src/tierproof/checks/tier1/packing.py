@@ -31,7 +31,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.perturb import find_followed_argument, replace_positions
 from tierproof.model.compare.comparison import measure_change, measure_spread
 from tierproof.model.compare.locate import locate_first_divergence

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.perturb import can_perturb
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import CallPair, pair_calls

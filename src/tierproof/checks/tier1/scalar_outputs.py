@@ -26,7 +26,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import LENGTH
+from tierproof.model.call.input_plan import LENGTH
 from tierproof.model.call.perturb import can_perturb, replace_positions, replace_values
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject

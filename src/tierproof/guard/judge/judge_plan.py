@@ -16,7 +16,7 @@ from tierproof.guard.judge.conflict import (
     find_direct_conflicts,
     find_waiver,
 )
-from tierproof.guard.judge.explain import (
+from tierproof.guard.judge.explain_plan import (
     explain_added,
     explain_aged,
     explain_shadows,

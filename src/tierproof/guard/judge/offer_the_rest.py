@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tierproof.guard.commands.requirement import RequestedPackage
 from tierproof.guard.judge.conflict import find_direct_conflicts
-from tierproof.guard.judge.explain import join_sentences, name_packages
+from tierproof.guard.judge.explain_plan import join_sentences, name_packages
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_protected
 from tierproof.guard.judge.request import Judgement, Request

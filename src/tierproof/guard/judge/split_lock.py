@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierproof.guard.capture.base import Base
-from tierproof.guard.judge.explain import name_packages
+from tierproof.guard.judge.explain_plan import name_packages
 from tierproof.guard.judge.plan import AddedPackage, Conflict, ReusedPackage
 from tierproof.guard.judge.protected import is_accelerator
 from tierproof.guard.judge.shadow import list_changed

@@ -9,7 +9,7 @@ from tierproof.guard.commands.gap import Gap
 from tierproof.guard.commands.pip_command import Action, PipCommand
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.foresee.foreseen import Foreseen
-from tierproof.guard.judge.explain import name_packages
+from tierproof.guard.judge.explain_plan import name_packages
 from tierproof.guard.judge.mark_unknown import mark_unknown
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 

@@ -8,7 +8,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.foresee.foreseen import Change
-from tierproof.guard.judge.explain import name_packages
+from tierproof.guard.judge.explain_plan import name_packages
 from tierproof.guard.judge.plan import PlanVerdict
 from tierproof.images.judge.image_answer import ImageAnswer
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tierproof.model.call.call import Call
 from tierproof.model.call.influence import MOVED_RELATIVE, perturb_position
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 
 
 def declares_length_first(model: nn.Module) -> bool:

@@ -8,7 +8,7 @@ import torch
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.read_outputs import read_outputs

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tierproof.model.call.decoder_tokens import add_decoder_tokens
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.input_plan import Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model

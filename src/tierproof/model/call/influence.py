@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 
 # A change below this share of the output's spread is rounding, not influence (anchored on healthy models).
 MOVED_RELATIVE = 1e-4

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.call.spec import ModelSpec
 

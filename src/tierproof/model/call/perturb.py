@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.outputs import OutputPlan
 
 _VALUE_ROLES = ("tokens", "floats", "image", "audio")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from tierproof.model.call.forward_error import ForwardError
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.output_axes import plan_outputs
 from tierproof.model.call.outputs import OutputPlan

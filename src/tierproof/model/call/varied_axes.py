@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from tierproof.model.call.batch_axis import declares_length_first, find_independent_axes
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 
 _MOST_TRIALS = 12

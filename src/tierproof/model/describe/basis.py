@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from tierproof.core.standing import Fact, Standing
-from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.input_plan import Argument, InputPlan
 from tierproof.model.describe.subject import Subject
 
 _PASS_INPUTS = "pass a sample of your own (`inputs=…`)"

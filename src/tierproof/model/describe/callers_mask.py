@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 
 
 def find_callers_mask(model: nn.Module, inputs: InputPlan) -> str:

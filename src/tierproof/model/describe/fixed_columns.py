@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tierproof.model.call.inputs import BATCH, LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.perturb import replace_positions
 from tierproof.model.observe.search.working_call import WorkingCall

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tierproof.model.preserve.hidden_state import find_hidden_items
+from tierproof.model.preserve.unregistered_items import find_hidden_items
 
 # A hidden layer may hide layers itself; deeper than this is no model that anybody writes.
 _MOST_ROUNDS = 4

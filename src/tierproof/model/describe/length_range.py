@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tierproof.core.standing import Standing
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 
 # Lengths that every check tries; a model that runs at this one has no minimum that matters.

@@ -12,7 +12,7 @@ from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.influence import InfluenceMap, is_causal, measure_influence
-from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, InputPlan
+from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model

@@ -12,7 +12,7 @@ from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.call.extra_arguments import add_optional_arguments
 from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.max_length import guess_maximum, read_declared_maximum
 from tierproof.model.call.measured_targets import find_targets
 from tierproof.model.call.model_probe import ModelProbe
@@ -29,7 +29,7 @@ from tierproof.model.describe.settle_standings import settle_standings
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.position_tables import collect_tables
 from tierproof.model.observe.search.working_call import find_working_call
-from tierproof.model.preserve.hidden_state import find_hidden_items
+from tierproof.model.preserve.unregistered_items import find_hidden_items
 
 
 def prepare_subject(

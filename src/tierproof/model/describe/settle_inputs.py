@@ -9,7 +9,7 @@ from torch import nn
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.batch_axis import decide_batch_axis, declares_length_first, find_independent_axes
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.failed_place import raised_by_the_model

@@ -10,7 +10,7 @@ from torch import Tensor
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.influence import MOVED_RELATIVE
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import replace_values

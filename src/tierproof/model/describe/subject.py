@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.describe.hidden_layers import HiddenLayers

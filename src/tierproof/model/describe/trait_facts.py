@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierproof.core.standing import Fact, Standing
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.describe.declared_causality import Causality
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.preserve.object_graph import collect_objects
 

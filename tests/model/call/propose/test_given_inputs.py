@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH
 from tierproof.model.call.sample_size import redraw_sample, resize_sample
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.describe.prepare_subject import prepare_subject

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tierproof.core.standing import Fact, Standing
-from tierproof.model.call.inputs import BATCH
+from tierproof.model.call.input_plan import BATCH
 from tierproof.model.compare.steady_answer import Baseline
 from tierproof.model.observe.embedding_probe import LookupProbe
 

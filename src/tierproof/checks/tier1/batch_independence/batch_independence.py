@@ -38,7 +38,7 @@ from tierproof.checks.tier1.batch_independence.batch_axis_fact import state_batc
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import BATCH
+from tierproof.model.call.input_plan import BATCH
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import can_perturb, replace_position
 from tierproof.model.compare.comparison import measure_change

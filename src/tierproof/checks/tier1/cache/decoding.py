@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.call.perturb import find_followed_argument
 from tierproof.model.compare.comparison import measure_change, measure_spread

@@ -31,7 +31,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.cross_attention.cross_masks import judge_cross_masks
 from tierproof.core.finding import Finding
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.perturb import can_perturb, find_followed_argument
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import TensorPairs, locate

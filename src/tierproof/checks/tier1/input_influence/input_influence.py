@@ -42,7 +42,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_position, replace_values
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate

@@ -11,7 +11,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import LENGTH, Argument
+from tierproof.model.call.input_plan import LENGTH, Argument
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline

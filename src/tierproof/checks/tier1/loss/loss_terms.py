@@ -9,7 +9,7 @@ from tierproof.checks.tier1.loss.loss_pass import OwnLoss, pair_with_targets, ru
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import LENGTH
+from tierproof.model.call.input_plan import LENGTH
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.describe.subject import Subject
 

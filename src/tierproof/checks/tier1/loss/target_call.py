@@ -10,7 +10,7 @@ from torch import Tensor
 from tierproof.model.call.call import Call
 from tierproof.model.call.extra_arguments import TARGET_NAMES
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import Argument
+from tierproof.model.call.input_plan import Argument
 from tierproof.model.describe.subject import Subject
 
 

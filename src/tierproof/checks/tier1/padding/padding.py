@@ -52,7 +52,7 @@ from tierproof.checks.tier1.padding.padding_shift import (
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
-from tierproof.model.call.inputs import LENGTH, Argument
+from tierproof.model.call.input_plan import LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_positions
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change

@@ -15,7 +15,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import LENGTH, Argument
+from tierproof.model.call.input_plan import LENGTH, Argument
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import (

@@ -66,7 +66,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
-from tierproof.model.preserve.hidden_state import HiddenItem, find_hidden_items
+from tierproof.model.preserve.unregistered_items import HiddenItem, find_hidden_items
 from tierproof.model.sizes.parameter_count import find_dense_parts
 from tierproof.model.sizes.tensor_place import find_place, read_storage_address
 

@@ -15,7 +15,7 @@ from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.extra_arguments import TARGET_NAMES
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, Argument
+from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.module_watch import find_first, watch_modules

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.input_plan import Argument, InputPlan
 from tierproof.model.call.layout import Slot, unpack_value
 from tierproof.model.call.spec import ModelSpec
 from tierproof.model.load.input_error import InputError

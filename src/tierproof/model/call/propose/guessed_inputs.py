@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.propose.mixed_inputs import propose_mixed_inputs
 from tierproof.model.call.solve.example_plans import propose_example_inputs
 from tierproof.model.call.solve.parameter import read_parameters

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 
 _IMAGE_NAME = re.compile(r"pixel|image|img|picture|frame|video", re.IGNORECASE)
 _TEXT_NAME = re.compile(

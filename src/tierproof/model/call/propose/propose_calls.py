@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import LENGTH, TARGET_LENGTH, InputPlan
+from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.propose.given_inputs import plan_given_inputs
 from tierproof.model.call.propose.guessed_inputs import propose_guessed_inputs

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.spec import ModelSpec
 
 

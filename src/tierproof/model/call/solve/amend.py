@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from tierproof.core.standing import Standing
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.solve.lesson import Kind, Larger, Lesson, MoreAxes, Multiple, Rank, Sizes, Whole
 from tierproof.model.call.solve.plan_sizes import iterate_sizes, set_sizes, size_of, square_axes
 

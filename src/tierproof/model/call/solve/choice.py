@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tierproof.model.call.inputs import TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.layout import Slot
 
 _VALUE_ROLES = ("tokens", "floats", "image", "audio")

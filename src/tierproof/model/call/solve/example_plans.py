@@ -10,7 +10,7 @@ from torch import nn
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.solve.choice import Choice, combine_choices
 from tierproof.model.call.solve.example_calls import ExampleTensor, read_example_calls
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.layout import Slot
 from tierproof.model.call.solve.lesson import Keys, Lesson, Needed
 from tierproof.model.call.solve.parameter_choices import list_masks

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tierproof.core.standing import Standing
-from tierproof.model.call.inputs import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.layout import SizeSlot, Slot
 from tierproof.model.call.solve.choice import Choice, combine_choices
 from tierproof.model.call.solve.parameter import Parameter

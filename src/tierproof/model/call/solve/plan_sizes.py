@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tierproof.model.call.inputs import BATCH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import BATCH, TARGET_LENGTH, Argument, InputPlan
 
 _LARGEST_SIZE = 4096
 _FREE_ROLES = ("tokens", "floats", "image", "audio", "state")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tierproof.model.call.inputs import Argument, InputPlan
+from tierproof.model.call.input_plan import Argument, InputPlan
 from tierproof.model.call.layout import SizeSlot, Slot
 from tierproof.model.call.solve.parameter import read_parameters
 from tierproof.model.call.solve.plan_sizes import size_of

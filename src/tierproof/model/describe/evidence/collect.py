@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from tierproof.core.report import TraitEvidence
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.describe.evidence.attention import describe_attention
 from tierproof.model.describe.evidence.experts import describe_experts

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from tierproof.core.report import TraitEvidence
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.observe.forward_census import ForwardCensus
 

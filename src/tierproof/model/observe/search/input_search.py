@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.inputs import LENGTH, InputPlan
+from tierproof.model.call.input_plan import LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.amend import amend_plan, read_rows_as_steps
 from tierproof.model.call.solve.lesson import Sizes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.call.solve.failed_place import find_failed_place

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tierproof.model.call.forward_signature import read_signature
-from tierproof.model.call.inputs import InputPlan
+from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.plan_sizes import count_numbers
 from tierproof.model.observe.search.explain_failure import explain_failure

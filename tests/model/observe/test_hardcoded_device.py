@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tierproof.model.observe.chosen_device import chooses_device
+from tierproof.model.observe.hardcoded_device import chooses_device
 
 
 class Holder(nn.Module):

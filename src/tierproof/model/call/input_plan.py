@@ -1,4 +1,4 @@
-"""The plan of how to call a model, which makes concrete calls of any batch size and length."""
+"""The plan of how to call a model: its arguments, their shapes, and the tensors that are drawn for them."""
 
 from __future__ import annotations
 
