@@ -99,15 +99,6 @@ def axial_attention_block() -> Any:
 
 
 @case("self-attention-cv", stand_ins=("torchvision",))
-def transunet() -> Any:
-    from self_attention_cv.transunet import TransUnet
-
-    return TransUnet(
-        in_channels=3, img_dim=64, vit_blocks=1, vit_heads=2, vit_dim_linear_mhsa_block=64, classes=5
-    )
-
-
-@case("self-attention-cv", stand_ins=("torchvision",))
 def adaloglou_bottleneck() -> Any:
     from self_attention_cv.bottleneck_transformer import BottleneckBlock
 

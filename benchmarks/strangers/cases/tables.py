@@ -33,8 +33,11 @@ def lucid_ft() -> Any:
 @case("tab-transformer-pytorch")
 def lucid_tab() -> Any:
     from tab_transformer_pytorch import TabTransformer
+    from torch import nn
 
-    return TabTransformer(categories=(4, 9, 7), num_continuous=6, dim=16, depth=2, heads=2, dim_head=8)
+    return TabTransformer(
+        categories=(4, 9, 7), num_continuous=6, dim=16, depth=2, heads=2, dim_head=8, mlp_act=nn.ReLU()
+    )
 
 
 @case("pytorch-tabnet")
