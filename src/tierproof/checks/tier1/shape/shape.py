@@ -382,11 +382,13 @@ def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
             expected.append(subject.traits.vocab_size)
         elif isinstance(axis, int):
             # A number may be a length that the model shortens: frames, or where no other axis follows the length.
-            frames = subject.inputs.primary_argument.dtype.is_floating_point
+            primary = subject.inputs.primary_argument
+            frames = primary.dtype.is_floating_point
+            channels_first = len(primary.shape) > 2 and primary.shape[-1] == "length"
             shortened = (
                 varied
                 and (frames or not subject.outputs.per_position)
-                and position < len(subject.outputs.axes) - 1
+                and (channels_first or position < len(subject.outputs.axes) - 1)
             )
             expected.append(None if shortened else axis)
         else:
