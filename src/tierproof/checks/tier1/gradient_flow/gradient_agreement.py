@@ -147,10 +147,8 @@ def compare_gradients(
     altered = _find_altered_gradients(context.subject.model)
     arena = _prepare_arena(context, call, norms)
     # Parameters of complex numbers are not among those of the arena, and not compared.
-    known = order if isinstance(arena, str) else arena.parameters
+    known = order if isinstance(arena, str) else _list_comparable(arena.parameters)
     names = [name for name in order if name not in excluded | altered and name in known]
-    if not isinstance(arena, str):
-        names = [name for name in names if not _has_no_scale(arena.parameters[name])]
     if isinstance(arena, str) or not names:
         return [], {"finite_difference": arena if isinstance(arena, str) else "nothing to compare"}
     if arena.evaluate({}) != arena.evaluate({}):
@@ -187,12 +185,10 @@ def compare_gradients(
     return [_report(arena, result, last, order, log)], measured
 
 
-def _has_no_scale(parameter: Tensor) -> bool:
-    """Whether no one step fits all values, as in a table that was never initialised: what moves some leaves others'
-    range.
-    """
-    size = parameter.detach().abs()
-    return size.numel() > 1 and bool(size.max() > _MOST_SPREAD * size.median().clamp(min=1.0))
+def _list_comparable(parameters: Mapping[str, Tensor]) -> list[str]:
+    """Those that one step fits; not a table that was never initialised, where it leaves the range of most values."""
+    sizes = {name: parameter.detach().abs() for name, parameter in parameters.items() if parameter.numel()}
+    return [name for name, size in sizes.items() if size.max() <= _MOST_SPREAD * size.median().clamp(min=1.0)]
 
 
 def _cut_into_groups(arena: _Arena, names: list[str]) -> list[list[str]]:
