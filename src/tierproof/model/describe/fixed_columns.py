@@ -12,8 +12,6 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.perturb import replace_positions
 from tierproof.model.observe.search.working_call import WorkingCall
 
-# A model of rows takes a few columns more than it reads; so many more show that it does not read them.
-_BEYOND = 3
 _MOST_COLUMNS = 256
 
 
@@ -37,7 +35,7 @@ def fix_columns(probe: ModelProbe, found: WorkingCall) -> InputPlan:
             short = middle
         else:
             enough = middle
-    wide = _at(plan, enough + _BEYOND)
+    wide = _at(plan, 2 * enough)  # a window that holds none at a few more would hold some of as many again
     if _run(probe, wide) is None or _reads_beyond(probe, wide, enough):
         return plan
     note = f"{primary.name}: {enough} columns, as further ones change nothing and fewer raise"
@@ -70,7 +68,7 @@ def _reads_beyond(probe: ModelProbe, wide: InputPlan, columns: int) -> bool:
     """Whether other values behind these columns change an output."""
     call = probe.make_call(wide)
     primary = wide.primary_argument
-    beyond = tuple(range(columns, columns + _BEYOND))
+    beyond = tuple(range(columns, 2 * columns))
     changed = replace_positions(primary, call.tensors[primary.name], 1, beyond, seed=probe.seed)
     before, after = probe.run(call), probe.run(call.with_argument(primary.name, changed))
     return any(

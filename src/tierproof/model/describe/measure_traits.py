@@ -55,7 +55,8 @@ def measure_traits(
     causality = find_causality(
         model, promised, kind, lookups, names_count=_predicts_tokens(model, inputs, outputs)
     )
-    influence = _measure(inputs, outputs, answer, make_call)
+    length = _choose_length(inputs, answer, make_call)
+    influence = _measure(inputs, outputs, answer, lambda: make_call(length))
     positions_mix = any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j)
     measured = is_causal(influence) if positions_mix else None
     encoder_decoder = kind == "encoder-decoder" or _has_two_sequences(inputs)
@@ -64,7 +65,7 @@ def measure_traits(
     positions = _find_positions(model, lookups)
     recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules()) or _is_state_space(model)
     cache = _accepts_cache(model)
-    call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
+    call = make_call(length)
     census = take_census(model, lambda: answer(call))
     described = (
         *describe_model(model, census, lookups, positions=positions, recurrent=recurrent, cache=cache),
@@ -96,11 +97,23 @@ def measure_traits(
     )
 
 
+def _choose_length(
+    inputs: InputPlan, answer: Callable[[Call], Tensor], make_call: Callable[[int], Call]
+) -> int:
+    """A short length, or the default one where the model runs at that alone; other lengths are T1-SHAPE's matter."""
+    length = inputs.clip_length(_INFLUENCE_LENGTH)
+    try:
+        answer(make_call(length))
+    except Exception:  # noqa: BLE001 - the answer to the question is no
+        return inputs.default_length
+    return length
+
+
 def _measure(
     inputs: InputPlan,
     outputs: OutputPlan,
     answer: Callable[[Call], Tensor],
-    make_call: Callable[[int], Call],
+    make_call: Callable[[], Call],
 ) -> InfluenceMap:
     if not outputs.per_position:
         return ()
@@ -108,7 +121,7 @@ def _measure(
     followed = next((a for a in inputs.arguments if size in a.shape and a.role in ("tokens", "floats")), None)
     if followed is None:
         return ()
-    call = make_call(inputs.clip_length(_INFLUENCE_LENGTH))
+    call = make_call()
     if call.tensors[followed.name].is_meta:
         return ()
     return measure_influence(answer, call, followed, followed.shape.index(size), outputs.length_axis)

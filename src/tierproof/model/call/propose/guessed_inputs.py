@@ -63,12 +63,12 @@ def propose_guessed_inputs(
         vocab_size=spec.vocab_size,
         pad_token_id=spec.pad_token_id,
     )
+    yield from propose_mixed_inputs(names, shapes, dtype=dtype, vocab_size=spec.vocab_size)
     for role, shape, assumptions in shapes:
         arguments = tuple(
             _make_argument(name, index, role, shape, spec, dtype) for index, name in enumerate(names)
         )
         yield InputPlan(arguments, names[0], style, assumptions=assumptions, pad_token_id=spec.pad_token_id)
-    yield from propose_mixed_inputs(names, shapes, dtype=dtype, vocab_size=spec.vocab_size)
     if len(names) > 1:
         return
     for role, shape, assumptions in shapes:

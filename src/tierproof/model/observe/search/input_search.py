@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass, field, replace
 
 from tierproof.core.standing import Standing
@@ -56,7 +57,7 @@ class _Candidate:
 class InputSearch:
     """A best-first search: a plan's failure gives changed plans, and those of the farthest trial are tried first.
 
-    Of equally good plans the smaller is tried first: it costs less, and often tells as much.
+    Of equally good plans the clearly smaller is tried first: it costs less, and often tells as much.
 
     Attributes:
         failures: of all trials.
@@ -162,7 +163,7 @@ class InputSearch:
         self._seen.add(key)
         if numbers > _MUCH_LARGER * count_numbers(failure.plan):
             quality += _MOST_CHILDREN
-        rank = (-failure.operations, quality + depth, numbers, next(self._order))
+        rank = (-failure.operations, quality + depth, int(math.log(numbers, 4)), next(self._order))
         heapq.heappush(self._queue, _Candidate(rank, plan, depth, slope))
         return True
 

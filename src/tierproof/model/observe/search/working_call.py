@@ -62,17 +62,19 @@ def _try_proposals(search: InputSearch, plans: list[InputPlan], clock: SearchClo
     """Try the first proposals, then what they teach, then the others; much larger ones of what failed come last."""
     failures = search.failures
     waiting: list[InputPlan] = []
+    refused: list[FailedTrial] = []  # proposals; those of the search may be of any size
     patience = _FIRST_PROPOSALS
     for index, plan in enumerate(plans):
         if index == _FIRST_PROPOSALS and (found := _learn(search)) is not None:
             return found
         if clock.expired or _is_fault_of_code(failures) or patience < 0:
             break
-        if _is_hopeless(plan, failures):
+        if _is_hopeless(plan, refused):
             waiting.append(plan)
         elif plan.style != "mapping" or not _takes_no_dict(failures):
             if (found := search.attempt(plan)) is not None:
                 return found
+            refused.append(failures[-1])
             patience -= search.single is not None
     # What the later proposals taught is tried as well; what was tried before is not tried again.
     found = None if not failures or _is_fault_of_code(failures) else _learn(search)
