@@ -79,7 +79,9 @@ def _advise_reinstall(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[
     if Evidence.IMPORTED_WHILE_TORN in evidence:
         then = ", and then restart the process"
     elif loaded.replaced or loaded.differing:
-        then = f", and then call `tp.doctor()` again. If it still names {loaded.name}, then restart the process."
+        then = (
+            f", and then call `tp.doctor()` again. If it still names {loaded.name}, then restart the process."
+        )
     if loaded.version and loaded.version != disk.version:
         wanted = f"{loaded.name}=={loaded.version}"
     elif disk.needed:
