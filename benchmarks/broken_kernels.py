@@ -6,6 +6,7 @@ break. Then the advice is followed to its end.
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -17,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import zmq
 from kernels_reports import LOCAL_WHEELS, REPORTS, Report
@@ -96,7 +98,7 @@ def run(reports: Sequence[Report] = REPORTS) -> tuple[str, bool]:
             try:
                 ending = bring_about(report, base, folder / str(number))
             except RuntimeError as error:  # the kernel could not be started, say: shown as what it is
-                steps = (f"the report could not be brought about: {str(error)[:80]}",)
+                steps = (f"the report could not be brought about: {str(error)[-160:]}",)
                 ending = Ending(report.source, False, False, False, "", False, steps, False, 0.0)
             finally:
                 shutil.rmtree(folder / str(number), ignore_errors=True)
@@ -145,8 +147,10 @@ def bring_about(report: Report, base: Path, folder: Path) -> Ending:
         _must(kernel, "_before = _look()")
         _run(kernel, report.install)
         replaces = bool(
-            kernel.ask(
-                "[p for p, content in _before.items() if not _o.path.exists(p) or open(p, 'rb').read() != content]"
+            _ask(
+                kernel,
+                place,
+                "[p for p, content in _before.items() if not _o.path.exists(p) or open(p, 'rb').read() != content]",
             )
         )
         broke = bool(_run(kernel, report.use))
@@ -170,7 +174,7 @@ def _follow(kernel: Kernel, place: _Place, report: Report) -> tuple[list[str], s
     steps: list[str] = []
     first_word, promised = "", ""
     for _ in range(4):
-        told = kernel.ask("tp.doctor().to_dict()")
+        told = _ask(kernel, place, "tp.doctor().to_dict()")
         if told["healthy"]:
             word = "healthy"
         else:
@@ -189,7 +193,7 @@ def _follow(kernel: Kernel, place: _Place, report: Report) -> tuple[list[str], s
             held = works and (first_word == "restart" or "then restart" in promised)
             return steps, first_word, held, works
         if word == "heal":
-            kernel.ask("tp.heal().to_dict()")
+            _ask(kernel, place, "tp.heal().to_dict()")
         for command in dict.fromkeys(_COMMAND.findall(details)) if word == "reinstall" else ():
             _run(kernel, f"!{command}")
     return steps, first_word, False, False
@@ -255,6 +259,16 @@ def _run(kernel: Kernel, code: str) -> str:
             content = reply["content"]
             return f"{content['ename']}: {content['evalue']}" if content["status"] == "error" else ""
     return "no answer"
+
+
+def _ask(kernel: Kernel, place: _Place, expression: str) -> Any:
+    """The value of an expression, by way of a file: what a kernel under load prints may come too late."""
+    answer = place.data / "answer.json"
+    answer.unlink(missing_ok=True)
+    _must(
+        kernel, f"import json as _json; open({str(answer)!r}, 'w').write(_json.dumps({expression})) and None"
+    )
+    return json.loads(answer.read_text(encoding="utf-8"))
 
 
 def _must(kernel: Kernel, code: str) -> None:

@@ -183,7 +183,7 @@ REPORTS = (
         "googlecolab/colabtools#327",
         "import pandas",
         "!pip install -q pandas --upgrade --no-deps",
-        "import pandas as pd, pandas.api.types, pandas.io.formats.style\nassert pd.Series([1, 2]).sum() == 3",
+        "import pandas as pd, pandas.api.types, pandas.io.json, pandas.plotting\nassert pd.Series([1, 2]).sum() == 3",
     ),
     Report(
         "IntelLabs/distiller#329",
@@ -222,7 +222,7 @@ REPORTS = (
         "import matplotlib.animation, mpl_toolkits.mplot3d, matplotlib.pyplot as plt\nplt.figure().canvas.draw()",
     ),
     Report("567-labs/instructor#202", "import pydantic", "!pip install -q pydantic==2.10.6", USE_PYDANTIC),
-    Report("CEXT-Dan/PyRx#539", "import pydantic", "!pip install -q pydantic-core==2.41.5", USE_PYDANTIC),
+    Report("CEXT-Dan/PyRx#539", "import pydantic", "!pip install -q pydantic-core==2.33.2", USE_PYDANTIC),
     Report(
         "gwpy/gwpy#1398",
         "import six, requests",

@@ -217,6 +217,18 @@ def test_a_script_that_is_run_is_read(watch: Watch, tmp_path: Path) -> None:
         watch.consider_arguments(["bash", name], None, str(tmp_path))
 
 
+def test_a_requirements_file_that_the_cell_writes_is_read_when_it_is_there(
+    watch: Watch, tmp_path: Path, told: list[Notice]
+) -> None:
+    text = f"pip install -r {tmp_path}/r.txt"
+    watch.before_cell("a cell that writes r.txt")
+    watch.consider_text(text)
+    assert "could not be checked" in told[0].title
+    (tmp_path / "r.txt").write_text("numb==2.0\n")
+    with pytest.raises(InstallStopped):
+        watch.consider_text(text)
+
+
 def test_tears_are_told_at_the_start(told: list[Notice]) -> None:
     from tierproof.guard.mend.torn import Evidence, Remedy, TornPackage
 

@@ -167,9 +167,11 @@ class Watch:
         for command in commands:
             placed = replace(command, folder=os.path.join(folder, command.folder)) if folder else command  # noqa: PTH118
             key = (placed, base.loaded.names, tuple(sorted((environment or {}).items())))
-            if key not in self._judged:
-                self._judged[key] = foresee(placed, base, limit_s=self.limit_s, environment=environment)
-            foreseen.append(self._judged[key])
+            found = self._judged.get(key)
+            if found is None or found.unforeseen:  # a file that was not there may have been written since
+                found = foresee(placed, base, limit_s=self.limit_s, environment=environment)
+                self._judged[key] = found
+            foreseen.append(found)
         if any(each.harms for each in foreseen):
             return make_stop(foreseen, self.limit_s)
         for each in foreseen:
