@@ -52,9 +52,8 @@ def measure_traits(
         return probe.make_call(inputs, batch=1, length=length)
 
     kind = spec.kind or (find_transformers_kind(model) if is_transformers_model(model) else None)
-    causality = find_causality(
-        model, promised, kind, lookups, names_count=_predicts_tokens(model, inputs, outputs)
-    )
+    names_count = _predicts_tokens(model, inputs, outputs)
+    causality = find_causality(model, promised, kind, lookups, names_count=names_count)
     length = _choose_length(inputs, answer, make_call)
     influence = _measure(inputs, outputs, answer, lambda: make_call(length))
     positions_mix = any(moved for i, row in enumerate(influence) for j, moved in enumerate(row) if i != j)
