@@ -126,11 +126,15 @@ def describe(endings: Sequence[Ending]) -> tuple[str, bool]:
     rightly = sum(each.is_stopped_rightly for each in endings)
     first = sum(each.first_word_held for each in endings)
     works = sum(each.works for each in endings)
+    announced = sum(
+        each.first_word_held and len(each.steps) > 1 and each.steps[-1] == "restart" for each in endings
+    )
     table = format_table(head, rows)
     bar = f"bar {LEAST_RIGHT:.0%}"
     table += (
         f"\n\n{count} reports\nstopped or let through rightly: {rightly} ({rightly / count:.0%}, {bar})\n"
-        f"first word right: {first} ({first / count:.0%}, {bar})\nworks after following the advice: {works} (bar: all)"
+        f"first word right: {first} ({first / count:.0%}, {bar}), "
+        f"{announced} of them with a restart after it, which it had announced\nworks after following the advice: {works} (bar: all)"
     )
     met = count >= 25 and rightly >= LEAST_RIGHT * count and first >= LEAST_RIGHT * count and works == count
     return table, met
@@ -255,9 +259,13 @@ def _run(kernel: Kernel, code: str) -> str:
                 kernel.client.context = zmq.Context()  # the old one would wait for what nobody reads
                 return "the kernel died"
             continue
-        if reply["parent_header"].get("msg_id") == asked:
-            content = reply["content"]
-            return f"{content['ename']}: {content['evalue']}" if content["status"] == "error" else ""
+        if reply["parent_header"].get("msg_id") != asked:
+            continue
+        content = reply["content"]
+        if content["status"] == "aborted":  # it came too soon after a cell that failed
+            asked = kernel.client.execute(code)
+            continue
+        return f"{content['ename']}: {content['evalue']}" if content["status"] == "error" else ""
     return "no answer"
 
 
