@@ -134,7 +134,8 @@ def describe(endings: Sequence[Ending]) -> tuple[str, bool]:
     table += (
         f"\n\n{count} reports\nstopped or let through rightly: {rightly} ({rightly / count:.0%}, {bar})\n"
         f"first word right: {first} ({first / count:.0%}, {bar}), "
-        f"{announced} of them with a restart after it, which it had announced\nworks after following the advice: {works} (bar: all)"
+        f"{announced} of them with a restart after it, which it had announced\n"
+        f"works after following the advice: {works} (bar: all)"
     )
     met = count >= 25 and rightly >= LEAST_RIGHT * count and first >= LEAST_RIGHT * count and works == count
     return table, met
