@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tierproof.guard.system.run_child import start_child
 
 _LIMIT_S = 60
 # What a module prints goes to the error stream; the answers have the other one to themselves.
@@ -49,22 +50,13 @@ def try_imports(
     if not asked:
         return {}
     given = json.dumps([[os.fspath(root) for root in roots], asked])
-    try:
-        result = subprocess.run(
-            [interpreter or sys.executable, "-P", "-c", _CODE],
-            input=given,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        said = error.stdout or b""
-        text = said.decode(errors="replace") if isinstance(said, bytes) else said
-        return _read(text, f"the import did not finish within {_LIMIT_S} s")
-    ended = f"the process ended with signal {-result.returncode}" if result.returncode < 0 else ""
-    return _read(result.stdout, ended or f"the process ended with exit code {result.returncode}")
+    child = start_child([interpreter or sys.executable, "-P", "-c", _CODE], listening=True)
+    child.tell(given)
+    ended = child.wait(_LIMIT_S)
+    if ended.status is None:
+        return _read(ended.output, f"the import did not finish within {_LIMIT_S} s")
+    how = f"signal {-ended.status}" if ended.status < 0 else f"exit code {ended.status}"
+    return _read(ended.output, f"the process ended with {how}")
 
 
 def _read(text: str, ended: str) -> dict[str, str]:

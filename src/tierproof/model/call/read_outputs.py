@@ -19,7 +19,10 @@ def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
     """
     batch, length = plan.default_batch, plan.default_length
     other_length = length - 3 if length > 4 else length + 1
-    if (batch, batch + 1) == (length, other_length):  # an axis that follows one would seem to follow the other
+    if (batch, batch + 1) == (
+        length,
+        other_length,
+    ):  # an axis that follows one would seem to follow the other
         other_length += 1
     first_sizes = {"batch": batch, "length": length, "target_length": max(length - 1, 1)}
     vocab = next((a.high for a in plan.arguments if a.role == "tokens"), None)
