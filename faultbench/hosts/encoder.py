@@ -81,15 +81,14 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList([Layer(dropout) for _ in range(LAYERS)])
         self.head = Head(self.embeddings.word)
         self.apply(self.init_weights)
+        with torch.no_grad():  # after the head, which is tied to the table, was drawn
+            self.embeddings.word.weight[self.embeddings.word.padding_idx].zero_()
 
     def init_weights(self, module):
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
         if isinstance(module, nn.Linear):
             nn.init.zeros_(module.bias)
-        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            with torch.no_grad():
-                module.weight[module.padding_idx].zero_()
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         if attention_mask is None:
