@@ -19,12 +19,15 @@ def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
     """
     batch, length = plan.default_batch, plan.default_length
     other_length = length - 3 if length > 4 else length + 1
-    if (batch, batch + 1) == (
-        length,
-        other_length,
-    ):  # an axis that follows one would seem to follow the other
-        other_length += 1
+    if (batch, batch + 1) == (length, other_length):
+        other_length += 1  # or an axis that follows the one would seem to follow the other
     first_sizes = {"batch": batch, "length": length, "target_length": max(length - 1, 1)}
+    taken = ((batch, batch + 1), (length, other_length))
+    other_target = next(
+        size
+        for size in (other_length - 2, *range(max(other_length - 1, 1), other_length + 4))
+        if 0 < size != first_sizes["target_length"] and (first_sizes["target_length"], size) not in taken
+    )
     vocab = next((a.high for a in plan.arguments if a.role == "tokens"), None)
 
     def run(sizes: dict[str, int]) -> dict[str, Tensor]:
@@ -36,7 +39,7 @@ def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
         first_sizes["target_length"] = length
         first = run(first_sizes)
     variants = [
-        {"batch": batch + 1, "length": other_length, "target_length": max(other_length - 2, 1)},
+        {"batch": batch + 1, "length": other_length, "target_length": other_target},
         {"batch": batch + 1, "length": other_length, "target_length": other_length},
         {"batch": batch, "length": other_length, "target_length": other_length},
         {**first_sizes, "batch": batch + 1},
