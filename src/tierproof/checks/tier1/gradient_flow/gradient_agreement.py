@@ -187,8 +187,14 @@ def compare_gradients(
 
 def _list_comparable(parameters: Mapping[str, Tensor]) -> list[str]:
     """Those that one step fits; not a table that was never initialised, where it leaves the range of most values."""
-    sizes = {name: parameter.detach().abs() for name, parameter in parameters.items() if parameter.numel()}
-    return [name for name, size in sizes.items() if size.max() <= _MOST_SPREAD * size.median().clamp(min=1.0)]
+    return [name for name, parameter in parameters.items() if not _has_no_scale(parameter)]
+
+
+def _has_no_scale(parameter: Tensor) -> bool:
+    if parameter.layout is not torch.strided or not parameter.is_floating_point() or not parameter.numel():
+        return False
+    size = parameter.detach().abs()
+    return bool(size.max() > _MOST_SPREAD * size.median().clamp(min=1.0))
 
 
 def _cut_into_groups(arena: _Arena, names: list[str]) -> list[list[str]]:
