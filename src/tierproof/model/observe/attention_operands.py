@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.operation_watch import OperationWatch
 from tierproof.model.observe.tensor_product import PRODUCTS, Operand, read_product
 
 _PROJECTIONS = frozenset({"linear", "addmm", "matmul", "__matmul__", "conv1d", "einsum"})
@@ -34,7 +34,7 @@ class AttentionOperands:
     projected: Tensor | None
 
 
-class OperandCapture(TorchFunctionMode):
+class OperandCapture(OperationWatch):
     """While active, collects the operands of each attention; `trace` names the running module.
 
     Attributes:
@@ -54,17 +54,8 @@ class OperandCapture(TorchFunctionMode):
         self._projected: Tensor | None = None
         self._buffers = {id(buffer) for buffer in model.buffers() if buffer.is_floating_point()}
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Run the operation unchanged, then keep what it multiplied."""
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        name = str(getattr(func, "__name__", ""))
+    def after(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:  # noqa: ARG002
+        """Keep what was multiplied."""
         self.operations.add(name)
         self.buffers_used |= {id(value) for value in args if isinstance(value, Tensor)} & self._buffers
         if name == "scaled_dot_product_attention":
@@ -73,7 +64,6 @@ class OperandCapture(TorchFunctionMode):
             self.softened.append((self._trace.current, args[0].detach()))
         elif name in PRODUCTS | _PROJECTIONS:
             self._note_product(name, args, kwargs)
-        return result
 
     def _keep_fused(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         given = [*args[:3], *(kwargs[name] for name in ("query", "key", "value")[len(args) :])]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.operation_watch import OperationWatch
 
 _ADDS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 # A gain is applied to a branch last, perhaps before a reshape or a cast.
@@ -36,24 +36,17 @@ class BranchAddition:
     scaled: bool
 
 
-class _AdditionWatch(TorchFunctionMode):
+class _AdditionWatch(OperationWatch):
     def __init__(self, trace: ExecutionTrace, makers: Mapping[int, tuple[weakref.ref[Tensor], str]]) -> None:
         super().__init__()
         self.found: list[BranchAddition] = []
         self._trace = trace
         self._makers = makers
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Measure both operands of an addition, and run it unchanged."""
-        if str(getattr(func, "__name__", "")) in _ADDS and len(args) >= 2:
+    def before(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Measure both operands of an addition."""
+        if name in _ADDS and len(args) >= 2:
             self._note(args[0], args[1])
-        return func(*args, **(kwargs or {}))
 
     def _note(self, first: Any, second: Any) -> None:
         if not isinstance(first, Tensor) or not isinstance(second, Tensor) or first.shape != second.shape:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.operation_watch import OperationWatch
 
 
 @dataclass(frozen=True)
@@ -62,30 +62,20 @@ class _Ends:
                     end.used = True
 
 
-class _ScalarWatch(TorchFunctionMode):
+class _ScalarWatch(OperationWatch):
     """Notes each differentiable tensor without axes, and what operations read."""
 
     def __init__(self, ends: _Ends) -> None:
         super().__init__()
         self._ends = ends
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Run the operation unchanged, then note what it read and gave."""
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        name = str(getattr(func, "__name__", ""))
+    def after(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        """Note what an operation read and gave."""
         # A property that is read, such as `shape` or `requires_grad`, uses no value.
         if name != "__get__":
             self._ends.use((*args, *kwargs.values()))
         if isinstance(result, Tensor) and result.dim() == 0 and result.grad_fn is not None:
             self._ends.add(result, name, custom=False)
-        return result
 
 
 @contextmanager

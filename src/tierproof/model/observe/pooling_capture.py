@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.harmless import harmless
 from tierproof.model.observe.mixing_weights import measure_sum_error
+from tierproof.model.observe.operation_watch import OperationWatch
 from tierproof.model.observe.tensor_product import PRODUCTS, read_product
 
 # Operations that rearrange weights and leave their values.
@@ -45,7 +45,7 @@ class WeightedSum:
     shared_error: float
 
 
-class PoolingCapture(TorchFunctionMode):
+class PoolingCapture(OperationWatch):
     """While active, collects in `sums` the weighted sums whose weights do not sum to one.
 
     It follows weights that are only rearranged between the softmax and the product: `einsum`, `matmul`, or a
@@ -61,19 +61,10 @@ class PoolingCapture(TorchFunctionMode):
         self._weights: dict[int, Tensor] = {}
         self._weighted: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Run the operation unchanged, then follow the weights."""
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
+    def after(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        """Follow the weights."""
         with harmless(self.failures):
-            self._note(str(getattr(func, "__name__", "")), args, kwargs, result)
-        return result
+            self._note(name, args, kwargs, result)
 
     def _is_weights(self, value: Any) -> bool:
         return isinstance(value, Tensor) and self._weights.get(id(value)) is value

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.operation_watch import OperationWatch
 
 _TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
 
@@ -33,24 +33,17 @@ class KeepFactor:
     kept: tuple[bool, ...]
 
 
-class _FactorWatch(TorchFunctionMode):
+class _FactorWatch(OperationWatch):
     def __init__(self, trace: ExecutionTrace) -> None:
         super().__init__()
         self.found: list[KeepFactor] = []
         self._trace = trace
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Note a factor of zeros and one other value, and run the operation unchanged."""
-        if str(getattr(func, "__name__", "")) in _TIMES and len(args) >= 2:
+    def before(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Note a factor of zeros and one other value."""
+        if name in _TIMES and len(args) >= 2:
             for factor, other in ((args[0], args[1]), (args[1], args[0])):
                 self._note(factor, other)
-        return func(*args, **(kwargs or {}))
 
     def _note(self, factor: Any, other: Any) -> None:
         if not isinstance(factor, Tensor) or not isinstance(other, Tensor) or factor.requires_grad:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.operation_watch import OperationWatch
 
 _ADDS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 _TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
@@ -31,27 +31,19 @@ class TableUse:
     added: bool
 
 
-class _TableWatch(TorchFunctionMode):
+class _TableWatch(OperationWatch):
     def __init__(self, trace: ExecutionTrace) -> None:
         super().__init__()
         self.found: list[TableUse] = []
         self._trace = trace
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Note a table among two operands, and run the operation unchanged."""
-        name = str(getattr(func, "__name__", ""))
+    def before(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Note a table among two operands."""
         if (name in _ADDS or name in _TIMES) and len(args) >= 2:
             for table, other in ((args[0], args[1]), (args[1], args[0])):
                 values = self._read_table(table, other)
                 if values is not None:
                     self.found.append(TableUse(self._trace.current, values, name in _ADDS))
-        return func(*args, **(kwargs or {}))
 
     def _read_table(self, table: Any, other: Any) -> Tensor | None:
         """The table as positions × width, where it has no gradient, the activation has one, and their widths agree."""

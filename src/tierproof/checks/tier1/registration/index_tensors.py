@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.observe.operation_watch import OperationWatch
 
 _REARRANGE = frozenset(
     {"view", "reshape", "flatten", "__getitem__", "unbind", "select", "transpose", "t", "long"}
@@ -25,7 +25,7 @@ def is_index_only(base: Baseline, tensor: Tensor) -> bool:
     return watch.picked and not watch.otherwise
 
 
-class _IndexWatch(TorchFunctionMode):
+class _IndexWatch(OperationWatch):
     """Follows one tensor; `picked` says that it was an index, `otherwise` that it was used in another way."""
 
     def __init__(self, tensor: Tensor) -> None:
@@ -35,15 +35,8 @@ class _IndexWatch(TorchFunctionMode):
         # Kept alive, so that no id is given out twice.
         self._followed = {id(tensor): tensor}
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        name = str(getattr(func, "__name__", ""))
+    def after(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        """Note how the tensor is used, and follow what is rearranged of it."""
         first = args[0] if args else None
         if name == "__getitem__" and self._holds(args[1:]):
             self.picked = True
@@ -51,9 +44,8 @@ class _IndexWatch(TorchFunctionMode):
         elif self._is_followed(first) and name in _REARRANGE:
             made = result if isinstance(result, tuple | list) else (result,)
             self._followed |= {id(part): part for part in made if isinstance(part, Tensor)}
-        elif self._holds((args, tuple((kwargs or {}).values()))) and name != "__get__":
+        elif self._holds((args, tuple(kwargs.values()))) and name != "__get__":
             self.otherwise = True
-        return result
 
     def _is_followed(self, value: Any) -> bool:
         return isinstance(value, Tensor) and self._followed.get(id(value)) is value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from torch.overrides import TorchFunctionMode
-
 from tierproof.model.describe.subject import Subject
+from tierproof.model.observe.operation_watch import OperationWatch
 
 _SAMPLES = frozenset({"randn", "randn_like", "normal", "normal_", "randint", "randint_like", "multinomial"})
 # Uniform numbers are compared with a rate of dropout.
@@ -17,23 +16,15 @@ _DROPS = frozenset(
 )  # fmt: skip
 
 
-class _RandomWatch(TorchFunctionMode):
+class _RandomWatch(OperationWatch):
     def __init__(self) -> None:
         super().__init__()
         self.called: set[str] = set()
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        name = str(getattr(func, "__name__", ""))
-        training = (kwargs or {}).get("training", True)
-        if name in _SAMPLES or (name in _DROPS and training is not False):
+    def before(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Note what draws random numbers."""
+        if name in _SAMPLES or (name in _DROPS and kwargs.get("training", True) is not False):
             self.called.add(name)
-        return func(*args, **(kwargs or {}))
 
 
 def only_samples(subject: Subject) -> bool:
