@@ -7,17 +7,17 @@ the present code has left in the file already is not run again.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import select
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sweep_records import Record, append_record, fingerprint_code, read_records, read_until
 
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT / "tests"))
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from zoo.healthy import ZooModel
 
 LIMIT_S = 120.0
-Record = dict[str, Any]
 
 
 def sweep(
@@ -45,7 +44,7 @@ def sweep(
     Args:
         skip: codes of checks to leave out.
     """
-    code = fingerprint_code()
+    code = fingerprint_code(_ROOT / "src" / "tierproof", _ROOT / "tests" / "zoo")
     done = {
         (record["name"], record["seed"]): record for record in read_records(out) if record["code"] == code
     }
@@ -55,38 +54,9 @@ def sweep(
                 continue
             record = {**check_in_child(model, seed, limit_s, skip), "code": code}
             done[model.name, seed] = record
-            _append(out, record)
+            append_record(out, record)
             print(f"{len(done):4}  {describe(record)}", flush=True)
     return [done[model.name, seed] for seed in seeds for model in models]
-
-
-def _append(out: Path, record: Record) -> None:
-    """Add a line, on a line of its own also where a kill cut the last one short."""
-    with out.open("a+b") as file:
-        cut_short = file.tell() > 0 and out.read_bytes()[-1:] != b"\n"
-        file.write(b"\n" * cut_short + json.dumps(record).encode() + b"\n")
-
-
-def fingerprint_code() -> str:
-    """A digest of the package and of the zoo."""
-    digest = hashlib.sha256()
-    for folder in (_ROOT / "src" / "tierproof", _ROOT / "tests" / "zoo"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def read_records(path: Path) -> list[Record]:
-    """The records in a file; none where it does not exist. A line that a kill cut short is left out."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
 
 
 def check_in_child(model: ZooModel, seed: int, limit_s: float, skip: Sequence[str] = ()) -> Record:
@@ -97,7 +67,7 @@ def check_in_child(model: ZooModel, seed: int, limit_s: float, skip: Sequence[st
         os.close(reading)
         _answer(model, seed, skip, writing)
     os.close(writing)
-    text = _read_until(reading, time.monotonic() + limit_s)
+    text = read_until(reading, time.monotonic() + limit_s)
     os.close(reading)
     if text is None:
         os.kill(child, signal.SIGKILL)
@@ -106,19 +76,6 @@ def check_in_child(model: ZooModel, seed: int, limit_s: float, skip: Sequence[st
     if not text:
         return {**facts, "verdict": "none", "failure": f"over {limit_s:.0f} s" if text is None else "died"}
     return {**facts, **json.loads(text)}
-
-
-def _read_until(reading: int, deadline: float) -> bytes | None:
-    """All that the pipe gives; None when the deadline passes first."""
-    parts = []
-    while (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([reading], [], [], left)
-        if ready:
-            part = os.read(reading, 1 << 16)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-    return None
 
 
 def _answer(model: ZooModel, seed: int, skip: Sequence[str], writing: int) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import select
 import signal
 import sys
 import time
@@ -13,18 +11,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sweep_records import Record, append_record, fingerprint_code, read_records, read_until
+
 from strangers.check_case import answer
 
 _HERE = Path(__file__).resolve().parent
 LIMIT_S = 60.0
 # A child that sleeps, or is starved by others, is ended after so many times the limit by the clock.
 _BY_THE_CLOCK = 6
-Record = dict[str, Any]
 
 
 def sweep(names: Iterable[str], packages: Path, out: Path, *, limit_s: float = LIMIT_S) -> list[Record]:
     """Check each named case that the present code has not left in `out` already, and give all their records."""
-    code = fingerprint_code()
+    code = fingerprint_code(_HERE.parents[1] / "src" / "tierproof", _HERE / "cases")
     done = {record["name"]: record for record in read_records(out) if record["code"] == code}
     names = list(names)
     if any(name not in done for name in names):
@@ -34,8 +33,7 @@ def sweep(names: Iterable[str], packages: Path, out: Path, *, limit_s: float = L
             continue
         record = {"name": name, **check_in_child(name, packages, limit_s), "code": code}
         done[name] = record
-        with out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        append_record(out, record)
         print(f"{len(done):4}  {describe(record)}", flush=True)
     return [done[name] for name in names]
 
@@ -63,7 +61,7 @@ def check_in_child(name: str, packages: Path, limit_s: float) -> Record:
         finally:
             os._exit(1)
     os.close(writing)
-    text = _read_until(reading, time.monotonic() + _BY_THE_CLOCK * limit_s)
+    text = read_until(reading, time.monotonic() + _BY_THE_CLOCK * limit_s)
     os.close(reading)
     if text is None:
         os.kill(child, signal.SIGKILL)
@@ -73,41 +71,6 @@ def check_in_child(name: str, packages: Path, limit_s: float) -> Record:
     if text is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         return {"state": "over time", "why": f"not done after {limit_s:.0f} s of processor time"}
     return {"state": "died", "why": f"ended with status {status}"}
-
-
-def _read_until(reading: int, deadline: float) -> bytes | None:
-    """All that the pipe gives; None when the deadline passes first."""
-    parts = []
-    while (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([reading], [], [], left)
-        if ready:
-            part = os.read(reading, 1 << 16)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-    return None
-
-
-def fingerprint_code() -> str:
-    """A digest of the package and of the cases."""
-    digest = hashlib.sha256()
-    for folder in (_HERE.parents[1] / "src" / "tierproof", _HERE / "cases"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def read_records(path: Path) -> list[Record]:
-    """The records in a file; none where it does not exist. A line that a kill cut short is left out."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
 
 
 def find_loud(record: Record) -> list[dict[str, Any]]:
