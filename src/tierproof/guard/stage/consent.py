@@ -53,9 +53,7 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
     if not hint and plan.aged and not consent.aged:
         hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
-        refused = PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)
-        refused.exit_code = plan.exit_code  # 2 where it was not worked out
-        raise refused
+        raise PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)
 
 
 def _spell_keywords(plan: Plan) -> str:
