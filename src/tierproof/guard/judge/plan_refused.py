@@ -11,8 +11,7 @@ class PlanRefused(TierproofError):  # noqa: N818 - a public name
 
     slug = "plan-refused"
 
-    exit_code = 1
-
     def __init__(self, message: str, *, plan: Plan, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.plan = plan
+        self.exit_code = plan.exit_code  # 2 where it was not worked out
