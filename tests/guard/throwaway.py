@@ -23,7 +23,7 @@ import pytest
 from guard.notebook_kernel import SOURCE, find_uv
 from guard.wheelhouse import Wheelhouse
 
-_COVERAGE = {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
+COVERAGE_VARIABLES = {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
 TESTS = Path(__file__).resolve().parents[1]
 
 
@@ -90,7 +90,7 @@ class Throwaway:
 
     def _measure_coverage(self) -> None:
         """Let this environment's processes be measured where the tests' own are."""
-        if not _COVERAGE & set(os.environ):
+        if not COVERAGE_VARIABLES & set(os.environ):
             return
         source = Path(str(importlib.import_module("coverage").__file__)).parent
         (self.dependencies / source.name).symlink_to(source)

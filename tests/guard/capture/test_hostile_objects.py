@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guard.throwaway import Throwaway
+from guard.throwaway import COVERAGE_VARIABLES, Throwaway
 from tierproof.guard.capture.base import capture_base
 from tierproof.guard.capture.installed import capture_installed
 from tierproof.guard.capture.loaded import capture_loaded_modules, holds_other_code
@@ -107,7 +107,9 @@ def test_no_code_of_a_module_runs() -> None:
     assert read_namespace(lazy)["__file__"] == "/x.py"
 
 
-def test_a_whole_life_among_them(tmp_path: Path) -> None:
+def test_a_whole_life_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in COVERAGE_VARIABLES:  # coverage asks the file system for each entry of the path, and dies of None
+        monkeypatch.delenv(name, raising=False)
     here = Throwaway(tmp_path)
     for name in ("helper", "tool"):
         here.index.add(name, "1.0")
