@@ -139,7 +139,7 @@ show(tp.doctor()); show(tp.heal()); show(tp.doctor())
 
 
 def test_files_that_another_distribution_has_overwritten_are_healed(site: Path) -> None:
-    time.sleep(1.1)  # what is put there in the second before a process starts may have come after it
+    time.sleep(0.3)  # what is put there just before a process starts may have come after it
     found, healing, after = run(
         site,
         f"""

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-_CLOCK_GRAIN_S = 1.0  # a process's start is told by a clock of whole seconds
+_CLOCK_GRAIN_S = 0.1  # a file's time and a process's start come from clocks of different grain
 _SUFFIXES = (".dist-info", ".egg-info")
 
 

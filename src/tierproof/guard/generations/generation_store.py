@@ -29,7 +29,7 @@ from tierproof.guard.generations.exchange import exchange
 from tierproof.guard.generations.generation import Generation, PastRequest, Position
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.resolve.pylock import format_pylock
-from tierproof.guard.system.process import process_started_at
+from tierproof.guard.system.process import process_start_ticks
 
 _ID = re.compile(r"[0-9a-f]{20}\Z")
 
@@ -111,8 +111,8 @@ class GenerationStore:
 
     def name_staging(self, suffix: str) -> Path:
         """Name a folder in the staging folder for this process; it is not made."""
-        began = process_started_at(os.getpid()) or 0.0
-        return self.folder / "staging" / f"{os.getpid()}-{int(began * 100)}-{suffix}"
+        began = process_start_ticks(os.getpid()) or 0
+        return self.folder / "staging" / f"{os.getpid()}-{began}-{suffix}"
 
     def admit(self, staged: Path, identifier: str) -> Path:
         """Return a staged generation its name by one rename.
@@ -165,8 +165,8 @@ class GenerationStore:
             return
         for entry in entries:
             pid, _, rest = entry.name.partition("-")
-            began = process_started_at(int(pid)) if pid.isdigit() else None
-            if began is None or rest.partition("-")[0] != str(int(began * 100)) or int(pid) == os.getpid():
+            began = process_start_ticks(int(pid)) if pid.isdigit() else None
+            if began is None or rest.partition("-")[0] != str(began) or int(pid) == os.getpid():
                 shutil.rmtree(entry, ignore_errors=True)
 
 

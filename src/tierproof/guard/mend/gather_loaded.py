@@ -33,7 +33,7 @@ from tierproof.guard.mend.torn import LoadedPackage
 from tierproof.guard.system.process import has_maps, process_started_at
 
 # A file's time and a process's come from clocks of different grain.
-_CLOCK_GRAIN_S = 1.0
+_CLOCK_GRAIN_S = 0.1
 
 Placed = tuple[LoadedModule, Path]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from tierproof.errors import TierproofError
@@ -21,14 +22,21 @@ def has_maps() -> bool:
     return (PROC / "self" / "maps").exists()
 
 
-def process_started_at(pid: int) -> float | None:
-    """Seconds since the epoch at which `pid` started, to a hundredth; None where the system does not say."""
+def process_start_ticks(pid: int) -> int | None:
+    """Clock ticks from the system's boot to the start of `pid`, which no change of the clock moves; None if unknown."""
     try:
-        ticks = parse_start_ticks((PROC / str(pid) / "stat").read_text(errors="replace"))
-        boot = parse_boot_time((PROC / "stat").read_text())
+        return parse_start_ticks((PROC / str(pid) / "stat").read_text(errors="replace"))
     except (OSError, ValueError):
         return None
-    return boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def process_started_at(pid: int) -> float | None:
+    """Seconds since the epoch at which `pid` started, to a hundredth; None where the system does not say."""
+    ticks = process_start_ticks(pid)
+    if ticks is None:
+        return None
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)  # /proc/stat tells whole seconds only
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def parse_start_ticks(stat: str) -> int:
@@ -37,14 +45,6 @@ def parse_start_ticks(stat: str) -> int:
     if len(fields) < 20:
         raise ValueError("a stat line without a start time")
     return int(fields[19])
-
-
-def parse_boot_time(stat: str) -> int:
-    """Seconds since the epoch at which the system was booted, from /proc/stat."""
-    for line in stat.splitlines():
-        if line.startswith("btime "):
-            return int(line.split()[1])
-    raise ValueError("no btime in /proc/stat")
 
 
 def find_own_processes() -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tierproof.guard.system.process import process_started_at
+from tierproof.guard.system.process import process_start_ticks
 
 _PREFIX = "tierproof-scratch-"
 
@@ -30,7 +30,7 @@ def open_scratch_folder() -> Iterator[Path]:
 
 
 def _tell_start(pid: int) -> int:
-    return int((process_started_at(pid) or 0) * 100)
+    return process_start_ticks(pid) or 0
 
 
 def _sweep(place: Path) -> None:
