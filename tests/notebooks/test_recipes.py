@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from guard.fake_site import install
+from guard.throwaway import make_template
 from tierproof.cli.commands import tierproof
 from tierproof.errors import UsageError
 from tierproof.notebooks.base_files import BaseFiles, read_base_files
@@ -206,11 +209,28 @@ def test_what_was_added_is_told_apart_from_what_changed() -> None:
     assert before.list_added(after) == ("uv 1",)
 
 
-def test_the_files_of_this_interpreter_are_read() -> None:
-    found = read_base_files(sys.executable)
-    assert "packaging" in {name.lower() for name in found.distributions}
-    assert "packaging/__init__.py" in found.hashes
-    assert not [path for path in found.hashes if path.endswith(".pyc")]
+def test_the_files_of_an_interpreter_are_read_and_hashed_again_where_they_changed(tmp_path: Path) -> None:
+    shutil.copytree(make_template(sys.executable), tmp_path / "env", symlinks=True)
+    python = str(tmp_path / "env" / "bin" / "python")
+    (site,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    install(site, "pack", "1.0", {"pack/__init__.py": "x = 1\n", "pack/other.py": ""})
+    (site / "pack" / "seen.pyc").touch()
+    before = read_base_files(python)
+    assert before.distributions == {"pack": "1.0"}
+    assert {"pack/__init__.py", "pack/other.py"} < set(before.hashes)
+    assert not [path for path in before.hashes if path.endswith(".pyc")]
+    assert before.find_changes(read_base_files(python, before)) == ()
+    (site / "pack" / "__init__.py").write_text("x = 2\n")
+    (site / "pack" / "other.py").unlink()
+    changes = before.find_changes(read_base_files(python, before))
+    assert sorted(changes) == ["pack/__init__.py changed", "pack/other.py is gone"]
+    untrue = dict.fromkeys(before.hashes, "of the first look")
+    assert (
+        read_base_files(python, BaseFiles(before.distributions, untrue, before.marks)).hashes[
+            "pack-1.0.dist-info/METADATA"
+        ]
+        == "of the first look"
+    )
 
 
 # In a real kernel, and the command

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +27,12 @@ class BaseFiles:
     Attributes:
         distributions: version by name.
         hashes: SHA-256 by path, relative to the site directory.
+        marks: size, inode and times by path: where these stay, the content stays, and is not hashed again.
     """
 
     distributions: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def find_changes(self, after: BaseFiles) -> tuple[str, ...]:
         """Name what is missing or different; additions do not count."""
@@ -55,32 +57,48 @@ class BaseFiles:
         )
 
 
-def read_base_files(python: str) -> BaseFiles:
-    """Read them from the interpreter `python`.
+def read_base_files(python: str, before: BaseFiles | None = None) -> BaseFiles:
+    """Read them from the interpreter `python`; of files that are as they were `before`, the hash is taken from there.
 
     Raises:
         OSError, subprocess.SubprocessError: it cannot be run.
     """
-    told = subprocess.run(
-        [python, "-I", __file__], capture_output=True, text=True, check=True, timeout=_LIMIT_S
+    known = (
+        {} if before is None else {path: [mark, before.hashes[path]] for path, mark in before.marks.items()}
     )
-    document = json.loads(told.stdout)
-    return BaseFiles(document["distributions"], document["hashes"])
+    told = subprocess.run(
+        [python, "-I", __file__],
+        input=json.dumps(known),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_LIMIT_S,
+    )
+    return BaseFiles(**json.loads(told.stdout))
 
 
-def _read_own() -> dict[str, dict[str, str]]:
+def _read_own(known: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
     root = sysconfig.get_path("purelib")
-    hashes = {}
+    hashes, marks = {}, {}
     for folder, names, files in os.walk(root):
         names[:] = [name for name in names if name != "__pycache__"]
         for file in files:
             path = Path(folder, file)
-            if path.suffix != ".pyc":
-                hashes[path.relative_to(root).as_posix()] = _hash(path)
+            if path.suffix == ".pyc":
+                continue
+            place = path.relative_to(root).as_posix()
+            marks[place] = _mark(path)
+            mark, digest = known.get(place, ("", ""))
+            hashes[place] = digest if mark == marks[place] else _hash(path)
     distributions = {
         str(each.metadata["Name"]): each.version for each in importlib.metadata.distributions(path=[root])
     }
-    return {"distributions": distributions, "hashes": hashes}
+    return {"distributions": distributions, "hashes": hashes, "marks": marks}
+
+
+def _mark(path: Path) -> str:
+    seen = path.stat()
+    return f"{seen.st_size} {seen.st_ino} {seen.st_mtime_ns} {seen.st_ctime_ns}"
 
 
 def _hash(path: Path) -> str:
@@ -89,4 +107,4 @@ def _hash(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    json.dump(_read_own(), sys.stdout)
+    json.dump(_read_own(json.load(sys.stdin)), sys.stdout)

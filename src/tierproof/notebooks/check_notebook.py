@@ -59,7 +59,7 @@ def check_notebook(
         on_step(f"running {name}")
         with start_kernel(python, Path(folder), {"TIERPROOF_RESULTS": str(results)}) as kernel:
             ran = run_cells(kernel, cells)
-        after = _read_base(python, on_step)
+        after = _read_base(python, on_step, before)
         evidence = Evidence(
             name, notebook, expected, problems, ran, before, after, _read_report(results / "report.json")
         )
@@ -93,10 +93,10 @@ def read_notebook(path: Path) -> tuple[Any, tuple[str, ...]]:
     return notebook, tuple(problems)
 
 
-def _read_base(python: str, on_step: Callable[[str], None]) -> BaseFiles:
+def _read_base(python: str, on_step: Callable[[str], None], before: BaseFiles | None = None) -> BaseFiles:
     on_step("hashing the installed files")
     try:
-        return read_base_files(python)
+        return read_base_files(python, before)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise ProcessError(f"cannot list what is installed in {python}: {error}") from error
 

@@ -108,7 +108,9 @@ def test_no_code_of_a_module_runs() -> None:
 
 
 def test_a_whole_life_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in COVERAGE_VARIABLES:  # coverage asks the file system for each entry of the path, and dies of None
+    for (
+        name
+    ) in COVERAGE_VARIABLES:  # coverage asks the file system for each entry of the path, and dies of None
         monkeypatch.delenv(name, raising=False)
     here = Throwaway(tmp_path)
     for name in ("helper", "tool"):
