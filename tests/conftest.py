@@ -69,6 +69,18 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 
 @pytest.fixture(autouse=True, scope="session")
+def reports_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One folder of reports on healthy models (zoo/checked.py) for all processes of a run."""
+    spread = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if spread else base) / "reports-of-healthy-models"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIERPROOF_TEST_REPORTS", str(folder))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def lean_coverage_of_children() -> Iterator[None]:
     """Child processes measure the files they run; only this process looks for those that nothing has run.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 import re
@@ -63,13 +64,19 @@ class Outline(HTMLParser):
 ALL = [passing_report, failing_report, inconclusive_report, nasty_report, empty_report, skipped_report]
 
 
+@functools.cache
+def draw(render, make):
+    """The page of a report, drawn once for all tests that read it."""
+    return render(make())
+
+
 PAGES = {finding.page for make in ALL for finding in make().findings}
 
 
 @pytest.mark.parametrize("make", ALL)
 @pytest.mark.parametrize("render", [render_html, render_html_fragment])
 def test_nests_and_requests_nothing(make, render):
-    page = render(make())
+    page = draw(render, make)
     outline = Outline(page)
     ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -88,14 +95,14 @@ def test_nests_and_requests_nothing(make, render):
 
 @pytest.mark.parametrize("make", ALL)
 def test_headings_go_down_one_by_one(make):
-    levels = [int(tag[1]) for tag, _ in Outline(render_html(make())).tags if re.fullmatch(r"h\d", tag)]
+    levels = [int(tag[1]) for tag, _ in Outline(draw(render_html, make)).tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_failing_leads_with_error_module_and_next_step():
-    text = Outline(render_html(failing_report())).shown()
+    text = Outline(draw(render_html, failing_report)).shown()
     order = [
         "✗ Failed", "3 errors and 1 warning", "Changing token 9 moves output 3", "transformer.h.0.attn",
         "relative change 0.83", "Give this attention a causal mask", "Other findings", "No gradient reaches",
@@ -106,7 +113,7 @@ def test_failing_leads_with_error_module_and_next_step():
 
 
 def test_inconclusive_leads_with_what_could_not_be_checked():
-    text = Outline(render_html(inconclusive_report())).shown()
+    text = Outline(draw(render_html, inconclusive_report)).shown()
     assert text.index("What could not be checked") < text.index("12.4 GiB asked for") < text.index("Model")
 
 
@@ -162,7 +169,7 @@ def test_nasty_page_has_no_script():
 
 
 def test_fragment_is_scoped():
-    fragment = render_html_fragment(failing_report())
+    fragment = draw(render_html_fragment, failing_report)
     assert fragment.startswith('<div class="tp tp-fragment">')
     assert not re.search(r"<(html|body|head|title|h1|h2)\b", fragment)
     style = re.search(r"<style>(.*?)</style>", fragment, re.DOTALL)[1]
@@ -173,14 +180,14 @@ def test_fragment_is_scoped():
 
 
 def test_same_report_gives_same_page():
-    assert render_html(failing_report()) == render_html(failing_report())
+    assert draw(render_html, failing_report) == render_html(failing_report())
 
 
 def test_repr_html_uses_the_fragment():
     from tierproof.reporters.register import register_all
 
     register_all()
-    assert passing_report()._repr_html_() == render_html_fragment(passing_report())
+    assert passing_report()._repr_html_() == draw(render_html_fragment, passing_report)
 
 
 def _break_import(monkeypatch, error):

@@ -14,7 +14,7 @@ from scenarios.test_killed_heal import sweep as heal
 from scenarios.test_killed_install import TOOL
 
 # The first point and how many points apart, for each action, in the sample.
-SAMPLE = (("install", 5, 41), ("uninstall", 3, 13), ("rollback", 4, 11), ("recover", 6, 27), ("gc", 2, 23))
+SAMPLE = (("install", 5, 83), ("uninstall", 3, 27), ("rollback", 4, 23), ("recover", 6, 55), ("gc", 2, 47))
 
 
 def sweep(folder: Path, action: str, first: int, step: int, how: str = "once") -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def judge(points: list[dict[str, Any]], action: str) -> Counter[str]:
 @pytest.mark.parametrize(("action", "first", "step"), SAMPLE, ids=[each[0] for each in SAMPLE])
 def test_a_sample_of_points(tmp_path: Path, action: str, first: int, step: int) -> None:
     points = sweep(tmp_path, action, first, step)
-    assert len(points) >= 8
+    assert len(points) >= 4
     judge(points, action)
 
 

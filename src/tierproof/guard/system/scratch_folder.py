@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tierproof.guard.system.process import process_start_ticks
 
-_PREFIX = "tierproof-scratch-"
+_PREFIX = "tierproof-temporary-"
 
 
 @contextlib.contextmanager
