@@ -110,14 +110,29 @@ class _Walk:
         self.graph = ObjectGraph()
         self._seen: set[int] = set()
         self._waiting: deque[tuple[Any, str]] = deque()
-        self._left_alone: dict[int, type] = {}
+        # What is asked of an object's class, by the class's id: many objects share few classes.
+        self._atomic: dict[int, bool] = {}
+        self._opaque: dict[int, bool] = {}
+        self._visited_classes: dict[int, type] = {}
 
     def add(self, value: Any, path: str) -> None:
-        if is_atomic(value) or id(value) in self._seen:
+        if id(value) in self._seen or self._is_atomic(value):
             return
         self._seen.add(id(value))
         self.graph.keep_alive.append(value)
         self._waiting.append((value, path))
+
+    def _is_atomic(self, value: object) -> bool:
+        known = self._atomic.get(id(type(value)))
+        if known is None:
+            known = self._atomic[id(type(value))] = is_atomic(value)
+        return known
+
+    def _is_opaque(self, value: object) -> bool:
+        known = self._opaque.get(id(type(value)))
+        if known is None:
+            known = self._opaque[id(type(value))] = _is_opaque(value)
+        return known
 
     def run(self) -> None:
         while self._waiting:
@@ -136,7 +151,7 @@ class _Walk:
         if issubclass(type(value), Tensor):
             self.graph.tensors.append((path, value))
             self._add_all(_tensor_children(value), path)
-        elif _is_opaque(value):
+        elif self._is_opaque(value):
             return
         else:
             try:
@@ -157,20 +172,23 @@ class _Walk:
         if instance is not None:
             self.graph.records.append(instance)
             self._add_all(instance.children(), path)
-        for cls in type(value).__mro__:
-            if id(cls) in self._seen or id(cls) in self._left_alone:
+        if id(type(value)) not in self._visited_classes:
+            self._visit_classes(type(value), path)
+
+    def _visit_classes(self, kind: type, path: str) -> None:
+        for cls in kind.__mro__:
+            if id(cls) in self._visited_classes:
                 continue
+            self._visited_classes[id(cls)] = cls
             if _is_foreign_class(cls) or _is_opaque_class(cls):
-                self._left_alone[id(cls)] = cls
                 continue
-            self._seen.add(id(cls))
             record = ClassRecord.of(cls)
             self.graph.records.append(record)
             self._add_all(record.children(), f"{path}:{cls.__name__}")
 
     def _add_all(self, children: Iterator[tuple[object, Any]], path: str) -> None:
         for key, value in children:
-            if not is_atomic(value) and id(value) not in self._seen:
+            if id(value) not in self._seen and not self._is_atomic(value):
                 self.add(value, f"{path}.{key}" if path else str(key))
 
 
