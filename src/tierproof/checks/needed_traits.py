@@ -56,9 +56,9 @@ NEEDED_TRAITS = {
         "at least one parameter requires a gradient", "no parameter requires a gradient", _is_trainable
     ),
     "unquantised layers": NeededTrait(
-        "no layer is quantised, so that every output depends only on its own inputs, and smoothly",
+        "no layer is quantised: quantised layers share one scale between positions and have no useful gradient",
         "layers are quantised: all activations share one scale, which makes rows and positions depend on each "
-        "other, and gradients do not pass",
+        "other, and they pass no gradients",
         _is_exact,
     ),
     "encoder-decoder": NeededTrait(

@@ -9,9 +9,9 @@ the softmax. One projection for both queries and keys makes attention symmetric.
 
 Evidence: scale · √width (usually 1), and the largest |sum − 1| over keys and over queries.
 
-Exemptions: modules of the transformers library choose their scale by design (T5, GPT-Neo: none; muP: 1/width;
-GPT-OSS: sinks) and give only an info. Learned factors, normalised queries and operations that cannot be followed are
-not judged. The inside of `nn.MultiheadAttention`, compiled code and external kernels is not visible.
+Exemptions: modules of the transformers library choose their scale by design (T5, GPT-Neo: none; muP: 1/width; GPT-OSS:
+sinks) and give only an info. Learned factors, normalised queries and operations that cannot be followed are not judged.
+The inside of `nn.MultiheadAttention`, of compiled code and of external kernels is not visible.
 
 Findings:
     T1-ATTN-001 error: the softmax runs over the queries.
@@ -22,7 +22,7 @@ Findings:
     T1-ATTN-005 warning or info: queries and keys are the same tensor.
     T1-ATTN-006 warning or info: scores are scaled by another constant than 1/√width.
     T1-ATTN-007 warning: attention of a fresh model is saturated.
-    T1-ATTN-008 warning: the product of queries and keys passes float16's range before it is scaled into it.
+    T1-ATTN-008 warning: the product of queries and keys exceeds float16's range before it is scaled.
     T1-ATTN-009 warning: weights that sum over the positions were normalised over another axis.
 
 Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
@@ -203,8 +203,9 @@ def _judge_products(scores: Sequence[AttentionScores]) -> list[Finding]:
         Finding(
             "T1-ATTN-008",
             Severity.WARNING,
-            f"The product of queries and keys reaches {first.largest_product:.3g} before it is scaled"
-            f"{_count(beyond)}: beyond {FLOAT16_MAX:,.0f} float16 gives infinity, and the softmax NaN.",
+            f"The product of queries and keys reaches {first.largest_product:.3g} before it is "
+            f"scaled{_count(beyond)}: in float16, values above {FLOAT16_MAX:,.0f} become infinite, and the softmax "
+            "NaN.",
             beyond[0].path,
             {"largest_product": first.largest_product, "later_scale": first.later_scale},
             "Scale the queries before the product: `(q * scale) @ k.transpose(-2, -1)`.",

@@ -21,7 +21,8 @@ Findings:
         few positions, or the mask is transposed.
     T1-CAUSAL-003 error or warning: outputs change when the input after them is cut off: positions are counted from
         the end, or something is scaled by the length.
-    T1-CAUSAL-004 warning: a decoder that returns token logits, and takes no mask of its caller, sees its whole target.
+    T1-CAUSAL-004 warning: a decoder that returns token logits, and takes no mask from its caller, sees the whole
+        target.
     T1-CAUSAL-005 info: a language model whose config says `is_decoder=False`, so it attends in both directions.
     T1-CAUSAL-006 warning or info: the model is declared bidirectional, but no output depends on a later input (a
         warning if `ModelSpec` says so).

@@ -4,10 +4,10 @@ What it does: runs the model in training mode under several seeds, and looks at 
 its activations. Then it compares two seeds in training mode, before and after a switch to evaluation mode and back.
 
 Why it matters: stochastic depth that draws its mask along another axis than the batch drops the same tokens or channels
-in every row. A model that loses its dropout at the first validation overfits from then on, and nothing tells.
+in every row. A model that loses its dropout at the first validation overfits from then on, and no error shows it.
 
-Evidence: the axis along which the factor varies, with its size and that of the batch; how far the answers of two seeds
-lie apart.
+Evidence: the axis along which the factor varies, with its size and that of the batch; the difference between the
+outputs under two seeds.
 
 Exemptions: masks that vary along several axes (dropout of elements, channels or words), masks that are equal under
 every seed (padding), activations without an axis of the batch's size (windows, merged axes), and models that draw no
@@ -15,7 +15,8 @@ random numbers in training.
 
 Findings:
     T1-DROP-001 warning: stochastic depth draws its mask along another axis than the batch.
-    T1-DROP-002 error: training mode is random at first, and no longer after evaluation mode.
+    T1-DROP-002 error: training mode is random at first, and no longer after evaluation mode. Four seeds must give
+        exactly the same output (T1-MODE-001 compares two passes up to rounding, and names the module).
 
 Source: Huang et al. 2016 (arXiv 1603.09382): each sample draws its own depth. The contract of nn.Module.train.
 """
@@ -123,8 +124,8 @@ def _judge_factors(subject: Subject, call: Call, seed: int) -> list[Finding]:
             f"{CODE}-001",
             Severity.WARNING,
             f"Stochastic depth draws its mask along axis {axis} (of size {first.shape[axis]}) of an activation whose "
-            f"batch is axis {first.shape.index(rows)}: every row drops the same places, and none is dropped as a "
-            "whole.",
+            f"batch is axis {first.shape.index(rows)}: every row loses the same positions or channels, and no row is "
+            "skipped as a whole.",
             first.path,
             {"axis": axis, "batch_axis": first.shape.index(rows), "shape": list(first.shape)},
             "Draw one number for each row of the batch: a mask whose size is that of the batch on the batch's axis "

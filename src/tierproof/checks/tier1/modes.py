@@ -10,10 +10,11 @@ that leaves the model in evaluation mode, changes the rest of the training witho
 Evidence: the change between two training passes, before and after; the modules whose mode changed.
 
 Exemptions: models without random numbers in training. A backward pass that raises is reported only where the forward
-pass in training mode runs and gives an answer with a gradient.
+pass in training mode runs and gives an output with a gradient.
 
 Findings:
-    T1-MODE-001 error: after one pass in evaluation mode, training passes are no longer random.
+    T1-MODE-001 error: after one pass in evaluation mode, training passes are no longer random. Two passes are compared
+        up to rounding, and the module that stores the mode is named (T1-DROP-002 compares four seeds exactly).
     T1-MODE-002 error: the backward pass raises in training mode.
     T1-MODE-003 warning: `generate` leaves modules in another mode.
 
@@ -72,11 +73,11 @@ def _judge_randomness(
     return [
         claim_error(
             "T1-MODE-001",
-            "Two training passes differ at random, as with dropout, but no longer after one pass in evaluation mode: "
-            "evaluation switches the randomness off for good.",
+            "Two training passes differ at random, as with dropout, but after one pass in evaluation mode they no "
+            "longer differ: evaluation switches the randomness off for good.",
             _find_writer(subject, call),
             {"change_before": before, "change_after": after},
-            "Read `self.training` where you choose the probability, and do not store the result on the module.",
+            "Read `self.training` where you choose the dropout probability, and do not store the result on the module.",
             rests_on=Basis.RUN,
         )
     ]
@@ -137,8 +138,8 @@ def _judge_backward(subject: Subject, call: Call, seed: int, measured: dict[str,
                 f"The backward pass raises in training mode: {type(error).__name__}: {str(error)[:300]}",
                 "",
                 {"raised": type(error).__name__},
-                "Compute the same in the forward pass and in its repetition under gradient checkpointing: switch the "
-                "cache off there, and change no tensor in place that the gradient needs.",
+                "Under gradient checkpointing, the block's forward runs twice: make both runs compute the same, and "
+                "switch the cache off. Do not change tensors in place that backward needs.",
                 rests_on=Basis.INPUTS,
             )
         ]

@@ -159,7 +159,11 @@ def _name_storages(copied: nn.Module) -> dict[int, str]:
 
 def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Finding:
     attribute = names.get(mix.stray.untyped_storage().data_ptr(), "")
-    what = f"the attribute {attribute}" if attribute else (mix.origin or "it is kept outside the model")
+    what = (
+        f"the attribute {attribute}"
+        if attribute
+        else (mix.origin or "a tensor that is stored outside the model")
+    )
     chosen = mix.chosen or (bool(attribute) and chooses_device(model, attribute))
     severity = Severity.WARNING if chosen else Severity.ERROR
     # transformers asks for `meta` by name in places (LongT5), and goes another way there than on a GPU.

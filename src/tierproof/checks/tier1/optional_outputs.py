@@ -1,19 +1,19 @@
-"""T1-ALSO: asking for hidden states or attention maps changes no answer, and the hidden states are those of the layers.
+"""T1-ALSO: asking for hidden states or attention maps changes no output, and the hidden states are those of the layers.
 
 What it does: passes each optional flag that asks for more outputs (`output_hidden_states`, `output_attentions` and
-their like), compares the answer with the one without the flag, and compares the hidden states with each other.
+their like), compares the main output with the one without the flag, and compares the hidden states with each other.
 
-Why it matters: a flag often leads through other code, with another mask, scale or dropout. Hidden states that repeat
-the embedding, or lack the last layer, mislead every probe that is trained on them.
+Why it matters: a flag often makes the model run other code, with another mask, scale or dropout. Hidden states that
+repeat the embedding, or lack the last layer, mislead every probe that is trained on them.
 
-Evidence: the change of the answer relative to its spread; which entries of the hidden states are equal.
+Evidence: the change of the main output relative to its spread; which entries of the hidden states are equal.
 
 Exemptions: models of transformers, which tests this itself, and hidden states of a single layer.
 
 Findings:
     T1-ALSO-001 error: asking for more outputs changes the main output.
     T1-ALSO-002 error: hidden states of different layers are bit-equal.
-    T1-ALSO-003 warning: the last hidden state is not the one that the model returns as its answer.
+    T1-ALSO-003 warning: the last hidden state is not the one that the model returns as its output.
 
 Source: the outputs of transformers' models, as documented: one hidden state for the embedding and one for each layer.
 """

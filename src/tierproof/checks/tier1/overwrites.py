@@ -1,18 +1,18 @@
 """T1-WRITE: no module changes a tensor of its caller that is read again.
 
 What it does: runs the model once more with modules that are given copies of their floating-point inputs. Where a module
-had changed its input in place and the caller reads that input afterwards, the answer differs.
+had changed its input in place and the caller reads that input afterwards, the output differs.
 
 Why it matters: `x.float()` of a float32 tensor is that tensor itself, so a norm that then works in place overwrites the
-residual stream. The model trains, but computes something else than what is written.
+residual stream. The model trains, but computes something else than its code says.
 
-Evidence: the change of the answer relative to its spread, and the module whose copy alone makes the difference.
+Evidence: the change of the output relative to its spread, and the module whose copy alone makes the difference.
 
 Exemptions: modules that change their input in place and return it (`nn.ReLU(inplace=True)`), as long as nothing else
 reads it. Caches and other containers are passed as they are.
 
 Findings:
-    T1-WRITE-001 warning: a module overwrites its input, and what reads it afterwards gets the new values.
+    T1-WRITE-001 warning: a module overwrites its input, and code that reads it afterwards gets the new values.
 
 Source: PyTorch's convention that only functions with a trailing underscore change their arguments.
 """

@@ -9,7 +9,7 @@ The model still trains, as a bag of words.
 
 Evidence: the rank of the table, without its mean row, and the number of its rows; the largest change of an output.
 
-Exemptions: parameters that train (they become what they need), tables narrower or shorter than eight, tables that are
+Exemptions: trainable tables (training determines their values), tables narrower or shorter than eight, tables that are
 square (masks, distances), factors without a negative value (masks, decays), buffers that the forward does not read,
 that hold one value or one row only (empty caches), or that are not finite.
 
@@ -151,8 +151,8 @@ def _judge_buffers(base: Baseline, measured: dict[str, JsonValue]) -> list[Findi
             "reaches an output.",
             first.rpartition(".")[0],
             {"buffers": list(silent[:8]), "largest_change": 0.0},
-            "Look for a mask or factor of zero between the table and the output, such as a padding mask where the "
-            "mask of valid positions is due.",
+            "Look for a mask or factor of zero between the table and the output, for example a mask that is 1 at "
+            "padding where it should be 1 at valid positions.",
         )
     ]
 

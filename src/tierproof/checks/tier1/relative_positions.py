@@ -2,8 +2,8 @@
 
 What it does: runs a sequence that repeats one token. Where the embedding adds no positions, all positions then hold the
 same vector in every layer, so that queries and keys differ by their rotation only. The scores must depend on the
-distance between two positions, and the values must be equal. Then it exchanges earlier tokens and sees whether the last
-output moves.
+distance between two positions, and the values must be equal. Then it exchanges earlier tokens and checks whether the
+last output changes.
 
 Why it matters: a rotation of the queries alone, or two different rotations, makes scores depend on absolute positions;
 left padding and longer texts then change what is read. A rotation by a table that is indexed wrongly, or that holds
@@ -12,8 +12,8 @@ garbage, leaves the model without any order.
 Evidence: how much queries, keys, values and scores vary along the sequence and along equal distances, relative to their
 size, and the change of the last output.
 
-Exemptions: vectors whose length varies with the position (xPos, scaled queries) are no rotations. Layers whose input
-varies with the position (learned tables, layers behind a fault) are not judged, nor images, nor the inside of
+Exemptions: vectors whose length varies with the position (xPos, scaled queries) are not rotated vectors. Layers whose
+input varies with the position (learned tables, layers behind a fault) are not judged, nor images, nor the inside of
 `nn.MultiheadAttention`. Values may be rotated where the config says `rotary_value`. A model that computes no position
 (a set transformer) may ignore the order.
 
@@ -22,7 +22,8 @@ Findings:
     T1-ROPE-002 error: queries and keys are rotated in different ways.
     T1-ROPE-003 warning: values are rotated.
     T1-ROPE-004 warning: the order of earlier tokens has no effect, although the model computes positions.
-    T1-ROPE-005 warning: an encoder tells distances behind apart, but none ahead.
+    T1-ROPE-005 warning: attention looks both ways and distinguishes distances to earlier positions, but gives all later
+        positions the same relative position.
 
 Source: Su et al. 2021 (arXiv 2104.09864), section 3.2: the product of rotated queries and keys depends on their
 distance only; Raffel et al. 2020 for buckets of relative positions.
@@ -245,8 +246,8 @@ def _judge_ahead(capture: OperandCapture, length: int) -> list[Finding]:
                 Finding(
                     "T1-ROPE-005",
                     Severity.WARNING,
-                    "The attention sees both sides and tells distances behind apart, but gives all positions ahead the "
-                    "same relative position.",
+                    "Attention looks both ways and distinguishes distances to earlier positions, but gives all "
+                    "later positions the same relative position.",
                     path,
                     {"spread_ahead": ahead, "spread_behind": behind},
                     "Use two-sided buckets of relative positions in an encoder, and one-sided ones in a decoder.",

@@ -2,8 +2,8 @@
 
 What it does: sets the weights of all linear and convolutional layers in the blocks of a stack to zero, so that every
 branch gives a constant, and looks at what is left: the skip connections. It draws the tokens anew and finds a block
-whose input changes, whose output does not, and after which no module sees the change. Then it compares how large each
-block hands its input on.
+whose input changes, whose output does not, and after which no module sees the change. Then it compares the factors by
+which the blocks scale their inputs.
 
 Why it matters: a block that returns its branch alone (`x = mlp(x)`), or adds the branch to itself (`x = y + y`), cuts
 the stack in two: gradients and earlier features pass through one branch only. Such a model still trains, only worse.
@@ -12,11 +12,11 @@ Evidence: the change of the block's input and of its output, relative to their s
 
 Exemptions: stacks of fewer than two blocks of one class, and blocks without attention (plain convolutional networks
 have no skip connections). Blocks around which the caller adds the input. Blocks whose output has another shape than
-their input. Weights that are no linear or convolutional layer's are left as they are.
+their input. Weights of other layers are left unchanged.
 
 Findings:
-    T1-SKIP-001 warning: a block does not hand its input on.
-    T1-SKIP-002 warning: one block hands its input on by another factor than all its siblings.
+    T1-SKIP-001 warning: a block does not pass its input on.
+    T1-SKIP-002 warning: one block adds its input scaled by another factor than all its siblings.
 
 Source: He et al. 2016 (arXiv 1603.05027): the identity path of residual networks; Vaswani et al. 2017, section 3.1.
 """
@@ -148,8 +148,8 @@ def _judge_pairs(
             Finding(
                 "T1-SKIP-001",
                 Severity.WARNING,
-                f"`{pair.path}` does not hand its input on: with the weights of its branches at zero, its output no "
-                "longer depends on what it receives. A skip connection is missing, or adds the branch to itself.",
+                f"`{pair.path}` does not pass its input on: with the weights of its branches at zero, its output no "
+                "longer depends on its input. A skip connection is missing, or adds the branch to itself.",
                 pair.path,
                 {"input_change": before, "output_change": after, "replaced": argument.name},
                 "Add each branch to the block's input: `x = x + attention(norm(x))`, then `x = x + mlp(norm(x))`.",
@@ -210,7 +210,8 @@ def _judge_factors(factors: Mapping[str, float]) -> list[Finding]:
             Finding(
                 "T1-SKIP-002",
                 Severity.WARNING,
-                f"`{path}` hands its input on times {factor:.3g}, its {len(stack) - 1} siblings times {usual:.3g}.",
+                f"`{path}` adds its input scaled by {factor:.3g}; its {len(stack) - 1} siblings scale theirs by "
+                f"{usual:.3g}.",
                 path,
                 {"factor": factor, "factor_of_siblings": usual, "siblings": len(stack) - 1},
                 "Add the input of the block once for each branch, as its siblings do.",

@@ -5,8 +5,8 @@ structure and compares the outputs of the loaded copy; writes the state as safet
 compares every entry; finds parameters that share memory without being the same parameter.
 
 Why it matters: weight averaging, quantisation, data parallelism and every checkpoint rely on copies. A copy that
-silently computes with the original's parameters, or that loses a tie, means that another model is trained and
-evaluated than the one that is saved.
+silently computes with the original's parameters, or that loses a tie, means that the saved model is not the one that
+was trained and evaluated.
 
 Evidence: the relative change of the output, names of parameters and entries, and the error that was raised.
 
@@ -187,7 +187,9 @@ def _judge_file(model: nn.Module, copied: nn.Module, measured: dict[str, JsonVal
     size = sum(value.numel() * value.element_size() for value in written.values())
     measured["state_bytes"] = size
     if importlib.util.find_spec("safetensors") is None:
-        measured["safetensors"] = "not installed; T1-REG saves with torch.save"
+        measured["safetensors"] = (
+            "safetensors is not installed; saving was checked with torch.save only (T1-REG)"
+        )
         return []
     if size > _MOST_BYTES_WRITTEN or len(state) > _MOST_ENTRIES:
         measured["safetensors"] = f"not written: it is larger than 1 GiB or {_MOST_ENTRIES:,} entries"

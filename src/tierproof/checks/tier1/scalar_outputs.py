@@ -1,18 +1,19 @@
-"""T1-SCALAR: what a model returns beside its answer, such as an auxiliary loss, is sound as well.
+"""T1-SCALAR: a scalar output besides the main output, such as an auxiliary loss, is sound as well.
 
-What it does: reads the numbers that the model returns beside its answer, on one row of one and of two tokens, and
-with other contents at positions that the padding mask hides.
+What it does: reads the scalar outputs that the model returns besides the main output, on one row of one and of two
+tokens, and with other contents at positions that the padding mask hides.
 
 Why it matters: an auxiliary loss is added to the loss. A mean over the tokens of an expert that got none is NaN, and
 then all weights are; padding that counts in a load balance moves the router towards padding.
 
-Evidence: how many numbers are NaN or infinite, and how far one moves with the contents of hidden positions.
+Evidence: how many scalar outputs are NaN or infinite, and by how much one changes with the contents of hidden
+positions.
 
-Exemptions: models that return one output, or none that is a single number; numbers that move with the targets.
+Exemptions: models that return one output, or no scalar output; scalars that change with the targets.
 
 Findings:
-    T1-SCALAR-001 error: a number beside the answer is NaN or infinite on few tokens.
-    T1-SCALAR-002 warning: hidden positions change a number beside the answer.
+    T1-SCALAR-001 error: a scalar output besides the main output is NaN or infinite on few tokens.
+    T1-SCALAR-002 warning: hidden positions change a scalar output besides the main output.
 
 Source: Fedus et al. 2022 (arXiv 2101.03961), section 2.2, for the load balance; the rest is what a mask means.
 """
@@ -46,7 +47,7 @@ def run(context: CheckContext) -> CheckOutput:
     for path in _find_losses(subject, call, usual, seed):
         del usual[path]
     if not usual:
-        return CheckOutput(skipped="the model returns no single number beside its answer and its loss")
+        return CheckOutput(skipped="the model returns no scalar output besides the main output and its loss")
     measured: dict[str, JsonValue] = {"outputs": sorted(usual)}
     findings = _judge_few_tokens(subject, seed, usual)
     findings += _judge_padding(subject, seed, usual, measured)
@@ -90,7 +91,7 @@ def _judge_few_tokens(subject: Subject, seed: int, usual: dict[str, float]) -> l
                 return [
                     claim_error(
                         "T1-SCALAR-001",
-                        f"The output `{path}` is {values[path]} for {length} token(s), and finite for more.",
+                        f"The output `{path}` is {values[path]} for {length} token(s), although it is finite for more.",
                         "",
                         {"output": path, "tokens": length},
                         "Divide by a count of at least one, and leave groups without tokens out of the mean.",
@@ -139,7 +140,7 @@ def _judge_padding(
             f"{moved[path]:.2g} of its value.",
             "",
             {"output": path, "relative_change": moved[path]},
-            "Weigh the tokens by the mask in this sum, and divide by the number of visible ones.",
+            "Multiply the tokens by the mask in this sum, and divide by the number of visible tokens.",
         )
     ]
 

@@ -1,10 +1,10 @@
 """T1-ROLL: windows that are shifted by a roll do not join opposite borders.
 
-What it does: looks for attention between a roll of a map and the roll back. It changes what was rolled around one
-border, and compares everything else before it is rolled back.
+What it does: looks for attention between a `torch.roll` of a feature map and the roll back. It replaces the positions
+that were rolled across one border, and compares all other positions before they are rolled back.
 
-Why it matters: a roll brings the top border beside the bottom one. Swin hides them from each other by a mask of its
-windows; where this mask is filled along the wrong axes, opposite borders attend to each other.
+Why it matters: `torch.roll` puts the top rows of a feature map next to the bottom rows. Swin's window mask keeps the
+two from attending to each other. If the mask is built along the wrong axes, opposite borders attend to each other.
 
 Evidence: the change of the rest of the map relative to its standard deviation, for each axis of the roll.
 
@@ -117,7 +117,7 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     ran = context.subject.traits.operations
     if ran and "roll" not in ran:
-        return CheckOutput(skipped="the forward rolls no map")
+        return CheckOutput(skipped="the forward pass does not call `torch.roll`")
     base = find_baseline(context.subject, context.seed, batch=1)
     if isinstance(base, str):
         return CheckOutput(skipped=base)
@@ -127,7 +127,7 @@ def run(context: CheckContext) -> CheckOutput:
             base.answers.forward(base.call)
     pairs = _pair_rolls(watch.rolls)
     if not pairs:
-        return CheckOutput(skipped="the forward rolls no map around attention")
+        return CheckOutput(skipped="no attention runs between a `torch.roll` and the roll back")
     measured: dict[str, JsonValue] = {"rolled_maps": len(pairs)}
     most = max(len(watch.rolls[opening].axes) for opening in pairs)
     for number in range(most):
@@ -173,13 +173,13 @@ def _judge_axis(
                 Finding(
                     "T1-ROLL-001",
                     Severity.WARNING,
-                    f"{rolled} rolls its map by {roll.shifts[number]} along axis {axis}, and "
-                    f"opposite borders attend to each other there: the rest changes by {change:.2g} standard "
-                    "deviations with what came around.",
+                    f"{rolled} rolls its map by {roll.shifts[number]} along axis {axis}, and opposite borders attend "
+                    "to each other there: when the positions that were rolled across the border are replaced, the "
+                    f"others change by {change:.2g} standard deviations.",
                     roll.path,
                     {"relative_change": change, "axis": axis, "shift": roll.shifts[number]},
-                    "Mask the windows of the rolled map: positions that the roll made neighbours must not see each "
-                    "other. Look at the axes along which this mask is filled.",
+                    "Mask the windows of the rolled map: positions that only the roll made neighbours must not see "
+                    "each other. Check the axes along which this mask is filled.",
                 )
             ]
     return []

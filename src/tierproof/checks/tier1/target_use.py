@@ -1,20 +1,20 @@
-"""T1-TARGET: targets are compared with, not read: no answer sees its own target, and ignored targets train nothing.
+"""T1-TARGET: no output depends on its own target, and ignored targets train nothing.
 
 What it does: passes targets to a model that takes them. It compares the caller's targets before and after, changes the
-target of one position and looks at the answers up to there, and labels the second half with -100, PyTorch's ignored
+target of one position and looks at the outputs up to there, and labels the second half with -100, PyTorch's ignored
 class, and looks at the gradient of the loss there.
 
 Why it matters: a model that feeds its targets to the decoder without a shift learns to copy them. A loss that
 turns -100 into a class trains on padding.
 
-Evidence: the change of the answers, and the size of the gradient at ignored positions relative to the others.
+Evidence: the change of the outputs, and the size of the gradient at ignored positions relative to the others.
 
 Exemptions: losses that refuse -100 have an ignored class of their own. A loss that is not computed from the returned
 logits is not judged by its gradient.
 
 Findings:
     T1-TARGET-001 error: the forward changes the caller's targets in place.
-    T1-TARGET-002 error: an answer depends on the target that it is compared with.
+    T1-TARGET-002 error: an output depends on the target that it is compared with.
     T1-TARGET-003 error: positions labelled -100 are trained on.
 
 Source: teacher forcing (Williams and Zipser 1989) feeds the targets before a position; `cross_entropy` ignores -100.
@@ -146,8 +146,8 @@ def _judge_leak(
     return [
         claim_error(
             "T1-TARGET-002",
-            f"The answers up to position {position} change by {change:.2g} standard deviations when target {position} "
-            "is replaced: the model sees what it is trained to predict.",
+            f"The outputs up to position {position} change by {change:.2g} standard deviations when target "
+            f"{position} is replaced: the model sees what it is trained to predict.",
             "",
             {"relative_change": change, "position": position},
             f"Feed the decoder with `{name}` shifted one position to the right, behind a start token.",

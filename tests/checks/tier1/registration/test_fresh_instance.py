@@ -57,7 +57,7 @@ def test_arguments_are_recovered_from_attributes():
 def test_what_would_be_larger_than_the_model_is_given_up():
     found, measured = check(Large(32, 16))
     assert found == []
-    assert "larger than the model" in measured["fresh_instance"]
+    assert "larger than this model" in measured["fresh_instance"]
 
 
 @pytest.mark.parametrize(

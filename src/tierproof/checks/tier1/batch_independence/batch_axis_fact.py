@@ -1,4 +1,4 @@
-"""What it rests on that the rows of a batch lie along the axis along which T1-BATCH looks for them."""
+"""What tells that the axis along which T1-BATCH compares rows is the batch axis."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def state_batch_axis(base: Baseline, *, mixes_as_sequence: bool) -> Fact:
     if primary.role in ("image", "audio") or not subject.inputs.has_length:
         return state(Standing.MEASURED, "the first axis of the output follows it")
     if not mixes_as_sequence:
-        return state(Standing.MEASURED, "the slices along no other axis are independent")
+        return state(Standing.MEASURED, "along every other axis, the slices influence each other")
     if _counts_positions(base):
         return state(Standing.MEASURED, "positions are counted along the other axis")
-    return state(Standing.ASSUMED, "the slices along the other axis are independent")
+    return state(Standing.ASSUMED, "along the other axis, the slices do not influence each other")
 
 
 def _counts_positions(base: Baseline) -> bool:

@@ -62,8 +62,8 @@ _LOCAL_TOLERANCE = 1e-3
 _CACHE = Fact(
     "cache",
     Standing.ASSUMED,
-    "the argument takes what the model returned, by their names",
-    "decode with the cache yourself",
+    "which argument takes the cache was guessed from its name",
+    "decode a few tokens with and without the cache and compare",
 )
 
 

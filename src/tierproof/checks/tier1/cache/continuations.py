@@ -70,7 +70,7 @@ _REPORTS = {
         "004",
         Severity.ERROR,
         "A first pass that fills the cache gives other outputs than the same pass without a cache.",
-        "Apply the causal mask while the cache is filled too, and do not depend on whether one is asked for.",
+        "Apply the same causal mask with `use_cache=True` as with `use_cache=False`.",
     ),
     "change_after_another_sequence": _Report(
         "005",
@@ -92,7 +92,8 @@ _REPORTS = {
         "007",
         Severity.ERROR,
         "Behind left padding, decoding with a cache differs from the full forward pass under the same mask.",
-        "Apply the padding mask in every step, over cached and new positions, and count positions alike.",
+        "Apply the padding mask in every step, over cached and new positions, and count positions in the same way "
+        "with and without a cache.",
     ),
     "chunk_change": _Report(
         "008",
@@ -104,8 +105,8 @@ _REPORTS = {
     "changed_cache_entries": _Report(
         "009",
         Severity.WARNING,
-        "The forward replaces entries of the list that the caller passed as the cache, so another continuation "
-        "from the same cache starts too late.",
+        "The forward replaces entries of the list that the caller passed as the cache, so a second continuation "
+        "from that cache starts after the first one's tokens.",
         "Return a new list or tuple instead of extending the caller's, so that beams can share a prefix.",
     ),
 }

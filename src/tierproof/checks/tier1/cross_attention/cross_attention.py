@@ -11,7 +11,7 @@ Evidence: the largest change of the output relative to its standard deviation; a
 the bug.
 
 Exemptions: gates and heads that are all zero are filled with random values before judging. Models that read their
-source as it arrives (wait-k) hide it on purpose, so there is a warning.
+source as it arrives (wait-k) hide it on purpose, so this is only a warning.
 
 Findings:
     T1-CROSS-001 error: the encoder's input has no effect.

@@ -231,7 +231,7 @@ def _prepare_arena(context: CheckContext, call: Call, norms: Mapping[str, float 
     try:
         return _build_arena(context, call, torch.float32)
     except Exception as error:  # noqa: BLE001 - measured: such a model cannot be run on other values
-        return f"skipped: {type(error).__name__} on substituted parameters"
+        return f"skipped: the forward pass raised {type(error).__name__} with substituted parameters"
 
 
 def _is_faithful(arena: _Arena, norms: Mapping[str, float | None]) -> bool:
@@ -358,14 +358,14 @@ def _report(
     if surrogate:
         return _report_handwritten(result, last, where, surrogate)
     cause = (
-        f"`{cut.operation}()` in `{cut.path}`" if cut is not None else f"an operation right after `{owner}`"
+        f"`{cut.operation}()` in `{cut.path}`" if cut is not None else f"An operation right after `{owner}`"
     )
     # transformers cuts where a publication does: box refinement in the DETR family detaches its references.
     published = cut is not None and is_library_class(arena.context.subject.model, cut.path)
     return claim_error(
         f"{CODE}-008",
-        f"The gradients are wrong: for the parameters up to `{owner}`, backward differs from finite differences by "
-        f"{result.mismatch:.0%}. The cause is {cause}, which drops a part of the gradient.",
+        f"The gradients are wrong: for the parameters of `{owner}` and of the layers before it, backward differs "
+        f"from finite differences by {result.mismatch:.0%}. {cause} drops a part of the gradient.",
         where=where,
         evidence={
             "relative_mismatch": result.mismatch,
@@ -385,8 +385,9 @@ def _report_handwritten(
     return Finding(
         f"{CODE}-008",
         Severity.WARNING,
-        f"The gradients differ from finite differences by {result.mismatch:.0%} for the parameters up to "
-        f"`{last.rpartition('.')[0]}`. The model has hand-written backwards ({', '.join(functions[:3])}).",
+        f"For the parameters of `{last.rpartition('.')[0]}` and of the layers before it, backward differs from "
+        f"finite differences by {result.mismatch:.0%}. The model has hand-written backwards "
+        f"({', '.join(functions[:3])}).",
         where=where,
         evidence={
             "relative_mismatch": result.mismatch,

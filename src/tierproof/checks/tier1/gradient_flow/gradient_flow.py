@@ -80,7 +80,7 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
     findings = _judge_frozen(model)
     if not trainable:
         return CheckOutput(
-            tuple(findings), {}, skipped="every parameter is frozen: there is no gradient to audit"
+            tuple(findings), {}, skipped="every parameter is frozen: there is no gradient to check"
         )
     model.eval()
     call = subject.make_call(seed=context.seed)

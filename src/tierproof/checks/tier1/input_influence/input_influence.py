@@ -16,7 +16,7 @@ model that shifts its input internally, so that no position affects its own outp
 Findings:
     T1-INPUT-001 error or warning: a whole input argument has no effect.
     T1-INPUT-002 error or warning: some positions, regions or channels have no effect (an info if the kind of the input
-        is but assumed and its last positions are lost).
+        is only assumed, and only its last positions have no effect).
     T1-INPUT-003 warning: segment ids have no effect although the model has a table for them.
     T1-INPUT-004 warning or info: the order of the tokens has no effect (an info if the model has no position table).
 

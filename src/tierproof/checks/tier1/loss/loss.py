@@ -2,8 +2,8 @@
 
 What it does: gives a token model targets in which no token occurs twice. The gradient of the loss with respect to the
 logits shows which target each position is trained on: the only class with a negative gradient. Then it checks whether
-the outputs sum to one or are rectified. Where the model computes its own loss, its value and its gradient at the
-logits are compared with those of a cross entropy, also with half of the labels ignored. At last it runs forward in
+the outputs sum to one or are rectified. Where the model computes its own loss, its value and its gradient at the logits
+are compared with those of a cross entropy, also with half of the labels ignored. Finally, it runs the forward pass in
 training mode and looks for differentiable scalars, and results of autograd Functions, that nothing uses.
 
 Why it matters: targets that are shifted twice, or not at all, train a model that copies or skips tokens. A softmax
@@ -30,8 +30,9 @@ Findings:
     T1-LOSS-008 warning: a differentiable scalar, such as an auxiliary loss, is computed in training and discarded.
     T1-LOSS-009 warning: the result of an autograd Function is discarded, so its backward never runs.
     T1-LOSS-010 error: the model's own loss is finite, and its gradients are not.
-    T1-LOSS-011 warning: the loss takes probabilities for logits, or for their logarithms.
-    T1-LOSS-012 warning: the loss is a cross entropy, and its gradient at the logits is that of none.
+    T1-LOSS-011 warning: the loss function receives probabilities where it expects logits or log-probabilities.
+    T1-LOSS-012 warning: the loss has the value of a cross entropy, but its gradient at the logits differs from a cross
+        entropy's.
     T1-LOSS-013 warning: positions that are labelled -100 count in the mean of the loss.
     T1-LOSS-014 warning: the loss is divided by the number of labels before the shift.
     T1-LOSS-015 warning: labels at positions that the padding mask hides are summed or counted.

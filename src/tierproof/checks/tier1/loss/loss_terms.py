@@ -103,6 +103,6 @@ def judge_padded_labels(subject: Subject, name: str, call: Call, seed: int, dist
             what,
             "",
             {"hidden_positions": _HIDDEN, "share_of_mean_over_visible": share},
-            f"Set the labels to -100 where `{mask.name}` hides, before the loss.",
+            f"Before the loss, set the labels to -100 at the positions that `{mask.name}` hides.",
         )
     ]

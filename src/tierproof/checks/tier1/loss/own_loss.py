@@ -143,9 +143,9 @@ def _report_probabilities(reading: _Reading) -> Finding:
     return Finding(
         f"{CODE}-011",
         Severity.WARNING,
-        f"The loss is `{reading.words}`: it takes probabilities for "
-        f"{'logits' if 'cross' in reading.words else 'log-probabilities'}, so its gradient is weak where the model is "
-        "wrong.",
+        f"The loss is `{reading.words}`: it is computed from probabilities instead of "
+        f"{'logits' if 'cross' in reading.words else 'log-probabilities'}, so its gradient is small where the model "
+        "is wrong.",
         "",
         {"computed": reading.words},
         "Give `cross_entropy` the logits themselves, or `nll_loss` their `log_softmax`.",

@@ -72,7 +72,7 @@ _BY_DESIGN = {
     "mobilebert": "joins the embeddings of neighbours",
     "yoso": "estimates attention by hashing, over all positions",
     "nystromformer": "convolves the values along the sequence",
-    "funnel": "pools neighbours, hidden and visible together",
+    "funnel": "pools over neighbouring positions, padded and visible ones together",
     "convbert": "convolves along the sequence",
     "rwkv": "carries its state through every position",
     "recurrent_gemma": "carries its state through every position",
@@ -162,7 +162,8 @@ def _report_broken(base: Baseline, mask: Argument, side: _Side) -> Finding:
         f"({side.name} padding).",
         first.path if first is not None else "",
         {"hidden_positions": list(side.hidden)},
-        "Add −inf to the scores before the softmax, not to the weights after it, and leave each row a key.",
+        "Add −inf to the scores before the softmax, not to the weights after it, and leave at least one key "
+        "unmasked in each row.",
         rests_on=(Basis.INPUTS, Basis.PADDING_MASK),
         at_most=Severity.ERROR if exact else Severity.WARNING,
     )

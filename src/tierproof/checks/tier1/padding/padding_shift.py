@@ -229,7 +229,8 @@ def _judge_counted_padding(base: Baseline, mask: Argument, padded: Call, change:
             "T1-PAD-008",
             Severity.WARNING,
             f"Padding on the left shifts the positions: visible outputs change by {change:.2g} standard deviations, "
-            f"although `{mask.name}` hides the padding. In a causal model, that is what a padding mask is for.",
+            f"although `{mask.name}` hides the padding. In a causal model, positions must be counted from the "
+            "padding mask.",
             _locate_counting(base, padded),
             {"relative_change": change, "tolerance": 10 * base.tolerance},
             f"Count positions from the mask: `({mask.name}.cumsum(-1) - 1).clamp(min=0)`"

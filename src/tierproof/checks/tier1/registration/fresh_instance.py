@@ -20,6 +20,9 @@ from tierproof.model.compare.steady_answer import Baseline
 from tierproof.model.sizes.size_limit import SizeLimit, TooLargeError
 
 _PLAIN = (bool, int, float, str, type(None))
+_STORE_ARGUMENTS = (
+    " Store each constructor argument as an attribute, so that tierproof can rebuild the model exactly."
+)
 
 
 def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]:
@@ -37,7 +40,7 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
     answer = _ask(base, fresh)
     if answer.device != base.answer.device:
-        measured["fresh_instance"] = "it answers on another device"
+        measured["fresh_instance"] = "its output is on another device"
         return []
     change = measure_change(base.answer, answer)
     measured["fresh_instance_change"] = change
@@ -85,7 +88,7 @@ def _report(
             "assumed_arguments": [] if sure else assumed[:10],
         },
         "Register everything that the forward pass uses and cannot compute again as a parameter or persistent buffer."
-        + ("" if sure else " Keep each argument as an attribute, and it is known."),
+        + ("" if sure else _STORE_ARGUMENTS),
         rests_on=_describe_source(base.answers.subject.model, assumed, sure=sure),
     )
 
@@ -111,10 +114,10 @@ def _build(base: Baseline) -> nn.Module | str:
         with base.answers.subject.device, SizeLimit.for_another(model):
             fresh = type(model)(*arguments[0], **arguments[1])
         if not library and not _is_built_alike(model, fresh):
-            return "the class was built with arguments of its own"
+            return "the constructor arguments of this model are not known"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
     except TooLargeError:
-        return "an instance built with the arguments that are known is larger than the model"
+        return "an instance built with the known arguments is larger than this model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
         return "the class cannot be rebuilt"
     return moved

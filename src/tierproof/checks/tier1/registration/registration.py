@@ -10,10 +10,11 @@ model does not learn, or is worse after loading.
 Evidence: the module and attribute that hold what is not registered, its number of parameters, and what differs after
 saving and loading.
 
-Exemptions: tensors that optimizers and training libraries keep at a parameter (gradients, means, quantisation state:
-those that are no value for it, or that the forward reads). Frozen modules that are kept apart on purpose (teachers,
-perceptual losses) give only a warning. Modules without state, and tensors that each forward pass creates again
-(caches), are left out. Bit-identical copies of a tied pair give only a warning unless the config declares the tie.
+Exemptions: tensors that optimizers and training libraries store as attributes of a parameter (gradients, means,
+quantisation state): those of another shape than the parameter, and those that the forward reads. Frozen modules that
+are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules without state, and tensors that
+each forward pass creates again (caches), are left out. Bit-identical copies of a tied pair give only a warning unless
+the config declares the tie.
 
 Findings:
     T1-REG-001 error or warning: modules in a plain list, dict or attribute are used but are not in parameters() (a
@@ -306,7 +307,7 @@ def _report_state(what: str, error: Exception, entries: int) -> Finding:
         f"The model cannot {what} its own `state_dict()`: {type(error).__name__}: {str(error)[:300]}",
         "",
         {"entries": entries},
-        "Make `state_dict()` and `load_state_dict()` use the same names and shapes, and mend their hooks.",
+        "Make `state_dict()` and `load_state_dict()` use the same names and shapes, and fix their hooks.",
         rests_on=Basis.STATE,
     )
 

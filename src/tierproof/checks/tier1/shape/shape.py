@@ -17,7 +17,7 @@ not reported. A maximum that would cost too much is recorded as not tried.
 Findings:
     T1-SHAPE-001 error: a length below the maximum raises although others work.
     T1-SHAPE-002 error: the declared maximum length raises.
-    T1-SHAPE-003 error or info: the output has another shape than other sizes lead to expect (an info if a head of
+    T1-SHAPE-003 error or info: the output has another shape than the other sizes predict (an info if a head of
         transformers squeezes an axis of size one).
     T1-SHAPE-004 error: the output's dtype depends on the size of the input.
     T1-SHAPE-005 error: length 1 raises.

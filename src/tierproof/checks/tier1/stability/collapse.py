@@ -65,12 +65,12 @@ def _report_zeros(subject: Subject, stand_ins: Mapping[str, Tensor]) -> Finding:
     return Finding(
         f"{CODE}-014",
         Severity.WARNING if tables else Severity.INFO,
-        f"All tokens are the same to the model: every row of `{tables[0]}` is exactly zero."
+        f"The model cannot tell tokens apart: every row of `{tables[0]}` is exactly zero."
         if tables
         else "All inputs give the same output, because parameters are exactly zero.",
         where=tables[0] if tables else "",
         evidence={"zero_parameters": sorted(stand_ins)[:8]},
-        hint="Zero the row of the padding alone; without a `padding_idx`, `weight[None]` is the whole table."
+        hint="Set only the padding row to zero. If `padding_idx` is None, `weight[padding_idx]` is the whole table."
         if tables
         else "Nothing to do for a zero-initialised head; it changes with the first training step.",
     )

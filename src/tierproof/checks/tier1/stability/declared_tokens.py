@@ -66,8 +66,8 @@ def _judge_padding(subject: Subject, call: Call) -> list[Finding]:
     return [
         claim_error(
             f"{CODE}-018",
-            f"Behind {length - _PADDED} tokens, {_PADDED} positions of padding (id {pad}) turn {values.nan} numbers of "
-            f"other positions into NaN and {values.positive_infinity} into Inf.",
+            f"If {_PADDED} positions of padding (id {pad}) follow {length - _PADDED} tokens, the outputs at other "
+            f"positions contain {values.nan} NaN and {values.positive_infinity} Inf.",
             _locate(subject, padded),
             {"padding_id": pad, "nan": values.nan, "infinite": values.positive_infinity},
             "Add an epsilon to the norm: the row of the padding id is zero. A weight of zero does not remove NaN.",
@@ -120,7 +120,7 @@ def _judge_start(subject: Subject, call: Call) -> list[Finding]:
     return _report(
         subject,
         started,
-        f"If `{decoder.name}` begins with the declared start ({start})",
+        f"If `{decoder.name}` begins with the declared start token ({start})",
         Fact("start of the decoder", Standing.DECLARED, f"{start}, by config.decoder_start_token_id"),
     )
 
@@ -141,7 +141,7 @@ def _judge_own_start(subject: Subject, call: Call) -> list[Finding]:
     return _report(
         subject,
         replace(call, arguments=arguments),
-        f"If `{targets}` is given and `{decoder.name}` is not, so that the model makes them of the targets",
+        f"If only `{targets}` is passed, so that the model derives `{decoder.name}` from it",
         Fact("decoder's tokens", Standing.DECLARED, f"`{decoder.name}` is optional"),
     )
 
@@ -159,8 +159,8 @@ def _report(subject: Subject, call: Call, condition: str, fact: Fact) -> list[Fi
             f"{condition}, the output contains {values.nan} NaN and {values.positive_infinity} Inf.",
             _locate(subject, call),
             {"nan": values.nan, "infinite": values.positive_infinity},
-            "Do not hide the first position of the decoder, even if its id is the one of padding: a row in which "
-            "everything is hidden has no softmax.",
+            "Do not hide the first position of the decoder, even if its id is the padding id: if every position of "
+            "a row is masked, its softmax is NaN.",
             rests_on=(fact, Basis.ROLES),
         )
     ]

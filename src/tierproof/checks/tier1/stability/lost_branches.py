@@ -36,8 +36,8 @@ def judge_lost_branches(
         Finding(
             f"{CODE}-017",
             Severity.WARNING,
-            f"What `{first.path or 'the model'}` returns is {first.ratio:.1e} of what it is added to, which is below "
-            f"rounding ({first.rounding:.1e}): the branch has no effect and hardly any gradient.",
+            f"The output of `{first.path or 'the model'}` is {first.ratio:.1e} times the tensor that it is added to, "
+            f"less than the rounding error ({first.rounding:.1e}): the branch has no effect and hardly any gradient.",
             where=first.path,
             evidence={
                 "share": first.ratio,

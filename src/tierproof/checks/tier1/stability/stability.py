@@ -38,7 +38,7 @@ Findings:
     T1-STAB-016 warning: activations grow a thousandfold with the length.
     T1-STAB-017 warning: a branch is added to values so much larger that rounding removes it.
     T1-STAB-018 error: padding behind a sequence gives NaN or Inf at other positions.
-    T1-STAB-019 error: the declared start of a decoder, or targets without the decoder's tokens, give NaN or Inf.
+    T1-STAB-019 error: the declared start token of a decoder, or targets without the decoder's tokens, give NaN or Inf.
 
 Source: Lightning bolts and transformers' model tester check parts of this; the rest are exact invariants.
 """
@@ -293,7 +293,9 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         f"The same input gives two different outputs: {f'`{where}`' if where else 'the model'} {message}.",
         where=where,
         evidence={"relative_difference": difference},
-        hint=f"If it is meant to sample, seed it before each call. {hint}" if sampled else hint,
+        hint=f"If it is meant to sample, call `torch.manual_seed` before each call. {hint}"
+        if sampled
+        else hint,
         rests_on=Basis.RUN,
         at_most=Severity.WARNING if sampled else Severity.ERROR,
     )

@@ -41,12 +41,12 @@ def judge_experts(subject: Subject, seed: int, measured: MutableMapping[str, Jso
                 Finding(
                     "T1-PART-004",
                     Severity.WARNING,
-                    f"None of {batch * length} tokens reaches {len(idle)} of {len(members)} experts of the fresh "
-                    f"`{path}`: {', '.join(idle[:_NAMES_SHOWN])}.",
+                    f"{len(idle)} of {len(members)} experts of the untrained `{path}` receive none of the "
+                    f"{batch * length} tokens: {', '.join(idle[:_NAMES_SHOWN])}.",
                     f"{path}.{idle[0]}",
                     {"tokens": batch * length, "idle_experts": [f"{path}.{name}" for name in idle]},
-                    "Start the router with small random weights, choose among all experts, and send tokens to each "
-                    "that is chosen.",
+                    "Start the router with small random weights, choose among all experts, and send each token to "
+                    "the experts that were chosen for it.",
                 )
             ]
     return []

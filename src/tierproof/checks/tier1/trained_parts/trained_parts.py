@@ -1,25 +1,26 @@
 """T1-PART: each output trains what it rests on, and what one block uses, its siblings use too.
 
-What it does: takes the gradient of the answer alone, and of the model's other scalar outputs. It looks for layers that
-move the answer but get a gradient from the others only, for losses without a gradient, for parts that all but a few
-blocks of a stack use, for a norm that another module of the same class uses, and for layers that are frozen at freshly
-drawn weights. It runs as many tokens as give every expert its share, and looks for experts that get none.
+What it does: takes the gradient of the main output alone, and of the model's other scalar outputs. It looks for layers
+that change the main output but get a gradient only from the others, for losses without a gradient, for parts that all
+but a few blocks of a stack use, for a norm that another module of the same class uses, and for layers that are frozen
+at freshly drawn weights. It runs enough tokens for every expert, and looks for experts that get none.
 
 Why it matters: a router whose weights are detached is trained by the load balancing alone, and never learns which
 expert is right. A gate that one layer forgot, or an expert that the dispatch leaves out, costs parameters.
 
-Evidence: the change of the answer when the layer's weights are drawn anew; the number of blocks that use the part; the
-number of tokens.
+Evidence: the change of the main output when the layer's weights are drawn again; the number of blocks that use the
+part; the number of tokens.
 
-Exemptions: tables (a codebook is trained by a loss of its own), the last block of a stack (which may have no successor
-to serve), experts, and what the config or an optional input leaves unused in all blocks. Experts are judged in fresh
-models with few of them. Frozen layers may be trained ones, a copy of a trainable part, or most of the model.
+Exemptions: tables (a codebook is trained by a loss of its own), the last block of a stack (whose output may not be
+needed by a later block), experts, and what the config or an optional input leaves unused in all blocks. Experts are
+judged only in untrained models with few experts. Frozen layers may be trained ones, a copy of a trainable part, or most
+of the model.
 
 Findings:
-    T1-PART-001 warning: a layer moves the answer, but only another output gives it a gradient.
+    T1-PART-001 warning: the main output depends on a layer, but only another output gives it a gradient.
     T1-PART-002 warning: an output called a loss has no gradient.
     T1-PART-003 warning: one block leaves a part unused that its siblings use.
-    T1-PART-004 warning: an expert of a fresh model gets no token.
+    T1-PART-004 warning: an expert of an untrained model gets no token.
     T1-PART-005 warning: a stack of layers is frozen at freshly drawn weights.
 
 Source: Shazeer et al. 2017 (arXiv 1701.06538), section 2: the gate is trained through the weights of its choice.
@@ -51,10 +52,10 @@ _NAMES_SHOWN = 8
 
 @dataclass(frozen=True)
 class _Gradients:
-    """Which parameters the answer and the other scalar outputs give a gradient.
+    """Which parameters the main output and the other scalar outputs give a gradient.
 
     Attributes:
-        by_answer: sizes of the answer's gradient by name; None where the answer does not depend on it.
+        by_answer: sizes of the main output's gradient by name; None where the main output does not depend on it.
         by_others: the same of the other scalars.
         detached: outputs called a loss that carry no gradient.
         entered: paths of the modules that ran.
@@ -79,7 +80,7 @@ def run(context: CheckContext) -> CheckOutput:
     subject = context.subject
     found = _take_gradients(subject, context.seed)
     if found is None:
-        return CheckOutput(skipped="the answer has no gradient (see T1-GRAD)")
+        return CheckOutput(skipped="the main output has no gradient (see T1-GRAD)")
     measured: dict[str, JsonValue] = {"parameters": len(found.by_answer)}
     findings = [
         *_judge_trained_elsewhere(subject, context.seed, found),
@@ -135,7 +136,7 @@ def _measure(value: Tensor, named: list[tuple[str, nn.Parameter]]) -> dict[str, 
 
 
 def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> list[Finding]:
-    """Linear layers that the answer depends on and that only another output trains."""
+    """Linear layers that the main output depends on and that only another output trains."""
     model = subject.model
     modules = dict(model.named_modules())
     names = [
@@ -154,18 +155,18 @@ def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> 
         Finding(
             "T1-PART-001",
             Severity.WARNING,
-            f"`{where}` moves the answer, but the answer gives it no gradient: only another output, such as an "
-            "auxiliary loss, trains it.",
+            f"The main output depends on `{where}`, but no gradient flows from the main output to it: only another "
+            "output, such as an auxiliary loss, trains it.",
             where,
             {"relative_change": change, "parameters": [n for n, _ in moved]},
-            "Multiply what it chooses by its own weights (a router: by the probabilities of its choice), and do "
-            "not detach them.",
+            "Multiply each chosen part by the probability with which this module chose it, and do not detach that "
+            "probability.",
         )
     ]
 
 
 def _measure_effect(subject: Subject, seed: int, name: str) -> float:
-    """The change of the answer when a parameter is drawn anew; 0 where it is none."""
+    """The change of the main output when a parameter is drawn again; 0 where there is none."""
     parameter = subject.model.get_parameter(name)
     call = subject.make_call(seed=seed)
     drawn = draw_noise(parameter, torch.Generator().manual_seed(seed + 2), zero_scale=1.0)
