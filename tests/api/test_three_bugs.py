@@ -89,7 +89,7 @@ def test_dropout_in_layers_that_are_not_registered_follows_from_that() -> None:
     report = check(CausalLM(hidden=True))
     assert read_causes(report) == {"T1-REG-001": "", "T1-STAB-002": "T1-REG-001"}
     shown = next(finding for finding in report.findings if finding.code == "T1-STAB-002")
-    assert shown.hint == "It follows from T1-REG-001: fix that first."
+    assert shown.hint == "This follows from T1-REG-001: fix T1-REG-001 first."
     registration = report.results[0].measurements
     assert registration["hidden_parameters"] == report.findings[0].evidence["parameters"] > 0
 

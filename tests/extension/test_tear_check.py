@@ -69,7 +69,7 @@ def test_the_doctor_is_asked_only_after_a_change(module: Path) -> None:
     module.write_text("x = 22\n")
     notice = check.look()
     assert notice is not None
-    assert "numb is torn" in notice.title
+    assert notice.title == "numb: this kernel runs another version than the one on disk."
     assert check.look(always=True) is None  # told already
     assert len(asked) == 2
 
@@ -87,7 +87,7 @@ def test_a_notice_names_versions_and_remedies() -> None:
     same = TornPackage("imag", "3.0", "3.0", (Evidence.IMPORTED_WHILE_TORN,), Remedy.RESTART, "detail")
     notice = describe_tears([TORN, gone, same])
     text = notice.to_text()
-    assert notice.title == "numb, pand, imag are torn."
+    assert notice.title == "numb, pand, imag: the files on disk are not those that this kernel has loaded."
     assert "numb: 1.0 is loaded, 2.0 is on disk" in text
     assert "pand: 1.0 is loaded, nothing is on disk" in text
     assert "imag 3.0: imported-while-torn" in text

@@ -199,7 +199,8 @@ def test_what_stands_behind_a_condition_is_not_stopped_and_told_after_the_cell(
     watch.consider_arguments(["bash", "-c", f"if make; then {HARMFUL}; fi"])
     watch.after_cell()
     (notice,) = told
-    assert notice.lines == (f"not stopped beforehand, because it stood behind a condition: {HARMFUL}",)
+    told_why = "These commands were not stopped, because the cell runs them only under a condition"
+    assert notice.lines == (f"{told_why}: {HARMFUL}",)
     watch.before_cell("the next")
     watch.after_cell()
     assert told[-1].lines == ()
@@ -236,7 +237,8 @@ def test_tears_are_told_at_the_start(told: list[Notice]) -> None:
     watch = Watch(tell=told.append, diagnose=lambda: Diagnosis((torn,), 1, 0.0))
     watch.begin()
     watch.after_cell()
-    assert [notice.title for notice in told] == ["numb is torn."]
+    titles = [notice.title for notice in told]
+    assert titles == ["numb: this kernel runs another version than the one on disk."]
 
 
 def test_processes_of_python_code_are_heard(watch: Watch, told: list[Notice], tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_check_after_a_cell_is_cheap(notebook: Notebook) -> None:
 
 def test_let_through_then_told_and_healed(notebook: Notebook) -> None:
     seen = notebook.run("!pip install -q numpy==2.3.4  # tierproof: allow")
-    assert "numpy is torn" in seen
+    assert "numpy: this kernel runs another version" in seen
     assert "2.0.2 is loaded, 2.3.4 is on disk" in seen
     assert "healed: numpy 2.0.2" in notebook.run("%tierproof heal")
     assert "ERROR" not in notebook.run(

@@ -65,7 +65,7 @@ def _explain(error: OSError) -> Exception:
         drop_output()
         return OutputError(
             f"the result cannot be written to standard output: {reason}",
-            hint="Free some space, or redirect it elsewhere. What the command changed stays changed.",
+            hint="Free some space, or redirect the output elsewhere. The command itself was carried out.",
         )
     where = f"{error.filename}: " if error.filename else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)

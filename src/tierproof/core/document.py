@@ -73,6 +73,6 @@ def _read(document: Mapping[str, JsonValue], key: str) -> JsonValue:
 
 def _misfit(key: str, wanted: str, value: JsonValue) -> DocumentError:
     return DocumentError(
-        f"in the report's JSON {key!r} must be {wanted}, and is {type(value).__name__} {str(value)[:60]!r}",
+        f"in the report's JSON {key!r} must be {wanted}, but is {type(value).__name__} {str(value)[:60]!r}",
         hint="Read a document that `tierproof check --json` wrote.",
     )

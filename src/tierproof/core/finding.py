@@ -30,7 +30,7 @@ class Cause:
     @property
     def advice(self) -> str:
         """The only next step that a consequence has."""
-        return f"It follows from {self.code}: fix that first."
+        return f"This follows from {self.code}: fix {self.code} first."
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the cause as JSON."""

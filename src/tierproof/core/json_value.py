@@ -32,4 +32,4 @@ def to_json_value(value: object) -> JsonValue:
         return {key: to_json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_json_value(item) for item in value]
-    raise TypeError(f"{type(value).__name__} is no JSON value: {value!r}")
+    raise TypeError(f"{type(value).__name__} is not a JSON value: {value!r}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tierproof.api.packages.install_options import read_requirements
 from tierproof.core.credentials import hide_credentials
 from tierproof.errors import TierproofError, UsageError
-from tierproof.extension.stopped import InstallStopped
+from tierproof.extension.stopped import InstallStopped, describe_stop
 from tierproof.guard.commands.pip_command import Action
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
 from tierproof.guard.foresee.foreseen import Foreseen
@@ -39,14 +39,13 @@ def make_stop(foreseen: Sequence[Foreseen], limit_s: float) -> InstallStopped:
             the alternative.
     """
     harmful = tuple(each for each in foreseen if each.harms)
-    names = ", ".join(dict.fromkeys(change.name for each in harmful for change in each.harms))
     hint: list[str] = []
     plan = None
     for each in harmful:
         advice = advise(each, limit_s)
         plan = plan or advice.plan
         hint += [*_describe(each), *advice.lines]
-    message = f"this was not run: it would change {names}, which this kernel has loaded."
+    message = describe_stop("this", harmful)
     return InstallStopped(message, hint="\n".join([*hint, ALLOW_CELL]), foreseen=harmful, plan=plan)
 
 

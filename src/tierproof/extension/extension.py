@@ -8,7 +8,7 @@ from tierproof.extension.audit_hook import clear_watch, set_watch
 from tierproof.extension.cell_commands import CellJudge
 from tierproof.extension.magic import TierproofMagic
 from tierproof.extension.shell_calls import ShellCalls
-from tierproof.extension.stopped import InstallStopped
+from tierproof.extension.stopped import InstallStopped, describe_stop
 from tierproof.extension.watch import Watch
 
 # What a terminal shows of these, which have a page for a notebook.
@@ -116,5 +116,5 @@ def make_rejection(stop: InstallStopped) -> Exception:
 
     InstallStoppedBeforeTheCell.__name__ = InstallStopped.__name__
     InstallStoppedBeforeTheCell.__qualname__ = InstallStopped.__qualname__
-    message = stop.message.replace("this was not run", "the cell was not run", 1)
+    message = describe_stop("the cell", stop.foreseen)
     return InstallStoppedBeforeTheCell(message, hint=stop.hint, foreseen=stop.foreseen, plan=stop.plan)

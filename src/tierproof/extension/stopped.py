@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tierproof.core.addresses import troubleshooting_address
 from tierproof.errors import TierproofError
 from tierproof.guard.foresee.foreseen import Foreseen
@@ -28,6 +30,17 @@ class InstallStopped(TierproofError):  # noqa: N818 - what happened, as the user
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback."""
         return render(self)
+
+
+def describe_stop(what: str, harmful: Sequence[Foreseen]) -> str:
+    """Say that something was not run, and which loaded packages it would have changed.
+
+    Args:
+        what: "this" for a command, "the cell" where no line of the cell ran.
+        harmful: the commands that would change them.
+    """
+    names = ", ".join(dict.fromkeys(change.name for each in harmful for change in each.harms))
+    return f"{what} was not run: it would change {names}, which this kernel has loaded."
 
 
 def render(error: TierproofError) -> list[str]:

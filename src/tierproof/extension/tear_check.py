@@ -56,7 +56,13 @@ def describe_tears(torn: list[TornPackage]) -> Notice:
         named = ", ".join(each.package for each in torn if each.remedy is remedy)
         lines.append(f"{named}: {_REMEDIES[remedy]}")
     names = ", ".join(each.package for each in torn)
-    return Notice(f"{names} {'is' if len(torn) == 1 else 'are'} torn.", tuple(lines), "error")
+    replaced = all(each.loaded_version != each.disk_version for each in torn)
+    said = (
+        "this kernel runs another version than the one on disk"
+        if replaced
+        else "the files on disk are not those that this kernel has loaded"
+    )
+    return Notice(f"{names}: {said}.", tuple(lines), "error")
 
 
 def _key(torn: TornPackage) -> tuple[str, str, str]:

@@ -32,7 +32,7 @@ from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.mend.diagnosis import Diagnosis
 
 _ALLOW = re.compile(r"#\s*tierproof:\s*allow\b", re.IGNORECASE)
-_LOOKING = "looking for tears after the cell"
+_LOOKING = "looking for replaced packages after the cell"
 _MOST_SCRIPT_BYTES = 1 << 18
 _OWN = ("tierproof.guard.", "tierproof.api.", "tierproof.cli.")
 
@@ -185,8 +185,8 @@ class Watch:
         self._told.add(text)
         lines = (
             text,
-            f"tierproof could not work out everything that it changes: {foreseen.unforeseen}.",
-            "It runs. If it changes a loaded package, you are told after the cell.",
+            f"tierproof could not work out everything that this command changes: {foreseen.unforeseen}.",
+            "The command runs anyway. If it changes a loaded package, you are told after the cell.",
         )
         self._tell(Notice("this install could not be checked in advance.", lines, "info"))
 
@@ -199,7 +199,9 @@ class Watch:
             return
         if self._not_stopped:
             texts = "; ".join(self._not_stopped)
-            line = f"not stopped beforehand, because it stood behind a condition: {texts}"
+            line = (
+                f"These commands were not stopped, because the cell runs them only under a condition: {texts}"
+            )
             notice = replace(notice, lines=(*notice.lines, line))
         self._tell(notice)
 

@@ -25,6 +25,7 @@ _CONSENT = {
     PlanVerdict.SHADOW: "Other versions would take precedence over installed packages that no process has loaded.",
     PlanVerdict.WAIVER: "It would violate a version bound that an installed package declares.",
 }
+_AGED = "It would add a release that is much older than the latest."
 
 
 class InstallSwitch(StrEnum):
@@ -100,10 +101,12 @@ def add_packages(text: str, switch: str, on_step: Callable[[str], None]) -> Pack
     if plan.verdict is PlanVerdict.UNKNOWN:
         return PackageStep(_show_plan(plan, "This could not be worked out", Tone.WARN, _offer_ways(plan)))
     if setting is InstallSwitch.NEVER:
-        advice = ("The switch says never. Set it to auto or ask to add them.",)
+        advice = ("The install switch is set to never. Set it to auto or ask to add the packages.",)
         return PackageStep(_show_plan(plan, "Planned, and nothing was added", Tone.NOTE, advice))
     if setting is InstallSwitch.ASK or not plan.ok:
-        reason = _CONSENT.get(plan.verdict, "" if plan.ok else "It would take a markedly old release.")
+        reason = _CONSENT.get(
+            plan.verdict, "" if plan.ok else "It would add a release that is much older than the latest."
+        )
         advice = (f"{reason} To go ahead, run  session.confirm()  in a cell.".strip(),)
         return PackageStep(_show_plan(plan, "Planned; your confirmation is needed", Tone.WARN, advice), plan)
     return PackageStep(carry_out_plan(plan, on_step))
@@ -131,10 +134,10 @@ def _show_receipt(receipt: Receipt, memory: Sequence[str]) -> Box:
     lines = [
         f"Done in {receipt.duration_s:.1f} s, without a restart."
         if not receipt.restart_needed
-        else "New processes see it; this kernel does after a restart.",
-        "No installed file changed, and no loaded package is torn."
+        else "New processes see the packages; this kernel sees them after a restart.",
+        "No installed file changed, and every loaded package matches its files on disk."
         if healthy
-        else "A loaded package is torn: run tp.doctor() to see which.",
+        else "A loaded package is torn (another version in memory than on disk): run tp.doctor() to see which.",
         *memory,
         *receipt.notes,
     ]

@@ -29,7 +29,11 @@ def examine_kernel() -> Box:
     found = doctor()
     if found.healthy:
         return Box(_WHOLE, Tone.GOOD, found.notes)
-    return _show_torn(found, f"This kernel is torn: {_names(found)}.", ("Run the next cell to repair it.",))
+    return _show_torn(
+        found,
+        f"This kernel runs other versions than those on disk: {_names(found)}.",
+        ("Run the next cell to repair it.",),
+    )
 
 
 def heal_kernel() -> Box:
@@ -43,7 +47,7 @@ def heal_kernel() -> Box:
         healing = heal()
     except TierproofError as error:
         return Box(
-            f"This kernel is torn ({_names(found)}), and could not be repaired.",
+            f"This kernel runs other versions than those on disk ({_names(found)}), and could not be repaired.",
             Tone.BAD,
             (error.message,),
             advice=(_RESTART,),
@@ -60,7 +64,11 @@ def _show_healing(healing: Healing) -> Box:
     )
     if healing.ok:
         names = ", ".join(each.package for each in healing.healed) or "it"
-        return Box(f"This kernel was torn, and was repaired without a restart: {names}.", Tone.NOTE, healed)
+        return Box(
+            f"This kernel ran other versions than those on disk, and was repaired without a restart: {names}.",
+            Tone.NOTE,
+            healed,
+        )
     failed = tuple(f"{each.package}: {each.reason}" for each in healing.failed)
     return _show_beyond(healing.diagnosis, (*healed, *failed))
 
@@ -71,10 +79,16 @@ def _show_beyond(found: Diagnosis, lines: tuple[str, ...] = ()) -> Box:
         title = f"Files of {_names(found)} are damaged on disk."
         advice = (f"Install {_names(found)} again, then restart the kernel.",)
     elif Remedy.REINSTALL in remedies:
-        title = f"This kernel is torn ({_names(found)}), and a restart alone would not repair it."
+        title = (
+            f"This kernel runs other versions than those on disk ({_names(found)}), and a restart alone would not "
+            "repair it."
+        )
         advice = ("Call tp.doctor(): it names the command that installs it again. Then restart the kernel.",)
     else:
-        title = f"This kernel is torn beyond repair ({_names(found)}): it has to be restarted."
+        title = (
+            f"This kernel runs other versions than those on disk ({_names(found)}) and cannot be repaired: it has to "
+            "be restarted."
+        )
         advice = (_RESTART,)
     shown = _show_torn(found, title, advice)
     return Box(title, Tone.BAD, (*lines, *shown.lines), shown.titles, shown.rows, advice, _LINKS)

@@ -219,7 +219,7 @@ def test_somebody_who_makes_a_layer_is_waited_for_and_named(house: Wheelhouse) -
     told: list[str] = []
     with lock_environment(shelf, limit_s=0), pytest.raises(EnvironmentBusyError):
         prepare_layer(planned, environment=house.environment, limit_s=0.1, tell=told.append)
-    assert told == ["waiting for another process to finish a layer"]
+    assert told == ["waiting for another process that installs packages for a worker"]
 
 
 def test_a_folder_that_cannot_be_written_is_said(house: Wheelhouse) -> None:

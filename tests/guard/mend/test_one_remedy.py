@@ -245,5 +245,5 @@ show(tp.heal())
 """,
     )
     (failed,) = healing["failed"]
-    assert "the loaded code is not that of pack 1.0" in failed["reason"]
+    assert "the loaded modules differ from the code of pack 1.0" in failed["reason"]
     assert (site / "pack/__init__.py").read_text() == NEWER["pack/__init__.py"]

@@ -165,13 +165,17 @@ def _explain_death(return_code: int) -> TierproofError:
     if return_code >= 0:
         return TierproofError(
             f"the process that ran the check ended with exit status {return_code} and no verdict",
-            hint="Does the model's code call os._exit? What it printed stands above.",
+            hint="Check whether the model's code calls os._exit. Its output is printed above.",
         )
     name = signal.Signals(-return_code).name
     hint = {
         signal.SIGKILL: (
-            "Most often memory ran out. Check a smaller configuration, or leave checks out: --skip T1-MEM."
+            "Probably memory ran out. Check a smaller configuration, or leave checks out: --skip T1-MEM."
         ),
-        signal.SIGSEGV: "Native code crashed, in torch or an extension of the model's: --debug shows where.",
-    }.get(signal.Signals(-return_code), "Native code crashed: --debug shows where.")
-    return TierproofError(f"the process that ran the check was killed by {name}: no verdict", hint=hint)
+        signal.SIGSEGV: (
+            "Native code crashed, in torch or in an extension that the model uses. Run with --debug to see where."
+        ),
+    }.get(signal.Signals(-return_code), "Native code crashed. Run with --debug to see where.")
+    return TierproofError(
+        f"the process that ran the check was killed by {name}, so there is no verdict", hint=hint
+    )

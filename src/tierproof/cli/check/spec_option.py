@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tierproof.core.json_value import JsonValue
 from tierproof.errors import UsageError
-from tierproof.model.call.spec import ModelSpec
+from tierproof.model.call.spec import KINDS, ModelSpec
 
 _SIZE = re.compile(r"(\d+)x(\d+)\Z")
 
@@ -30,7 +30,9 @@ def parse_spec(pairs: Sequence[str], defaults: Mapping[str, JsonValue]) -> dict[
     try:
         ModelSpec.from_mapping(values)
     except TypeError as error:
-        raise UsageError(f"--spec: {error}", hint="Give numbers, true or false, or a kind.") from error
+        kinds = ", ".join(KINDS)
+        hint = f"Give a number, true or false; for `kind`, one of {kinds}."
+        raise UsageError(f"--spec: {error}", hint=hint) from error
     return values
 
 

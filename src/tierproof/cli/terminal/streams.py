@@ -53,7 +53,7 @@ def prepare_streams() -> None:
     if 1 in closed or sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for the rest of the process
         raise OutputError(
-            "standard output is closed, so there is no place for a result",
+            "standard output is closed, so the result cannot be printed",
             hint="Redirect it to a file or to /dev/null. Nothing was done.",
         )
     encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors

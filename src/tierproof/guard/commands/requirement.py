@@ -206,5 +206,5 @@ def _first_line(error: Exception) -> str:
 
 def _guess(text: str) -> str:
     if match := _SINGLE_EQUALS.match(text) or _SPACED.match(text):
-        return f"Did you mean {match[1]}=={match[2]} ?"
+        return f"Write {match[1]}=={match[2]}."
     return "Write it like one of these: captum, 'optuna>=4', 'ray[tune]', ./package.whl"

@@ -69,7 +69,7 @@ def read_wish(command: PipCommand) -> Wish:
 
 def _explain_unread(text: str, message: str) -> Gap:
     if _PATH.match(text):
-        return Gap(Cause.BUILD, text, "this project is not there, so what it needs is not known")
+        return Gap(Cause.BUILD, text, "this project folder does not exist, so its requirements are not known")
     return Gap(Cause.TEXT, text, f"it cannot be parsed: {message}")
 
 

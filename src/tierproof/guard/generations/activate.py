@@ -78,7 +78,8 @@ def activate(
     session_only = site is not None and file is None
     if session_only and not in_process:
         raise InstallError(
-            "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
+            "this interpreter has no user site-packages, so added packages cannot take precedence over installed "
+            "ones from here",
             hint=f"{CALL_IN_KERNEL}.",
         )
     restart_needed = in_process and not may_swap(store, generation)
@@ -128,8 +129,8 @@ def _carry_out(change: _Change, file: Path | None) -> Activated:
     notes += launchers.notes
     if session_only:
         notes.append(
-            "This interpreter has no user site-packages: the overriding versions are visible in this process only, "
-            "and are gone after a restart."
+            "This interpreter has no user site-packages: only this process sees the versions that take precedence, "
+            "and only until it ends."
         )
     return Activated(session_only, change.restart_needed, launchers, tuple(notes))
 

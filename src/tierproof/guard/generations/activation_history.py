@@ -135,7 +135,7 @@ def read_boot_id() -> str:
 def _unreadable(path: Path, error: OSError) -> InstallError:
     return InstallError(
         f"cannot read {path}: {error.strerror or error}",
-        hint="It tells which added packages may be in use. Make it readable, or remove it.",
+        hint="It records which added packages may be in use. Make it readable, or remove it.",
     )
 
 

@@ -103,7 +103,7 @@ def _list_shared(generation: Generation | None) -> list[str]:
         for path in files.scripts:
             owners.setdefault(path.removeprefix("bin/"), []).append(name)
     return [
-        f"{' and '.join(names)} both bring the console script {script}; only one of them is in place."
+        f"{' and '.join(names)} both contain the console script {script}; only one of them is in place."
         for script, names in sorted(owners.items())
         if len(names) > 1
     ]

@@ -135,7 +135,7 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
             file.unlink() if before is None else _replace(file, before)
         except OSError as second:
             raise InstallError(
-                f"{error.message}; nor can {file} be put back: {second.strerror or second}",
+                f"{error.message}, and {file} could not be restored: {second.strerror or second}",
                 hint=f"Remove one of these files: {', '.join(str(each) for _, each in files.legible)}",
             ) from second
         raise
@@ -179,14 +179,16 @@ def refuse_foreign(file: Path | None) -> None:
         return
     locks = named.folder / "locks" / f"{_name_generation(named)}.toml"
     same = (
-        f" To have the same packages here: then `tierproof recover --lock {locks}`."
+        f" To add the same packages here, then run `tierproof recover --lock {locks}`."
         if locks.is_file()
         else ""
     )
     raise InstallError(
         f"refused: {named.file} names packages that were added from {named.folder}; {named.refusal}",
-        hint="Run tierproof as it was run then: as that user, in that environment. "
-        f"Or remove {named.file} first: its packages are then no longer visible here.{same}",
+        hint=(
+            f"Run tierproof as the user, and in the environment, that added these packages. Or remove {named.file}; "
+            f"its packages then disappear from this environment.{same}"
+        ),
     )
 
 

@@ -155,7 +155,7 @@ def _take_turn(shelf: Path, limit_s: float, tell: Tell) -> Iterator[None]:
         try:
             stack.enter_context(lock_environment(shelf, limit_s=0))
         except EnvironmentBusyError:
-            tell("waiting for another process to finish a layer")
+            tell("waiting for another process that installs packages for a worker")
             stack.enter_context(lock_environment(shelf, limit_s=limit_s))
         yield
 

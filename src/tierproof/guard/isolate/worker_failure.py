@@ -74,7 +74,10 @@ def explain_death(code: int | None, last_words: str, function: Any) -> WorkerDie
     number = None
     hint = "Check whether the code, or a package it uses, calls `os._exit`."
     if code is None:
-        how, hint = "ended for an unknown reason", "Check whether memory ran out or its warden was killed."
+        how, hint = (
+            "ended for an unknown reason",
+            "Check whether memory ran out, or whether another process killed the worker.",
+        )
     elif code < 0:
         number = -code
         how = f"was killed by {_name_signal(number)}"

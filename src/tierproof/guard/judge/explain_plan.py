@@ -44,8 +44,8 @@ def explain_shadows(shadows: Sequence[ShadowedPackage], base: Base) -> str:
     )
     if not (_has_user_site(base.executable) if base.user_site is None else base.user_site):
         said += (
-            " This interpreter has no user site-packages, so this works in the calling process only; "
-            "elsewhere, run it isolated."
+            " This interpreter has no user site-packages, so only the calling process sees these versions. Other "
+            "processes need `tierproof run --with`."
         )
     return said
 

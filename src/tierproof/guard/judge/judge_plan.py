@@ -169,7 +169,8 @@ def _complete(
 ) -> Judgement:
     """Add to a plan what was requested, what was left out, and its duration; credentials are hidden."""
     plan = judgement.plan
-    note = f"Skipped because of its environment marker: {', '.join(left_out)}." if left_out else ""
+    why = "its environment marker" if len(left_out) == 1 else "their environment markers"
+    note = f"Skipped because of {why}: {', '.join(left_out)}." if left_out else ""
     plan = replace(
         plan,
         requested=tuple(hide_credentials(item.text) for item in requested),

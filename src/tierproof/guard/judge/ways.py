@@ -86,7 +86,11 @@ def _list_rest(plan: Plan) -> tuple[Way, ...]:
         return ()
     dropped = ", ".join(plan.fits_without)
     if plan.rest.verdict is PlanVerdict.SATISFIED:
-        return (Way(f"Without {dropped} nothing needs to be installed: the rest is there."),)
+        return (
+            Way(
+                f"Without {dropped}, nothing needs to be installed: the other requirements are already satisfied."
+            ),
+        )
     line = _spell_install(plan.rest, plan.rest.requested, ())
     return (Way(f"Without {dropped} the rest fits:", line, plan.rest.explanation),)
 

@@ -48,7 +48,7 @@ def _describe_disk(name: str, disk: DiskPackage) -> list[str]:
     if disk.duplicates:
         sentences.append(f"The metadata of several versions is on disk: {_list(disk.duplicates)}.")
     if disk.import_error:
-        sentences.append(f"A fresh Python fails: {disk.import_error.rstrip('.')}.")
+        sentences.append(f"A new Python process cannot import it: {disk.import_error.rstrip('.')}.")
     if disk.stashes:
         sentences.append(f"An interrupted pip left {_list(disk.stashes)} behind.")
     return sentences
@@ -59,14 +59,14 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, 
         case Remedy.HEAL:
             place = "in that process" if loaded.pid else "here"
             text = (
-                f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If it then names "
-                "modules that were imported since the install, they keep the other version's code: then restart."
+                f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If it then lists "
+                "modules imported since the install, restart: these modules run the other version's code."
             )
             if Evidence.IMPORTED_WHILE_TORN in evidence:
                 text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart it."
             return text
         case Remedy.RESTART:
-            tried = " (a fresh Python can import it)" if disk.was_tried else ""
+            tried = " (a new Python process can import it)" if disk.was_tried else ""
             return f"Restart the process: it then loads the version on disk{tried}."
         case _:
             return _advise_reinstall(loaded, disk, evidence)

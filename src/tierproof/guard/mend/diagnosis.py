@@ -58,25 +58,35 @@ class Diagnosis:
         if self.healthy:
             lines = [f"healthy: {self.checked} distributions checked in {self.duration_s:.2f} s"]
         else:
-            lines = [f"torn: {', '.join(dict.fromkeys(each.package for each in self.torn))}"]
+            names = ", ".join(dict.fromkeys(each.package for each in self.torn))
+            lines = [f"{self._describe_torn()}: {names}"]
         for each in self.torn:
             codes = ", ".join(code.value for code in each.evidence)
             lines += ["", f"{each.package}  [{codes}]  remedy: {each.remedy.value}", f"  {each.detail}"]
         lines += [f"note: {note}" for note in self._list_notes()]
         return "\n".join(lines)
 
+    def _describe_torn(self) -> str:
+        replaced = any(each.loaded_version and each.loaded_version != each.disk_version for each in self.torn)
+        meaning = (
+            "another version in memory than on disk"
+            if replaced
+            else "the files on disk were changed or damaged"
+        )
+        return f"torn ({meaning})"
+
     def _list_notes(self) -> list[str]:
         told = [bound.describe() for bound in self.unmet[:_SHOWN_BOUNDS]]
         if len(self.unmet) > _SHOWN_BOUNDS:
             told.append(f"and {len(self.unmet) - _SHOWN_BOUNDS} more")
-        unmet = [f"declared requirements that do not hold: {'; '.join(told)}"] if told else []
+        unmet = [f"requirements that are not satisfied: {'; '.join(told)}"] if told else []
         return [*self.notes, *unmet]
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        head = "healthy" if self.healthy else "torn"
+        head = "healthy" if self.healthy else self._describe_torn()
         rows = "".join(
             f"<tr>{_cell(each.package)}{_cell(each.loaded_version)}{_cell(each.disk_version)}"
             f"{_cell(', '.join(each.evidence))}{_cell(each.remedy.value)}{_cell(each.detail)}</tr>"

@@ -97,7 +97,7 @@ def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[Fai
     """A package that was put back and runs another version all the same was not healed."""
     names = {each.package for each in healed}
     return tuple(
-        FailedHeal(each.package, "it was put back and is still torn")
+        FailedHeal(each.package, "its files were put back, but the process still runs another version")
         for each in after.torn
         if each.package in names and each.remedy is Remedy.HEAL
     )
@@ -115,8 +115,9 @@ def _heal_package(pid: int, torn: TornPackage, notes: list[str]) -> HealedPackag
     user = find_user_of_disk(site, torn.package, pid) if present is not None else None
     if user is not None:
         raise HealError(
-            f"process {user} has loaded {torn.package} {torn.disk_version} and would be torn by this heal",
-            hint=f"End process {user} and heal again, or restart this process.",
+            f"process {user} has loaded {torn.package} {torn.disk_version}: restoring the other version would break "
+            "that process",
+            hint=f"End process {user} and run the heal again, or restart this process.",
         )
     try:
         folder = make_heal_folder(root)
@@ -221,7 +222,7 @@ def _refuse_other_code(site: Site, torn: TornPackage, root: Path, stage: Path) -
     inside = [(module, path.relative_to(root)) for module, path in named if path.is_relative_to(root)]
     if inside and all(holds_other_code(module, stage / path) for module, path in inside):
         raise HealError(
-            f"the loaded code is not that of {torn.package} {torn.loaded_version}",
+            f"the loaded modules differ from the code of {torn.package} {torn.loaded_version}",
             hint="Restart the process.",
         )
 

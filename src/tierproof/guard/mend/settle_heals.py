@@ -97,7 +97,10 @@ def exchange(root: Path, folder: Path, journal: HealJournal) -> str:
         _tidy(root, folder, journal)
         drop_journal(folder)
     except (OSError, OutputError) as error:
-        return f"{journal.package} is healed, but {folder} could not be tidied up: {error}. The next doctor does it."
+        return (
+            f"{journal.package} is healed, but {folder} could not be tidied up: {error}. The next `tierproof doctor` "
+            "removes it."
+        )
     return ""
 
 

@@ -15,7 +15,7 @@ from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.run_uv import run_uv
 
-_RETRY = "Check the network and the package index, then heal again; or restart the kernel."
+_RETRY = "Check the network and the package index, then run the heal again; or restart the kernel."
 _LIMIT_S = 600
 
 

@@ -49,7 +49,7 @@ class Collected:
         """Return it as plain text."""
         count = len(self.removed) + len(self.kept)
         lines = [
-            f"gc: removed {len(self.removed)} of {count} generations and layers, {self.bytes / 1e6:.1f} MB"
+            f"gc: removed {len(self.removed)} of {count} generations and worker folders, {self.bytes / 1e6:.1f} MB"
         ]
         lines += [f"  - {name}" for name in self.removed]
         lines += [f"    {name} stays: {reason}" for name, reason in self.kept]

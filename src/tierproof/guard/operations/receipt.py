@@ -89,7 +89,9 @@ class Receipt:
         elif not self.in_process:
             head += ". New processes see it"
         elif self.restart_needed:
-            head += ". New processes see it; this kernel keeps its present packages until you restart it"
+            head += (
+                ". New processes see the change; this kernel keeps its present packages until you restart it"
+            )
         elif self.added:
             head += ". Usable now, without a restart"
         if self.launchers.created and self.changed:

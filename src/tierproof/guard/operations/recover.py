@@ -226,13 +226,13 @@ def _refuse_unfit(folder: Path, generation: Generation, base: Base) -> None:
     twice = [name for name in generation.versions if name in base.by_name and name not in generation.shadows]
     if twice:
         raise InstallError(
-            f"{twice[0]} is now part of the base ({base.version(twice[0])}); the saved generation has "
-            f"{generation.versions[twice[0]]}",
+            f"{twice[0]} {base.version(twice[0])} is now installed in the environment itself; the saved packages "
+            f"contain {twice[0]} {generation.versions[twice[0]]}",
             hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )
     unmet = find_unmet_bounds(folder / "site", base, generation.waived)
     if unmet:
         raise InstallError(
-            f"the generation does not fit the packages installed here: {describe_conflicts(unmet[:3], base)}",
+            f"the saved packages do not fit the packages installed here: {describe_conflicts(unmet[:3], base)}",
             hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )

@@ -94,8 +94,10 @@ def run_uv(
         how = f"was ended by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"
         raise PlanError(
             f"uv {how} before the packages were {doing}; it may use up to {most_memory / 1e9:.1f} GB of memory",
-            hint="Free some memory. If that does not help, the package index gives answers without end: "
-            "check which index pip or uv is configured with.",
+            hint=(
+                "Free some memory. If that does not help, the package index may send endless responses: check which "
+                "index pip or uv is configured with."
+            ),
         )
     return UvAnswer(ended.status, ended.output, clean_text(hide_credentials(ended.words.strip())))
 

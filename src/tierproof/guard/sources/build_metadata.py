@@ -81,7 +81,7 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
             if (out / "METADATA").exists():
                 return _read(out / "METADATA", place)
             requires = [*requires, *json.loads((out / "requires.json").read_text(encoding="utf-8"))]
-        raise BuildError("the build asks for ever more packages")
+        raise BuildError("the build requests more packages in every round")
 
 
 def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, executable: str) -> None:
@@ -99,7 +99,7 @@ def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, exe
         doing="fetched",
     )
     if answer.status != 0:
-        raise BuildError(f"what it builds with cannot be installed: {_shorten(answer.words)}")
+        raise BuildError(f"its build requirements cannot be installed: {_shorten(answer.words)}")
 
 
 def _call_hooks(folder: Path, project: Path, executable: str) -> None:

@@ -34,7 +34,7 @@ def find_refusals(
         if wheels_only and files:
             files = tuple(file for file in files if file.is_wheel)
             if not files:
-                found[item.name] = f"{item.name} has no wheel, and nothing may be built"
+                found[item.name] = f"{item.name} has no wheel, and building is not allowed"
                 continue
         if files and (reason := _explain(item, files, resolver.base.python, ranks)):
             found[item.name] = reason

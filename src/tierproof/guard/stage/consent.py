@@ -40,7 +40,7 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
         case PlanVerdict.SHADOW if not consent.shadow:
             hint = f"To agree, pass `{spell_consents(plan)}` (or `{_spell_keywords(plan)}`)."
         case PlanVerdict.SHADOW if not in_process and find_path_files().front is None:
-            hint = f"{CALL_IN_KERNEL}: a command cannot do this here."
+            hint = f"`tierproof install` cannot do this here. {CALL_IN_KERNEL}."
         case PlanVerdict.WAIVER if not {item.package for item in plan.conflicts} <= consent.waive:
             hint = f"To waive it, pass {spell_consents(plan)}. The imports are then tried in a child process first."
         case PlanVerdict.ISOLATED:
@@ -49,7 +49,7 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
             hint = "Request other versions."
         case PlanVerdict.UNKNOWN:
             lines = [f"{way.text}  {way.line}" for way in list_ways(plan) if way.line]
-            hint = "\n".join(lines) or "Leave out what was not worked out."
+            hint = "\n".join(lines) or "Leave out the packages named above."
     if not hint and plan.aged and not consent.aged:
         hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
