@@ -27,7 +27,7 @@ from tierproof.cli.packages.uninstall import uninstall
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="tierproof", message="%(prog)s %(version)s")
 def tierproof() -> None:
-    """Check a transformer in a minute, and add any package to a live kernel without breaking it.
+    """Check a PyTorch model in about a minute, and add packages to a running notebook without breaking it.
 
     Exit codes: 0 = passed, 1 = failed, 2 = could not be checked.
     """

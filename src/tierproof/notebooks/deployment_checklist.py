@@ -113,7 +113,11 @@ def _verify_run(evidence: Evidence) -> str:
     if failed:
         return "; ".join(failed)
     ran = [cell.id for cell in evidence.cells]
-    return "" if ran == list(evidence.code) else f"it stopped after {f'cell {ran[-1]}' if ran else 'no cell'}"
+    return (
+        ""
+        if ran == list(evidence.code)
+        else f"it stopped {f'after cell {ran[-1]}' if ran else 'before the first cell'}"
+    )
 
 
 def _verify_screenful(evidence: Evidence) -> str:

@@ -17,7 +17,7 @@ _ABOUT = "Times marked “about” were measured on two CPU cores; the others in
 _TONES = {Verdict.PASS: Tone.GOOD, Verdict.FAIL: Tone.BAD, Verdict.INCONCLUSIVE: Tone.WARN}
 _SENTENCES = {
     Verdict.PASS: "Verdict: passed. No check found an error.",
-    Verdict.FAIL: "Verdict: failed. At least one exact invariant is broken.",
+    Verdict.FAIL: "Verdict: failed. At least one check found an error.",
     Verdict.INCONCLUSIVE: "Verdict: inconclusive. Some checks could not be completed.",
 }
 _LINKS = (("Send feedback", FEEDBACK), ("Troubleshooting", TROUBLESHOOTING))

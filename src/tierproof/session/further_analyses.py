@@ -29,7 +29,7 @@ _ABOUT_S = {"hf": 95.0, "packages": 7.0, "isolated": 3.0}
 EXTRAS: Mapping[str, tuple[str, str, str]] = {
     "torch": ("torch itself", "every check", "session.check()"),
     "hf": ("models from transformers", "any model of the hub, by its id", "session.choose('hub', 'gpt2')"),
-    "plots": ("figures", "six in the report, and as PNG files", "session.export()"),
+    "plots": ("figures", "figures in the report and as PNG files", "session.export()"),
     "notebooks": ("building these notebooks", "for maintainers", "tierproof notebook build"),
 }
 _NOT_FOR_USERS = ("notebooks",)
@@ -79,7 +79,7 @@ def list_further_analyses(report: Report | None, measured_s: Mapping[str, float]
     found.append(
         FurtherAnalysis(
             "packages that conflict",
-            "they run in a worker with versions of their own",
+            "runs a function in a separate process with its own package versions",
             "tp.isolated(['numpy==2.3.4'], function)",
             _seconds(measured_s, "isolated"),
             "17 MB for this numpy",
@@ -98,7 +98,7 @@ def _list_checks(report: Report | None) -> list[FurtherAnalysis]:
         rows.append(
             FurtherAnalysis(
                 "one check again",
-                f"after a change: 1 of {len(ran)} that apply, not all",
+                "rerun only this check after a change",
                 f"tp.check(session.model, only=['{longest.code}'])",
                 f"up to {longest.duration_s:.1f}",
             )
@@ -120,7 +120,7 @@ def _list_gpu(report: Report | None) -> list[FurtherAnalysis]:
     return [
         FurtherAnalysis(
             "speed and memory on the GPU",
-            "T1-SPEED and T1-MEM as measured there",
+            "T1-SPEED and T1-MEM, measured on the GPU",
             "tp.check(session.model, device='cuda')",
             _NOT_MEASURED,
         )

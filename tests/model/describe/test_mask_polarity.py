@@ -53,7 +53,7 @@ def test_the_value_that_hides_is_measured(hiding, role):
     inputs, mask = read(Masked, hiding)
     assert (mask.role, mask.standing) == (role, Standing.MEASURED)
     assert inputs.padding == "mask"
-    assert mask.source == f"what it hides, where it is {hiding}, does not count"
+    assert mask.source == f"positions where it is {hiding} have no effect on the output"
 
 
 @pytest.mark.parametrize(

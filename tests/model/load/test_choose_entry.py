@@ -44,7 +44,7 @@ def write(folder: Path, *parts: str) -> str:
 def test_the_class_that_no_other_builds_is_taken_and_said(tmp_path: Path, parts: tuple[str, ...]) -> None:
     loaded = load_target(write(tmp_path, *parts))
     assert type(loaded.model).__name__ == "Whole"
-    assert loaded.assumptions[0].startswith("Whole was checked: of the ")
+    assert loaded.assumptions[0].startswith("Whole was checked: it is the only one of the file's ")
 
 
 def test_two_that_nothing_builds_are_refused_with_both(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def install(
         requirements: `captum`, `"optuna>=4"`, `"ray[tune]"`, `"name @ URL"`, `"./package.whl"`.
         allow_shadow: allow other versions to take precedence over installed packages that no running process
             has loaded.
-        allow_aged: allow requested packages to be markedly older than their latest release.
+        allow_aged: allow requested packages to be much older than their latest release.
         waive: names of installed packages whose declared version bounds may be ignored.
         allow_build: names of packages that may be built from source; building runs their code.
         trial: import the new packages in a child process first.

@@ -49,7 +49,11 @@ INSTALL_OPTIONS = (
         "Allow other versions to take precedence over installed packages that no running process has loaded.",
     ),
     InstallOption("--waive", "waive", "Ignore the version bounds on the installed package PKG.", takes="PKG"),
-    InstallOption("--allow-aged", "allow_aged", "Allow a markedly older release where no newer one fits."),
+    InstallOption(
+        "--allow-aged",
+        "allow_aged",
+        "Allow a release that is much older than the latest, if no newer one fits.",
+    ),
     ALLOW_BUILD,
     InstallOption(
         "--no-trial", "trial", "Skip the trial import of the packages in a child process.", sets=False

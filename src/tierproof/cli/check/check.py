@@ -79,7 +79,7 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     help=f"Run the checks of one tier ({describe_tiers()} in this version), or of all.",
 )
 @click.option(
-    "--only", metavar="CODE,…", default="", help="Run these checks alone; prefixes such as T1-S are fine."
+    "--only", metavar="CODE,…", default="", help="Run only these checks; prefixes such as T1-S are fine."
 )
 @click.option("--skip", metavar="CODE,…", default="", help="Leave these checks out.")
 @click.option(
@@ -161,8 +161,8 @@ def check(context: click.Context, /, **options: Any) -> int:
     \b
     TARGET is one of
       PATH.py[:NAME]        a function that returns a module, a class, or a module;
-                            without NAME: build_model, Model, or the class that no
-                            other class of the file builds
+                            without NAME: build_model, Model, or the outermost
+                            class: the one that no other class in the file uses
       DIR/                  with model.py and perhaps config.json
       DIR/FILE.ckpt         a checkpoint (.pt .pth .bin .safetensors) beside model.py
       package.module:NAME   anything that can be imported

@@ -19,7 +19,7 @@ def take_image_facts(command: _Command) -> _Command:
             type=click.Choice(("cpu", "gpu", "tpu")),
             default="cpu",
             show_default=True,
-            help="Hardware of a freeze file, or of an image named without it.",
+            help="Hardware of a freeze file, or of IMAGE if its name has no -gpu or -tpu.",
         ),
         click.option(
             "--platform",

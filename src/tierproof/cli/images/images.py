@@ -19,8 +19,8 @@ def images() -> None:
 
     \b
     IMAGE is one of
-      colab:2026.07        a pinned runtime; colab:2026.07-gpu and -tpu on other hardware
-      colab:2026-08        the last list of a month; colab:latest is the newest
+      colab:2026.07        a pinned CPU runtime; append -gpu or -tpu for other hardware
+      colab:2026-08        the last image of a month; colab:latest is the newest
       NAME                 a name that you gave to `tierproof images add`
       ./freeze.txt         a file with the output of `pip freeze`
       here                 this interpreter

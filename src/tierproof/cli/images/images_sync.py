@@ -14,8 +14,10 @@ from tierproof.cli.terminal.interruption import Interrupted
     "source",
     default="",
     metavar="DIR_OR_URL",
-    help="A folder or an http(s) URL with an index.json, or a git repository like the public one, "
-    "googlecolab/backend-info, which is the default ($TIERPROOF_IMAGES_URL overrides it).",
+    help=(
+        "Where to fetch: a folder or URL with an index.json, or a git repository laid out like "
+        "googlecolab/backend-info (the default; $TIERPROOF_IMAGES_URL overrides it)."
+    ),
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

@@ -9,7 +9,13 @@ import click
 
 @click.command(short_help="Show on which images requirements install, over time.")
 @click.argument("requirements", metavar="REQ…", nargs=-1, required=True)
-@click.option("--hardware", type=click.Choice(("cpu", "gpu", "tpu")), default="cpu", show_default=True)
+@click.option(
+    "--hardware",
+    type=click.Choice(("cpu", "gpu", "tpu")),
+    default="cpu",
+    show_default=True,
+    help="Hardware of the images.",
+)
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
 @click.option("--offline", is_flag=True, help="Use stored answers only, however old.")
 @click.option(

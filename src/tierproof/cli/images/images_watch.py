@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Report what newly breaks on new images; for a schedule.")
+@click.command(short_help="Report what stopped working on new images. Meant to run on a schedule.")
 @click.argument("words", metavar="CONFIG.toml|TARGET…", nargs=-1, required=True)
 @click.option(
     "--image", "images", metavar="IMAGE", multiple=True, help="Image for TARGETs; the newest by default."
@@ -18,7 +18,7 @@ import click
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("tierproof-watch"),
     show_default=True,
-    help="Folder of the dated reports; the last one is compared with.",
+    help="Folder of the dated reports. The new report is compared with the latest one in it.",
 )
 @click.option("--from", "source", metavar="DIR_OR_URL", default="", help="Sync images from here.")
 @click.option("--no-sync", is_flag=True, help="Use the stored images.")
@@ -47,7 +47,7 @@ def watch(
 
     The report of the day is written to DIR as JSON and Markdown.
 
-    Exit codes: 0 = nothing newly breaks, 1 = something does, 2 = something could not be judged.
+    Exit codes: 0 = nothing stopped working, 1 = something did, 2 = something could not be judged.
     """
     from tierproof.api.images.watch_images import watch as watch_over
     from tierproof.cli.terminal.echo_result import echo_document

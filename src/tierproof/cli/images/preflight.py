@@ -13,7 +13,7 @@ import click
     metavar="IMAGE",
     multiple=True,
     required=True,
-    help="Image to judge on, or `all` stored ones. Repeatable.",
+    help="Image to judge on, or `all` for every stored image. Repeatable.",
 )
 @click.option("--python", metavar="3.X", default="", help="Python version of a freeze file given as IMAGE.")
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
@@ -21,12 +21,12 @@ import click
     "--allow-build",
     metavar="PKG",
     multiple=True,
-    help="Build this package from source, which runs its code. Repeatable.",
+    help="Build the metadata of PKG, which runs its code. Repeatable.",
 )
 @click.option(
     "--build-metadata",
     is_flag=True,
-    help="Build the metadata of every package without a wheel, in a sandbox.",
+    help="Build the metadata of every package that has no wheel, in a process with limits and without your secrets.",
 )
 @click.option("--offline", is_flag=True, help="Use stored answers only, however old.")
 @click.option("--refresh", is_flag=True, help="Ignore stored answers.")
@@ -54,7 +54,7 @@ def preflight(
 
     The verdicts are those of `tierproof plan`. The output also lists what plain pip would replace.
 
-    Exit codes: 0 = everything installs safely, 1 = something does not, 2 = something was not worked out.
+    Exit codes: 0 = everything installs safely, 1 = something does not, 2 = something is unknown.
     """
     from tierproof.api.images.preflight import judge_on_images
     from tierproof.cli.terminal.echo_result import echo_document

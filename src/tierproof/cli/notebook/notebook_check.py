@@ -13,7 +13,7 @@ from tierproof.cli.terminal.show_steps import open_steps
 from tierproof.errors import UsageError
 
 
-@click.command(short_help="Run a notebook and verify the deployment checklist.")
+@click.command(short_help="Run a notebook and verify the checklist in the notebook's first cell.")
 @click.argument("notebook", required=False, metavar="[NOTEBOOK]")
 @click.option(
     "--python",
@@ -35,7 +35,7 @@ def check(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Run NOTEBOOK from top to bottom and verify each item of the deployment checklist.
+    """Run NOTEBOOK from top to bottom and verify each item of the checklist in the notebook's first cell.
 
     NOTEBOOK is an .ipynb file, or validate, quickstart or rescue; by default all three are built and checked.
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import click
 
 
-@click.command(short_help="Check whether a process or this environment is torn.")
+@click.command(short_help="Check whether a process runs other package versions than those on disk.")
 @click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Check process N.")
 @click.option(
     "--snapshot",
     is_flag=True,
-    help="Also keep a copy of the loaded packages, so that a heal needs no network.",
+    help="Also keep a copy of the loaded packages, so that `tierproof heal` needs no network.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the diagnosis as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def doctor(pid: int | None, snapshot: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
     """Check whether process N runs other package versions than those on disk, and say why and what repairs it.
 
-    Without --pid, this environment's files are compared with RECORD and the baseline, and your live Python
-    processes that run from it are checked. An upgrade of a package that no process had loaded is not a tear.
+    Without --pid, this environment's files are compared with RECORD and with the state that tierproof saw first,
+    and your running Python processes that use it are checked. An upgrade of a package that no process had loaded
+    is not reported.
 
     Exit codes: 0 = healthy, 1 = torn, 2 = could not be checked.
     """

@@ -7,7 +7,7 @@ import click
 from tierproof.cli.terminal.echo_result import echo_result
 
 
-@click.command(short_help="Remove generations that no process can use.")
+@click.command(short_help="Remove generations that no running process uses.")
 @click.option(
     "--keep",
     type=click.IntRange(min=0),
@@ -18,7 +18,7 @@ from tierproof.cli.terminal.echo_result import echo_result
 @click.option("--json", "as_json", is_flag=True, help="Print what was removed as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def gc(*, keep: int, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Remove generations that are not the present one and that no live process can have on its path."""
+    """Remove earlier generations of added packages that no running process uses."""
     from tierproof.guard.operations.collect_garbage import collect_garbage
 
     echo_result(collect_garbage(keep=keep), as_json=as_json)

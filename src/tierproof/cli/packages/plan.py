@@ -17,11 +17,14 @@ import click
     "--python", metavar="3.X", default="", help="The Python version of a freeze file given as IMAGE."
 )
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases after that day.")
-@click.option("--offline", is_flag=True, help="With --image: use a cached answer of any age, and no network.")
+@click.option("--offline", is_flag=True, help="With --image: use a stored answer of any age, and no network.")
 @click.option(
-    "--allow-build", metavar="PKG", multiple=True, help="Build this package's metadata, which runs its code."
+    "--allow-build",
+    metavar="PKG",
+    multiple=True,
+    help="Build the metadata of PKG, which runs its code. Repeatable.",
 )
-@click.option("--build-metadata", is_flag=True, help="The same for every package that has no wheel.")
+@click.option("--build-metadata", is_flag=True, help="Build the metadata of every package that has no wheel.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def plan(
@@ -44,13 +47,16 @@ def plan(
     \b
     satisfied   everything is installed already
     additive    packages are added; no installed package changes
-    shadow      a new version would take precedence over one that no live process has loaded
-    waiver      fits if the version bounds it names are ignored
-    isolated    conflicts with what is loaded: must run in a worker of its own
+    shadow      another version would take precedence over an installed package that no
+                running process has loaded
+    waiver      fits if you ignore the version bounds that the plan names
+    isolated    conflicts with loaded packages: can only run in a separate process
     infeasible  no combination of versions satisfies the request
-    unknown     a part is not worked out: a build, a repository; the rest is judged
+    unknown     part of the request cannot be resolved without a build, a repository or
+                an unreachable index; the rest is judged
 
-    Exit codes: 0 = satisfied or additive, 1 = any other or markedly old, 2 = not worked out.
+    Exit codes: 0 = satisfied or additive, 1 = any other verdict, or a release that is much older than the latest,
+    2 = unknown.
     """
     from tierproof.api.packages.plan import plan_here, plan_on_image
     from tierproof.cli.terminal.echo_result import echo_result

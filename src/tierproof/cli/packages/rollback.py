@@ -12,7 +12,7 @@ from tierproof.cli.terminal.echo_result import echo_result
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def rollback(number: int | None, *, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
-    """Go back to entry N of the history, or to the entry before the present one.
+    """Go back to entry N of the history, or to the previous entry.
 
     Running processes keep what they have; new processes see the earlier generation.
     """

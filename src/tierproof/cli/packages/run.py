@@ -43,7 +43,7 @@ def _spread(words: Sequence[str]) -> list[str]:
     metavar="REQ…",
     multiple=True,
     required=True,
-    help="Requirements that CMD sees first; repeatable.",
+    help="Packages that take precedence for CMD; repeatable.",
 )
 @click.option(
     "--allow-build", metavar="PKG", multiple=True, help="Allow PKG to be built from source; repeatable."

@@ -58,7 +58,7 @@ def judge_installers(count: int, gaps: Sequence[Gap], base: Base) -> Plan:
         (),
         base.name,
         PlanVerdict.SATISFIED,
-        explanation="Only the installer itself is renewed; the kernel has not loaded it."
+        explanation="Only pip or uv itself is upgraded; the kernel has not loaded it."
         if count
         else "There is nothing to install.",
     )

@@ -155,7 +155,7 @@ def judge_install(
         ):
             return kept
         if options.offline:
-            return mark_stale(kept, "the index was not asked")
+            return mark_stale(kept, "--offline: the package index was not queried")
     if options.offline:
         raise PlanError(
             f"no answer is stored for {hide_credentials(command.text)!r} on {image.label}",

@@ -100,7 +100,8 @@ def _note(image: HostedBase) -> tuple[str, ...]:
     made, notes = image.made, []
     if made.unread:
         notes.append(
-            f"the requirements of these packages could not be read and count as none: {', '.join(made.unread)}"
+            f"the requirements of {', '.join(made.unread)} could not be read; these packages are treated as having "
+            "no requirements"
         )
     if made.skipped:
         notes.append(

@@ -21,10 +21,10 @@ _CAUSES = {
     Cause.SCRIPT: "a script",
     Cause.FILE: "a file",
     Cause.TEXT: "a requirement that cannot be parsed",
-    Cause.RUNTIME: "what is only known when it runs",
+    Cause.RUNTIME: "something known only at run time",
     Cause.PYTHON: "Python itself is replaced",
     Cause.FOLDER: "a folder on sys.path",
-    Cause.INDEX: "what the index did not tell",
+    Cause.INDEX: "an index that did not answer",
 }
 UNKNOWN = "unknown"
 _NAMED = 6
@@ -190,7 +190,7 @@ class TargetVerdict:
             return f": not worked out: {causes}{rest}"
         if self.harms and self.judged in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE):
             names = name_packages([change.name for change in self.harms])
-            return f" with tierproof; plain pip, as written, would change {names}, loaded there"
+            return f" with tierproof. Plain pip would change {names}, which the image's kernel has loaded"
         return ""
 
 

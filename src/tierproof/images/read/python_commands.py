@@ -101,7 +101,7 @@ class PythonFollower:
             return
         taken, left = (statement.body, statement.orelse) if holds else (statement.orelse, statement.body)
         told = " ".join(ast.unparse(statement.test).split())
-        yield from self._skip(left, way, f"`{told}` is {'true' if holds else 'false'} there")
+        yield from self._skip(left, way, f"`{told}` is {'true' if holds else 'false'} on this image")
         yield from self._follow_all(taken, way)
 
     def _follow_try(self, statement: ast.Try, way: _Way) -> Iterator[PythonCommand]:
@@ -113,7 +113,7 @@ class PythonFollower:
             yield from self._follow_all(statement.body[:at], way)
             told = " ".join(ast.unparse(statement.body[at]).split())
             yield from self._skip(
-                [*statement.body[at + 1 :], *statement.orelse], way, f"`{told}` fails there"
+                [*statement.body[at + 1 :], *statement.orelse], way, f"`{told}` fails on this image"
             )
             yield from (
                 self._follow_either(handlers, way)
@@ -124,7 +124,9 @@ class PythonFollower:
             yield from self._follow_all(statement.body, way)
             if outcome:
                 for body in handlers:
-                    yield from self._skip(body, way, "what it is an answer to does not happen there")
+                    yield from self._skip(
+                        body, way, "the `except` block does not run: nothing raises on this image"
+                    )
             else:
                 after = dict(self.names)
                 yield from self._follow_handlers(handlers, replace(way, conditional=True), before, after)

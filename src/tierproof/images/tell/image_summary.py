@@ -68,7 +68,7 @@ class ImageSummary:
             ("hardware", image.hardware),
             ("date", image.date),
             ("commit", image.commit),
-            ("pinned", "a runtime version that does not change" if image.pinned else ""),
+            ("pinned", "yes: this image never changes" if image.pinned else ""),
             ("added", "by you" if image.added else ""),
             ("packages", counts),
         ]

@@ -164,7 +164,7 @@ def find_reason(verdict: TargetVerdict) -> str:
     if verdict.gaps:
         return verdict.gaps[0].describe()
     if verdict.harms:
-        return f"plain pip, as written, would change {verdict.harms[0].name}, loaded there"
+        return f"plain pip would change {verdict.harms[0].name}, which the image's kernel has loaded"
     return ""
 
 

@@ -38,7 +38,9 @@ def fix_columns(probe: ModelProbe, found: WorkingCall) -> InputPlan:
     wide = _at(plan, 2 * enough)  # a window that holds none at a few more would hold some of as many again
     if _run(probe, wide) is None or _reads_beyond(probe, wide, enough):
         return plan
-    note = f"{primary.name}: {enough} columns, as further ones change nothing and fewer raise"
+    note = (
+        f"{primary.name}: assumed to have {enough} columns: with fewer, the model raises; more have no effect"
+    )
     return replace(_at(plan, enough), assumptions=(*plan.assumptions, note))
 
 

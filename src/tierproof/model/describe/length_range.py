@@ -51,7 +51,7 @@ def _measure_shortest(probe: ModelProbe, plan: InputPlan) -> InputPlan:
             enough = middle
         else:
             short = middle
-    note = f"{plan.primary}: shorter than about {enough} positions, the model does not run"
+    note = f"{plan.primary}: the model needs about {enough} positions or more"
     return replace(plan, min_length=enough, assumptions=(*plan.assumptions, note))
 
 

@@ -63,7 +63,7 @@ def _read_as_mask(probe: ModelProbe, plan: InputPlan, argument: Argument, lookup
 def _accept(plan: InputPlan, name: str) -> InputPlan:
     argument = plan.argument(name)
     value = "0" if argument.role in ("mask", "causal_mask") else "1"
-    source = f"what it hides, where it is {value}, does not count"
+    source = f"positions where it is {value} have no effect on the output"
     plan = plan.with_argument(replace(argument, standing=Standing.MEASURED, source=source))
     pads = argument.role in ("mask", "hide_mask") and argument.shape == (BATCH, LENGTH)
     return replace(plan, padding=name) if pads and not plan.padding and plan.has_length else plan

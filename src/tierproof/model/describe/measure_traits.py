@@ -223,5 +223,5 @@ def _describe_influence(influence: InfluenceMap) -> str:
         return "no output position depends on another position"
     later = [(i, j) for i, row in enumerate(influence) for j, moved in enumerate(row) if moved and j > i]
     if not later:
-        return "causal: no output moves with a later input"
-    return f"not causal: outputs move with inputs up to {max(j - i for i, j in later)} positions later"
+        return "causal: no output changes with a later input"
+    return f"not causal: outputs change with inputs up to {max(j - i for i, j in later)} positions later"

@@ -61,7 +61,7 @@ def _settle_ids(
             range_standing=given,
         )
     if _moves_the_loss_alone(probe, plan, outputs, argument):
-        return replace(argument, standing=Standing.MEASURED, source="it moves the loss and not the output")
+        return replace(argument, standing=Standing.MEASURED, source="it changes the loss but not the output")
     if given is not None and argument.name == plan.primary:
         return replace(argument, standing=Standing.GIVEN, source="ModelSpec.vocab_size")
     return replace(argument, source="integers that no table was seen to look up, drawn at random")
@@ -79,7 +79,7 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
             return replace(
                 argument,
                 standing=Standing.MEASURED,
-                source="an image of an assumed size: others run too",
+                source="an image of an assumed size; the model accepts other sizes too",
                 width_standing=Standing.ASSUMED,
             )
         return replace(
@@ -93,7 +93,7 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
             source = f"of width {argument.shape[fixed[-1]]}, which a layer takes"
             return replace(argument, standing=Standing.MEASURED, source=source)
     elif first:
-        return replace(argument, standing=Standing.MEASURED, source="the first input, which runs")
+        return replace(argument, standing=Standing.MEASURED, source="the first input; the model runs with it")
     return replace(argument, source="numbers that no layer was seen to take, drawn at random")
 
 
@@ -128,7 +128,7 @@ def _settle_mask(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan, argume
     """
     if argument.name == plan.padding and _is_optional(probe, plan, outputs, argument):
         return replace(argument, standing=Standing.MEASURED, source="the output is the same without it")
-    return replace(argument, source="a mask by its name alone")
+    return replace(argument, source="assumed to be a mask because of its name")
 
 
 def _settle_padding(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan) -> InputPlan:
@@ -139,7 +139,7 @@ def _settle_padding(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan) -> 
     if argument.standing > Standing.MEASURED:
         return replace(plan, padding_standing=argument.standing, padding_source=argument.source)
     if _has_effect(probe, plan, outputs, argument):
-        source = "the outputs change with what it hides, and not with a mask that hides nothing"
+        source = "hiding positions changes the outputs; a mask that hides nothing does not"
         return replace(plan, padding_standing=Standing.MEASURED, padding_source=source)
     return plan
 

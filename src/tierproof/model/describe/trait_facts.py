@@ -58,7 +58,7 @@ def _state_kind(
     if causality.standing > Standing.ASSUMED:
         return Fact("kind", causality.standing, f"{kind}, by {causality.by}", settle)
     if measured is not None and causality.causal in (None, measured):
-        return Fact("kind", Standing.MEASURED, f"{kind}, by which outputs move with which inputs", settle)
+        return Fact("kind", Standing.MEASURED, f"{kind}, by which outputs change with which inputs", settle)
     return Fact("kind", Standing.ASSUMED, f"{kind}, by {causality.by or 'its outputs'}", settle)
 
 

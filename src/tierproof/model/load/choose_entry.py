@@ -74,7 +74,9 @@ def describe_choice(module: ModuleType, name: str, entry: object) -> tuple[str, 
     chosen = getattr(entry, "__name__", "")
     if chosen in _PREFERRED:
         return ()
-    return (f"{chosen} was checked: of the {len(candidates)} classes of the file no other builds it",)
+    return (
+        f"{chosen} was checked: it is the only one of the file's {len(candidates)} classes that no other class uses",
+    )
 
 
 def _find_outermost(module: ModuleType, candidates: list[type[nn.Module]]) -> list[type[nn.Module]]:

@@ -50,5 +50,5 @@ class SizeLimit(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not any(isinstance(value, Tensor) for value in tree_leaves((args, kwargs))):
             self._left -= sum(value.nbytes for value in tree_leaves(result) if isinstance(value, Tensor))
             if self._left < 0:
-                raise TooLargeError("what is built takes more memory than the model")
+                raise TooLargeError("the new instance takes more memory than the model")
         return result

@@ -68,7 +68,7 @@ class Whole:
 
     def __str__(self) -> str:
         """In words, for messages."""
-        return "whole numbers that are ids"
+        return "integer ids"
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ def explain_failure(
         return ForwardError(
             f"the forward pass of {name} raised {best.error}\n  in {best.place}, {count}:\n    {best.source}\n"
             f"{_name_layers(name, best)}",
-            hint="Mend that line: the inputs are not the matter."
+            hint="Fix that line: the error does not depend on the inputs."
             if not given
-            else "Run the model on these inputs by itself, and mend what raises.",
+            else "Run the model on these inputs without tierproof, and fix the error.",
         )
     message = _list_attempts(probe, distinct, best)
     if elapsed_s is not None:
@@ -55,12 +55,12 @@ def _list_attempts(probe: ModelProbe, failures: list[FailedTrial], best: FailedT
         lines.append(f"  … and {len(failures) - _MOST_SHOWN} more")
     learnt = [f"the forward pass of {name} raised on every input tried:", *lines, _name_layers(name, best)]
     if best.place:
-        learnt.append(f"The farthest trial ({best.inputs}) ended in {best.place}: {best.source}")
+        learnt.append(f"The call that ran furthest ({best.inputs}) failed in {best.place}: {best.source}")
     if beyond := _read_beyond(best):
         rows = _name_tables(probe.model, beyond[1])
         learnt.append(f"The largest id that was looked up is {beyond[0]}, but {rows} {beyond[1]} rows.")
     elif best.lessons:
-        learnt.append(f"What it needs there: {'; or '.join(str(lesson) for lesson in best.lessons[:3])}")
+        learnt.append(f"It needs: {'; or '.join(str(lesson) for lesson in best.lessons[:3])}")
     return "\n".join(learnt)
 
 
@@ -98,6 +98,6 @@ def _write_hint(probe: ModelProbe, best: FailedTrial | None) -> str:
     skeleton = write_skeleton(probe.model, plan)
     return (
         "If these inputs are wrong, pass your own (`inputs=…` in Python, `--inputs FILE.py:NAME` on the command "
-        "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …). "
-        f"To begin with: {skeleton}"
+        "line), or declare the model with `ModelSpec` (vocab_size, max_length, image_size, features, …). For "
+        f"example: {skeleton}"
     )

@@ -212,10 +212,12 @@ def _tell(plan: InputPlan) -> InputPlan:
     """Say in the plan that its sizes were learnt; what was assumed of other sizes no longer holds."""
     kept = tuple(note for note in plan.assumptions if "ModelSpec" not in note and "inputs=" not in note)
     inputs = ", ".join(a.describe() for a in plan.arguments)
-    note = f"worked out from what the forward refused: {inputs}; pass `inputs=…` to change this"
+    note = f"inferred from the errors of earlier calls: {inputs}; pass `inputs=…` to change this"
     arguments = tuple(
         replace(
-            a, width_standing=Standing.MEASURED, source=a.source or "learnt from what the forward refused"
+            a,
+            width_standing=Standing.MEASURED,
+            source=a.source or "inferred from the errors of earlier calls",
         )
         for a in plan.arguments
     )
