@@ -36,6 +36,9 @@ Each is one clear message with a next step. This is the whole tree, with the mod
 
 from __future__ import annotations
 
+EXIT_COULD_NOT_JUDGE = 2
+"""The exit code for bad usage, a target that does not load, no network, or an inconclusive report."""
+
 
 class TierproofError(Exception):
     """Base of all errors raised on purpose.
@@ -49,7 +52,7 @@ class TierproofError(Exception):
         slug: leads to the error's entry in docs/troubleshooting.md; empty only for this base.
     """
 
-    exit_code = 2
+    exit_code = EXIT_COULD_NOT_JUDGE
     slug = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tierproof.notebooks.evidence import CellRun
 from tierproof.notebooks.form_fields import set_fields
+from tierproof.notebooks.notebook_run import CellRun
 from tierproof.notebooks.read_recipe import read_recipe
 from tierproof.notebooks.run_notebook import NotebookKernel, start_kernel
 

@@ -23,8 +23,8 @@ from tierproof.notebooks.base_files import BaseFiles, read_base_files
 from tierproof.notebooks.build_notebook import build_notebook, find_outdated, format_notebook, write_notebooks
 from tierproof.notebooks.check_notebook import check_notebook, read_notebook
 from tierproof.notebooks.deployment_checklist import CHECKLIST
-from tierproof.notebooks.evidence import CellRun, Evidence
 from tierproof.notebooks.form_fields import fill_form, find_fields, set_fields
+from tierproof.notebooks.notebook_run import CellRun, NotebookRun
 from tierproof.notebooks.read_recipe import NAMES, format_checklist, read_recipe
 from tierproof.session.session import NOTEBOOK_NAMES
 
@@ -121,7 +121,7 @@ def test_lines_without_a_form_are_left_alone() -> None:
 # The checklist
 
 
-def evidence(**changes: Any) -> Evidence:
+def evidence(**changes: Any) -> NotebookRun:
     notebook = build_notebook(read_recipe("validate"))
     cells = tuple(CellRun(cell.id, 1.0) for cell in read_recipe("validate").code_cells[:-1])
     base = BaseFiles({"numpy": "2.0.2"}, {"numpy/__init__.py": "abc"})
@@ -134,10 +134,10 @@ def evidence(**changes: Any) -> Evidence:
         "after": base,
         "report": {"verdict": "pass"},
     }
-    return Evidence(**{**values, **changes})
+    return NotebookRun(**{**values, **changes})
 
 
-def edited(change: Callable[[Any], None]) -> Evidence:
+def edited(change: Callable[[Any], None]) -> NotebookRun:
     notebook = build_notebook(read_recipe("validate"))
     change(notebook)
     return evidence(notebook=notebook)
@@ -156,7 +156,7 @@ def last_cell(text: str, **more: Any) -> tuple[CellRun, ...]:
     return (*evidence().cells[:-1], CellRun("conclude", 1.0, text, **more))
 
 
-VIOLATIONS: dict[str, Callable[[], Evidence]] = {
+VIOLATIONS: dict[str, Callable[[], NotebookRun]] = {
     "recipe": lambda: edited(edit_source(3, "session.check()", "session.check() ")),
     "format": lambda: evidence(problems=("'id' is a required property",)),
     "stripped": lambda: edited(lambda notebook: notebook.cells[1].update(execution_count=3)),
@@ -197,7 +197,7 @@ def test_a_violation_of_the_item_is_found(item: Any) -> None:
         ("verdict", lambda: evidence(report=None)),
     ],
 )
-def test_other_violations_are_found(name: str, broken: Callable[[], Evidence]) -> None:
+def test_other_violations_are_found(name: str, broken: Callable[[], NotebookRun]) -> None:
     (item,) = (item for item in CHECKLIST if item.name == name)
     assert item.verify(broken())
 

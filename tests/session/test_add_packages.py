@@ -14,7 +14,7 @@ from tierproof.guard.judge.plan import AddedPackage, AgedPackage, Conflict, Plan
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.session import add_packages as add_packages_module
 from tierproof.session.gpu_memory import GpuMemory, compare_gpu_memory, read_gpu_memory
-from tierproof.session.host import find_host
+from tierproof.session.runtime import find_runtime
 from tierproof.session.session import Session
 
 ADD = (AddedPackage("captum", "0.9", 500_000),)
@@ -89,7 +89,7 @@ def test_a_gpu_is_read_by_the_drivers_program(tmp_path: Path, monkeypatch: pytes
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert read_gpu_memory() == (GpuMemory("Board X", 120, 16000),)
-    assert "Board X, 120 of 16000 MiB in use" in " ".join(find_host().describe())
+    assert "Board X, 120 of 16000 MiB in use" in " ".join(find_runtime().describe())
     program.write_text("#!/bin/sh\nexit 9\n")
     assert read_gpu_memory() == ()
 
@@ -103,8 +103,8 @@ def test_memory_is_compared() -> None:
 
 def test_hosts_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
-    assert find_host().kind == "Kaggle"
+    assert find_runtime().kind == "Kaggle"
     monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20260714")
-    host = find_host()
+    host = find_runtime()
     assert (host.kind, host.image) == ("Colab", "image release-colab_20260714")

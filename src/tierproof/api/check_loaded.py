@@ -26,7 +26,7 @@ from tierproof.model.describe.given_model import refuse_cycle, refuse_uncheckabl
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.describe.subject import Subject
 from tierproof.model.load.load import LoadedModel
-from tierproof.model.preserve.preserve import Snapshot, preserve
+from tierproof.model.preserve.preserve import ModelRecord, preserve
 from tierproof.model.sizes.device_error import DeviceError
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.model.sizes.thread_count import limit_threads
@@ -89,7 +89,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
 
 
 def _prepare(
-    loaded: LoadedModel, options: CheckOptions, device: torch.device, snapshot: Snapshot
+    loaded: LoadedModel, options: CheckOptions, device: torch.device, snapshot: ModelRecord
 ) -> tuple[Subject, tuple[str, ...]]:
     """The subject, on its device, and what had to be assumed about it."""
     if options.device is not None:

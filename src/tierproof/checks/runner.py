@@ -17,7 +17,7 @@ from tierproof.model.call.stray_dropout import without_stray_dropout
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.backward_error import raised_in_backward
 from tierproof.model.gradients.training_step import seed_everything
-from tierproof.model.preserve.preserve import Snapshot
+from tierproof.model.preserve.preserve import ModelRecord
 
 Progress = Callable[[int, int, str], None]
 # The check that judges a backward pass which raises; others then have no gradients to look at.
@@ -27,7 +27,7 @@ _JUDGE_OF_BACKWARD = "T1-MODE"
 def run_checks(
     subject: Subject,
     checks: Sequence[Check],
-    snapshot: Snapshot,
+    snapshot: ModelRecord,
     *,
     seed: int = 0,
     deadline: Deadline | None = None,

@@ -6,8 +6,8 @@ import errno
 import sys
 from collections.abc import Sequence
 
-from tierproof.cli.exit_code import EXIT_COULD_NOT_JUDGE
 from tierproof.cli.terminal.interruption import Interrupted, interruptible
+from tierproof.errors import EXIT_COULD_NOT_JUDGE, OutputError, TierproofError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,6 @@ def _run(arguments: Sequence[str]) -> int:
     from tierproof.cli.commands import tierproof
     from tierproof.cli.terminal.show_error import show_error
     from tierproof.cli.terminal.streams import drop_output, prepare_streams
-    from tierproof.errors import TierproofError
 
     debug = "--debug" in arguments
     try:
@@ -58,7 +57,6 @@ def _run(arguments: Sequence[str]) -> int:
 def _explain(error: OSError) -> Exception:
     """Make an error of the system a sentence."""
     from tierproof.cli.terminal.streams import drop_output, has_output_failed
-    from tierproof.errors import OutputError
 
     reason = error.strerror or str(error)
     if has_output_failed():

@@ -17,8 +17,8 @@ from tierproof.notebooks.base_files import BaseFiles, read_base_files
 from tierproof.notebooks.build_notebook import build_notebook
 from tierproof.notebooks.checked_notebook import CheckedNotebook, VerifiedItem
 from tierproof.notebooks.deployment_checklist import CHECKLIST
-from tierproof.notebooks.evidence import Evidence
 from tierproof.notebooks.form_fields import fill_form
+from tierproof.notebooks.notebook_run import NotebookRun
 from tierproof.notebooks.read_recipe import NAMES, read_recipe
 from tierproof.notebooks.run_notebook import run_cells, start_kernel
 
@@ -52,15 +52,15 @@ def check_notebook(
     with tempfile.TemporaryDirectory(prefix="tierproof-notebook-") as folder:
         results = Path(folder) / "results"
         before = _read_base(python, on_step)
-        evidence = Evidence(name, notebook, expected, problems)
+        evidence = NotebookRun(name, notebook, expected, problems)
         filled = json.loads(json.dumps(notebook))
         fill_form(filled, values or {})
-        cells = Evidence(name, filled, None).code
+        cells = NotebookRun(name, filled, None).code
         on_step(f"running {name}")
         with start_kernel(python, Path(folder), {"TIERPROOF_RESULTS": str(results)}) as kernel:
             ran = run_cells(kernel, cells)
         after = _read_base(python, on_step, before)
-        evidence = Evidence(
+        evidence = NotebookRun(
             name, notebook, expected, problems, ran, before, after, _read_report(results / "report.json")
         )
     items = tuple(VerifiedItem(item, item.verify(evidence)) for item in CHECKLIST)

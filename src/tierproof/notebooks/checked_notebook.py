@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tierproof.core.json_value import JsonValue
 from tierproof.notebooks.deployment_checklist import ChecklistItem
-from tierproof.notebooks.evidence import CellRun
+from tierproof.notebooks.notebook_run import CellRun
 
 FORMAT_VERSION = 1
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tierproof._version import __version__
 from tierproof.core.addresses import colab_address
-from tierproof.notebooks.evidence import Evidence
 from tierproof.notebooks.form_fields import find_fields
+from tierproof.notebooks.notebook_run import NotebookRun
 
 MOST_LINES = 40  # what a laptop shows without scrolling
 MOST_SECONDS = 180.0
@@ -33,10 +33,10 @@ class ChecklistItem:
 
     name: str
     text: str
-    verify: Callable[[Evidence], str]
+    verify: Callable[[NotebookRun], str]
 
 
-def _verify_recipe(evidence: Evidence) -> str:
+def _verify_recipe(evidence: NotebookRun) -> str:
     if evidence.expected is None:
         return f"there is no recipe {evidence.name!r}"
     if evidence.notebook == evidence.expected:
@@ -50,14 +50,14 @@ def _verify_recipe(evidence: Evidence) -> str:
     return f"it differs from its recipe in: {', '.join(differing) or 'missing cells or metadata'}"
 
 
-def _verify_format(evidence: Evidence) -> str:
+def _verify_format(evidence: NotebookRun) -> str:
     version = (evidence.notebook.get("nbformat"), evidence.notebook.get("nbformat_minor"))
     if version != (4, 5):
         return f"its format is {version[0]}.{version[1]}"
     return "; ".join(evidence.problems)
 
 
-def _verify_stripped(evidence: Evidence) -> str:
+def _verify_stripped(evidence: NotebookRun) -> str:
     kept = [
         str(cell.get("id"))
         for cell in evidence.notebook.get("cells", ())
@@ -66,7 +66,7 @@ def _verify_stripped(evidence: Evidence) -> str:
     return f"these cells contain outputs or execution counts: {', '.join(kept)}" if kept else ""
 
 
-def _verify_colab(evidence: Evidence) -> str:
+def _verify_colab(evidence: NotebookRun) -> str:
     if colab_address(evidence.name) not in evidence.first_text:
         return "the badge in the first cell does not open this notebook"
     if evidence.notebook.get("metadata", {}).get("colab", {}).get("name") != f"{evidence.name}.ipynb":
@@ -77,7 +77,7 @@ def _verify_colab(evidence: Evidence) -> str:
     return "; ".join(problems)
 
 
-def _verify_version(evidence: Evidence) -> str:
+def _verify_version(evidence: NotebookRun) -> str:
     if f"tierproof {__version__}" not in evidence.first_text:
         return f"the first cell does not name version {__version__}"
     wrong = [
@@ -88,7 +88,7 @@ def _verify_version(evidence: Evidence) -> str:
     return f"another version is installed by these cells: {', '.join(wrong)}" if wrong else ""
 
 
-def _verify_installs(evidence: Evidence) -> str:
+def _verify_installs(evidence: NotebookRun) -> str:
     wrong = [
         name
         for name, code in evidence.code.items()
@@ -97,7 +97,7 @@ def _verify_installs(evidence: Evidence) -> str:
     return f"these cells run programs: {', '.join(wrong)}" if wrong else ""
 
 
-def _verify_python(evidence: Evidence) -> str:
+def _verify_python(evidence: NotebookRun) -> str:
     for name, code in evidence.code.items():
         try:
             ast.parse(code)
@@ -108,7 +108,7 @@ def _verify_python(evidence: Evidence) -> str:
     return ""
 
 
-def _verify_run(evidence: Evidence) -> str:
+def _verify_run(evidence: NotebookRun) -> str:
     failed = [f"{cell.id}: {cell.error}" for cell in evidence.cells if cell.error]
     if failed:
         return "; ".join(failed)
@@ -120,7 +120,7 @@ def _verify_run(evidence: Evidence) -> str:
     )
 
 
-def _verify_screenful(evidence: Evidence) -> str:
+def _verify_screenful(evidence: NotebookRun) -> str:
     long = [
         f"{cell.id} ({cell.text.count(chr(10)) + 1} lines)"
         for cell in evidence.cells
@@ -129,18 +129,18 @@ def _verify_screenful(evidence: Evidence) -> str:
     return f"these cells print more than {MOST_LINES} lines: {', '.join(long)}" if long else ""
 
 
-def _verify_base(evidence: Evidence) -> str:
+def _verify_base(evidence: NotebookRun) -> str:
     if not evidence.before.hashes:
         return "the installed files were not hashed"
     changes = evidence.before.find_changes(evidence.after)
     return f"{len(changes)} changes, the first: {changes[0]}" if changes else ""
 
 
-def _verify_time(evidence: Evidence) -> str:
+def _verify_time(evidence: NotebookRun) -> str:
     return f"it took {evidence.seconds:.0f} s" if evidence.seconds > MOST_SECONDS else ""
 
 
-def _verify_verdict(evidence: Evidence) -> str:
+def _verify_verdict(evidence: NotebookRun) -> str:
     if "conclude" not in evidence.code:
         return ""
     said = _VERDICT.search(evidence.cells[-1].text) if evidence.cells else None

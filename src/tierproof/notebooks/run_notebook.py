@@ -11,7 +11,7 @@ from typing import Any
 
 from tierproof._optional import require
 from tierproof.guard.system.process import ProcessError
-from tierproof.notebooks.evidence import CellRun
+from tierproof.notebooks.notebook_run import CellRun
 
 _START_LIMIT_S = 120.0
 _CELL_LIMIT_S = 900.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tierproof.errors import OutputError, UsageError
-from tierproof.session.host import has_colab
+from tierproof.session.runtime import has_colab
 
 DRIVE = Path(os.environ.get("TIERPROOF_DRIVE") or "/content/drive")
 _OUR_FOLDER = "tierproof"

@@ -9,11 +9,11 @@ from tierproof._version import __version__
 from tierproof.session.box import Box, Tone
 from tierproof.session.carry_out import carry_out
 from tierproof.session.export_results import restore_from
-from tierproof.session.host import find_host
 from tierproof.session.kernel_health import examine_kernel, heal_kernel
 from tierproof.session.live_line import open_live_line
 from tierproof.session.reattach_packages import reattach_packages
 from tierproof.session.results_folder import ResultsFolder
+from tierproof.session.runtime import find_runtime
 from tierproof.session.session import Session
 
 _sessions: dict[Path, Session] = {}
@@ -33,13 +33,13 @@ def open_notebook(notebook: str, *, heal: bool = True) -> Session:
     def step() -> Box:
         with open_live_line() as show:
             show("examining the kernel")
-            host = find_host()
+            runtime = find_runtime()
             health = heal_kernel() if heal else examine_kernel()
             kept = _describe_kept(session)
         return Box(
             f"tierproof {__version__} is ready. {health.title}",
             health.tone,
-            (*host.describe(), *health.lines, *kept),
+            (*runtime.describe(), *health.lines, *kept),
             health.titles,
             health.rows,
             health.advice,

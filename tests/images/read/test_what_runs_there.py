@@ -8,18 +8,18 @@ import pytest
 
 from images.read.test_notebook_installs import write
 from tierproof.guard.commands.gap import Cause
-from tierproof.images.lists.host import Host, Service, find_service
+from tierproof.images.lists.hosted_service import HostedService, Service, find_service
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
 from tierproof.images.read.read_target import read_targets
 
-COLAB = Host(
+COLAB = HostedService(
     Service.COLAB, "3.12.13", {"torch": "2.9.0+cu126", "pillow": "11.3.0", "google-colab": "1.0"}, "gpu"
 )
-KAGGLE = Host(Service.KAGGLE, "3.11.13", {"torch": "2.6.0"}, "gpu")
-OTHER = Host()
+KAGGLE = HostedService(Service.KAGGLE, "3.11.13", {"torch": "2.6.0"}, "gpu")
+OTHER = HostedService()
 
 
-def read(folder: Path, host: Host, *sources: str) -> tuple[list[FoundInstall], list[UnreadInstall]]:
+def read(folder: Path, host: HostedService, *sources: str) -> tuple[list[FoundInstall], list[UnreadInstall]]:
     (target,) = read_targets([str(write(folder, *sources))])
     there = target.read_for(host)
     return list(there.installs), list(there.unread)

@@ -12,7 +12,7 @@ from images.published import HAS_REAL_LISTS, REAL_LISTS, Published, make_list, p
 from loopback import Site
 from tierproof.errors import UsageError
 from tierproof.images.lists.image_index import Image
-from tierproof.images.store import download as download_module
+from tierproof.images.store import read_from_web as download_module
 from tierproof.images.store.git_source import GitSource
 from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.image_store import list_images

@@ -11,9 +11,9 @@ from images.published import HAS_REAL_LISTS, REAL_LISTS, make_list, publish_smal
 from loopback import Site
 from tierproof.errors import UsageError
 from tierproof.images.lists.image_contents import read_contents
-from tierproof.images.store import download as download_module
+from tierproof.images.store import read_from_web as download_module
 from tierproof.images.store.add_image import add_image
-from tierproof.images.store.http_source import RawSource
+from tierproof.images.store.http_source import HttpSource
 from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.image_store import list_images
 from tierproof.images.store.open_source import open_source
@@ -332,8 +332,8 @@ def test_raw_files_where_there_is_no_git(
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setenv("TIERPROOF_IMAGES_URL", url)
     source = open_source()
-    assert isinstance(source, RawSource)
-    source = RawSource(url, {}, today="2026-05-02")
+    assert isinstance(source, HttpSource)
+    source = HttpSource(url, {}, today="2026-05-02")
     report = sync_images(source, tmp_path / "images")
     found = {image.label: image for image in list_images(tmp_path / "images")}
     assert set(found) == {  # the head's README no longer names 2026.01
@@ -362,4 +362,4 @@ def test_a_server_with_nothing_on_it(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_page_of_a_repository_stands_for_its_raw_files() -> None:
-    assert RawSource("https://github.com/o/r.git", {}).name == "https://raw.githubusercontent.com/o/r"
+    assert HttpSource("https://github.com/o/r.git", {}).name == "https://raw.githubusercontent.com/o/r"

@@ -17,10 +17,16 @@ from tierproof.images.judge.image_answer import ImageAnswer, PipForecast
 from tierproof.images.judge.preflight_result import InstallVerdict, TargetVerdict
 from tierproof.images.lists.image_index import Image
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind
-from tierproof.images.tell.subscription import Subscription, read_subscriptions
+from tierproof.images.read.subscription import Subscription, read_subscriptions
 from tierproof.images.tell.timeline import make_timelines
 from tierproof.images.tell.watch_images import find_change, watch_images
-from tierproof.images.tell.watch_report import Change, WatchEntry, WatchReport, read_last_report, write_report
+from tierproof.images.tell.watch_report import (
+    VerdictChange,
+    WatchEntry,
+    WatchReport,
+    read_last_report,
+    write_report,
+)
 
 
 def verdict(target: str, image: str, plan: Plan | None, failed: bool = False) -> TargetVerdict:
@@ -57,11 +63,11 @@ def watch(
 
 def test_what_breaks_is_told_once_with_its_reason() -> None:
     first = watch("colab:2026.07", FINE, None, "2026-08-01")
-    assert (first.exit_code, first.entries[0].change, first.compared_with) == (0, Change.FINE, "")
+    assert (first.exit_code, first.entries[0].change, first.compared_with) == (0, VerdictChange.FINE, "")
     second = watch("colab:2026-08", WRONG, first, "2026-09-01")
     assert (second.exit_code, second.entries[0].change, second.compared_with) == (
         1,
-        Change.BREAKS,
+        VerdictChange.BREAKS,
         "2026-08-01",
     )
     assert second.entries[0].reason == (
@@ -69,9 +75,9 @@ def test_what_breaks_is_told_once_with_its_reason() -> None:
         "since colab:2026.07 the image changed pyarrow 21.0.0 → 18.1.0"
     )
     third = watch("colab:2026-08", WRONG, second, "2026-10-01")
-    assert (third.exit_code, third.entries[0].change) == (0, Change.BROKEN)
+    assert (third.exit_code, third.entries[0].change) == (0, VerdictChange.BROKEN)
     fourth = watch("colab:2026-08", FINE, third, "2026-11-01")
-    assert (fourth.exit_code, fourth.entries[0].change) == (0, Change.MENDED)
+    assert (fourth.exit_code, fourth.entries[0].change) == (0, VerdictChange.MENDED)
 
 
 def test_what_is_broken_at_first_sight_breaks() -> None:
@@ -80,7 +86,7 @@ def test_what_is_broken_at_first_sight_breaks() -> None:
 
 def test_what_cannot_be_judged_is_no_break() -> None:
     report = watch("colab:2026-08", None, None, "2026-09-01", failed=True)
-    assert (report.exit_code, report.entries[0].change) == (2, Change.UNKNOWN)
+    assert (report.exit_code, report.entries[0].change) == (2, VerdictChange.UNKNOWN)
     assert report.entries[0].reason == "no package index has a package named 'x'"
 
 
@@ -88,15 +94,15 @@ def test_what_cannot_be_judged_is_no_break() -> None:
 @pytest.mark.parametrize("now", [0, 1, 2])
 def test_every_change(now: int, before: int | None) -> None:
     change = find_change(now, before)
-    assert (change is Change.UNKNOWN) == (now == 2)
-    assert (change in (Change.BREAKS, Change.BROKEN)) == (now == 1)
-    assert (change is Change.BROKEN) == (now == 1 and before == 1)
-    assert (change is Change.MENDED) == (now == 0 and before == 1)
+    assert (change is VerdictChange.UNKNOWN) == (now == 2)
+    assert (change in (VerdictChange.BREAKS, VerdictChange.BROKEN)) == (now == 1)
+    assert (change is VerdictChange.BROKEN) == (now == 1 and before == 1)
+    assert (change is VerdictChange.MENDED) == (now == 0 and before == 1)
 
 
 WORDS = st.text(min_size=1, max_size=8)
 ENTRIES = st.builds(
-    WatchEntry, WORDS, WORDS, WORDS, WORDS, WORDS, st.integers(0, 2), st.sampled_from(Change), WORDS
+    WatchEntry, WORDS, WORDS, WORDS, WORDS, WORDS, st.integers(0, 2), st.sampled_from(VerdictChange), WORDS
 )
 REPORTS = st.builds(
     WatchReport,

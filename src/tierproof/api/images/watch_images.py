@@ -13,11 +13,11 @@ from tierproof.images.judge.judge_install import QuestionOptions
 from tierproof.images.judge.preflight import preflight
 from tierproof.images.judge.preflight_result import TargetVerdict
 from tierproof.images.read.read_target import read_targets
+from tierproof.images.read.subscription import DEFAULT_IMAGES, Subscription, read_subscriptions, subscribe
 from tierproof.images.store.image_source import ImageSourceError
 from tierproof.images.store.open_source import open_source
 from tierproof.images.store.resolve_image import open_image
 from tierproof.images.store.sync_images import sync_images
-from tierproof.images.tell.subscription import DEFAULT_IMAGES, Subscription, read_subscriptions, subscribe
 from tierproof.images.tell.watch_images import watch_images
 from tierproof.images.tell.watch_report import WatchReport, read_last_report, write_report
 

@@ -44,12 +44,12 @@ from tierproof.model.call.input_plan import LENGTH, Argument
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
-from tierproof.model.observe.attention_operands import (
+from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.operand_capture import (
     AttentionOperands,
     OperandCapture,
     measure_variation,
 )
-from tierproof.model.observe.execution_trace import ExecutionTrace
 
 # What float32 leaves of vectors that are equal, after a few layers.
 _EQUAL = 1e-4

@@ -12,7 +12,7 @@ import click
 
 from tierproof.checks.tiers import TIERS, describe_tiers
 from tierproof.cli.check.check_request import DEFAULT_TIMEOUT_S
-from tierproof.cli.check.config_file import FILE_NAME, CheckConfig, read_check_config
+from tierproof.cli.check.tierproof_toml import FILE_NAME, CheckConfig, read_check_config
 
 if TYPE_CHECKING:
     from tierproof.cli.check.check_request import CheckRequest
@@ -173,7 +173,7 @@ def check(context: click.Context, /, **options: Any) -> int:
     """
     from tierproof._optional import is_installed, require
     from tierproof.cli.check.output_paths import require_writable
-    from tierproof.cli.check.run_child import run_in_child
+    from tierproof.cli.check.run_check_child import run_in_child
     from tierproof.cli.terminal.show_progress import open_display
     from tierproof.reporters.register import register_all
 

@@ -73,8 +73,8 @@ def run(
 
     from tierproof.api.packages.isolated import describe_layer
     from tierproof.api.show.progress import open_progress
-    from tierproof.cli.exit_code import EXIT_COULD_NOT_JUDGE
     from tierproof.cli.packages.replace_process import find_program, replace_process
+    from tierproof.errors import EXIT_COULD_NOT_JUDGE
     from tierproof.guard.capture.base import capture_base
     from tierproof.guard.capture.loaded_distributions import Loaded
     from tierproof.guard.isolate.isolated_layer import prepare_layer

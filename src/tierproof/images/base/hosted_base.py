@@ -10,7 +10,7 @@ from tierproof.guard.capture.base import Base
 from tierproof.images.base.image_base import ImageBase, make_image_base
 from tierproof.images.base.loaded_set import list_loaded
 from tierproof.images.lists.freeze_file import find_python
-from tierproof.images.lists.host import Host, find_service
+from tierproof.images.lists.hosted_service import HostedService, find_service
 from tierproof.images.lists.image_contents import read_contents, read_list_file
 from tierproof.images.lists.image_index import Image
 
@@ -29,8 +29,8 @@ class HostedBase:
     label: str
     content: str
     make: Callable[[], ImageBase]
-    tell_host: Callable[[], Host] = Host
-    _host: Host | None = field(default=None, init=False)
+    tell_host: Callable[[], HostedService] = HostedService
+    _host: HostedService | None = field(default=None, init=False)
     _made: ImageBase | None = field(default=None, init=False)
 
     @property
@@ -39,7 +39,7 @@ class HostedBase:
         return self.made.base
 
     @property
-    def host(self) -> Host:
+    def host(self) -> HostedService:
         """The machine, as far as it is known; nothing is asked of an index.
 
         Raises:
@@ -76,11 +76,11 @@ def open_image(image: Image, on_step: Callable[[str], None] = lambda _: None) ->
     content = hashlib.sha256(read_list_file(image.path))
     content.update(repr((image.label, image.python, image.platform, sorted(list_loaded()))).encode())
 
-    def tell_host() -> Host:
+    def tell_host() -> HostedService:
         file = read_contents(image).file
         packages = {item.name: item.version for item in file.packages}
         service = find_service(image.name, packages)
-        return Host(service, image.python or find_python(file), packages, image.hardware)
+        return HostedService(service, image.python or find_python(file), packages, image.hardware)
 
     return HostedBase(
         image.label, content.hexdigest(), lambda: make_image_base(image, on_step=on_step), tell_host
@@ -90,8 +90,8 @@ def open_image(image: Image, on_step: Callable[[str], None] = lambda _: None) ->
 def open_base(base: Base) -> HostedBase:
     """Wrap a base that exists already; its answers are not stored, because it may change at any time."""
 
-    def tell_host() -> Host:
+    def tell_host() -> HostedService:
         packages = {item.name: item.version for item in base.by_name.values()}
-        return Host(find_service("", packages), base.python, packages)
+        return HostedService(find_service("", packages), base.python, packages)
 
     return HostedBase(base.name, "", lambda: ImageBase(base), tell_host)

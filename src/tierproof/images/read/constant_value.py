@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tierproof.images.lists.host import Host
+from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.host_value import NOTHING, evaluate_on_host
 
 # Among the names: the current folder, which `os.getcwd()` gives.
@@ -57,7 +57,7 @@ class NotConstant(Exception):  # noqa: N818 - it is an answer
     """The value depends on what happens when the code runs."""
 
 
-def evaluate(node: ast.AST, names: Mapping[str, Any], host: Host | None = None) -> Any:
+def evaluate(node: ast.AST, names: Mapping[str, Any], host: HostedService | None = None) -> Any:
     """Give the value of an expression of texts, numbers, lists and tables of them; nothing is run.
 
     Args:
@@ -69,7 +69,7 @@ def evaluate(node: ast.AST, names: Mapping[str, Any], host: Host | None = None) 
         NotConstant: it depends on running the code.
     """
     try:
-        value = _Evaluator(names, host or Host()).evaluate(node)
+        value = _Evaluator(names, host or HostedService()).evaluate(node)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise NotConstant(str(error)) from error
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
@@ -77,7 +77,7 @@ def evaluate(node: ast.AST, names: Mapping[str, Any], host: Host | None = None) 
     return value
 
 
-def decide(test: ast.expr, names: Mapping[str, Any], host: Host) -> bool | None:
+def decide(test: ast.expr, names: Mapping[str, Any], host: HostedService) -> bool | None:
     """Tell whether a condition holds; None if it depends on running the code."""
     try:
         return bool(evaluate(test, names, host))
@@ -86,7 +86,7 @@ def decide(test: ast.expr, names: Mapping[str, Any], host: Host) -> bool | None:
 
 
 class _Evaluator:
-    def __init__(self, names: Mapping[str, Any], host: Host) -> None:
+    def __init__(self, names: Mapping[str, Any], host: HostedService) -> None:
         self._names = names
         self._host = host
 

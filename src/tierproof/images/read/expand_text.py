@@ -10,7 +10,7 @@ from typing import Any
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.guard.commands.pip_command import PipCommand
-from tierproof.images.lists.host import Host
+from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.constant_value import NotConstant, evaluate
 
 # Stands in a command for what cannot be told; no requirement has such a character.
@@ -20,7 +20,7 @@ _FIELD = re.compile(r"\{[^{}]+\}")
 _LONGEST = 300
 
 
-def expand_text(text: str, names: Mapping[str, Any], host: Host) -> str:
+def expand_text(text: str, names: Mapping[str, Any], host: HostedService) -> str:
     """Put Python's values in for `{expression}` and `$name`, as IPython does before a shell sees the line."""
 
     def put_in(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.commands.pip_command import PipCommand
-from tierproof.images.lists.host import Host
+from tierproof.images.lists.hosted_service import HostedService
 
 
 class TargetKind(StrEnum):
@@ -87,11 +87,11 @@ class PreflightTarget:
     kind: TargetKind
     installs: tuple[FoundInstall, ...]
     unread: tuple[UnreadInstall, ...] = ()
-    read: Callable[[Host], tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]] | None = field(
-        default=None, compare=False, repr=False
+    read: Callable[[HostedService], tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]] | None = (
+        field(default=None, compare=False, repr=False)
     )
 
-    def read_for(self, host: Host) -> PreflightTarget:
+    def read_for(self, host: HostedService) -> PreflightTarget:
         """Return what it asks for on one machine."""
         if self.read is None:
             return self

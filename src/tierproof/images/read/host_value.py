@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tierproof.images.lists.host import SOME_TEXT, Host
+from tierproof.images.lists.hosted_service import SOME_TEXT, HostedService
 
 # What `evaluate_on_host` returns for an expression that asks nothing of the machine.
 NOTHING: Any = object()
@@ -22,7 +22,7 @@ class _UnknownError(LookupError):
 class Variables:
     """`os.environ`: what is known of it."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: HostedService) -> None:
         self._host = host
 
     def __contains__(self, name: object) -> bool:
@@ -58,7 +58,7 @@ class SomeText:
         raise _UnknownError("a text that is not known")
 
 
-def evaluate_on_host(node: ast.AST, host: Host, evaluate: _Evaluate) -> Any:
+def evaluate_on_host(node: ast.AST, host: HostedService, evaluate: _Evaluate) -> Any:
     """Return the value of an expression that asks something of the machine; NOTHING for any other.
 
     Raises:
@@ -75,7 +75,7 @@ def evaluate_on_host(node: ast.AST, host: Host, evaluate: _Evaluate) -> Any:
     return NOTHING
 
 
-def _read_attribute(node: ast.Attribute, host: Host) -> Any:
+def _read_attribute(node: ast.Attribute, host: HostedService) -> Any:
     spelled = _spell(node)
     if spelled == "os.environ":
         return Variables(host)
@@ -94,7 +94,7 @@ def _read_attribute(node: ast.Attribute, host: Host) -> Any:
     return NOTHING
 
 
-def _read_call(node: ast.Call, host: Host, evaluate: _Evaluate) -> Any:
+def _read_call(node: ast.Call, host: HostedService, evaluate: _Evaluate) -> Any:
     name, given = _spell(node.func), node.args
     if name in _VARIABLE_CALLS and given:
         return _read_variable_call(given, host, evaluate)
@@ -110,14 +110,14 @@ def _read_call(node: ast.Call, host: Host, evaluate: _Evaluate) -> Any:
     return NOTHING if answer is None or not given else answer(host, str(evaluate(given[0])))
 
 
-def _read_variable_call(given: list[ast.expr], host: Host, evaluate: _Evaluate) -> Any:
+def _read_variable_call(given: list[ast.expr], host: HostedService, evaluate: _Evaluate) -> Any:
     asked = str(evaluate(given[0]))
     if _know(host.has_variable(asked)):
         return _read_variable(asked, host)
     return evaluate(given[1]) if len(given) > 1 else None
 
 
-def _read_names(node: ast.Call, name: str, host: Host, evaluate: _Evaluate) -> Any:
+def _read_names(node: ast.Call, name: str, host: HostedService, evaluate: _Evaluate) -> Any:
     """Read what makes one text of the names of variables, `any` over them, and `str(get_ipython())`."""
     if len(node.args) != 1:
         return NOTHING
@@ -133,7 +133,7 @@ def _read_names(node: ast.Call, name: str, host: Host, evaluate: _Evaluate) -> A
     return JoinedNames(host.has_variable_like) if is_names else NOTHING
 
 
-def _read_any(node: ast.expr, host: Host, evaluate: _Evaluate) -> Any:
+def _read_any(node: ast.expr, host: HostedService, evaluate: _Evaluate) -> Any:
     """Read `any(name.startswith("COLAB_") for name in os.environ)`, and the same with `in`."""
     assert isinstance(node, ast.GeneratorExp | ast.ListComp)
     loop, *more = node.generators
@@ -148,7 +148,7 @@ def _read_any(node: ast.expr, host: Host, evaluate: _Evaluate) -> Any:
     return NOTHING
 
 
-def _read_variable(name: str, host: Host) -> str | SomeText:
+def _read_variable(name: str, host: HostedService) -> str | SomeText:
     if not _know(host.has_variable(name)):
         raise KeyError(name)
     value = host.variable(name)
@@ -157,7 +157,7 @@ def _read_variable(name: str, host: Host) -> str | SomeText:
     return SomeText() if value == SOME_TEXT else value
 
 
-def _is_loaded(name: str, host: Host) -> bool | None:
+def _is_loaded(name: str, host: HostedService) -> bool | None:
     """A module of the service is there from the start; of any other only its import would tell."""
     known = host.has_module(name)
     return known if known is False or name.startswith("google.colab") else None
@@ -188,12 +188,12 @@ def _spell(node: ast.AST) -> str:
     return ""
 
 
-def _find_module(host: Host, name: str) -> object:
+def _find_module(host: HostedService, name: str) -> object:
     return True if _know(host.has_module(name)) else None
 
 
 # What a call that asks about one name returns.
-_ANSWERS: Mapping[str, Callable[[Host, str], object]] = {
+_ANSWERS: Mapping[str, Callable[[HostedService, str], object]] = {
     **dict.fromkeys(("importlib.util.find_spec", "util.find_spec", "find_spec"), _find_module),
     **dict.fromkeys(
         ("importlib.metadata.version", "metadata.version", "version"),

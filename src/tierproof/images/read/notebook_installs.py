@@ -15,7 +15,7 @@ from tierproof.guard.commands.notebook_magics import tell_magic_command
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program, mentions_installer, read_command
 from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
-from tierproof.images.lists.host import Host
+from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.cell_code import CellCode, ShellLine, part_cell
 from tierproof.images.read.constant_value import CURRENT_FOLDER
 from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
@@ -54,7 +54,7 @@ class _Found:
 
     home: Path
     folder: Path
-    host: Host
+    host: HostedService
     files: WrittenFiles = field(default_factory=WrittenFiles)
     clones: dict[Path, str] = field(default_factory=dict)
     installs: list[FoundInstall] = field(default_factory=list)
@@ -212,7 +212,7 @@ class _Found:
 
 
 def find_installs(
-    cells: Sequence[CodeCell], folder: Path, host: Host | None = None
+    cells: Sequence[CodeCell], folder: Path, host: HostedService | None = None
 ) -> tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]:
     """Give the installs of a notebook, and what may be one and could not be read.
 
@@ -221,7 +221,7 @@ def find_installs(
         folder: of the notebook, from which its relative paths start.
         host: the machine that it would run on.
     """
-    machine = host or Host()
+    machine = host or HostedService()
     found, follower = _Found(folder, folder, machine), PythonFollower(machine)
     for cell in cells:
         follower.names[CURRENT_FOLDER] = str(found.folder)

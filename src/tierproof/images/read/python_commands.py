@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tierproof.images.lists.host import Host
+from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.cell_code import PLACEHOLDER
 from tierproof.images.read.constant_value import NotConstant, decide, evaluate
 from tierproof.images.read.process_call import read_process, read_shell_method, read_start
@@ -48,7 +48,7 @@ class PythonFollower:
         opened: files that are open for writing, by the name of the variable, and whether they are appended to.
     """
 
-    host: Host = field(default_factory=Host)
+    host: HostedService = field(default_factory=HostedService)
     names: dict[str, Any] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     functions: dict[str, ast.FunctionDef] = field(default_factory=dict)

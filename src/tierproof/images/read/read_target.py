@@ -11,7 +11,7 @@ from tierproof.errors import UsageError
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
-from tierproof.images.lists.host import Host
+from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
 from tierproof.images.read.notebook_file import read_notebook
 from tierproof.images.read.notebook_installs import find_installs
@@ -59,10 +59,10 @@ def _read_file(word: str, base: Path) -> PreflightTarget:
     if suffix == ".ipynb":
         cells = read_notebook(path)
 
-        def read(host: Host) -> tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]:
+        def read(host: HostedService) -> tuple[tuple[FoundInstall, ...], tuple[UnreadInstall, ...]]:
             return find_installs(cells, path.parent, host)
 
-        return PreflightTarget(word, TargetKind.NOTEBOOK, *read(Host()), read)
+        return PreflightTarget(word, TargetKind.NOTEBOOK, *read(HostedService()), read)
     if suffix == ".toml":
         return PreflightTarget(word, TargetKind.PYLOCK, (read_pylock(path),))
     lines = RequirementLines()

@@ -11,7 +11,7 @@ from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import UsageError
 from tierproof.images.lists.image_index import Image
 from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES
-from tierproof.images.store.backend_info import (
+from tierproof.images.store.colab_repository import (
     LISTS,
     README,
     SYSTEM_FILES,
@@ -32,7 +32,7 @@ class GitSource:
     """Every image that the history shows: the pinned ones, and one for each month and hardware.
 
     Args:
-        repository: with the layout of `backend_info`.
+        repository: with the layout of `colab_repository`.
     """
 
     def __init__(self, repository: GitRepository) -> None:

@@ -15,7 +15,7 @@ from tierproof.core.credentials import hide_credentials
 from tierproof.errors import UsageError
 from tierproof.images.lists.image_index import Image
 from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES
-from tierproof.images.store.backend_info import (
+from tierproof.images.store.colab_repository import (
     LISTS,
     README,
     SYSTEM_FILES,
@@ -23,14 +23,14 @@ from tierproof.images.store.backend_info import (
     parse_readme,
     parse_system,
 )
-from tierproof.images.store.download import download
 from tierproof.images.store.image_source import Offer, OfferedList, Offers
+from tierproof.images.store.read_from_web import download
 
 _HEAD = "HEAD"
 _GITHUB = re.compile(r"https?://github\.com/([^/]+)/([^/]+?)(?:\.git)?/?\Z")
 
 
-class RawSource:
+class HttpSource:
     """What a server gives at `URL/REVISION/FILE`.
 
     Args:

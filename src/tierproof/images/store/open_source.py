@@ -15,13 +15,13 @@ from tierproof.errors import UsageError
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.images.lists.image_index import INDEX_NAME
 from tierproof.images.lists.verify_list import LARGEST_LIST_BYTES
-from tierproof.images.store.backend_info import REPOSITORY_URL
-from tierproof.images.store.download import download
+from tierproof.images.store.colab_repository import REPOSITORY_URL
 from tierproof.images.store.folder_source import FolderSource, join_url, read_local_file
 from tierproof.images.store.git_repository import find_git
 from tierproof.images.store.git_source import open_git_source
-from tierproof.images.store.http_source import RawSource
+from tierproof.images.store.http_source import HttpSource
 from tierproof.images.store.image_source import ImageSource
+from tierproof.images.store.read_from_web import download
 
 # Addresses that only git understands, or that are known to be repositories.
 _FOR_GIT = re.compile(r"(?:git|ssh|git\+[a-z]+)://|[\w.-]+@[\w.-]+:|https?://github\.com/[^/]+/[^/]+/?\Z")
@@ -77,7 +77,7 @@ def _open_repository(url: str, environment: Mapping[str, str]) -> ImageSource:
     if find_git():
         return open_git_source(url, environment)
     if url.startswith(("http://", "https://")):
-        return RawSource(url, environment)
+        return HttpSource(url, environment)
     raise UsageError(
         f"reading {hide_credentials(url)} needs git, which is not installed",
         hint="Install git, or name a folder or an http(s) URL with an index.json.",
@@ -94,4 +94,4 @@ def _open_web(url: str, environment: Mapping[str, str]) -> ImageSource:
     smart = f"{url.rstrip('/')}/info/refs?service=git-upload-pack"
     if find_git() and download(smart, limit_bytes=LARGEST_LIST_BYTES, environment=environment) is not None:
         return open_git_source(url, environment)
-    return RawSource(url, environment)
+    return HttpSource(url, environment)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from tierproof.images.judge.preflight_result import TargetVerdict
-from tierproof.images.tell.subscription import Subscription
+from tierproof.images.read.subscription import Subscription
 from tierproof.images.tell.timeline import find_reason
-from tierproof.images.tell.watch_report import Change, WatchEntry, WatchReport
+from tierproof.images.tell.watch_report import VerdictChange, WatchEntry, WatchReport
 
 # Gives the verdicts of targets on an image named as in a subscription.
 Judge = Callable[[Subscription, str], Sequence[TargetVerdict]]
@@ -54,18 +54,18 @@ def _compare(
     last = before.get(key)
     change = find_change(verdict.exit_code, None if last is None else last.exit_code)
     reason = find_reason(verdict)
-    if change is Change.BREAKS and last is not None:
+    if change is VerdictChange.BREAKS and last is not None:
         reason = " – ".join(part for part in (reason, _find_move(verdict, last.image, versions)) if part)
     return WatchEntry(*key, verdict.image, verdict.verdict, verdict.exit_code, change, reason)
 
 
-def find_change(now: int, before: int | None) -> Change:
+def find_change(now: int, before: int | None) -> VerdictChange:
     """Compare the exit codes of a target; a new target that is broken counts as breaking."""
     if now == 2:
-        return Change.UNKNOWN
+        return VerdictChange.UNKNOWN
     if now == 0:
-        return Change.MENDED if before == 1 else Change.FINE
-    return Change.BROKEN if before == 1 else Change.BREAKS
+        return VerdictChange.MENDED if before == 1 else VerdictChange.FINE
+    return VerdictChange.BROKEN if before == 1 else VerdictChange.BREAKS
 
 
 def _find_move(verdict: TargetVerdict, last_image: str, versions: Versions) -> str:

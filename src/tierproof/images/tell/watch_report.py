@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 _FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.json\Z")
 
 
-class Change(StrEnum):
+class VerdictChange(StrEnum):
     """How the verdict of a target on an image changed since the report before."""
 
     BREAKS = "breaks"
@@ -51,7 +51,7 @@ class WatchEntry:
     image: str
     verdict: str
     exit_code: int
-    change: Change
+    change: VerdictChange
     reason: str = ""
 
     @property
@@ -93,7 +93,7 @@ class WatchReport:
     def exit_code(self) -> int:
         """1 where something newly breaks, else 2 where something could not be judged, else 0."""
         changes = {each.change for each in self.entries}
-        return 1 if Change.BREAKS in changes else 2 if Change.UNKNOWN in changes else 0
+        return 1 if VerdictChange.BREAKS in changes else 2 if VerdictChange.UNKNOWN in changes else 0
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Give the `images watch --json` document."""
@@ -115,7 +115,7 @@ class WatchReport:
         if document["format_version"] != FORMAT_VERSION:
             raise ValueError(f"unknown format {document['format_version']}")
         entries = tuple(
-            WatchEntry(**{**each, "change": Change(each["change"])}) for each in document["entries"]
+            WatchEntry(**{**each, "change": VerdictChange(each["change"])}) for each in document["entries"]
         )
         return cls(str(document["date"]), entries, str(document["compared_with"]), tuple(document["notes"]))
 
@@ -147,8 +147,10 @@ class WatchReport:
     def _repr_html_(self) -> str:
         return show_plainly(self.to_text())
 
-    def _sorted(self) -> Sequence[tuple[Change, list[WatchEntry]]]:
-        grouped = [(change, [each for each in self.entries if each.change is change]) for change in Change]
+    def _sorted(self) -> Sequence[tuple[VerdictChange, list[WatchEntry]]]:
+        grouped = [
+            (change, [each for each in self.entries if each.change is change]) for change in VerdictChange
+        ]
         return [(change, entries) for change, entries in grouped if entries]
 
     def _count(self) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 from tierproof.core.standing import Standing
 from tierproof.model.call.max_length import find_mask_buffers
 from tierproof.model.call.spec import ModelSpec
-from tierproof.model.observe.embedding_probe import Lookups
+from tierproof.model.observe.lookup_probe import Lookups
 
 _CAUSAL_CLASS = re.compile(
     r"GPT|Gpt|Causal|LMHead|Decoder(?!.*Encoder)|LanguageModel|Llama|Mistral|Mamba|RWKV|(L[Mm])$|Autoregressive"

@@ -15,7 +15,7 @@ _FIRST_LENGTH = 16
 _MOST_RUNS = 6
 
 
-def measure_range(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+def measure_length_range(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     """The plan with its minimum or maximum length, found by halving; the plan itself where usual lengths run.
 
     The minimum found runs, and is at most a few positions above the shortest: each halving is one forward pass.

@@ -14,7 +14,7 @@ from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argume
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import can_perturb, replace_positions
-from tierproof.model.observe.embedding_probe import Lookups
+from tierproof.model.observe.lookup_probe import Lookups
 
 _OTHER = {
     "mask": "hide_mask",

@@ -27,8 +27,8 @@ from tierproof.model.describe.evidence.collect import describe_layout, describe_
 from tierproof.model.describe.trait_facts import collect_facts, describe_causality
 from tierproof.model.describe.traits import Traits
 from tierproof.model.describe.transformers_kind import find_transformers_kind
-from tierproof.model.observe.embedding_probe import Lookups
 from tierproof.model.observe.forward_census import ForwardCensus, take_census
+from tierproof.model.observe.lookup_probe import Lookups
 
 # Long enough to tell an offset of one or two from a full mask, short enough to cost a tenth of a step.
 _INFLUENCE_LENGTH = 8

@@ -15,8 +15,8 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.failed_place import raised_by_the_model
 from tierproof.model.call.varied_axes import free_given_axes
 from tierproof.model.describe.fixed_columns import fix_columns
-from tierproof.model.describe.length_range import measure_range
-from tierproof.model.observe.embedding_probe import LookupProbe
+from tierproof.model.describe.length_range import measure_length_range
+from tierproof.model.observe.lookup_probe import LookupProbe
 from tierproof.model.observe.position_tables import find_position_tables
 from tierproof.model.observe.search.working_call import WorkingCall
 
@@ -47,7 +47,7 @@ def settle_inputs(
             max_length_source=maximum.source,
             max_length_standing=maximum.standing,
         )
-    return plan if given else measure_range(probe, _fix_length(probe, plan))
+    return plan if given else measure_length_range(probe, _fix_length(probe, plan))
 
 
 def _measure_maximum(

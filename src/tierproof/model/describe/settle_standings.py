@@ -15,7 +15,7 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import replace_values
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
-from tierproof.model.observe.embedding_probe import Lookups
+from tierproof.model.observe.lookup_probe import Lookups
 
 _MASKS = ("mask", "hide_mask")
 

@@ -17,9 +17,9 @@ from tierproof.model.load.build_module import (
 )
 from tierproof.model.load.choose_entry import choose_entry, describe_choice
 from tierproof.model.load.config_arguments import bind_config
-from tierproof.model.load.config_file import read_config
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_source import load_file
+from tierproof.model.load.model_config import read_config
 from tierproof.model.load.target import TargetError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tierproof.model.load.accepted_code import digest_files, is_accepted, record_accepted
-from tierproof.model.load.download import fetch_bytes, join_url
+from tierproof.model.load.cached_download import fetch_bytes, join_url
 from tierproof.model.load.load_folder import FolderModule, load_folder
 from tierproof.model.load.target import GistTarget, TargetError, UntrustedCodeError
 

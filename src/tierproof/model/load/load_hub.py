@@ -7,7 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from tierproof.model.load.download import download, join_url
+from tierproof.model.load.cached_download import download, join_url
 from tierproof.model.load.target import TargetError
 from tierproof.model.load.weights import CHECKPOINT_NAMES, read_shard_names
 

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from tierproof._optional import require
-from tierproof.model.load.config_file import is_size, read_config
 from tierproof.model.load.import_scope import ImportScope
 from tierproof.model.load.load_hub import fetch_code, fetch_config, fetch_weights, is_hub_id
 from tierproof.model.load.load_remote_code import load_remote_class, split_reference
+from tierproof.model.load.model_config import is_size, read_config
 from tierproof.model.load.target import TargetError, UntrustedCodeError
 from tierproof.model.load.transformers_class import choose_class
 from tierproof.model.load.user_error import shorten

@@ -8,7 +8,7 @@ from types import TracebackType
 import torch
 from torch import nn
 
-from tierproof.model.preserve.deferred_interrupt import InterruptGate
+from tierproof.model.preserve.interrupt_gate import InterruptGate
 from tierproof.model.preserve.object_graph import ObjectGraph, collect_objects
 from tierproof.model.preserve.process_state import ProcessState
 from tierproof.model.preserve.restoration_error import RestorationError
@@ -20,7 +20,7 @@ _SPARE_BYTES = 256 << 20
 _ALWAYS_COMPARED_TOTAL_BYTES = 64 << 20
 
 
-def preserve(model: nn.Module) -> AbstractContextManager[Snapshot]:
+def preserve(model: nn.Module) -> AbstractContextManager[ModelRecord]:
     """Context manager that records a model and the process's settings, and restores all of it on exit.
 
     It does not work on a copy: `deepcopy` refuses non-leaf tensors and breaks closures and views, and the checks
@@ -38,7 +38,7 @@ def preserve(model: nn.Module) -> AbstractContextManager[Snapshot]:
     return _Preservation(model)
 
 
-class Snapshot:
+class ModelRecord:
     """The recorded state of a model and of the process.
 
     Attributes:
@@ -138,16 +138,16 @@ def _iterate_dense(model: nn.Module) -> list[torch.Tensor]:
     return [tensor for tensor in registered if tensor.layout is torch.strided and not tensor.is_nested]
 
 
-class _Preservation(AbstractContextManager["Snapshot"]):
+class _Preservation(AbstractContextManager["ModelRecord"]):
     """A class, not a generator: its `__exit__` must be reached before anything can interrupt it."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._gate = InterruptGate((_Preservation.__exit__.__code__, InterruptGate.close.__code__))
-        self._snapshot: Snapshot | None = None
+        self._snapshot: ModelRecord | None = None
 
-    def __enter__(self) -> Snapshot:
-        self._snapshot = Snapshot(self._model, self._gate)
+    def __enter__(self) -> ModelRecord:
+        self._snapshot = ModelRecord(self._model, self._gate)
         self._gate.install()
         return self._snapshot
 

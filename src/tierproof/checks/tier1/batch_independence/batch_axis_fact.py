@@ -5,7 +5,7 @@ from __future__ import annotations
 from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.input_plan import BATCH
 from tierproof.model.compare.steady_answer import Baseline
-from tierproof.model.observe.embedding_probe import LookupProbe
+from tierproof.model.observe.lookup_probe import LookupProbe
 
 
 def state_batch_axis(base: Baseline, *, mixes_as_sequence: bool) -> Fact:

@@ -14,8 +14,8 @@ from tierproof.model.describe.evidence.norms import describe_norms
 from tierproof.model.describe.evidence.positions import describe_positions
 from tierproof.model.describe.evidence.recurrence import describe_cache, describe_recurrence
 from tierproof.model.describe.evidence.ties import describe_ties
-from tierproof.model.observe.embedding_probe import Lookups
 from tierproof.model.observe.forward_census import ForwardCensus
+from tierproof.model.observe.lookup_probe import Lookups
 
 
 def describe_model(

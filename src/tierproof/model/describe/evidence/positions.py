@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from tierproof.core.report import TraitEvidence
-from tierproof.model.observe.embedding_probe import Lookups
 from tierproof.model.observe.forward_census import ForwardCensus
+from tierproof.model.observe.lookup_probe import Lookups
 
 
 def describe_positions(

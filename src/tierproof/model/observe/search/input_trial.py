@@ -15,8 +15,8 @@ from tierproof.model.call.solve.failed_place import find_failed_place
 from tierproof.model.call.solve.last_operation import LastOperation
 from tierproof.model.call.solve.lesson import Lesson
 from tierproof.model.call.solve.read_failure import read_failure
-from tierproof.model.observe.embedding_probe import LookupProbe, Lookups
 from tierproof.model.observe.execution_trace import ExecutionTrace
+from tierproof.model.observe.lookup_probe import LookupProbe, Lookups
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.cli.check.config_file import read_check_config
 from tierproof.cli.check.spec_option import parse_spec
+from tierproof.cli.check.tierproof_toml import read_check_config
 from tierproof.errors import UsageError
 
 

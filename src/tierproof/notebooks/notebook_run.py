@@ -34,7 +34,7 @@ class CellRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class NotebookRun:
     """Everything that the checklist's items look at.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tierproof.model.observe.embedding_probe import LookupProbe
+from tierproof.model.observe.lookup_probe import LookupProbe
 
 
 def test_an_empty_index_is_no_lookup():

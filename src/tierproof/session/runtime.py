@@ -15,7 +15,7 @@ _WATCHED = ("numpy", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class Runtime:
     """What this kernel runs on.
 
     Attributes:
@@ -42,9 +42,9 @@ class Host:
         )
 
 
-def find_host() -> Host:
+def find_runtime() -> Runtime:
     """Look at this kernel and its machine."""
-    return Host(
+    return Runtime(
         find_kind(),
         _find_image(),
         platform.python_version(),

@@ -25,7 +25,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.core.report import Report
 from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import TierproofError
-from tierproof.model.load.download import remove_partial_downloads
+from tierproof.model.load.cached_download import remove_partial_downloads
 
 _POLL_S = 0.2  # how soon a death is noticed that leaves the pipes open to others
 _GRACE_S = 5.0  # how much longer than the child itself the parent waits before it calls it hanging

@@ -76,7 +76,7 @@ _DISTRIBUTIONS = {
 
 
 @dataclass(frozen=True)
-class Host:
+class HostedService:
     """One machine.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierproof.images.store.backend_info import (
+from tierproof.images.store.colab_repository import (
     ListChange,
     PinnedRuntime,
     choose_monthly,
