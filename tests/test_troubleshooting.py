@@ -72,11 +72,11 @@ def provoke_array_api(folder: Path) -> str:
 
 def provoke_restart(_: Path) -> str:
     from tierproof.guard.mend.diagnosis import Diagnosis
-    from tierproof.guard.mend.torn import Evidence, Remedy, TornPackage
+    from tierproof.guard.mend.torn import Remedy, TearSign, TornPackage
     from tierproof.session import kernel_health
 
     torn = TornPackage(
-        "numpy", "2.0.2", "2.3.4", (Evidence.IMPORTED_WHILE_TORN,), Remedy.RESTART, "It is torn."
+        "numpy", "2.0.2", "2.3.4", (TearSign.IMPORTED_WHILE_TORN,), Remedy.RESTART, "It is torn."
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel_health, "doctor", lambda: Diagnosis((torn,), 1, 0.0))

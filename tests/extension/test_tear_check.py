@@ -13,9 +13,9 @@ from tierproof.extension.loaded_stamp import LoadedStamp
 from tierproof.extension.notice import Notice
 from tierproof.extension.tear_check import TearCheck, describe_tears
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.torn import Evidence, Remedy, TornPackage
+from tierproof.guard.mend.torn import Remedy, TearSign, TornPackage
 
-TORN = TornPackage("numb", "1.0", "2.0", (Evidence.VERSION,), Remedy.HEAL, "detail")
+TORN = TornPackage("numb", "1.0", "2.0", (TearSign.VERSION,), Remedy.HEAL, "detail")
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_what_was_mended_may_be_told_again() -> None:
 
 
 def test_a_notice_names_versions_and_remedies() -> None:
-    gone = TornPackage("pand", "1.0", "", (Evidence.IMPORT_FAILS,), Remedy.REINSTALL, "detail")
-    same = TornPackage("imag", "3.0", "3.0", (Evidence.IMPORTED_WHILE_TORN,), Remedy.RESTART, "detail")
+    gone = TornPackage("pand", "1.0", "", (TearSign.IMPORT_FAILS,), Remedy.REINSTALL, "detail")
+    same = TornPackage("imag", "3.0", "3.0", (TearSign.IMPORTED_WHILE_TORN,), Remedy.RESTART, "detail")
     notice = describe_tears([TORN, gone, same])
     text = notice.to_text()
     assert notice.title == "numb, pand, imag: the files on disk are not those that this kernel has loaded."

@@ -231,9 +231,9 @@ def test_a_requirements_file_that_the_cell_writes_is_read_when_it_is_there(
 
 
 def test_tears_are_told_at_the_start(told: list[Notice]) -> None:
-    from tierproof.guard.mend.torn import Evidence, Remedy, TornPackage
+    from tierproof.guard.mend.torn import Remedy, TearSign, TornPackage
 
-    torn = TornPackage("numb", "1.0", "2.0", (Evidence.VERSION,), Remedy.HEAL, "")
+    torn = TornPackage("numb", "1.0", "2.0", (TearSign.VERSION,), Remedy.HEAL, "")
     watch = Watch(tell=told.append, diagnose=lambda: Diagnosis((torn,), 1, 0.0))
     watch.begin()
     watch.after_cell()

@@ -13,7 +13,7 @@ import pytest
 from guard.notebook_kernel import environment, make_environment
 from guard.wheelhouse import Wheelhouse, make_base, write_wheel
 from tierproof.guard.capture.base import Base
-from tierproof.guard.commands.gap import Cause
+from tierproof.guard.commands.gap import GapReason
 from tierproof.guard.commands.pip_command import parse_pip_commands
 from tierproof.guard.foresee.foresee_pip import foresee
 from tierproof.guard.foresee.foreseen import Foreseen
@@ -122,7 +122,7 @@ def test_what_must_be_built_is_known_by_its_name(house: Wheelhouse, tmp_path: Pa
     found = look(house, text.format(project=project))
     assert [change.name for change in found.harms] == ["numb"]
     assert "would build" in found.unforeseen
-    assert [gap.cause for gap in found.gaps] == [Cause.BUILD]
+    assert [gap.cause for gap in found.gaps] == [GapReason.BUILD]
 
 
 def test_what_cannot_be_resolved_still_shows_what_is_certain(house: Wheelhouse) -> None:

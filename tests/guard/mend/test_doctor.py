@@ -13,12 +13,12 @@ import pytest
 
 from guard.fake_site import install
 from tierproof.guard.capture.owner import Owners, find_stashes, undo_stash
-from tierproof.guard.mend.baseline import (
-    Baseline,
-    baseline_path,
-    load_baseline,
-    parse_baseline,
-    save_baseline,
+from tierproof.guard.mend.first_sight import (
+    FirstSight,
+    first_sight_path,
+    load_first_sight,
+    parse_first_sight,
+    save_first_sight,
 )
 from tierproof.guard.mend.site import Site
 
@@ -167,27 +167,27 @@ def test_an_honest_upgrade_on_disk_is_healthy(site: Path) -> None:
 
 
 def test_baseline_round_trip_and_anything_else(site: Path, tmp_path: Path) -> None:
-    baseline = Baseline(
+    first_sight = FirstSight(
         str(site), 1.5, {"a": "1"}, {"a": ("x",)}, {"a": ("1", "2")}, {"1:2": ("a", "1")}, {"a": 1.0}
     )
-    assert parse_baseline(baseline.to_json()) == baseline
+    assert parse_first_sight(first_sight.to_json()) == first_sight
     for text in (
         "",
         "{}",
         "[]",
         "null",
         '{"format_version": 9}',
-        baseline.to_json().replace('["a","1"]', "[]"),
+        first_sight.to_json().replace('["a","1"]', "[]"),
     ):
-        assert parse_baseline(text) is None
-    assert load_baseline(site) is None
-    assert save_baseline(baseline)
-    assert load_baseline(site) == baseline
-    baseline_path(site).write_text("half-writ")
-    assert load_baseline(site) is None
+        assert parse_first_sight(text) is None
+    assert load_first_sight(site) is None
+    assert save_first_sight(first_sight)
+    assert load_first_sight(site) == first_sight
+    first_sight_path(site).write_text("half-writ")
+    assert load_first_sight(site) is None
     (tmp_path / "data/tierproof/baselines").rename(tmp_path / "moved")
     (tmp_path / "data/tierproof/baselines").write_text("a file where a folder should be")
-    assert not save_baseline(baseline)
+    assert not save_first_sight(first_sight)
     assert Site([site]).find("pack") is not None  # a data folder that cannot be written costs only the memory
 
 

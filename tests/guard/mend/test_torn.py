@@ -7,7 +7,7 @@ import pytest
 from tierproof.guard.mend.diagnosis import Diagnosis
 from tierproof.guard.mend.heal_result import FailedHeal, HealedPackage, Healing
 from tierproof.guard.mend.judge_tear import agree, judge_package
-from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy
+from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, Remedy, TearSign
 
 HELD = DiskPackage("2.0", installer="pip", changed_at=1e9)
 
@@ -147,7 +147,7 @@ def test_documents_and_pages() -> None:
 
 
 def test_codes_are_the_contracts() -> None:
-    assert {code.value for code in Evidence} == {
+    assert {code.value for code in TearSign} == {
         "version",
         "native-library-replaced",
         "record-mismatch",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from guard.wheelhouse import Wheelhouse
 from loopback import serve
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.commands.pip_command import parse_pip_commands
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.judge.plan import (
@@ -406,7 +406,7 @@ def test_how_long_an_answer_is_fresh(age_s: int, on_pypi: bool, exclude_newer: s
 
 
 WORDS = st.text(alphabet="abc1.", min_size=1, max_size=5)
-GAPS = st.builds(Gap, st.sampled_from(Cause), WORDS, WORDS)
+GAPS = st.builds(Gap, st.sampled_from(GapReason), WORDS, WORDS)
 PLANS = st.builds(
     Plan,
     st.lists(WORDS, max_size=2).map(tuple),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from images.read.test_notebook_installs import write
-from tierproof.guard.commands.gap import Cause
+from tierproof.guard.commands.gap import GapReason
 from tierproof.images.lists.hosted_service import HostedService, Service, find_service
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
 from tierproof.images.read.read_target import read_targets
@@ -87,7 +87,7 @@ def test_constants_of_try_and_except_and_versions_of_the_image(tmp_path: Path) -
     assert (found.command.requirements, unread) == (("pillow==11.3.0", "xformers==0.0.33"), [])
     differs = "try:\n    v = '1'\n    work()\nexcept Exception:\n    v = '2'\n!pip install a=={v} b"
     (found,), (gap,) = read(tmp_path, COLAB, differs)
-    assert (found.command.requirements, gap.cause) == (("b",), Cause.RUNTIME)
+    assert (found.command.requirements, gap.cause) == (("b",), GapReason.RUNTIME)
 
 
 @pytest.mark.parametrize(
@@ -130,28 +130,28 @@ def test_a_file_that_a_cell_writes_is_read(tmp_path: Path, sources: list[str]) -
 def test_a_file_that_is_written_with_what_is_not_known_is_a_gap(tmp_path: Path) -> None:
     for source in ("open('r.txt', 'w').write(ask())", "!pip freeze > r.txt", "!sed -i s/a/b/ r.txt"):
         installs, (gap,) = read(tmp_path, COLAB, source, "!pip install -r r.txt")
-        assert (installs, gap.cause) == ([], Cause.FILE), source
+        assert (installs, gap.cause) == ([], GapReason.FILE), source
 
 
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
-        ("!bash install.sh", Cause.SCRIPT),
-        ("!sh ./setup_env.sh", Cause.SCRIPT),
-        ("!./tools/install_deps.sh", Cause.SCRIPT),
-        ("%%bash\nsource conda_setup.sh", Cause.SCRIPT),
-        ("!python repo/pip-install.py", Cause.SCRIPT),
-        ("!python setup.py install", Cause.SCRIPT),
-        ("!curl -fsSL https://example.invalid/x.sh | sh", Cause.SCRIPT),
-        ("!wget -qO- https://example.invalid/x | bash -s -- -y", Cause.SCRIPT),
-        ("!bash Miniforge3-Linux-x86_64.sh -bfp /usr/local", Cause.PYTHON),
-        ("!bash Miniconda3-latest-Linux-x86_64.sh -b -f -p /usr/local/", Cause.PYTHON),
-        ("import condacolab\ncondacolab.install()", Cause.PYTHON),
-        ("import condacolab as c\nc.install_miniconda()", Cause.PYTHON),
-        ("from condacolab import install\ninstall()", Cause.PYTHON),
+        ("!bash install.sh", GapReason.SCRIPT),
+        ("!sh ./setup_env.sh", GapReason.SCRIPT),
+        ("!./tools/install_deps.sh", GapReason.SCRIPT),
+        ("%%bash\nsource conda_setup.sh", GapReason.SCRIPT),
+        ("!python repo/pip-install.py", GapReason.SCRIPT),
+        ("!python setup.py install", GapReason.SCRIPT),
+        ("!curl -fsSL https://example.invalid/x.sh | sh", GapReason.SCRIPT),
+        ("!wget -qO- https://example.invalid/x | bash -s -- -y", GapReason.SCRIPT),
+        ("!bash Miniforge3-Linux-x86_64.sh -bfp /usr/local", GapReason.PYTHON),
+        ("!bash Miniconda3-latest-Linux-x86_64.sh -b -f -p /usr/local/", GapReason.PYTHON),
+        ("import condacolab\ncondacolab.install()", GapReason.PYTHON),
+        ("import condacolab as c\nc.install_miniconda()", GapReason.PYTHON),
+        ("from condacolab import install\ninstall()", GapReason.PYTHON),
     ],
 )
-def test_what_a_script_installs_is_a_gap(tmp_path: Path, source: str, cause: Cause) -> None:
+def test_what_a_script_installs_is_a_gap(tmp_path: Path, source: str, cause: GapReason) -> None:
     installs, (gap,) = read(tmp_path, COLAB, source)
     assert (installs, gap.cause, gap.is_judged) == ([], cause, False)
 
@@ -214,7 +214,7 @@ def test_what_is_skipped_changes_nothing(tmp_path: Path) -> None:
     )
     installs, unread = read(tmp_path, COLAB, source, "!pip install {P} b\n!pip install -r r.txt")
     assert [tell(each) for each in installs] == ["a b: runs"]
-    assert [each.cause for each in unread] == [Cause.FILE]
+    assert [each.cause for each in unread] == [GapReason.FILE]
 
 
 def test_who_offers_an_image() -> None:

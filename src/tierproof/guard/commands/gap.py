@@ -10,7 +10,7 @@ from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 
 
-class Cause(StrEnum):
+class GapReason(StrEnum):
     """Why a part was not worked out."""
 
     BUILD = "build"  # only a build tells what a source release, a repository or a folder needs
@@ -36,7 +36,7 @@ class Gap:
         name: of the package that must be built, by which a build is allowed; else empty.
     """
 
-    cause: Cause
+    cause: GapReason
     what: str
     reason: str
     name: str = ""
@@ -61,4 +61,4 @@ class Gap:
         Raises:
             KeyError, ValueError: the document is not a gap.
         """
-        return cls(Cause(document["cause"]), document["what"], document["reason"], document["name"])
+        return cls(GapReason(document["cause"]), document["what"], document["reason"], document["name"])

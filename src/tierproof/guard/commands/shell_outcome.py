@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 
-class Outcome(Enum):
+class ShellOutcome(Enum):
     """How a command ends, as far as its words tell."""
 
     SUCCEEDS = auto()  # `true`, `echo`
@@ -16,10 +16,10 @@ class Outcome(Enum):
     LIKELY = auto()  # it does something, and scripts count on it: `cd`, `apt-get install`
     OPEN = auto()  # it asks something: `[ -d x ]`, `command -v`, `python -c "import x"`
 
-    def negate(self) -> Outcome:
+    def negate(self) -> ShellOutcome:
         """The outcome behind `!`."""
-        pairs = {Outcome.SUCCEEDS: Outcome.FAILS, Outcome.FAILS: Outcome.SUCCEEDS}
-        return pairs.get(self, Outcome.OPEN)
+        pairs = {ShellOutcome.SUCCEEDS: ShellOutcome.FAILS, ShellOutcome.FAILS: ShellOutcome.SUCCEEDS}
+        return pairs.get(self, ShellOutcome.OPEN)
 
 
 _SUCCEEDING_NAMES = "true : echo printf export set unset alias shopt umask local declare readonly trap shift"
@@ -37,33 +37,33 @@ _ASKING_VERBS = {
 }
 
 
-def tell_outcome(words: Sequence[str]) -> Outcome:
+def tell_outcome(words: Sequence[str]) -> ShellOutcome:
     """Tell how a program ends, by its words with what precedes it (`sudo`, `env`) taken off."""
     if not words:
-        return Outcome.SUCCEEDS
+        return ShellOutcome.SUCCEEDS
     name, rest = os.path.basename(words[0]), list(words[1:])  # noqa: PTH119 - a word, no file
     if name == "false":
-        return Outcome.FAILS
+        return ShellOutcome.FAILS
     if name in _SUCCEEDING:
-        return Outcome.SUCCEEDS
+        return ShellOutcome.SUCCEEDS
     if name in ("[", "test", "[["):
         return _evaluate(rest)
     if _PYTHON.match(name):
         if rest[:2] == ["-m", "pip"]:
             name, rest = "pip", rest[2:]
         else:
-            return Outcome.OPEN
+            return ShellOutcome.OPEN
     if _PIP.match(name):
         name = "pip"
     asks = name in _ASKING or any(verb in rest[:2] for verb in _ASKING_VERBS.get(name, ()))
-    return Outcome.OPEN if asks or words[-1] in ("--version", "-V") else Outcome.LIKELY
+    return ShellOutcome.OPEN if asks or words[-1] in ("--version", "-V") else ShellOutcome.LIKELY
 
 
-def _evaluate(words: Sequence[str]) -> Outcome:
+def _evaluate(words: Sequence[str]) -> ShellOutcome:
     """Evaluate a test of two plain numbers; any other depends on the machine."""
     operands = [word for word in words if word not in ("]", "]]")]
     if len(operands) != 3 or not (operands[0].isdigit() and operands[2].isdigit()):
-        return Outcome.OPEN
+        return ShellOutcome.OPEN
     first, second = int(operands[0]), int(operands[2])
     holds = {
         "-eq": first == second,
@@ -77,5 +77,5 @@ def _evaluate(words: Sequence[str]) -> Outcome:
         "-ge": first >= second,
     }.get(operands[1])
     if holds is None:
-        return Outcome.OPEN
-    return Outcome.SUCCEEDS if holds else Outcome.FAILS
+        return ShellOutcome.OPEN
+    return ShellOutcome.SUCCEEDS if holds else ShellOutcome.FAILS

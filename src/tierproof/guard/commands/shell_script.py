@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from tierproof.guard.commands.nested_scripts import Nested, find_nested, is_syntax_check
-from tierproof.guard.commands.shell_outcome import Outcome, tell_outcome
+from tierproof.guard.commands.shell_outcome import ShellOutcome, tell_outcome
 from tierproof.guard.commands.shell_state import ShellState
 from tierproof.guard.commands.shell_tree import (
     Block,
@@ -132,7 +132,7 @@ class _Follower:
         self._state = state
         self._ended = False
         self._may_end = False
-        self._outcome = Outcome.SUCCEEDS
+        self._outcome = ShellOutcome.SUCCEEDS
 
     def read(self, text: str, place: _Place) -> Iterator[ProgramCall]:
         yield from self._walk(parse_script(text), place)
@@ -150,7 +150,7 @@ class _Follower:
         state, may_end = self._state, self._may_end
         if block.is_subshell:
             self._state = state.enter()
-        self._outcome = Outcome.SUCCEEDS
+        self._outcome = ShellOutcome.SUCCEEDS
         for part in block.parts:
             yield from self._walk(part, place)
         if block.is_subshell:
@@ -165,7 +165,7 @@ class _Follower:
                 continue
             yield from self._walk(part, place.within(certainty))
             if certainty is Certainty.OPEN:
-                self._outcome = Outcome.OPEN
+                self._outcome = ShellOutcome.OPEN
             elif certainty is Certainty.UNLIKELY:
                 self._outcome = before
 
@@ -186,15 +186,15 @@ class _Follower:
         for condition, body in node.branches:
             yield from self._walk(condition, place)
             match self._outcome:
-                case Outcome.SUCCEEDS:
+                case ShellOutcome.SUCCEEDS:
                     yield from self._walk(body, place)
                     return
-                case Outcome.FAILS:
+                case ShellOutcome.FAILS:
                     continue
             place = place.within(Certainty.OPEN)
             yield from self._walk_perhaps(body, place)
         yield from self._walk_perhaps(node.otherwise, place)
-        self._outcome = Outcome.LIKELY
+        self._outcome = ShellOutcome.LIKELY
 
     def _walk_perhaps(self, block: Block, place: _Place) -> Iterator[ProgramCall]:
         """Walk what may not run: if it ends the script, then what follows may not run either."""
@@ -205,12 +205,12 @@ class _Follower:
     def _walk_loop(self, loop: Loop, place: _Place) -> Iterator[ProgramCall]:
         yield from self._walk(loop.condition, place)
         outcome = self._outcome if loop.word == "while" else self._outcome.negate()
-        if outcome is Outcome.FAILS:
+        if outcome is ShellOutcome.FAILS:
             return
-        if outcome is not Outcome.SUCCEEDS:
+        if outcome is not ShellOutcome.SUCCEEDS:
             place = place.within(Certainty.OPEN)
         yield from self._walk_perhaps(loop.body, place)
-        self._outcome = Outcome.LIKELY
+        self._outcome = ShellOutcome.LIKELY
 
     def _walk_for(self, loop: ForLoop, place: _Place) -> Iterator[ProgramCall]:
         yield from self._follow_inner(loop.command, place)
@@ -222,7 +222,7 @@ class _Follower:
         for value in values:
             self._state.assign({loop.variable: value})
             yield from self._walk(loop.body, place)
-        self._outcome = Outcome.LIKELY
+        self._outcome = ShellOutcome.LIKELY
 
     def _walk_case(self, node: Case, place: _Place) -> Iterator[ProgramCall]:
         yield from self._follow_inner(node.command, place)
@@ -235,11 +235,11 @@ class _Follower:
             elif any(fnmatch.fnmatchcase(word, pattern) for pattern, _ in told):
                 yield from self._walk_perhaps(body, place)
                 return
-        self._outcome = Outcome.LIKELY
+        self._outcome = ShellOutcome.LIKELY
 
     def _define(self, function: Function, _place: _Place) -> Iterator[ProgramCall]:
         self._state.functions[function.name] = function.body
-        self._outcome = Outcome.SUCCEEDS
+        self._outcome = ShellOutcome.SUCCEEDS
         yield from ()
 
     # -- commands
@@ -277,7 +277,7 @@ class _Follower:
             for each in nested:
                 yield from _move(self._run_nested(each, assigned, command, place), command)
             if nested:
-                self._outcome = Outcome.LIKELY
+                self._outcome = ShellOutcome.LIKELY
             else:
                 yield self._make_call(words, stripped, assigned, command, place)
 
@@ -315,7 +315,7 @@ class _Follower:
 
     def _end(self, name: str, rest: list[str], place: _Place) -> None:
         if name in ("exit", "return") and rest:
-            self._outcome = Outcome.SUCCEEDS if rest[0] == "0" else Outcome.FAILS
+            self._outcome = ShellOutcome.SUCCEEDS if rest[0] == "0" else ShellOutcome.FAILS
         if place.certainty is Certainty.CERTAIN:
             self._ended = True
         elif place.certainty is Certainty.OPEN:
@@ -325,7 +325,7 @@ class _Follower:
         kept, may_end = self._state.set_parameters(arguments), self._may_end
         deeper = replace(place, depth=place.depth + 1)
         yield from self._walk(self._state.functions[name], deeper)
-        self._ended, self._may_end, self._outcome = False, may_end, Outcome.LIKELY
+        self._ended, self._may_end, self._outcome = False, may_end, ShellOutcome.LIKELY
         self._state.restore_parameters(kept)
 
     _WALKS: ClassVar[dict[type, Callable[..., Iterator[ProgramCall]]]] = {
@@ -347,10 +347,14 @@ def _move(calls: Iterator[ProgramCall], command: SimpleCommand) -> Iterator[Prog
         yield replace(call, start=command.start, end=command.end)
 
 
-def _follow(sign: str, before: Outcome) -> Certainty | None:
+def _follow(sign: str, before: ShellOutcome) -> Certainty | None:
     """How certain the part behind `&&` or `||` is to run; None if it never does."""
     if sign == "&&":
-        known = {Outcome.FAILS: None, Outcome.OPEN: Certainty.OPEN}
+        known = {ShellOutcome.FAILS: None, ShellOutcome.OPEN: Certainty.OPEN}
         return known.get(before, Certainty.CERTAIN)
-    other = {Outcome.SUCCEEDS: None, Outcome.FAILS: Certainty.CERTAIN, Outcome.LIKELY: Certainty.UNLIKELY}
+    other = {
+        ShellOutcome.SUCCEEDS: None,
+        ShellOutcome.FAILS: Certainty.CERTAIN,
+        ShellOutcome.LIKELY: Certainty.UNLIKELY,
+    }
     return other.get(before, Certainty.OPEN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tierproof.guard.capture.base import Base
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.foresee.target_interpreter import (
     changes_other_environment,
@@ -44,18 +44,20 @@ def judge_at_sight(command: PipCommand, base: Base, variables: Mapping[str, str]
     if other:
         return Sight(f"it changes another environment, {other}")
     if command.program is Program.CONDA:
-        return Sight(gap=Gap(Cause.CONDA, command.text, "tierproof cannot predict what conda would change"))
+        return Sight(
+            gap=Gap(GapReason.CONDA, command.text, "tierproof cannot predict what conda would change")
+        )
     if command.elsewhere:
         return _judge_folder(command, base)
     if command.action is Action.SYNC:
         reason = "tierproof cannot predict what uv would change in a project environment"
-        return Sight(gap=Gap(Cause.SYNC, command.text, reason))
+        return Sight(gap=Gap(GapReason.SYNC, command.text, reason))
     return Sight()
 
 
 def _judge_folder(command: PipCommand, base: Base) -> Sight:
     reason = f"tierproof cannot predict what an install into {command.elsewhere}, which is on sys.path, would replace"
-    gap = Gap(Cause.FOLDER, command.text, reason)
+    gap = Gap(GapReason.FOLDER, command.text, reason)
     if base.platform:
         folder = os.path.normpath(command.elsewhere)
         if folder == _SYSTEM or folder.startswith(f"{_SYSTEM}/"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tierproof.errors import UsageError
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.commands.pip_command import PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirement
 from tierproof.guard.commands.requirement_lines import RequirementLines, read_requirement_lines
@@ -51,7 +51,7 @@ def read_wish(command: PipCommand) -> Wish:
                 folder / named, lines, constraint=constraint, given=dict(command.given_files)
             )
         except UsageError as error:
-            gaps.append(Gap(Cause.FILE, named, error.message))
+            gaps.append(Gap(GapReason.FILE, named, error.message))
     texts = [(text, folder) for text in command.requirements]
     texts += [(_drop_fragment(text), folder) for text in command.editables]
     resolvable: list[RequestedPackage] = []
@@ -69,8 +69,10 @@ def read_wish(command: PipCommand) -> Wish:
 
 def _explain_unread(text: str, message: str) -> Gap:
     if _PATH.match(text):
-        return Gap(Cause.BUILD, text, "this project folder does not exist, so its requirements are not known")
-    return Gap(Cause.TEXT, text, f"it cannot be parsed: {message}")
+        return Gap(
+            GapReason.BUILD, text, "this project folder does not exist, so its requirements are not known"
+        )
+    return Gap(GapReason.TEXT, text, f"it cannot be parsed: {message}")
 
 
 def _drop_fragment(text: str) -> str:

@@ -25,7 +25,7 @@ from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.module_namespace import read_namespace
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.foresee.at_sight import judge_at_sight
@@ -113,7 +113,7 @@ def _foresee_install(
             if found.lock is not None:
                 overwritten = find_overwritten(found.lock, resolver)
     except TierproofError as error:
-        gaps.append(Gap(Cause.INDEX, command.text, error.message))
+        gaps.append(Gap(GapReason.INDEX, command.text, error.message))
         found = PipResolution(None)
     if found.refused:
         return Foreseen(
@@ -125,7 +125,9 @@ def _foresee_install(
     if found.words:
         gaps.append(
             Gap(
-                Cause.BUILD, command.text, f"no combination of versions satisfies it: {_shorten(found.words)}"
+                GapReason.BUILD,
+                command.text,
+                f"no combination of versions satisfies it: {_shorten(found.words)}",
             )
         )
         if command.wheels_only:  # without a build pip finds none either, and ends before it changes anything

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tierproof.guard.commands.gap import Cause
+from tierproof.guard.commands.gap import GapReason
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 
 # For a message that has no room for a line with the requirements.
@@ -107,7 +107,7 @@ def _list_workers(plan: Plan) -> tuple[Way, ...]:
 
 def spell_builds(plan: Plan) -> str:
     """Return the options that allow every build that a plan leaves open; empty where a build is not all it takes."""
-    names = [gap.name or gap.what for gap in plan.gaps if gap.cause is Cause.BUILD]
+    names = [gap.name or gap.what for gap in plan.gaps if gap.cause is GapReason.BUILD]
     if not names or len(names) < len(plan.gaps):
         return ""
     return " ".join(f"--allow-build {shlex.quote(name)}" for name in dict.fromkeys(names))

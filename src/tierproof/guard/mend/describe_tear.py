@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy
+from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, Remedy, TearSign
 
 _FEW = 4
 _MANY = 40
 
 
-def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy) -> str:
+def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, ...], remedy: Remedy) -> str:
     """Describe the evidence, and end with what to do."""
     process = f"process {loaded.pid}" if loaded.pid else "this process"
     name, sentences = loaded.name, []
@@ -18,14 +18,14 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence,
         runs = f"{process} runs" if loaded.version else "the disk has"
         version = loaded.version or disk.version
         sentences.append(f"{runs} {name} {version}, whose files {disk.overwritten_by} has overwritten.")
-    elif loaded.replaced or Evidence.VERSION in evidence:
+    elif loaded.replaced or TearSign.VERSION in evidence:
         held = f"the disk has {disk.version}" if disk.version else "the disk no longer has it"
         sentences.append(
             f"{process} runs {name} {loaded.version or '(version unknown)'}; {held}{_who(disk)}."
         )
     if loaded.replaced:
         sentences.append(f"Libraries in use, but no longer on disk: {_list(loaded.replaced)}.")
-    if loaded.differing and (Evidence.IMPORTED_WHILE_TORN in evidence or not loaded.version):
+    if loaded.differing and (TearSign.IMPORTED_WHILE_TORN in evidence or not loaded.version):
         named = _list(loaded.differing, _FEW if loaded.late else _MANY)
         sentences.append(f"These modules in {process} differ from the code on disk: {named}.")
     if loaded.late:
@@ -54,7 +54,7 @@ def _describe_disk(name: str, disk: DiskPackage) -> list[str]:
     return sentences
 
 
-def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...], remedy: Remedy) -> str:
+def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, ...], remedy: Remedy) -> str:
     match remedy:
         case Remedy.HEAL:
             place = "in that process" if loaded.pid else "here"
@@ -62,7 +62,7 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, 
                 f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If it then lists "
                 "modules imported since the install, restart: these modules run the other version's code."
             )
-            if Evidence.IMPORTED_WHILE_TORN in evidence:
+            if TearSign.IMPORTED_WHILE_TORN in evidence:
                 text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart it."
             return text
         case Remedy.RESTART:
@@ -72,11 +72,11 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, 
             return _advise_reinstall(loaded, disk, evidence)
 
 
-def _advise_reinstall(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...]) -> str:
+def _advise_reinstall(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, ...]) -> str:
     if disk.installer == "tierproof":
         return "tierproof added it: run `tierproof recover` to restore the generation."
     then = ""
-    if Evidence.IMPORTED_WHILE_TORN in evidence:
+    if TearSign.IMPORTED_WHILE_TORN in evidence:
         then = ", and then restart the process"
     elif loaded.replaced or loaded.differing:
         then = (

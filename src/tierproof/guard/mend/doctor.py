@@ -222,8 +222,8 @@ def _open_site(make: Callable[[], Site]) -> tuple[Site, list[str]]:
 def _first_sight_notes(site: Site) -> list[str]:
     notes = []
     for root in site.first_seen:
-        baseline = site.baselines[root]
-        dirty = sorted({*baseline.dirty, *baseline.duplicates})
+        first_sight = site.first_sights[root]
+        dirty = sorted({*first_sight.dirty, *first_sight.duplicates})
         if dirty:
             more = f" and {len(dirty) - 5} more" if len(dirty) > 5 else ""
             notes.append(

@@ -286,7 +286,7 @@ def _name_former_owner(site: Site, path: Path) -> str:
     """The distribution that had a file which is gone with it, by what lay there at first sight; else its folder."""
     root = site.find_root(str(path))
     top = path.relative_to(root).parts[0] if root else path.name
-    known = site.baselines[root].find_owner_of_top(top) if root in site.baselines else ""
+    known = site.first_sights[root].find_owner_of_top(top) if root in site.first_sights else ""
     return known or canonicalize_name(top.partition(".")[0])
 
 

@@ -141,8 +141,8 @@ def _site_of(pid: int) -> Site:
 
 
 def _find_former_root(site: Site, name: str) -> Path:
-    for root, baseline in site.baselines.items():
-        if name in baseline.versions:
+    for root, first_sight in site.first_sights.items():
+        if name in first_sight.versions:
             return root
     raise HealError(f"cannot find out where {name} was installed", hint="Restart the process.")
 

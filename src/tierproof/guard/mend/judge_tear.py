@@ -10,7 +10,7 @@ from __future__ import annotations
 from packaging.version import InvalidVersion, Version
 
 from tierproof.guard.mend.describe_tear import describe
-from tierproof.guard.mend.torn import DiskPackage, Evidence, LoadedPackage, Remedy, TornPackage
+from tierproof.guard.mend.torn import DiskPackage, LoadedPackage, Remedy, TearSign, TornPackage
 
 
 def judge_package(loaded: LoadedPackage, disk: DiskPackage) -> TornPackage | None:
@@ -30,21 +30,21 @@ def judge_package(loaded: LoadedPackage, disk: DiskPackage) -> TornPackage | Non
     )
 
 
-def find_evidence(loaded: LoadedPackage, disk: DiskPackage) -> tuple[Evidence, ...]:
+def find_evidence(loaded: LoadedPackage, disk: DiskPackage) -> tuple[TearSign, ...]:
     """Name what shows that the process and the disk, or the disk and its own records, do not agree."""
     found = {
-        Evidence.VERSION: _runs_another_version(loaded, disk),
-        Evidence.NATIVE_LIBRARY_REPLACED: bool(loaded.replaced),
-        Evidence.RECORD_MISMATCH: bool(disk.mismatches)
+        TearSign.VERSION: _runs_another_version(loaded, disk),
+        TearSign.NATIVE_LIBRARY_REPLACED: bool(loaded.replaced),
+        TearSign.RECORD_MISMATCH: bool(disk.mismatches)
         or (bool(disk.overwritten_by) and bool(loaded.replaced or loaded.differing)),
-        Evidence.DUPLICATE_METADATA: bool(disk.duplicates),
-        Evidence.IMPORT_FAILS: bool(disk.import_error),
-        Evidence.IMPORTED_WHILE_TORN: is_mixed(loaded, disk),
+        TearSign.DUPLICATE_METADATA: bool(disk.duplicates),
+        TearSign.IMPORT_FAILS: bool(disk.import_error),
+        TearSign.IMPORTED_WHILE_TORN: is_mixed(loaded, disk),
     }
     return tuple(code for code, holds in found.items() if holds)
 
 
-def choose_remedy(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evidence, ...]) -> Remedy:
+def choose_remedy(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, ...]) -> Remedy:
     """Choose the remedy: the one place where it is decided.
 
     - A restart is advised only where nothing shows that a fresh process fails.
@@ -55,7 +55,7 @@ def choose_remedy(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[Evid
         return Remedy.REINSTALL
     is_whole = _is_same_version(loaded, disk) and not is_damaged(disk)
     can_heal = bool(loaded.version) and not is_whole and not loaded.failed_heal
-    fails = Evidence.IMPORT_FAILS in evidence
+    fails = TearSign.IMPORT_FAILS in evidence
     if is_mixed(loaded, disk):
         return Remedy.RESTART if not fails else Remedy.HEAL if can_heal else Remedy.REINSTALL
     if can_heal:

@@ -1,4 +1,4 @@
-"""The site directories under examination: their distributions, owners of files, and baselines."""
+"""The site directories under examination: their distributions, owners of files, and first sights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tierproof.guard.capture.record import (
     sift_record,
 )
 from tierproof.guard.capture.vendored_entry import drop_vendored
-from tierproof.guard.mend.baseline import Baseline, find_duplicates, sight
+from tierproof.guard.mend.first_sight import FirstSight, find_duplicates, sight
 from tierproof.guard.mend.heal_journal import PREFIX
 from tierproof.guard.mend.site_memory import SiteMemory
 from tierproof.guard.mend.torn import DiskPackage
@@ -53,10 +53,10 @@ class Site:
             Path(root) for root in existing
         )
         self._prefixes = tuple(f"{root}/" for root in self.roots)
-        self.baselines: dict[Path, Baseline] = {}
+        self.first_sights: dict[Path, FirstSight] = {}
         self.first_seen: list[Path] = []
         for root in self.roots:
-            self.baselines[root], is_first = sight(
+            self.first_sights[root], is_first = sight(
                 root, self.distributions, self.read_record, self.memory.changed_at
             )
             if is_first:
@@ -84,7 +84,7 @@ class Site:
 
     def find_new_bounds(self) -> tuple[BrokenBound, ...]:
         """The requirements that do not hold now and did at first sight."""
-        known = {key for baseline in self.baselines.values() for key in baseline.bounds or ()}
+        known = {key for first_sight in self.first_sights.values() for key in first_sight.bounds or ()}
         return tuple(bound for bound in self.broken_bounds if bound.describe() not in known)
 
     def find_root(self, path: str) -> Path | None:
@@ -144,20 +144,20 @@ class Site:
             each
             for each in self.distributions
             if self.memory.changed_at(each)
-            >= (self.baselines[each.root].seen_at if moment is None else moment)
+            >= (self.first_sights[each.root].seen_at if moment is None else moment)
         )
 
     def find_seen_library(self, device: int, inode: int) -> tuple[str, str] | None:
         """Distribution and version of a library that was seen on disk once."""
-        for baseline in self.baselines.values():
-            found = baseline.find_library(device, inode)
+        for first_sight in self.first_sights.values():
+            found = first_sight.find_library(device, inode)
             if found is not None:
                 return found
         return None
 
     def find_seen_versions(self, name: str) -> tuple[str, ...]:
         """The versions that were there at first sight and later, the first one first."""
-        found = (baseline.list_versions(name) for baseline in self.baselines.values())
+        found = (first_sight.list_versions(name) for first_sight in self.first_sights.values())
         return next((versions for versions in found if versions), ())
 
     def examine(self, name: str, *, look_at_all: bool = True) -> DiskPackage:
@@ -183,7 +183,7 @@ class Site:
         return DiskPackage(
             distribution.version,
             tuple(path for path in wrong if path not in overwritten),
-            duplicates if duplicates != self.baselines[root].duplicates.get(name, ()) else (),
+            duplicates if duplicates != self.first_sights[root].duplicates.get(name, ()) else (),
             installer=distribution.installer,
             changed_at=self.memory.changed_at(distribution),
             overwritten_by=by,
@@ -219,19 +219,19 @@ class Site:
             distribution: its every file is looked at.
             is_changed: whether it is known to be another than is remembered; if all is well, so it is noted.
         """
-        began, baseline = time.time(), self.baselines[distribution.root]
+        began, first_sight = time.time(), self.first_sights[distribution.root]
         if distribution.root in self.first_seen:  # every file was looked at a moment ago
-            self.memory.note_whole(distribution, self.read_record(distribution), baseline.seen_at)
+            self.memory.note_whole(distribution, self.read_record(distribution), first_sight.seen_at)
             return ()
         verified_until = self.memory.verified_until(distribution)
-        since = max(baseline.seen_at, verified_until)
+        since = max(first_sight.seen_at, verified_until)
         if verified_until:  # then little has changed, and the rest of a long RECORD need not be parsed
             text = read_record_text(distribution.metadata_path)
             entries = parse_record(sift_record(distribution.root, text, hash_changed_since=since))
         else:
             entries = self.read_record(distribution)
         found = find_mismatches(distribution.root, entries, hash_changed_since=since)
-        known = set(baseline.dirty.get(distribution.name, ()))
+        known = set(first_sight.dirty.get(distribution.name, ()))
         wrong = tuple(path for path in found if path not in known)
         is_changed |= any(entry.path not in known for entry in entries)
         if is_changed and not wrong:

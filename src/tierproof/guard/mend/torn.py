@@ -8,7 +8,7 @@ from enum import StrEnum
 from tierproof.core.json_value import JsonValue
 
 
-class Evidence(StrEnum):
+class TearSign(StrEnum):
     """The kinds of evidence for a tear; the values are part of the JSON documents."""
 
     VERSION = "version"
@@ -99,7 +99,7 @@ class TornPackage:
     package: str
     loaded_version: str
     disk_version: str
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[TearSign, ...]
     remedy: Remedy
     detail: str
     modules: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from tierproof.guard.judge.request import Judgement
 from tierproof.guard.judge.ways import CALL_IN_KERNEL, RUN_ISOLATED
 from tierproof.guard.operations.change_environment import change_environment, telling_system_errors
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.stage.assemble import Recipe
+from tierproof.guard.stage.assemble import GenerationContents
 from tierproof.guard.stage.consent import Consent, require_consent
 from tierproof.guard.stage.import_trial import ImportFailure
 from tierproof.guard.stage.make_generation import MakeRequest, make_generation
@@ -110,19 +110,19 @@ def _install_locked(
     judgement: Judgement,
     watch: Stopwatch,
 ) -> Receipt:
-    recipe = _write_recipe(request.requirements, start, judgement)
-    accelerators = [name for name in recipe.fetched if is_accelerator(name)]
+    contents = _list_contents(request.requirements, start, judgement)
+    accelerators = [name for name in contents.fetched if is_accelerator(name)]
     if accelerators:
         raise InstallError(
             f"refused: tierproof never adds {accelerators[0]} to a running kernel",
             hint=RUN_ISOLATED,
         )
-    _refuse_unwritable(recipe.position, in_process=request.in_process)
+    _refuse_unwritable(contents.position, in_process=request.in_process)
     generation, failures = make_generation(
         MakeRequest(request.consent, request.limit_s, request.on_step, request.in_process),
         store,
         start,
-        recipe,
+        contents,
         watch,
     )
     request.on_step("activating")
@@ -136,7 +136,7 @@ def _install_locked(
         "install",
         generation.id,
         start.id,
-        added=tuple(AddedPackage(name, versions[name], sizes.get(name, 0)) for name in recipe.fetched),
+        added=tuple(AddedPackage(name, versions[name], sizes.get(name, 0)) for name in contents.fetched),
         path_entry=str(store.site(generation.id)),
         session_only=activated.session_only,
         restart_needed=activated.restart_needed,
@@ -149,7 +149,9 @@ def _install_locked(
     )
 
 
-def _write_recipe(requirements: Sequence[str], start: PresentBase, judgement: Judgement) -> Recipe:
+def _list_contents(
+    requirements: Sequence[str], start: PresentBase, judgement: Judgement
+) -> GenerationContents:
     lock, plan = judgement.lock, judgement.plan
     assert lock is not None  # a plan that was consented to has one
     fetched = {item.name for item in plan.add} | {item.name for item in plan.shadows}
@@ -163,7 +165,7 @@ def _write_recipe(requirements: Sequence[str], start: PresentBase, judgement: Ju
     before = () if present is None else present.requests
     before = tuple(item for item in before if (item.name or item.text) not in names)
     waived = {item.package for item in plan.conflicts} if plan.verdict is PlanVerdict.WAIVER else set()
-    return Recipe(
+    return GenerationContents(
         tuple(sorted(fetched)),
         kept,
         lock,

@@ -34,7 +34,7 @@ from tierproof.guard.stage.archive import (
     read_archive,
     read_noted_digests,
 )
-from tierproof.guard.stage.assemble import Recipe
+from tierproof.guard.stage.assemble import GenerationContents
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
 from tierproof.guard.system.environment_folder import find_environment_folder
@@ -200,8 +200,8 @@ def _install_exactly(
         interpreter=base.executable,
         limit_s=request.limit_s,
     )
-    recipe = Recipe(tuple(names), (), lock, None, saved.requests, saved.shadows, saved.waived)
-    generation = recipe.describe(packages, tried=False)
+    contents = GenerationContents(tuple(names), (), lock, None, saved.requests, saved.shadows, saved.waived)
+    generation = contents.describe(packages, tried=False)
     write_generation(staging, generation)
     return generation
 

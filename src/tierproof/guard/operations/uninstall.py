@@ -18,7 +18,7 @@ from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.unmet_bounds import list_required
 from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt
-from tierproof.guard.stage.assemble import Recipe, keep_needed, link_kept
+from tierproof.guard.stage.assemble import GenerationContents, keep_needed, link_kept
 from tierproof.guard.system.environment_folder import find_environment_folder
 from tierproof.guard.system.stopwatch import Stopwatch
 
@@ -94,12 +94,12 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
 def _make(store: GenerationStore, present: Generation, remainder: _Remainder) -> Generation:
     requests = tuple(each for each in present.requests if each.name in remainder.kept)
     shadows = tuple(name for name in present.shadows if name in remainder.kept)
-    recipe = Recipe((), remainder.kept, None, present, requests, shadows, present.waived)
+    contents = GenerationContents((), remainder.kept, None, present, requests, shadows, present.waived)
     staging = store.make_staging()
     try:
         (staging / "site").mkdir()
-        kept = link_kept(store, recipe, staging, {})
-        generation = recipe.describe(kept, tried=present.tried)
+        kept = link_kept(store, contents, staging, {})
+        generation = contents.describe(kept, tried=present.tried)
         write_generation(staging, generation)
         store.admit(staging, generation.id)
     except OSError as error:

@@ -22,7 +22,7 @@ _WHEEL = f"Wheel-Version: 1.0\nGenerator: tierproof\nRoot-Is-Purelib: true\nTag:
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
 
-class Basis(StrEnum):
+class RequirementsOrigin(StrEnum):
     """What the requirements of a source are taken from."""
 
     BUILT = "its own metadata, which was built"
@@ -50,7 +50,7 @@ class SourceRelease:
     name: str
     version: str
     text: str
-    basis: Basis
+    basis: RequirementsOrigin
     known: WheelMetadata = field(default_factory=lambda: WheelMetadata(()))
     entry: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     direct: bool = False
@@ -65,7 +65,7 @@ class SourceRelease:
     @property
     def is_certain(self) -> bool:
         """Whether no build can tell otherwise."""
-        return self.basis in (Basis.BUILT, Basis.STATIC)
+        return self.basis in (RequirementsOrigin.BUILT, RequirementsOrigin.STATIC)
 
 
 def read_declared(project: DeclaredProject) -> WheelMetadata:

@@ -21,7 +21,12 @@ from tierproof.guard.resolve.locked_requires import read_locked_metadata
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
 from tierproof.guard.resolve.sdist_metadata import DeclaredProject, read_project_folder, read_sdist
-from tierproof.guard.resolve.source_release import Basis, SourceRelease, is_version, read_declared
+from tierproof.guard.resolve.source_release import (
+    RequirementsOrigin,
+    SourceRelease,
+    is_version,
+    read_declared,
+)
 from tierproof.guard.resolve.wheel_metadata import WheelMetadata
 from tierproof.guard.resolve.wheel_tags import rank_tags
 from tierproof.guard.sources.build_metadata import BuiltMetadata, build_metadata
@@ -136,7 +141,13 @@ def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease
         if isinstance(built, BuiltMetadata):
             entry = {"name": built.name, "version": built.version, **built.place}
             source = SourceRelease(
-                built.name, built.version, item.text, Basis.BUILT, built.known, entry, direct=True
+                built.name,
+                built.version,
+                item.text,
+                RequirementsOrigin.BUILT,
+                built.known,
+                entry,
+                direct=True,
             )
             resolver.adopt(source)
             return source
@@ -162,8 +173,8 @@ def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease
     return source
 
 
-def _judge_basis(project: DeclaredProject) -> Basis:
-    return Basis.STATIC if project.is_static else Basis.DECLARED
+def _judge_basis(project: DeclaredProject) -> RequirementsOrigin:
+    return RequirementsOrigin.STATIC if project.is_static else RequirementsOrigin.DECLARED
 
 
 def _find_address(item: RequestedPackage) -> str:
@@ -195,18 +206,18 @@ def _read_release(item: LockedPackage, resolver: Resolver) -> SourceRelease:
     entry = {key: value for key, value in item.entry.items() if key != "wheels"}
     archive = item.entry.get("sdist") or {}
     url, text = find_url(archive), f"{item.name} {item.version}"
-    release = SourceRelease(item.name, item.version, text, Basis.NOTHING, entry=entry)
+    release = SourceRelease(item.name, item.version, text, RequirementsOrigin.NOTHING, entry=entry)
     if resolver.may_build(item.name):
         built = _build(url, resolver)
         if isinstance(built, BuiltMetadata):
-            return replace(release, basis=Basis.BUILT, known=built.known)
+            return replace(release, basis=RequirementsOrigin.BUILT, known=built.known)
         release = replace(release, failure=built)
     project = read_sdist(url, int(archive.get("size") or 0), resolver.settings.environment)
     if project is not None:
         return replace(release, basis=_judge_basis(project), known=read_declared(project))
     last = _find_last_release(item.name, resolver)
-    if last is not None and last.basis is not Basis.NOTHING:
-        return replace(release, basis=Basis.LAST_RELEASE, known=last.known)
+    if last is not None and last.basis is not RequirementsOrigin.NOTHING:
+        return replace(release, basis=RequirementsOrigin.LAST_RELEASE, known=last.known)
     return release
 
 
@@ -238,7 +249,7 @@ def _find_last_release(name: str, resolver: Resolver) -> SourceRelease | None:
     if item is None or not is_version(item.version):
         return None
     known = read_locked_metadata(item, resolver.settings.environment)
-    basis = Basis.NOTHING if known is None else Basis.LAST_RELEASE
+    basis = RequirementsOrigin.NOTHING if known is None else RequirementsOrigin.LAST_RELEASE
     return SourceRelease(name, item.version, name, basis, known or WheelMetadata(()))
 
 

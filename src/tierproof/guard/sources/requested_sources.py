@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.reachable_hosts import find_unreachable
 from tierproof.guard.resolve.resolve import Resolver
-from tierproof.guard.resolve.source_release import Basis, SourceRelease
+from tierproof.guard.resolve.source_release import RequirementsOrigin, SourceRelease
 from tierproof.guard.sources.find_sources import adopt_requested
 
 
@@ -42,7 +42,7 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
     for item in requested:
         if item.source is Source.WHEEL and (gone := find_unreachable([_find_url(item)], environment)):
             gaps.extend(
-                Gap(Cause.INDEX, item.text, f"{host} cannot be reached ({gone[host]})") for host in gone
+                Gap(GapReason.INDEX, item.text, f"{host} cannot be reached ({gone[host]})") for host in gone
             )
             continue
         if item.source is not Source.BUILD:
@@ -81,17 +81,21 @@ def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
 def list_index_gaps(resolver: Resolver) -> tuple[Gap, ...]:
     """Return a gap for each further index that could not be asked."""
     return tuple(
-        Gap(Cause.INDEX, host, f"this index cannot be reached ({reason}); judged without it")
+        Gap(GapReason.INDEX, host, f"this index cannot be reached ({reason}); judged without it")
         for host, reason in resolver.unreachable.items()
     )
 
 
 def make_build_gap(text: str, name: str, source: SourceRelease | None) -> Gap:
     """Say that something must be built first, and what stands in for its requirements."""
-    basis = Basis.NOTHING if source is None else source.basis
+    basis = RequirementsOrigin.NOTHING if source is None else source.basis
     if source is not None and source.failure:
         reason = source.failure
     else:
         reason = f"pip would build {name} from source" if text != name else "pip would build it from source"
-    told = "its requirements are not known" if basis is Basis.NOTHING else f"judged by {basis.value}"
-    return Gap(Cause.BUILD, text, f"{reason}: not worked out; {told}", name)
+    told = (
+        "its requirements are not known"
+        if basis is RequirementsOrigin.NOTHING
+        else f"judged by {basis.value}"
+    )
+    return Gap(GapReason.BUILD, text, f"{reason}: not worked out; {told}", name)

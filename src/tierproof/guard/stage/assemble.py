@@ -25,7 +25,7 @@ from tierproof.guard.resolve.pylock import strip_entry
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class GenerationContents:
     """What a new generation must contain.
 
     Attributes:
@@ -94,7 +94,7 @@ class Recipe:
 
 
 def link_kept(
-    store: GenerationStore, recipe: Recipe, folder: Path, fetched: Mapping[str, PackageFiles]
+    store: GenerationStore, contents: GenerationContents, folder: Path, fetched: Mapping[str, PackageFiles]
 ) -> dict[str, PackageFiles]:
     """Bring the packages that are kept into the staged `folder`, as links to the same files where possible.
 
@@ -103,11 +103,11 @@ def link_kept(
     Raises:
         InstallError: a kept file is missing, or a fetched package has a different file of the same name.
     """
-    if recipe.present is None or not recipe.kept:
+    if contents.present is None or not contents.kept:
         return {}
-    source = store.path(recipe.present.id)
+    source = store.path(contents.present.id)
     brought = {path: stamp for files in fetched.values() for path, stamp in files.iterate()}
-    kept = {name: recipe.present.inventory.packages[name] for name in recipe.kept}
+    kept = {name: contents.present.inventory.packages[name] for name in contents.kept}
     for name, files in kept.items():
         for path, stamp in files.iterate():
             target = folder / path

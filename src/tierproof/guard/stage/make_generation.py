@@ -17,7 +17,7 @@ from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.path_files import foresee_path
 from tierproof.guard.generations.present_base import PresentBase
 from tierproof.guard.resolve.index_settings import read_index_settings
-from tierproof.guard.stage.assemble import Recipe, link_kept
+from tierproof.guard.stage.assemble import GenerationContents, link_kept
 from tierproof.guard.stage.consent import Consent
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.import_trial import ImportFailure, ImportTrial, find_modules
@@ -44,17 +44,21 @@ class MakeRequest:
 
 
 def make_generation(
-    request: MakeRequest, store: GenerationStore, start: PresentBase, recipe: Recipe, watch: Stopwatch
+    request: MakeRequest,
+    store: GenerationStore,
+    start: PresentBase,
+    contents: GenerationContents,
+    watch: Stopwatch,
 ) -> tuple[Generation, tuple[ImportFailure, ...]]:
     """Return the generation; make it if it does not exist yet."""
-    known = _find_known(store, recipe, tried=request.consent.trial)
+    known = _find_known(store, contents, tried=request.consent.trial)
     if known is not None:
         watch.lap("stage")
         return known, ()
     staging = store.make_staging()
     try:
-        with _open_trial(request, start, recipe) as trial:
-            return _make_in(staging, request, store, start, recipe, watch, trial)
+        with _open_trial(request, start, contents) as trial:
+            return _make_in(staging, request, store, start, contents, watch, trial)
     except OSError as error:
         raise InstallError(
             f"cannot store the packages in {store.folder}: {error.strerror or error}",
@@ -69,16 +73,16 @@ def _make_in(
     request: MakeRequest,
     store: GenerationStore,
     start: PresentBase,
-    recipe: Recipe,
+    contents: GenerationContents,
     watch: Stopwatch,
     trial: ImportTrial,
 ) -> tuple[Generation, tuple[ImportFailure, ...]]:
-    count = len(recipe.fetched)
+    count = len(contents.fetched)
     request.on_step(f"fetching {count} package{'s' if count != 1 else ''}")
-    assert recipe.lock is not None
+    assert contents.lock is not None
     packages = stage_packages(
-        recipe.lock,
-        recipe.fetched,
+        contents.lock,
+        contents.fetched,
         staging,
         settings=read_index_settings(),
         interpreter=start.base.executable,
@@ -89,32 +93,32 @@ def _make_in(
     request.on_step("verifying")
     refuse_names(packages)
     roots = list_base_roots(store, start)
-    refuse_collisions(staging / "site", packages, roots, _list_yielding(start, recipe.shadows))
-    kept = link_kept(store, recipe, staging, packages)
+    refuse_collisions(staging / "site", packages, roots, _list_yielding(start, contents.shadows))
+    kept = link_kept(store, contents, staging, packages)
     watch.lap("verify")
     failures: tuple[ImportFailure, ...] = ()
     if request.consent.trial:
         request.on_step("trying the imports in a child process")
-        failures = _try(staging, request, store, recipe, packages, trial)
+        failures = _try(staging, request, store, contents, packages, trial)
         watch.lap("trial")
-    generation = recipe.describe({**kept, **packages}, tried=request.consent.trial)
+    generation = contents.describe({**kept, **packages}, tried=request.consent.trial)
     write_generation(staging, generation)
     store.admit(staging, generation.id)
     watch.lap("admit")
     return store.read(generation.id), failures
 
 
-def _open_trial(request: MakeRequest, start: PresentBase, recipe: Recipe) -> ImportTrial:
+def _open_trial(request: MakeRequest, start: PresentBase, contents: GenerationContents) -> ImportTrial:
     """A trial that warms up now; not where the new packages stand in front of the base, which changes with them."""
-    if not request.consent.trial or recipe.lock is None or recipe.shadows:
+    if not request.consent.trial or contents.lock is None or contents.shadows:
         return ImportTrial(start.base.executable)
-    warm = choose_warm_modules(recipe.lock, recipe.fetched, start.base)
+    warm = choose_warm_modules(contents.lock, contents.fetched, start.base)
     return ImportTrial(start.base.executable, warm, fork=request.in_process)
 
 
-def _find_known(store: GenerationStore, recipe: Recipe, *, tried: bool) -> Generation | None:
-    """Return the generation of this recipe if it was made before and is whole."""
-    identifier = recipe.foresee_id()
+def _find_known(store: GenerationStore, contents: GenerationContents, *, tried: bool) -> Generation | None:
+    """Return the generation with these contents if it was made before and is whole."""
+    identifier = contents.foresee_id()
     if identifier is None or not (store.path(identifier) / "generation.json").is_file():
         return None
     known = store.read(identifier)
@@ -127,16 +131,16 @@ def _try(
     staging: Path,
     request: MakeRequest,
     store: GenerationStore,
-    recipe: Recipe,
+    contents: GenerationContents,
     packages: Mapping[str, PackageFiles],
     trial: ImportTrial,
 ) -> tuple[ImportFailure, ...]:
     """Import every added module, and what depends on a shadowed package, under the path that will be."""
-    path = foresee_path(store, staging / "site", recipe.position)
+    path = foresee_path(store, staging / "site", contents.position)
     modules = {name: find_modules(files) for name, files in packages.items()}
     failures = trial.try_imports(modules, path, limit_s=request.limit_s)
     provided = {module for names in modules.values() for module in names}
-    requested = {each.name for each in recipe.requests} & set(packages)
+    requested = {each.name for each in contents.requests} & set(packages)
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
     if grave:
         raise InstallError(

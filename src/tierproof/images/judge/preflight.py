@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tierproof.errors import TierproofError
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.images.base.hosted_base import HostedBase
 from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
 from tierproof.images.judge.judge_install import QuestionOptions, judge_install
@@ -89,7 +89,7 @@ def _answer(
     try:
         return judge_install(found.command, image, options, earlier, state), False
     except TierproofError as error:
-        gap = Gap(Cause.INDEX, found.text, error.message)
+        gap = Gap(GapReason.INDEX, found.text, error.message)
         return ImageAnswer(None, PipForecast(gaps=(gap,)), str(error)), True
 
 

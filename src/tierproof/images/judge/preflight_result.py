@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.judge.explain_plan import name_packages
 from tierproof.guard.judge.plan import PlanVerdict
@@ -15,16 +15,16 @@ from tierproof.images.read.found_install import FoundInstall, PreflightTarget, T
 
 FORMAT_VERSION = 1
 _CAUSES = {
-    Cause.BUILD: "a build",
-    Cause.CONDA: "conda",
-    Cause.SYNC: "a project of uv",
-    Cause.SCRIPT: "a script",
-    Cause.FILE: "a file",
-    Cause.TEXT: "a requirement that cannot be parsed",
-    Cause.RUNTIME: "something known only at run time",
-    Cause.PYTHON: "Python itself is replaced",
-    Cause.FOLDER: "a folder on sys.path",
-    Cause.INDEX: "an index that did not answer",
+    GapReason.BUILD: "a build",
+    GapReason.CONDA: "conda",
+    GapReason.SYNC: "a project of uv",
+    GapReason.SCRIPT: "a script",
+    GapReason.FILE: "a file",
+    GapReason.TEXT: "a requirement that cannot be parsed",
+    GapReason.RUNTIME: "something known only at run time",
+    GapReason.PYTHON: "Python itself is replaced",
+    GapReason.FOLDER: "a folder on sys.path",
+    GapReason.INDEX: "an index that did not answer",
 }
 UNKNOWN = "unknown"
 _NAMED = 6
@@ -53,7 +53,7 @@ class InstallVerdict:
         """
         gaps = self.answer.plan.gaps if self.answer.plan is not None else ()
         if self.failed and not self.answer.pip.gaps:
-            gaps = (Gap(Cause.INDEX, self.found.text, self.answer.problem.partition("\n")[0]),)
+            gaps = (Gap(GapReason.INDEX, self.found.text, self.answer.problem.partition("\n")[0]),)
         return tuple(dict.fromkeys((*gaps, *(self.answer.pip.gaps if as_written or self.failed else ()))))
 
     def to_dict(self) -> dict[str, JsonValue]:

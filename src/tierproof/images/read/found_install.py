@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.commands.pip_command import PipCommand
 from tierproof.images.lists.hosted_service import HostedService
 
@@ -60,7 +60,7 @@ class UnreadInstall:
     cell: int | None = None
     line: int | None = None
     is_judged: bool = False
-    cause: Cause = Cause.RUNTIME
+    cause: GapReason = GapReason.RUNTIME
     skipped: str = ""
 
     @property

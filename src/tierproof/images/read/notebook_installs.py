@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tierproof.guard.commands.gap import Cause
+from tierproof.guard.commands.gap import GapReason
 from tierproof.guard.commands.notebook_magics import tell_magic_command
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program, mentions_installer, read_command
 from tierproof.guard.commands.pip_options import read_options
@@ -77,7 +77,9 @@ class _Found:
             return _join(self.home, name[len(home) :].lstrip("/"))
         return _join(folder, name)
 
-    def note(self, text: str, reason: str, place: _Place, cause: Cause, *, is_judged: bool = False) -> None:
+    def note(
+        self, text: str, reason: str, place: _Place, cause: GapReason, *, is_judged: bool = False
+    ) -> None:
         self.unread.append(
             UnreadInstall(text, reason, place.cell, place.line, is_judged, cause, place.skipped)
         )
@@ -109,11 +111,11 @@ class _Found:
         text = shorten(" ".join(call.words))
         if script.replaces_python:
             reason = "it installs another Python over the kernel's, with other packages"
-            self.note(text, reason, place, Cause.PYTHON)
+            self.note(text, reason, place, GapReason.PYTHON)
             return
         if script.apart:
             reason = f"it makes an environment of its own in {script.apart}; the kernel's packages stay"
-            self.note(text, reason, place, Cause.SCRIPT, is_judged=True)
+            self.note(text, reason, place, GapReason.SCRIPT, is_judged=True)
             return
         folder = self.locate(self.folder, call.folder)
         known = self.files.read(self.locate(folder, script.path)) if script.path else None
@@ -121,9 +123,9 @@ class _Found:
             self._read_script(known, script, place, depth)
         elif script.may_install:
             told = "a script from a pipe is run" if not script.path else "a script of the notebook installs"
-            self.note(text, f"{told}; it was not read", place, Cause.SCRIPT)
+            self.note(text, f"{told}; it was not read", place, GapReason.SCRIPT)
         else:
-            self.note(text, "this script was not read", place, Cause.SCRIPT, is_judged=True)
+            self.note(text, "this script was not read", place, GapReason.SCRIPT, is_judged=True)
 
     def _read_script(self, text: str, script: ScriptCall, place: _Place, depth: int) -> None:
         if not script.is_python:
@@ -132,7 +134,7 @@ class _Found:
         try:
             commands = list(PythonFollower(self.host).follow(ast.parse(text)))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            self.note(script.path, "this script cannot be parsed", place, Cause.SCRIPT)
+            self.note(script.path, "this script cannot be parsed", place, GapReason.SCRIPT)
             return
         for command in commands:
             add_command(
@@ -143,11 +145,11 @@ class _Found:
         text = shorten(" ".join(call.words))
         if any(UNKNOWN in word for word in call.words):
             shown = text.replace(UNKNOWN, "…")
-            self.note(shown, "what it installs is only known when it runs", place, Cause.RUNTIME)
+            self.note(shown, "what it installs is only known when it runs", place, GapReason.RUNTIME)
             command = leave_out_unknown(command)
             text = shown
         if any(prefix.rpartition("/")[2] == "xargs" for prefix in call.prefixes):
-            self.note(text, "what xargs passes on is only known when it runs", place, Cause.RUNTIME)
+            self.note(text, "what xargs passes on is only known when it runs", place, GapReason.RUNTIME)
         if not self._read_redirections(call, text, place):
             return
         folder = self.locate(self.folder, command.folder)
@@ -168,12 +170,12 @@ class _Found:
         for each in call.redirections:
             if each.is_attached and each.sign == "<" and _BOUND.match(each.target):
                 reason = f"the shell reads `<{each.target}` as an input file, not as a bound: quote the requirement"
-                self.note(text, reason, place, Cause.TEXT, is_judged=True)
+                self.note(text, reason, place, GapReason.TEXT, is_judged=True)
                 return False
             if each.is_attached and each.sign in (">", ">>") and _BOUND.match(each.target):
                 shown = f"`{each.sign}{each.target}`"
                 reason = f"the shell reads {shown} as an output file, not as a bound: quote the requirement"
-                self.note(text, reason, place, Cause.TEXT, is_judged=True)
+                self.note(text, reason, place, GapReason.TEXT, is_judged=True)
         return True
 
     def _find_files(self, command: PipCommand, folder: Path, text: str, place: _Place) -> PipCommand:
@@ -185,10 +187,10 @@ class _Found:
                 kept[name] = None
             elif self.files.is_written(path):
                 reason = f"what is written to {name} is only known when the notebook runs"
-                self.note(text, reason, place, Cause.FILE)
+                self.note(text, reason, place, GapReason.FILE)
             else:
                 reason = f"{name} is not next to the notebook; the notebook may fetch it when it runs"
-                self.note(text, reason, place, Cause.FILE)
+                self.note(text, reason, place, GapReason.FILE)
         return replace(
             command,
             requirement_files=tuple(name for name in command.requirement_files if name in kept),
@@ -247,7 +249,7 @@ def _read_python(code: CellCode, cell: CodeCell, follower: PythonFollower, found
         for each in code.shell_lines:
             _add_shell_line(each, follower.names, _Place(cell.number, each.line), found)
         if mentions_installer(code.python) and re.search(r"\b(subprocess|system|main)\b", code.python):
-            found.note("", "the cell is not valid Python", _Place(cell.number, 0), Cause.TEXT)
+            found.note("", "the cell is not valid Python", _Place(cell.number, 0), GapReason.TEXT)
         return
     for command in follower.follow(tree):
         follower.names[CURRENT_FOLDER] = str(found.folder)
@@ -301,10 +303,10 @@ def add_command(
     elif command.unknown:
         if mentions_installer(command.unknown):
             reason = "what it runs is only known at run time"
-            found.note(shorten(command.unknown), reason, place, Cause.RUNTIME)
+            found.note(shorten(command.unknown), reason, place, GapReason.RUNTIME)
     elif command.replaces_python:
         reason = f"{command.replaces_python} replaces Python itself, with all packages"
-        found.note(command.replaces_python, reason, place, Cause.PYTHON)
+        found.note(command.replaces_python, reason, place, GapReason.PYTHON)
     elif command.written is not None or command.folder is not None:
         if not command.skipped:
             _follow_files(command, found)

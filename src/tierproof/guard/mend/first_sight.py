@@ -28,7 +28,7 @@ _METADATA = (".dist-info", ".egg-info", "..")
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class FirstSight:
     """What one site directory held when it was first seen, and which native libraries were seen since.
 
     Attributes:
@@ -70,13 +70,13 @@ class Baseline:
         return self.libraries.get(f"{device}:{inode}")
 
     def to_json(self) -> str:
-        """The text that `parse_baseline` reads."""
+        """The text that `parse_first_sight` reads."""
         document = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return json.dumps({"format_version": _FORMAT_VERSION, **document}, separators=(",", ":"))
 
 
-def parse_baseline(text: str) -> Baseline | None:
-    """Read what `Baseline.to_json` wrote; None for anything else, which is then seen anew."""
+def parse_first_sight(text: str) -> FirstSight | None:
+    """Read what `FirstSight.to_json` wrote; None for anything else, which is then seen anew."""
     try:
         document = json.loads(text)
         if document.pop("format_version") != _FORMAT_VERSION:
@@ -92,33 +92,33 @@ def parse_baseline(text: str) -> Baseline | None:
         document["bounds"] = None if bounds is None else tuple(map(str, bounds))
         if any(len(value) != 2 for value in document["libraries"].values()):
             return None
-        return Baseline(**document)
+        return FirstSight(**document)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def baseline_path(root: Path) -> Path:
-    """Where the baseline of the site directory `root` is kept, in the user's data folder."""
+def first_sight_path(root: Path) -> Path:
+    """Where the first sight of the site directory `root` is kept, in the user's data folder."""
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     key = hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()[:16]
     return Path(home) / "tierproof" / "baselines" / f"{key}.json"
 
 
-def load_baseline(root: Path) -> Baseline | None:
-    """Read the baseline of `root`; None when it was never seen, or its file cannot be read."""
+def load_first_sight(root: Path) -> FirstSight | None:
+    """Read the first sight of `root`; None when it was never seen, or its file cannot be read."""
     try:
-        found = parse_baseline(baseline_path(root).read_text(encoding="utf-8"))
+        found = parse_first_sight(first_sight_path(root).read_text(encoding="utf-8"))
     except OSError:
         return None
     return found if found is not None and found.root == str(root) else None
 
 
-def save_baseline(baseline: Baseline) -> bool:
-    """Write the baseline whole or not at all; False if the user's data folder cannot be written."""
-    path = baseline_path(Path(baseline.root))
+def save_first_sight(first_sight: FirstSight) -> bool:
+    """Write the first sight whole or not at all; False if the user's data folder cannot be written."""
+    path = first_sight_path(Path(first_sight.root))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(path, baseline.to_json())
+        write_text_atomically(path, first_sight.to_json())
     except (OSError, OutputError):
         return False
     return True
@@ -138,8 +138,8 @@ def sight(
     distributions: Iterable[InstalledDistribution],
     read: Read = read_own_record,
     tell_change: TellChange = metadata_changed_at,
-) -> tuple[Baseline, bool]:
-    """Return the baseline of `root`, made and stored now if there was none, and whether this is the first sight.
+) -> tuple[FirstSight, bool]:
+    """Return the first sight of `root`, made and stored now if there was none, and whether this is the first sight.
 
     Args:
         root: a site directory.
@@ -149,30 +149,30 @@ def sight(
     """
     distributions = tuple(distributions)
     own = [each for each in distributions if each.root == root]
-    known = load_baseline(root)
-    baseline = known if known is not None else _look(root, own, read)
-    if baseline.bounds is None:
-        baseline = replace(baseline, bounds=_note_bounds(distributions, root, tell_change))
-    seen = observe_libraries(baseline, own, read, tell_change)
+    known = load_first_sight(root)
+    first_sight = known if known is not None else _look(root, own, read)
+    if first_sight.bounds is None:
+        first_sight = replace(first_sight, bounds=_note_bounds(distributions, root, tell_change))
+    seen = observe_libraries(first_sight, own, read, tell_change)
     if seen != known:
-        save_baseline(seen)
+        save_first_sight(seen)
     return seen, known is None
 
 
 def observe_libraries(
-    baseline: Baseline,
+    first_sight: FirstSight,
     distributions: Iterable[InstalledDistribution],
     read: Read = read_own_record,
     tell_change: TellChange = metadata_changed_at,
-) -> Baseline:
+) -> FirstSight:
     """Note the native libraries of every distribution whose metadata is new since they were last noted."""
-    libraries, stamps, later = dict(baseline.libraries), dict(baseline.stamps), dict(baseline.later)
+    libraries, stamps, later = dict(first_sight.libraries), dict(first_sight.stamps), dict(first_sight.later)
     for distribution in distributions:
         stamp = tell_change(distribution)
         if stamps.get(distribution.name) == stamp:
             continue
         stamps[distribution.name] = stamp
-        seen = (baseline.versions.get(distribution.name, ""), *later.get(distribution.name, ()))
+        seen = (first_sight.versions.get(distribution.name, ""), *later.get(distribution.name, ()))
         if seen[-1] != distribution.version:
             later[distribution.name] = (*seen[1:], distribution.version)[-_MOST_VERSIONS:]
         for entry in read(distribution):
@@ -183,7 +183,7 @@ def observe_libraries(
             except OSError:
                 continue
             libraries[f"{status.st_dev}:{status.st_ino}"] = (distribution.name, distribution.version)
-    return replace(baseline, libraries=libraries, stamps=stamps, later=later)
+    return replace(first_sight, libraries=libraries, stamps=stamps, later=later)
 
 
 def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str, tuple[str, ...]]:
@@ -197,7 +197,7 @@ def find_duplicates(distributions: Iterable[InstalledDistribution]) -> dict[str,
     return {name: tuple(sorted(at.values())) for (_, name), at in found.items() if len(at) > 1}
 
 
-def _look(root: Path, distributions: list[InstalledDistribution], read: Read) -> Baseline:
+def _look(root: Path, distributions: list[InstalledDistribution], read: Read) -> FirstSight:
     seen_at = time.time()
     dirty = {}
     for each in distributions:
@@ -210,7 +210,7 @@ def _look(root: Path, distributions: list[InstalledDistribution], read: Read) ->
         versions.setdefault(each.name, each.version)
         names = {entry.path.partition("/")[0] for entry in read(each)}
         tops.setdefault(each.name, tuple(sorted(name for name in names if not name.endswith(_METADATA))))
-    return Baseline(str(root), seen_at, versions, dirty, find_duplicates(distributions), tops=tops)
+    return FirstSight(str(root), seen_at, versions, dirty, find_duplicates(distributions), tops=tops)
 
 
 def _note_bounds(
