@@ -70,7 +70,7 @@ def list_further_analyses(report: Report | None, measured_s: Mapping[str, float]
     found.append(
         FurtherAnalysis(
             "any package, safely",
-            "planned first, and added beside what is loaded",
+            "plans first, then adds without changing a loaded package",
             "session.add_packages('captum')",
             _seconds(measured_s, "packages"),
             "0.5 MB for captum",

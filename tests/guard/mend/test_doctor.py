@@ -94,7 +94,7 @@ def test_a_package_first_imported_after_its_upgrade_is_whole(site: Path) -> None
     assert upgrade_under(site, then="import pack, pack.late")["healthy"] is True
 
 
-def test_without_a_written_version_the_baseline_tells_the_loaded_one(site: Path) -> None:
+def test_without_a_written_version_the_first_sight_tells_the_loaded_one(site: Path) -> None:
     metadata = site / "pack-1.0.dist-info"
     for path in metadata.iterdir():
         path.unlink()
@@ -166,7 +166,7 @@ def test_an_honest_upgrade_on_disk_is_healthy(site: Path) -> None:
     assert diagnose(site)["healthy"] is True
 
 
-def test_baseline_round_trip_and_anything_else(site: Path, tmp_path: Path) -> None:
+def test_first_sight_round_trip_and_anything_else(site: Path, tmp_path: Path) -> None:
     first_sight = FirstSight(
         str(site), 1.5, {"a": "1"}, {"a": ("x",)}, {"a": ("1", "2")}, {"1:2": ("a", "1")}, {"a": 1.0}
     )

@@ -81,7 +81,11 @@ def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
 def list_index_gaps(resolver: Resolver) -> tuple[Gap, ...]:
     """Return a gap for each further index that could not be asked."""
     return tuple(
-        Gap(GapReason.INDEX, host, f"this index cannot be reached ({reason}); judged without it")
+        Gap(
+            GapReason.INDEX,
+            host,
+            f"this index cannot be reached ({reason}); everything else was judged without it",
+        )
         for host, reason in resolver.unreachable.items()
     )
 
@@ -93,9 +97,5 @@ def make_build_gap(text: str, name: str, source: SourceRelease | None) -> Gap:
         reason = source.failure
     else:
         reason = f"pip would build {name} from source" if text != name else "pip would build it from source"
-    told = (
-        "its requirements are not known"
-        if basis is RequirementsOrigin.NOTHING
-        else f"judged by {basis.value}"
-    )
-    return Gap(GapReason.BUILD, text, f"{reason}: not worked out; {told}", name)
+    told = "known" if basis is RequirementsOrigin.NOTHING else f"certain; judged by {basis.value}"
+    return Gap(GapReason.BUILD, text, f"{reason}, so its requirements are not {told}", name)
