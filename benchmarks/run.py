@@ -19,6 +19,7 @@ import doctor_speed
 import healthy_zoo
 import images_speed
 import install_speed
+import plan_speed
 import reach
 import start_time
 import tier1_cost
@@ -33,6 +34,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "zoo": ("Tier 1 on healthy models", healthy_zoo.run),
     "zoo-seeds": ("Tier 1 on healthy models at fifty seeds", healthy_zoo.run_seeds),
     "install": ("An addition into a live kernel", install_speed.run),
+    "plan": ("A plan in an environment of 660 packages", plan_speed.run),
     "doctor": ("The doctor on a large environment", doctor_speed.run),
     "corruption": ("Real requests on a real base", corruption.run),
     "corruption-more": ("More real requests on a real base", corruption.run_more),

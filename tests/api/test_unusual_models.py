@@ -80,6 +80,19 @@ def quantise_weight():
     return model
 
 
+class SmallFloats(nn.Module):
+    """An embedding and a layer of one shape, the layer's weight in eight bits and trainable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(8, 8)
+        self.layer = nn.Linear(8, 8)
+        self.layer.weight = nn.Parameter(self.layer.weight.detach().to(torch.float8_e4m3fn))
+
+    def forward(self, x):
+        return nn.functional.linear(x @ self.table.weight, self.layer.weight.to(x.dtype), self.layer.bias)
+
+
 KINDS = {
     "asserts its dtype": lambda: Wrapped(insist_on_float32, scale=torch.ones(8)),
     "vmap inside": lambda: Wrapped(lambda m, x: torch.func.vmap(lambda row: m.layer(row).relu())(x)),
@@ -88,6 +101,7 @@ KINDS = {
     "small floats": lambda: Wrapped(
         lambda m, x: x @ m.codes.to(x.dtype), codes=torch.randn(8, 8).to(torch.float8_e4m3fn)
     ),
+    "parameters in small floats": SmallFloats,
     "two heads in training": lambda: Wrapped(two_heads),
     "scripted": lambda: torch.jit.script(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))),
     "traced": lambda: torch.jit.trace(nn.Sequential(nn.Linear(8, 8), nn.ReLU()), torch.randn(4, 8)),

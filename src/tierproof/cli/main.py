@@ -57,6 +57,7 @@ def _run(arguments: Sequence[str]) -> int:
 def _explain(error: OSError) -> Exception:
     """Make an error of the system a sentence."""
     from tierproof.cli.terminal.streams import drop_output, has_output_failed
+    from tierproof.core.system_errors import describe_system_error
 
     reason = error.strerror or str(error)
     if has_output_failed():
@@ -65,8 +66,7 @@ def _explain(error: OSError) -> Exception:
             f"the result cannot be written to standard output: {reason}",
             hint="Free some space, or redirect the output elsewhere. The command itself was carried out.",
         )
-    where = f"{error.filename}: " if error.filename else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    told = OutputError(f"{where}{reason}", hint="Free some space, then try again." if full else "")
+    told = OutputError(describe_system_error(error), hint="Free some space, then try again." if full else "")
     told.__cause__ = error
     return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +98,16 @@ def test_any_spec_is_read_or_refused(key, value):
     else:
         return
     assert refused.message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "tierproof.toml")
+    with pytest.raises(UsageError, match="not a regular file"):
+        read_check_config(tmp_path / "tierproof.toml")
+
+
+def test_a_mark_at_the_front_and_deep_nesting(config):
+    assert config(b"\xef\xbb\xbf[check]\nseed = 3\n").options == {"seed": 3}
+    with pytest.raises(UsageError, match="nested too deeply"):
+        config(f"check = {'[' * 100_000}")

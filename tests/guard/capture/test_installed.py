@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from importlib.metadata import distributions
+from dataclasses import replace
+from importlib.metadata import PathDistribution, distributions
 from pathlib import Path
 
 import pytest
 
 from guard.fake_site import install
+from tierproof.guard.capture import installed
 from tierproof.guard.capture.installed import iterate_installed
 
 
@@ -58,3 +60,34 @@ def test_the_empty_entry_is_the_working_folder(tmp_path: Path, monkeypatch: pyte
     install(tmp_path, "pack", "1.0", {})
     monkeypatch.chdir(tmp_path)
     assert list_here("") == [("pack", "1.0")]
+
+
+def test_metadata_is_read_as_importlib_reads_it(tmp_path: Path) -> None:
+    """Of every package that is installed here, and of what is written oddly."""
+    metadata = tmp_path / "odd.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_bytes(
+        "Metadata-Version: 2.1\r\nname: Odd_Name\nVERSION: 1.0\nLicense: first\n        \n   more: text\n"
+        "Requires-Dist: torch\n >=2\nRequires-Dist:numpy\nSummary: a\x0cb \u2028 c\n\nRequires-Dist: none\n".encode()
+    )
+    roots = {tmp_path, *(Path(str(each.locate_file(""))) for each in distributions())}
+    compared = 0
+    for root in roots:
+        for path in root.glob("*.dist-info"):
+            fast, slow = installed._read_at(path, root), installed._read(PathDistribution(path), root)
+            assert fast is not None
+            assert slow is not None
+            assert replace(fast, requires=()) == replace(slow, requires=())
+            assert list(fast.requires) == [
+                " ".join(line.split()) if "\n" in line else line for line in slow.requires
+            ]
+            compared += 1
+    assert compared > 20
+
+
+def test_what_is_written_anew_is_read_again(tmp_path: Path) -> None:
+    metadata = tmp_path / "one-1.dist-info"
+    metadata.mkdir()
+    for version in ("1", "2"):
+        (metadata / "METADATA").write_text(f"Name: one\nVersion: {version}\n")
+        assert [each.version for each in iterate_installed([str(tmp_path)])] == [version]

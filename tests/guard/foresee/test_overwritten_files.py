@@ -12,6 +12,7 @@ from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.loaded_distributions import Loaded
 from tierproof.guard.commands.pip_command import parse_pip_commands
+from tierproof.guard.foresee import overwritten_files
 from tierproof.guard.foresee.foresee_pip import foresee
 from tierproof.guard.foresee.foreseen import Foreseen
 
@@ -70,3 +71,29 @@ def test_other_files_and_what_is_not_loaded_are_no_harm(
         assert look(house, base, f"pip install {name}").changes == ()
     idle = make_installed(tmp_path / "other", loaded=False)
     assert look(house, idle, "pip install vision-python-headless").harms == ()
+
+
+@pytest.mark.parametrize(("name", "told"), [("vision-python-headless", True), ("beside", False)])
+def test_files_that_cannot_be_read_are_a_gap_where_a_name_is_shared(
+    house: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "vision", sys)
+    monkeypatch.setattr(overwritten_files, "read_wheel_files", lambda *_: None)
+    found = look(house, make_installed(tmp_path / "site"), f"pip install {name}")
+    assert found.harms == ()
+    assert ["may overwrite those of vision-python, which is loaded" in gap.reason for gap in found.gaps] == [
+        True
+    ] * told
+
+
+def test_dependencies_that_are_left_out_overwrite_nothing(
+    house: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vision", sys)
+    base = make_installed(tmp_path / "site")
+    assert look(house, base, "pip install --no-deps brings").harms == ()
+    for command in (
+        "pip install -q --no-deps vision-python-headless==4.8",
+        "uv pip install vision-python-headless",
+    ):
+        assert [change.name for change in look(house, base, command).harms] == ["vision-python"]

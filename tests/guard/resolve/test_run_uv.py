@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from guard.wheelhouse import write_wheel
 from tierproof.guard.resolve import run_uv
+from tierproof.guard.resolve.plan_error import PlanError
+from tierproof.guard.system.spared_room import SparedRoom
 
 
 def test_uv_is_killed_with_its_group_when_the_wait_is_interrupted(
@@ -38,3 +42,32 @@ def test_uv_is_killed_with_its_group_when_the_wait_is_interrupted(
             return
         time.sleep(0.05)
     pytest.fail("a child of uv lives on")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process")
+def test_a_wheel_that_unpacks_to_gigabytes_is_ended_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wheel(tmp_path, "bomb", "1", files={"bomb.py": "", "zeros.bin": "\0" * (8 << 20)})
+    environment = {**os.environ, "UV_CACHE_DIR": str(tmp_path / "cache")}
+    command = ["pip", "install", "--no-index", "--offline", "--no-deps", "--target", "site"]
+    command += ["--python", sys.executable, str(next(tmp_path.glob("*.whl")))]
+
+    def fetch(most: int) -> run_uv.UvAnswer:
+        return run_uv.run_uv(
+            command,
+            environment=environment,
+            folder=tmp_path,
+            limit_s=60,
+            doing="fetched",
+            largest_file_bytes=most,
+        )
+
+    with pytest.raises(PlanError, match="far more than its size promises"):
+        fetch(1 << 20)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("zeros.bin")) <= 2 << 20
+    monkeypatch.setattr(SparedRoom, "find_short", lambda _: tmp_path)
+    with pytest.raises(PlanError, match="almost full"):
+        fetch(1 << 30)
+    monkeypatch.undo()
+    assert fetch(1 << 30).status == 0

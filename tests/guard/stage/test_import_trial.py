@@ -53,7 +53,7 @@ def hold(
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
     note = 'import os; open(os.environ["SEEN"], "a").write(f"{os.getpid()}\\n")\n'
     site = write_modules(tmp_path / "site", **{name: note + source for name, source in added.items()})
-    with ImportTrial(warm=warm) as trial:
+    with ImportTrial(warm=[warm]) as trial:
         failures = trial.try_imports(
             {name: [name] for name in added}, [*sys.path, str(tmp_path / "base"), site], limit_s=30
         )
@@ -108,10 +108,10 @@ def test_a_warm_module_never_decides(
 
 def test_a_trial_that_is_given_up_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", write_modules(tmp_path, heavy="import time; time.sleep(600)"))
-    with ImportTrial(warm=["heavy"]) as trial:
-        assert trial._child is not None
-        process = trial._child._process
-    assert process.returncode is not None
+    with ImportTrial(warm=[["heavy"], []]) as trial:
+        processes = [child._process for child in trial._children]
+    assert len(processes) == 2
+    assert all(process.returncode is not None for process in processes)
 
 
 def test_a_module_that_never_ends_is_refused(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ print("said to nobody")
     site = write_modules(tmp_path / "site", one=source)
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with ImportTrial(fork=True) as trial:
+        with ImportTrial(warm=[[]], fork=True) as trial:
             assert trial.try_imports({"one": ["one"]}, [*sys.path, site], limit_s=30) == ()
     parent, descriptors = json.loads((tmp_path / "told").read_text())
     assert parent == os.getpid()
@@ -152,9 +152,9 @@ def test_what_goes_wrong_in_a_fork_is_tried_in_a_fresh_process(
     monkeypatch.setitem(sys.modules, "loaded_here", ModuleType("loaded_here"))
     monkeypatch.setattr(import_trial, "_IN_A_FORK_S", 1.0)
     site = write_modules(tmp_path, one=f"import os, sys, time\n{source}", two="raise ImportError('no')")
-    with ImportTrial(fork=True) as trial:
+    with ImportTrial(warm=[[]], fork=True) as trial:
         assert trial.try_imports({"one": ["one"]}, [*sys.path, site], limit_s=30) == ()
-    with ImportTrial(fork=True) as trial:
+    with ImportTrial(warm=[[]], fork=True) as trial:
         (failure,) = trial.try_imports({"two": ["two"]}, [*sys.path, site], limit_s=30)
     assert failure.reason == "ImportError: no"
 
@@ -165,5 +165,34 @@ def test_where_no_fork_is_had_a_fresh_process_tries(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(os, "fork", refuse)
     site = write_modules(tmp_path, one="")
-    with ImportTrial(fork=True) as trial:
+    with ImportTrial(warm=[[]], fork=True) as trial:
         assert trial.try_imports({"one": ["one"]}, [*sys.path, site], limit_s=30) == ()
+
+
+@pytest.mark.parametrize("fork", [True, False], ids=["forks", "fresh processes"])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_two_children_share_the_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, *, fork: bool
+) -> None:
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+    note = 'import os; open(os.environ["SEEN"], "a").write(f"{__name__} {os.getpid()}\\n")\n'
+    names = [f"part_{number}" for number in range(count)]
+    site = write_modules(tmp_path / "site", **dict.fromkeys(names, note))
+    with ImportTrial(warm=[[], []], fork=fork) as trial:
+        assert trial.try_imports({name: [name] for name in names}, [*sys.path, site], limit_s=30) == ()
+    seen = dict(line.split() for line in (tmp_path / "seen").read_text().splitlines())
+    assert sorted(seen) == names
+    assert len((tmp_path / "seen").read_text().splitlines()) == count
+    assert len({seen[names[0]], seen[names[-1]]}) == min(count, 2)
+
+
+@pytest.mark.parametrize("ill", [0, 1, 2])
+@pytest.mark.parametrize(
+    "source", ["raise ImportError('no')", "import os; os._exit(0)", "import os; os.abort()"]
+)
+def test_what_fails_in_one_of_two_children_is_tried_alone(tmp_path: Path, ill: int, source: str) -> None:
+    sources = {f"piece_{number}": source if number == ill else "" for number in range(3)}
+    site = write_modules(tmp_path, **sources)
+    with ImportTrial(warm=[[], []]) as trial:
+        (failure,) = trial.try_imports({name: [name] for name in sources}, [*sys.path, site], limit_s=30)
+    assert failure.module == f"piece_{ill}"

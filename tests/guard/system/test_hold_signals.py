@@ -13,10 +13,10 @@ import pytest
 from tierproof.guard.system.hold_signals import hold_signals
 
 
-def test_a_signal_during_the_step_is_dropped_and_one_after_it_is_not() -> None:
+def test_a_command_drops_a_signal_during_the_step_and_not_one_after_it() -> None:
     before = signal.getsignal(signal.SIGINT)
     done = False
-    with hold_signals():
+    with hold_signals(then_act=False):
         os.kill(os.getpid(), signal.SIGINT)
         child = subprocess.run(
             [sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"],
@@ -32,9 +32,34 @@ def test_a_signal_during_the_step_is_dropped_and_one_after_it_is_not() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_kernel_acts_on_a_signal_after_the_step(number: int) -> None:
+    class ToldToEnd(BaseException):
+        pass
+
+    def tell(*_: object) -> None:
+        raise ToldToEnd
+
+    steps = []
+
+    def act() -> None:
+        with hold_signals(then_act=True):
+            os.kill(os.getpid(), number)
+            steps.append("done")
+
+    before = signal.signal(number, tell)
+    try:
+        with pytest.raises(ToldToEnd):
+            act()
+        assert steps == ["done"]
+        assert signal.getsignal(number) is tell
+    finally:
+        signal.signal(number, before)
+
+
 def test_in_another_thread_nothing_changes() -> None:
     def act() -> None:
-        with hold_signals():
+        with hold_signals(then_act=True):
             found.append(signal.getsignal(signal.SIGINT))
 
     found: list[object] = []

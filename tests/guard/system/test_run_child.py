@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tierproof.core.end_process import kill_group
-from tierproof.guard.system.run_child import run_child
+from tierproof.guard.system.run_child import run_child, start_child
 
 # A daemon in a session of its own that holds every stream of its parent, and says who it is.
 DAEMON = """
@@ -121,3 +121,31 @@ def test_an_interruption_ends_the_child() -> None:
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(OSError, match="nowhere"):
         run_child(["/nowhere/program"], limit_s=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process")
+def test_what_a_child_starts_has_its_limits_and_no_file_grows_beyond_them(tmp_path: Path) -> None:
+    """As a build that uv starts has uv's."""
+    tell = "import resource as r; print(r.getrlimit(r.RLIMIT_DATA)[0], r.getrlimit(r.RLIMIT_FSIZE)[0], flush=True)"
+    write = "open('big', 'wb').write(bytes(2 << 20))"
+    code = f"import subprocess, sys; input(); subprocess.run([sys.executable, '-c', {tell + '; ' + write!r}])"
+    child = start_child(
+        [sys.executable, "-c", code],
+        folder=tmp_path,
+        most_memory_bytes=1 << 30,
+        largest_file_bytes=1 << 20,
+        listening=True,
+    )
+    child.tell("go\n")
+    assert child.wait(60).output == f"{1 << 30} {1 << 20}\n"
+    assert (tmp_path / "big").stat().st_size <= 1 << 20
+
+
+def test_a_check_that_raises_ends_the_child() -> None:
+    def check() -> None:
+        raise ValueError("the disk is full")
+
+    child = start_child([sys.executable, "-c", "import time; time.sleep(600)"])
+    with pytest.raises(ValueError, match="full"):
+        child.wait(60, check)
+    assert child._process.returncode is not None

@@ -25,7 +25,7 @@ _FOUND_KEY = "tierproof.check-config-found"
 
 def _apply_config(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     """Make the config file's values the defaults of the options that follow."""
-    found = value is None and Path(FILE_NAME).is_file()
+    found = value is None and Path(FILE_NAME).exists()
     config = read_check_config(Path(value or FILE_NAME)) if value or found else CheckConfig()
     context.meta[_CONFIG_KEY] = config
     context.meta[_FOUND_KEY] = found

@@ -15,6 +15,7 @@ _POLLS = 20
 STARTING = "starting"
 # Importing torch from a cold disk takes a while, and is nobody's model.
 _STARTING_S = 120.0
+_LONGEST_GAP_S = 5.0
 
 
 class HangError(TierproofError):
@@ -43,22 +44,27 @@ class HangWatch:
         self._limit_s = limit_s
         self._on_hang = on_hang
         self._stage = STARTING
-        self._since = time.monotonic()
+        self._quiet_s = 0.0
         self._watched = threading.get_ident()
         self._ended = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def note_progress(self, stage: str) -> None:
         """Something was reached: `stage` begins now."""
-        self._stage, self._since = stage, time.monotonic()
+        self._stage, self._quiet_s = stage, 0.0
 
     def end(self) -> None:
         """Watch no longer."""
         self._ended.set()
 
     def _watch(self) -> None:
-        while not self._ended.wait(min(1.0, self._limit_s / _POLLS)):
-            if time.monotonic() - self._since > allowed_s(self._limit_s, self._stage):
+        poll_s = min(1.0, self._limit_s / _POLLS)
+        seen = time.monotonic()
+        while not self._ended.wait(poll_s):
+            before, seen = seen, time.monotonic()
+            # A longer gap is time in which the process, not its code, stood still: Ctrl-Z, or a laptop that slept.
+            self._quiet_s += min(seen - before, _LONGEST_GAP_S)
+            if self._quiet_s > allowed_s(self._limit_s, self._stage):
                 frame = sys._current_frames().get(self._watched)
                 self._on_hang(explain_hang(self._limit_s, self._stage, describe_place(frame)))
                 return

@@ -23,6 +23,7 @@ from tierproof.cli.terminal.show_progress import Listener
 from tierproof.core.end_process import kill_group
 from tierproof.core.json_value import JsonValue
 from tierproof.core.report import Report
+from tierproof.core.stop_together import Stops, stop_together
 from tierproof.core.user_folders import find_user_cache_folder
 from tierproof.errors import TierproofError
 from tierproof.model.load.cached_download import remove_partial_downloads
@@ -54,7 +55,8 @@ def run_in_child(request: CheckRequest, listener: Listener) -> Report:
         with contextlib.suppress(BrokenPipeError):  # it died already; the answer tells
             process.stdin.write(request.to_line())
             process.stdin.flush()
-        message = _listen(process, answers, listener, request.timeout_s)
+        with stop_together(process.pid) as stops:
+            message = _listen(process, answers, listener, request.timeout_s, stops)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LEAVE_S)
     finally:
@@ -91,7 +93,7 @@ def _start(for_child: int) -> subprocess.Popen[bytes]:
 
 
 def _listen(
-    process: subprocess.Popen[bytes], answers: int, listener: Listener, timeout_s: float
+    process: subprocess.Popen[bytes], answers: int, listener: Listener, timeout_s: float, stops: Stops
 ) -> Mapping[str, JsonValue] | None:
     """Pass on what the child says until its last message; None when it ends without one.
 
@@ -102,7 +104,7 @@ def _listen(
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     buffered = b""
     ended = False
-    stage, heard = STARTING, time.monotonic()
+    stage, heard = STARTING, time.monotonic() - stops.paused_s
     with selectors.DefaultSelector() as selector:
         selector.register(answers, selectors.EVENT_READ)
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -118,13 +120,13 @@ def _listen(
                     if message["event"] != "progress":
                         _drain(process.stdout, decoder, listener)
                         return message
-                    stage, heard = str(message["name"]), time.monotonic()
+                    stage, heard = str(message["name"]), time.monotonic() - stops.paused_s
                     _show(message, listener)
                 if not piece:
                     selector.unregister(answers)
             if ended and not ready:
                 return None
-            if time.monotonic() - heard > allowed_s(timeout_s, stage) + _GRACE_S:
+            if time.monotonic() - stops.paused_s - heard > allowed_s(timeout_s, stage) + _GRACE_S:
                 raise explain_hang(timeout_s, stage)
             ended = process.poll() is not None
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.read_bounded import read_bounded
 from tierproof.errors import UsageError
 
 FILE_NAME = "tierproof.toml"
+_MOST_BYTES = 1 << 20
 
 _STRING, _INTEGER, _NUMBER, _FLAG, _LIST = (
     "a string",
@@ -69,7 +71,7 @@ def read_check_config(path: Path) -> CheckConfig:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bounded(path, _MOST_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(
             f"cannot read the config {path}: {error.strerror or error}",
@@ -77,6 +79,10 @@ def _parse(path: Path) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the config {path} is not UTF-8", hint="Save it as UTF-8.") from error
+    except RecursionError as error:
+        raise UsageError(
+            f"the config {path} is nested too deeply", hint="It has the tables [check] and [check.spec]."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"the config {path} is not valid TOML: {error}", hint="Correct that line."

@@ -39,8 +39,9 @@ def find_loaded_here(installed: Sequence[InstalledDistribution]) -> Loaded:
     """
     hooks = find_start_hooks(read_search_path())
     modules = [each for each in capture_loaded_modules() if each.name.partition(".")[0] not in hooks]
-    files = {str(module.file) for module in modules}
-    names = {item.name for item in installed if _owns_one(item, files, modules)}
+    files = [str(module.file) for module in modules]
+    below = {root: _strip_root(root, files) for root in {item.root for item in installed}}
+    names = {item.name for item in installed if _owns_one(item, below[item.root], modules)}
     return Loaded(frozenset(names), "Packages count as loaded if this process has imported them.")
 
 
@@ -81,9 +82,16 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
     )
 
 
-def _owns_one(item: InstalledDistribution, files: set[str], modules: Sequence[LoadedModule]) -> bool:
+def _strip_root(root: Path, files: Iterable[str]) -> frozenset[str]:
+    """The files below `root`, as RECORD spells them."""
+    folder = os.path.join(os.path.abspath(root), "")  # noqa: PTH100, PTH118 - as modules spell it, links unresolved
+    return frozenset(file[len(folder) :] for file in files if file.startswith(folder))
+
+
+def _owns_one(item: InstalledDistribution, below: frozenset[str], modules: Sequence[LoadedModule]) -> bool:
+    """Tell whether a module is this distribution's; `below` are the modules' files in its root."""
     listed = _list_files(item)
-    if listed is not None and any(file in files for file in listed):
+    if listed is not None and not below.isdisjoint(listed):
         return True
     # Without RECORD its names are all there is to go by; an editable project lies anywhere.
     if _is_editable(item):
@@ -97,32 +105,33 @@ def _owns_one(item: InstalledDistribution, files: set[str], modules: Sequence[Lo
 
 
 def _may_be_loaded(item: InstalledDistribution, mapped: set[str]) -> bool:
-    listed = _list_files(item)
-    native = [file for file in listed or () if file.endswith(_NATIVE) or ".so." in file]
+    root = os.path.abspath(item.root)  # noqa: PTH100 - links unresolved
+    native = [
+        os.path.join(root, file)  # noqa: PTH118
+        for file in _list_files(item) or ()
+        if file.endswith(_NATIVE) or ".so." in file
+    ]
     return not native or any(file in mapped or os.path.realpath(file) in mapped for file in native)
 
 
 def _list_files(item: InstalledDistribution) -> list[str] | None:
-    """Return the absolute paths that RECORD names, or None if there is no RECORD."""
+    """Return the paths that RECORD names, from the root on, or None if there is no RECORD."""
     try:
         text = (item.metadata_path / "RECORD").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return _list_inventoried(item)
-    root = os.path.abspath(item.root)  # noqa: PTH100 - as modules spell it: absolute, links unresolved
-    lines = (line.rsplit(",", 2)[0].strip('"') for line in text.splitlines())
-    return [os.path.join(root, line) for line in lines if line]  # noqa: PTH118
+    return [path for line in text.splitlines() if (path := line.rsplit(",", 2)[0].strip('"'))]
 
 
 def _list_inventoried(item: InstalledDistribution) -> list[str] | None:
-    """Return the absolute paths that the inventory of a generation names, or None if there is none."""
+    """Return the paths that the inventory of a generation names, or None if there is none."""
     if item.installer != "tierproof":
         return None
     try:
         text = (item.root.parent / "inventory.json").read_text(encoding="utf-8", errors="surrogateescape")
-        files = parse_inventory(text).packages[item.name].files
+        return list(parse_inventory(text).packages[item.name].files)
     except (OSError, ValueError, KeyError):
         return None
-    return [os.path.join(item.root, path) for path in files]  # noqa: PTH118
 
 
 def _is_editable(item: InstalledDistribution) -> bool:

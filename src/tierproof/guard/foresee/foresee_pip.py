@@ -111,7 +111,8 @@ def _foresee_install(
         ) as resolver:
             found = resolve_as_pip(command, wish, resolver, limit_s)
             if found.lock is not None:
-                overwritten = find_overwritten(found.lock, resolver)
+                overwritten, unread = find_overwritten(found.lock, resolver)
+                gaps += unread
     except TierproofError as error:
         gaps.append(Gap(GapReason.INDEX, command.text, error.message))
         found = PipResolution(None)

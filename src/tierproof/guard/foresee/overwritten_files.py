@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_own_record
 from tierproof.guard.capture.stray_modules import STRAY_MODULES
+from tierproof.guard.commands.gap import Cause, Gap
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
 from tierproof.guard.resolve.resolve import Resolver, Unsolvable
@@ -20,8 +21,11 @@ _MODULES = (".py", ".so", ".pyd")
 _PARTS = re.compile(r"[-_.]+")
 
 
-def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[Change, ...]:
-    """Return the loaded packages of which a package that comes new would overwrite modules.
+def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[tuple[Change, ...], tuple[Gap, ...]]:
+    """Return the loaded packages of which a package that comes new would overwrite modules, and what is not known.
+
+    A package whose files cannot be read, as on an index without range requests, is a gap where a loaded one shares a
+    part of its name.
 
     Here, the files of what is loaded are known. On an image, those loaded packages are looked at that share a part
     of their name with a package that comes new, or with a module of it.
@@ -33,11 +37,12 @@ def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[Change, ...]:
     base = resolver.base
     new = [item for item in lock.packages if item.name not in base.by_name and not item.built]
     if not new or not base.loaded.names:
-        return ()
+        return (), ()
     environment = resolver.settings.environment
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         listed = pool.map(lambda item: read_wheel_files(item, environment), new)
-        files = {item: _keep_modules(found or ()) for item, found in zip(new, listed, strict=True)}
+        read = dict(zip(new, listed, strict=True))
+    files = {item: _keep_modules(found) for item, found in read.items() if found is not None}
     owners = _list_owners_there(files, resolver) if base.platform else _list_owners_here(files, base)
     changes = []
     for item, paths in files.items():
@@ -49,7 +54,29 @@ def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[Change, ...]:
                         owner, base.by_name[owner].version, told, loaded=True, native=has_native_wheel(item)
                     )
                 )
-    return tuple(changes)
+    return tuple(changes), tuple(
+        _describe_unread(item, base) for item in new if _is_doubtful(item, read, base)
+    )
+
+
+def _is_doubtful(
+    item: LockedPackage, read: Mapping[LockedPackage, frozenset[str] | None], base: Base
+) -> bool:
+    return read[item] is None and bool(_find_kin(item, base))
+
+
+def _describe_unread(item: LockedPackage, base: Base) -> Gap:
+    kin = " and ".join(_find_kin(item, base)[:3])
+    reason = (
+        f"its files could not be read from the index, and it may overwrite those of {kin}, which is loaded"
+    )
+    return Gap(Cause.INDEX, f"{item.name} {item.version}", reason)
+
+
+def _find_kin(item: LockedPackage, base: Base) -> list[str]:
+    """The loaded packages that share a part of a package's name: opencv-python and opencv-python-headless."""
+    parts = set(_split(item.name))
+    return [name for name in sorted(base.loaded.names) if not parts.isdisjoint(_split(name))]
 
 
 def _keep_modules(paths: Iterable[str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,12 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_loaded_added
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.launchers import Launchers, sync_launchers
+from tierproof.guard.generations.live_path import ChildPath, LiveEntry
 from tierproof.guard.generations.path_files import (
     choose_path_file,
     find_path_files,
     read_present,
     remove_path_files,
-    swap_live_entry,
     write_path_file,
 )
 from tierproof.guard.generations.saved_lock import format_saved_lock
@@ -57,6 +58,7 @@ def activate(
     *,
     requested: Sequence[str] = (),
     in_process: bool,
+    child_path: ChildPath | None = None,
 ) -> Activated:
     """Make `generation` the present one; None removes every addition. The caller holds the environment lock.
 
@@ -66,38 +68,61 @@ def activate(
         action: for the history.
         requested: for the history, as typed.
         in_process: make it visible in the calling process at once.
+        child_path: of a fresh process, where it is being read already.
 
     Raises:
         InstallError: it cannot be written; the existing installation is unchanged.
+        KeyboardInterrupt: in a kernel, one that came during the switch, after which it is done.
     """
+    with contextlib.ExitStack() as stack:
+        if in_process and child_path is None:
+            child_path = stack.enter_context(ChildPath())  # it starts while the rest is got ready
+        change, file = _prepare(store, generation, action, requested, child_path if in_process else None)
+        stack.enter_context(hold_signals(then_act=in_process))
+        return _carry_out(change, file)
+
+
+def _prepare(
+    store: GenerationStore,
+    generation: Generation | None,
+    action: str,
+    requested: Sequence[str],
+    child_path: ChildPath | None,
+) -> tuple[_Change, Path | None]:
     settle_history(store)
     files = find_path_files()
     site = None if generation is None else store.site(generation.id)
     position = Position.BEHIND if generation is None else generation.position
     file = None if site is None else choose_path_file(position, files)
     session_only = site is not None and file is None
-    if session_only and not in_process:
+    if session_only and child_path is None:
         raise InstallError(
             "this interpreter has no user site-packages, so added packages cannot take precedence over installed "
             "ones from here",
             hint=f"{CALL_IN_KERNEL}.",
         )
-    restart_needed = in_process and not may_swap(store, generation)
+    restart_needed = child_path is not None and not may_swap(store, generation)
     if generation is not None:
         _keep_lock(store, generation)
-    with hold_signals():
-        return _carry_out(_Change(store, generation, action, requested, in_process, restart_needed), file)
+    live = None
+    if child_path is not None and not restart_needed:
+        live = LiveEntry(store, site, position, None if session_only else child_path)
+    return _Change(store, generation, action, requested, live, restart_needed), file
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """An activation of which everything is known that can be known beforehand."""
+    """An activation of which everything is known that can be known beforehand.
+
+    Attributes:
+        live: of the calling process; None where it keeps its generation.
+    """
 
     store: GenerationStore
     generation: Generation | None
     action: str
     requested: Sequence[str]
-    in_process: bool
+    live: LiveEntry | None
     restart_needed: bool
 
 
@@ -123,8 +148,8 @@ def _carry_out(change: _Change, file: Path | None) -> Activated:
         forget_activation(store, entry)
         raise
     notes: list[str] = []
-    if change.in_process and not change.restart_needed:
-        notes += swap_live_entry(store, site, Position.BEHIND if generation is None else generation.position)
+    if change.live is not None:
+        notes += change.live.swap()
     launchers = Launchers() if session_only else sync_launchers(store, generation)
     notes += launchers.notes
     if session_only:

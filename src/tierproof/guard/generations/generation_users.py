@@ -84,10 +84,11 @@ def list_spans(identifier: str, history: Sequence[Activation], boot: str) -> tup
 def find_loaded_added(store: GenerationStore) -> Mapping[str, str]:
     """Return the version of each added package that the calling process has imported, of whichever generation."""
     root = os.path.realpath(store.generations) + os.sep
+    mark = f"{os.sep}{store.generations.name}{os.sep}"  # in each name by which a site comes onto sys.path
     found: dict[str, set[str]] = {}
     for _, _, namespace in iterate_modules():
         file = read_file(namespace)
-        if not file:
+        if mark not in file:  # a kernel has thousands of modules, and to resolve links takes a while
             continue
         path = os.path.realpath(file) if not file.startswith(root) else file
         if path.startswith(root):

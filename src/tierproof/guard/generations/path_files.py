@@ -1,4 +1,4 @@
-"""Activation: one path file names the present generation; the calling process swaps its own entry.
+"""Activation: one path file names the present generation.
 
 The `.pth` in a site directory comes behind the base on `sys.path`, the one in the user's site before it (seen on
 CPython 3.11-3.13). Normally only one of the two exists. While the position changes, both may exist for a moment:
@@ -8,19 +8,13 @@ then the one in front counts, so that every process sees either the old or the n
 from __future__ import annotations
 
 import contextlib
-import importlib
-import json
 import os
-import site
 import sys
-import sysconfig
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from tierproof.guard.capture.module_namespace import read_namespace
 from tierproof.guard.generations.generation import Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
@@ -33,7 +27,6 @@ from tierproof.guard.system.path_file import (
     spell_folder,
 )
 from tierproof.guard.system.run_child import run_child
-from tierproof.guard.system.search_path import change_search_path, read_search_path
 
 # Of files that get their name by a rename; a kill may leave one, and the next install removes it.
 STRAY_PREFIX = ".tierproof-new-"
@@ -269,123 +262,9 @@ def clear_strays(folders: Iterable[Path]) -> None:
                 stray.unlink()
 
 
-_TELL_PATH = "import json, sys; print(json.dumps([each for each in sys.path if isinstance(each, str)]))"
-
-
-def measure_child_path(executable: str = sys.executable) -> tuple[str, ...]:
-    """Return the `sys.path` of a fresh Python of this environment, as read from a real child.
-
-    Raises:
-        InstallError: the child did not start.
-    """
-    command = [executable, *_isolation_flags(), "-c", _TELL_PATH]
-    try:
-        answer = run_child(command, limit_s=60)
-        return tuple(json.loads(answer.output.splitlines()[-1]))
-    except (OSError, ValueError, IndexError) as error:
-        raise InstallError(f"cannot read the sys.path of {executable}: {error}") from error
-
-
-def place(entries: Sequence[str], live: Sequence[str], child: Sequence[str]) -> list[str]:
-    """Put `entries` into a live `sys.path` where a fresh process has them.
-
-    Args:
-        entries: those of `child` that the live path has not.
-        live: the path of the running process.
-        child: the path of a fresh one.
-    """
-    path = list(live)
-    for entry in child:
-        if entry not in entries or entry in path:
-            continue
-        before = child[: child.index(entry)]
-        known = [item for item in before if item and item in path]
-        path.insert(path.index(known[-1]) + 1 if known else len(path), entry)
-    return path
-
-
-def swap_live_entry(store: GenerationStore, folder: Path | None, position: Position) -> tuple[str, ...]:
-    """Let the calling process's `sys.path` name `folder` in place of another generation, as a restart would.
-
-    Args:
-        store: whose generations.
-        folder: the `site` of the new one, None for none at all.
-        position: of it.
-
-    Returns:
-        a sentence if a fresh process could not be asked, so that the order may differ from a restart's.
-    """
-    live = read_search_path()
-    present = [entry for entry in live if store.find_by_site(entry) is not None]
-    child: tuple[str, ...] = ()
-    notes = []
-    try:
-        child = measure_child_path()
-    except InstallError as error:
-        notes = [f"{error.message}. The order of sys.path in this process may differ from a new one's."]
-    wanted = "" if folder is None else str(folder)
-    path = [entry for entry in live if entry not in present]
-    if wanted and wanted in child:
-        user = site.getusersitepackages() if site.ENABLE_USER_SITE else ""
-        path = place([wanted, *([user] if user in child else [])], path, child)
-    elif wanted and position is Position.FRONT:
-        path.insert(_find_first_site(path), wanted)
-    elif wanted:
-        path.append(wanted)
-    change_search_path(path)
-    importlib.invalidate_caches()
-    _tell_pkg_resources(wanted)
-    return tuple(notes)
-
-
-def _find_first_site(path: Sequence[str]) -> int:
-    sites = {os.path.realpath(each) for each in (*site.getsitepackages(), sysconfig.get_path("purelib"))}
-    return next((n for n, entry in enumerate(path) if os.path.realpath(entry) in sites), len(path))
-
-
-def _tell_pkg_resources(entry: str) -> None:
-    """Let an imported pkg_resources see the entry: it reads sys.path only once."""
-    working_set = read_namespace(sys.modules.get("pkg_resources")).get("working_set")
-    if entry and working_set is not None:
-        working_set.add_entry(entry)  # type: ignore[attr-defined]
-
-
-@lru_cache(maxsize=1)
-def _isolation_flags() -> tuple[str, ...]:
-    flags = []
-    if sys.flags.no_user_site:
-        flags.append("-s")
-    if sys.flags.ignore_environment:
-        flags.append("-E")
-    return tuple(flags)
-
-
 def _can_write(folder: Path) -> bool:
     """Tell whether a file can be put into `folder`, which is made where it is absent."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
-
-
-def foresee_path(store: GenerationStore, site: Path, position: Position) -> list[str]:
-    """Return the `sys.path` that a fresh process will have once `site` is activated."""
-    child = list(measure_child_path())
-    present = next((n for n, entry in enumerate(child) if store.find_by_site(entry) is not None), None)
-    files = find_path_files()
-    target = choose_path_file(position, files)
-    folder = str(target.parent) if target is not None else ""
-    old = read_present(store, files)
-    if present is not None and old is not None and old.file == target:
-        child[present] = str(site)
-        return child
-    path = [entry for entry in child if store.find_by_site(entry) is None]
-    sites = [n for n, entry in enumerate(path) if os.path.realpath(entry) == os.path.realpath(folder)]
-    if sites:
-        path.insert(sites[0] + 1, str(site))
-    elif position is Position.FRONT:
-        roots = [n for n, entry in enumerate(path) if Path(entry).name in ("site-packages", "dist-packages")]
-        path.insert(roots[0] if roots else len(path), str(site))
-    else:
-        path.append(str(site))
-    return path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
+from tierproof.core.system_errors import telling_system_errors
 from tierproof.errors import OutputError
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
@@ -29,7 +30,7 @@ def change_environment(store: GenerationStore, *, must_record: bool = True) -> I
         EnvironmentBusyError: another process has been changing this environment for too long.
         InstallError: the system refused a call that the change needs.
     """
-    with telling_system_errors(), lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
+    with changing(), lock_environment(store.folder, limit_s=_LOCK_LIMIT_S):
         try:
             settle_environment(store)
         except OutputError:
@@ -38,18 +39,10 @@ def change_environment(store: GenerationStore, *, must_record: bool = True) -> I
         yield
 
 
-@contextmanager
-def telling_system_errors() -> Iterator[None]:
-    """Make an error of the system a sentence.
-
-    Raises:
-        InstallError: in place of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise InstallError(
-            f"cannot change the added packages: {where}{error.strerror or error}",
-            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
-        ) from error
+def changing() -> AbstractContextManager[None]:
+    """Make an error of the system an InstallError, as by what comes first in a change: capturing what is there."""
+    return telling_system_errors(
+        InstallError,
+        "cannot change the added packages",
+        "Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
+    )

@@ -13,6 +13,7 @@ from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.generation import PastRequest, Position
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.generations.live_path import ChildPath
 from tierproof.guard.generations.path_files import (
     choose_path_file,
     find_path_files,
@@ -25,7 +26,7 @@ from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict
 from tierproof.guard.judge.protected import is_accelerator
 from tierproof.guard.judge.request import Judgement
 from tierproof.guard.judge.ways import CALL_IN_KERNEL, RUN_ISOLATED
-from tierproof.guard.operations.change_environment import change_environment, telling_system_errors
+from tierproof.guard.operations.change_environment import change_environment, changing
 from tierproof.guard.operations.receipt import Receipt
 from tierproof.guard.stage.assemble import GenerationContents
 from tierproof.guard.stage.consent import Consent, require_consent
@@ -67,23 +68,25 @@ def install_requirements(request: InstallRequest) -> Receipt:
     watch = Stopwatch()
     store = GenerationStore(find_environment_folder())
     request.on_step("planning")
-    with telling_system_errors():
+    with changing():
         start = capture_present_base(store, request.find_loaded)
+    # It starts while the plan is made, but not before: it would count as a process that has loaded packages.
+    with ChildPath() as child_path:
         judgement = _judge(request, start)
-    watch.lap("plan")
-    if judgement.plan.verdict is PlanVerdict.SATISFIED:
-        return _confirm(start, judgement.plan, watch)
-    with change_environment(store):
-        watch.lap("wait")
-        if not start.session_only and (present := read_present(store)) is not None and present.id != start.id:
-            # Another process was first: what it added is part of the base now.
-            request.on_step("planning again, because another process has added packages")
-            start = capture_present_base(store, request.find_loaded)
-            judgement = _judge(request, start)
-            watch.lap("plan")
-            if judgement.plan.verdict is PlanVerdict.SATISFIED:
-                return _confirm(start, judgement.plan, watch)
-        return _install_locked(request, store, start, judgement, watch)
+        watch.lap("plan")
+        if judgement.plan.verdict is PlanVerdict.SATISFIED:
+            return _confirm(start, judgement.plan, watch)
+        with change_environment(store):
+            watch.lap("wait")
+            if not start.session_only and (present := read_present(store)) and present.id != start.id:
+                # Another process was first: what it added is part of the base now.
+                request.on_step("planning again, because another process has added packages")
+                start = capture_present_base(store, request.find_loaded)
+                judgement = _judge(request, start)
+                watch.lap("plan")
+                if judgement.plan.verdict is PlanVerdict.SATISFIED:
+                    return _confirm(start, judgement.plan, watch)
+            return _install_locked(request, store, start, judgement, child_path, watch)
 
 
 def _judge(request: InstallRequest, start: PresentBase) -> Judgement:
@@ -108,6 +111,7 @@ def _install_locked(
     store: GenerationStore,
     start: PresentBase,
     judgement: Judgement,
+    child_path: ChildPath,
     watch: Stopwatch,
 ) -> Receipt:
     contents = _list_contents(request.requirements, start, judgement)
@@ -119,7 +123,7 @@ def _install_locked(
         )
     _refuse_unwritable(contents.position, in_process=request.in_process)
     generation, failures = make_generation(
-        MakeRequest(request.consent, request.limit_s, request.on_step, request.in_process),
+        MakeRequest(request.consent, request.limit_s, request.on_step, child_path, request.in_process),
         store,
         start,
         contents,
@@ -127,7 +131,12 @@ def _install_locked(
     )
     request.on_step("activating")
     activated = activate(
-        store, generation, "install", requested=request.requirements, in_process=request.in_process
+        store,
+        generation,
+        "install",
+        requested=request.requirements,
+        in_process=request.in_process,
+        child_path=child_path,
     )
     watch.lap("activate")
     versions = generation.versions

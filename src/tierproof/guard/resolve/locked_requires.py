@@ -48,6 +48,13 @@ def read_locked_metadata(item: LockedPackage, environment: Mapping[str, str]) ->
     return found
 
 
+def read_kept_requires(item: LockedPackage) -> tuple[Requirement, ...] | None:
+    """Return the Requires-Dist of `item` if it is known without asking an index, as after a resolution; else None."""
+    path = _locate(item.digest)
+    kept = item.known or (None if path is None else _read(path))
+    return None if kept is None else kept.requires
+
+
 def _locate(digest: str) -> Path | None:
     if not digest:
         return None

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from tierproof.core.system_errors import telling_system_errors
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.declared_bounds import Bound
 from tierproof.guard.resolve.index_settings import IndexSettings, leave_out, read_index_settings
@@ -278,25 +279,22 @@ def open_resolver(
         any_python: whether releases count that do not take the base's Python.
     """
     told = read_index_settings(environment) if settings is None else settings
-    try:
-        with open_scratch_folder() as folder:
-            yield Resolver(
-                base,
-                folder,
-                told,
-                allow_build,
-                limit_s,
-                exclude_newer,
-                constraints,
-                dependencies=dependencies,
-                any_python=any_python,
-            )
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise PlanError(
-            f"the packages could not be resolved: {where}{error.strerror or error}",
-            hint="A plan needs a few megabytes of temporary space: free some, or set TMPDIR to another folder.",
-        ) from error
+    hint = "A plan needs a few megabytes of temporary space: free some, or set TMPDIR to another folder."
+    with (
+        telling_system_errors(PlanError, "the packages could not be resolved", hint),
+        open_scratch_folder() as folder,
+    ):
+        yield Resolver(
+            base,
+            folder,
+            told,
+            allow_build,
+            limit_s,
+            exclude_newer,
+            constraints,
+            dependencies=dependencies,
+            any_python=any_python,
+        )
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

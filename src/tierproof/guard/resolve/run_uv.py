@@ -16,12 +16,16 @@ from tierproof.errors import MissingPackageError
 from tierproof.guard.resolve.hide_arguments import hide_arguments
 from tierproof.guard.resolve.plan_error import PlanError
 from tierproof.guard.system.free_memory import read_free_memory
-from tierproof.guard.system.run_child import run_child
+from tierproof.guard.system.run_child import Ended, run_child
+from tierproof.guard.system.spared_room import SparedRoom
 
 # What the uv package asks of sysconfig is not yet there while another thread asks for the first time.
 _finding = threading.Lock()
 # The largest resolutions take some hundred megabytes.
 _MOST_MEMORY, _LEAST_MEMORY = 4 << 30, 1 << 30
+# A resolution writes metadata alone.
+_LARGEST_FILE = 2 << 30
+_TOO_LARGE = getattr(signal, "SIGXFSZ", 0) or 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,29 @@ def run_uv(
     folder: Path,
     limit_s: float,
     doing: str = "resolved",
+    largest_file_bytes: int = _LARGEST_FILE,
 ) -> UvAnswer:
     """Run uv in a process group of its own and wait for it.
 
-    It may have half of the memory that is free: an index can answer with a page without end.
+    It may have half of the memory that is free: an index can answer with a page without end. It may not fill the
+    disk, nor write a file of more than `largest_file_bytes`: a small wheel can hold gigabytes. The same holds for
+    the builds that it starts.
 
     Raises:
-        PlanError: it cannot be started, did not end within `limit_s` seconds, or needed more memory.
+        PlanError: it cannot be started, did not end within `limit_s` seconds, or needed more memory or room.
         BaseException: the exception that interrupts the wait, after uv and its children were killed.
     """
     most_memory = choose_memory_limit()
     words, hidden = hide_arguments(arguments, environment)
+    room = SparedRoom([folder, _find_cache(environment)])
+
+    def check() -> None:
+        if (short := room.find_short()) is not None:
+            raise PlanError(
+                f"uv was ended before the packages were {doing}: the disk of {short} is almost full",
+                hint="Nothing was changed. Free some space. If a small package needs that much, do not trust it.",
+            )
+
     try:
         ended = run_child(
             [find_uv(), *words],
@@ -80,15 +96,33 @@ def run_uv(
             folder=folder,
             limit_s=limit_s,
             most_memory_bytes=most_memory,
+            largest_file_bytes=largest_file_bytes,
+            check=check,
         )
     except OSError as error:
         raise PlanError(f"uv cannot be started: {error.strerror or error}") from error
+    status = _require_end(ended, doing, limit_s, most_memory, largest_file_bytes)
+    return UvAnswer(status, ended.output, clean_text(hide_credentials(ended.words.strip())))
+
+
+def _require_end(ended: Ended, doing: str, limit_s: float, most_memory: int, largest_file_bytes: int) -> int:
+    """Return the exit status of a uv that ended by itself.
+
+    Raises:
+        PlanError: it was ended at a limit.
+    """
     if ended.status is None:
         raise PlanError(
             f"the packages could not be {doing} within {limit_s:.0f} seconds",
             hint="Check that the package index is reachable, or add version bounds to shorten the search."
             if doing == "resolved"
             else "Check that the package index is reachable and fast enough.",
+        )
+    if ended.status == -_TOO_LARGE or "os error 27" in ended.words:
+        raise PlanError(
+            f"uv was ended before the packages were {doing}: one holds a file of more than "
+            f"{largest_file_bytes / 1e9:.1f} GB, far more than its size promises",
+            hint="Nothing was changed. Do not trust that package; report it to its index.",
         )
     if ended.status < 0 or "memory allocation of" in ended.words:
         how = f"was ended by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"
@@ -99,13 +133,21 @@ def run_uv(
                 "index pip or uv is configured with."
             ),
         )
-    return UvAnswer(ended.status, ended.output, clean_text(hide_credentials(ended.words.strip())))
+    return ended.status
 
 
 def choose_memory_limit() -> int:
     """Bytes that uv may allocate: half of what is free, as the kernel that we sit in needs the rest."""
     free = read_free_memory()
     return _MOST_MEMORY if free is None else max(min(_MOST_MEMORY, free // 2), _LEAST_MEMORY)
+
+
+def _find_cache(environment: Mapping[str, str]) -> Path:
+    """Where uv unpacks what it fetches."""
+    if told := environment.get("UV_CACHE_DIR"):
+        return Path(told)
+    home = Path(environment.get("HOME") or "~").expanduser()
+    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "uv"
 
 
 def _name_signal(number: int) -> str:

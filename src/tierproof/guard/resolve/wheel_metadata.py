@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.parser
 import email.policy
+import errno
 import io
 import ssl
 import zipfile
@@ -32,6 +33,7 @@ from tierproof.guard.resolve.ranged_file import RangedFile
 from tierproof.guard.resolve.reachable_hosts import refuse_unreachable
 
 _WHOLE_WHEEL_BYTES = 20_000_000
+_MOST_BYTES = 1 << 30
 _TIMEOUT_S = 15
 
 
@@ -76,7 +78,8 @@ def fetch(
         accept: the forms of the answer that are wanted, as the Accept header lists them.
 
     Raises:
-        OSError: there is none, or it cannot be reached (`urllib.error.HTTPError` tells the status).
+        OSError: there is none, it is larger than 1 GB or than was asked for, or it cannot be reached
+            (`urllib.error.HTTPError` tells the status).
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -98,7 +101,10 @@ def fetch(
     with opener.open(URLRequest(bare, headers=headers), timeout=_TIMEOUT_S) as answer:
         if span is not None and answer.status != HTTPStatus.PARTIAL_CONTENT:
             raise OSError("the server does not support range requests")
-        content: bytes = answer.read()
+        most = _MOST_BYTES if span is None else span[1] - span[0]
+        content: bytes = answer.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, "the server answers with more than it should")
     return content
 
 

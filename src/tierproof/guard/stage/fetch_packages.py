@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from tierproof.core.credentials import strip_credentials
@@ -26,6 +27,9 @@ INSTALLER = "tierproof"
 _DATA_FOLDERS = ("share", "etc", "include", "man")
 # Where a package came from (PEP 610): uv writes the whole address there.
 _ORIGIN = "direct_url.json"
+_HASHING_THREADS = 4
+# Code and libraries grow three- to tenfold when they are unpacked.
+_MOST_GROWTH, _LEAST_BOUND_BYTES, _LARGEST_UNTOLD_BYTES = 50, 256 << 20, 16 << 30
 _METADATA_FILES = ("RECORD", "REQUESTED", "INSTALLER", "uv_cache.json", "uv_build.json")
 
 
@@ -67,7 +71,7 @@ def stage_packages(
     outside = folder / "uv"
     outside.mkdir()
     (outside / "pylock.toml").write_text(format_pylock(item.entry for item in wanted), encoding="utf-8")
-    _run_uv(site, outside, settings, interpreter, limit_s, allow_build)
+    _run_uv(site, outside, settings, interpreter, limit_s, allow_build, _bound_file(wanted))
     shutil.rmtree(outside)
     (site / ".lock").unlink(missing_ok=True)  # uv's own
     found = {item.name: item for item in iterate_installed([str(site)])}
@@ -79,6 +83,13 @@ def stage_packages(
         _sign(distribution)
         packages[name] = _move_and_stamp(folder, distribution, verified[name])
     return packages
+
+
+def _bound_file(wanted: Sequence[LockedPackage]) -> int:
+    """How many bytes one file of these packages may have, by what there is to download."""
+    if any(item.built or not item.bytes for item in wanted):
+        return _LARGEST_UNTOLD_BYTES
+    return _LEAST_BOUND_BYTES + _MOST_GROWTH * sum(item.bytes for item in wanted)
 
 
 def _refuse_other_packages(
@@ -123,6 +134,7 @@ def _run_uv(
     interpreter: str,
     limit_s: float,
     allow_build: Collection[str],
+    largest_file_bytes: int,
 ) -> None:
     arguments = [
         "pip",
@@ -139,7 +151,12 @@ def _run_uv(
         arguments += ["--no-binary", name]
     arguments += ["--requirements", "pylock.toml", *settings.options, *write_uv_config(settings, outside)]
     answer = run_uv(
-        arguments, environment=settings.environment, folder=outside, limit_s=limit_s, doing="fetched"
+        arguments,
+        environment=settings.environment,
+        folder=outside,
+        limit_s=limit_s,
+        doing="fetched",
+        largest_file_bytes=largest_file_bytes,
     )
     if answer.status != 0:
         reason = answer.words.removeprefix("error: ")
@@ -159,11 +176,10 @@ def _verify_records(
     claims = _collect_claims(found)
     files = {str(path.relative_to(site)): path for path in _iterate_files(site)}
     _refuse_other_files(claims, files)
-    with ThreadPoolExecutor(4) as pool:
-        stamps = dict(zip(claims, pool.map(lambda path: _stamp(files.get(path)), claims), strict=True))
+    stamps = _stamp_all({path: files[path] for path in claims if path in files})
     verified: dict[str, dict[str, FileStamp]] = {name: {} for name in found}
     for path, owners in claims.items():
-        stamp = stamps[path]
+        stamp = stamps.get(path)
         if stamp is None:
             continue
         digests = [digest for _, digest in owners if digest]
@@ -207,8 +223,15 @@ def _agrees(path: Path, stamp: FileStamp, digest: str) -> bool:
     return base64.urlsafe_b64encode(bytes.fromhex(stamp.sha256)).decode().rstrip("=") == expected.rstrip("=")
 
 
-def _stamp(path: Path | None) -> FileStamp | None:
-    return None if path is None else FileStamp(hash_file(path), path.stat().st_size)
+def _stamp_all(files: Mapping[str, Path]) -> dict[str, FileStamp]:
+    """Hash every file: in a few threads, each with its share, as one task a file costs more than most files."""
+
+    def stamp(paths: Sequence[str]) -> list[tuple[str, FileStamp]]:
+        return [(path, FileStamp(hash_file(files[path]), files[path].stat().st_size)) for path in paths]
+
+    shares = [list(files)[number::_HASHING_THREADS] for number in range(_HASHING_THREADS)]
+    with ThreadPoolExecutor(_HASHING_THREADS) as pool:
+        return dict(chain.from_iterable(pool.map(stamp, shares)))
 
 
 def _sign(distribution: InstalledDistribution) -> None:

@@ -6,9 +6,11 @@ import contextlib
 import json
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.generations.install_error import InstallError
@@ -25,7 +27,7 @@ _RUN = """
 ear = os.dup(0)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 start = json.loads(sys.argv[1])
-serve(start["out"], start["warm"], ear)
+serve(start["warm"], ear)
 """
 _IN_A_FORK_S = 30.0
 
@@ -48,35 +50,38 @@ class ImportFailure:
 
 
 class ImportTrial:
-    """A child process that imports what the packages rest on while they are fetched, and then the packages.
+    """One or two child processes that import what the packages rest on while they are fetched, and then the packages.
 
-    In a live kernel it is a fork, which has loaded what the kernel has. What fails in it, ends it or takes long, and
-    a package of which a module is loaded already, is tried in a fresh process, whose answer counts.
+    Two go through the modules from either end until they meet. In a live kernel they are forks, which have loaded
+    what the kernel has. What fails in them, ends them or takes long, and a package of which a module is loaded
+    already, is tried in a fresh process, whose answer counts.
     """
 
     def __init__(
-        self, interpreter: str = sys.executable, warm: Sequence[str] = (), *, fork: bool = False
+        self, interpreter: str = sys.executable, warm: Sequence[Sequence[str]] = (), *, fork: bool = False
     ) -> None:
-        """Start the child where there is something to warm.
+        """Start the children, which warm up.
 
         Args:
-            interpreter: path of the child's Python.
-            warm: modules of the base, which are imported under the path that the interpreter starts with.
-            fork: the packages are for this process: try them in a fork of it.
+            interpreter: path of the children's Python.
+            warm: for each child, at most two, modules of the base, which are imported under the path that the
+                interpreter starts with. A lone child with nothing to warm is started only when it is needed.
+            fork: the packages are for this process: try them in forks of it.
         """
         self._interpreter = interpreter
-        self._warm = tuple(warm)
         self._fork = fork and can_fork()
+        self._warm = tuple(warm) if len(warm) > 1 or any(warm) or self._fork else ()
         self._stack = contextlib.ExitStack()
         self._folder = Path()
-        self._child: RunningChild | None = None
+        self._children: list[RunningChild] = []
 
     def __enter__(self) -> ImportTrial:
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(open_scratch_folder())
-            if self._warm or self._fork:
-                self._child = self._start_fork() if self._fork else self._start(self._warm)
-                stack.callback(self._child.end)
+            for warm in self._warm:
+                child = self._start_fork(warm) if self._fork else self._start(warm)
+                stack.callback(child.end)
+                self._children.append(child)
             self._stack = stack.pop_all()
         return self
 
@@ -89,7 +94,7 @@ class ImportTrial:
         """Import modules under exactly this `sys.path`.
 
         Args:
-            modules: top-level modules by package.
+            modules: top-level modules by package, in the order in which they are to be imported.
             path: the child's `sys.path`.
             limit_s: seconds for all imports together.
 
@@ -99,46 +104,52 @@ class ImportTrial:
         owners = {module: package for package, names in modules.items() for module in names}
         if not owners:
             return ()
-        request = json.dumps({"path": list(path), "modules": list(owners)})
-        if self._child is not None:
-            within_s = min(limit_s, _IN_A_FORK_S) if self._fork else limit_s
-            status, words, said = self._hear(self._child, request, within_s)
-            if said and status == 0 and all(line["state"] != "failed" for line in said):
-                return ()
+        request = {"path": list(path), "modules": list(owners)}
+        if self._try_together(request, min(limit_s, _IN_A_FORK_S) if self._fork else limit_s):
+            return ()
         # What failed beside loaded packages is refused only if it fails alone.
-        status, words, said = self._hear(self._start(()), request, limit_s)
-        return _judge(owners, said, status, words)
-
-    def _start(self, warm: Sequence[str]) -> RunningChild:
-        start = json.dumps({"warm": list(warm), "out": str(self._out)})
-        code = f"{Path(trial_main.__file__).read_text(encoding='utf-8')}\n{_RUN}"
-        return start_child([self._interpreter, "-c", code, start], folder=self._folder, listening=True)
-
-    def _start_fork(self) -> RunningChild:
-        try:
-            return RunningChild(fork_process(lambda ear: trial_main.serve(str(self._out), self._warm, ear)))
-        except OSError:  # too little memory for a second kernel
-            self._fork = False
-            return self._start(self._warm)
-
-    @property
-    def _out(self) -> Path:
-        return self._folder / "said"
-
-    def _hear(
-        self, child: RunningChild, request: str, limit_s: float
-    ) -> tuple[int, str, list[dict[str, str]]]:
-        """Ask for the imports; what the child said is empty where it could not begin with them."""
-        child.tell(request)
-        ended = child.wait(limit_s)
-        said = [json.loads(line) for line in _read_lines(self._out)]
-        self._out.unlink(missing_ok=True)
-        if ended.status is None and child is not self._child:
+        said = self._folder / "alone"
+        ended = self._tell(self._start(()), {**request, "out": str(said)}).wait(limit_s)
+        if ended.status is None:
             raise InstallError(
                 f"the added packages did not import within {limit_s:.0f} seconds in a child process",
                 hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
             )
-        return -1 if ended.status is None else ended.status, ended.words, said
+        return _judge(owners, _read_said(said), ended.status, ended.words)
+
+    def _try_together(self, request: Mapping[str, Any], limit_s: float) -> bool:
+        """Have the children share the modules; tell whether every one was imported."""
+        ends_at = time.monotonic() + limit_s
+        shared = {**request, "claims": str(self._folder), "parts": len(self._children)}
+        files = [self._folder / f"said-{number}" for number in range(len(self._children))]
+        for number, (child, file) in enumerate(zip(self._children, files, strict=True)):
+            self._tell(child, {**shared, "part": number, "out": str(file)})
+        imported: set[str] = set()
+        for child, file in zip(self._children, files, strict=True):
+            ended = child.wait(ends_at - time.monotonic())
+            said = _read_said(file)
+            if ended.status != 0 or any(line["state"] == "failed" for line in said):
+                for each in self._children:
+                    each.end()
+                return False
+            imported |= {line["module"] for line in said if line["state"] == "imported"}
+        return imported.issuperset(request["modules"])
+
+    @staticmethod
+    def _tell(child: RunningChild, request: Mapping[str, Any]) -> RunningChild:
+        child.tell(json.dumps(request))
+        return child
+
+    def _start(self, warm: Sequence[str]) -> RunningChild:
+        code = f"{Path(trial_main.__file__).read_text(encoding='utf-8')}\n{_RUN}"
+        command = [self._interpreter, "-c", code, json.dumps({"warm": list(warm)})]
+        return start_child(command, folder=self._folder, listening=True)
+
+    def _start_fork(self, warm: Sequence[str]) -> RunningChild:
+        try:
+            return RunningChild(fork_process(lambda ear: trial_main.serve(warm, ear)))
+        except OSError:  # too little memory for another kernel
+            return self._start(warm)
 
 
 def find_modules(files: PackageFiles) -> tuple[str, ...]:
@@ -182,9 +193,10 @@ def _judge(
     return tuple(failures)
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_said(path: Path) -> list[dict[str, str]]:
+    """Read what a child said; nothing where it could not begin with the modules."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return []
-    return [line for line in lines if line.endswith("\n")]
+    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from tierproof.core.system_errors import describe_system_error
 from tierproof.guard.capture.inventory import PackageFiles
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import foresee_path
+from tierproof.guard.generations.live_path import ChildPath, foresee_path
 from tierproof.guard.generations.present_base import PresentBase
 from tierproof.guard.resolve.index_settings import read_index_settings
 from tierproof.guard.stage.assemble import GenerationContents, link_kept
@@ -22,7 +23,7 @@ from tierproof.guard.stage.consent import Consent
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.import_trial import ImportFailure, ImportTrial, find_modules
 from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
-from tierproof.guard.stage.warm_modules import choose_warm_modules
+from tierproof.guard.stage.trial_parts import TrialParts, part_trial
 from tierproof.guard.system.stopwatch import Stopwatch
 
 
@@ -34,12 +35,14 @@ class MakeRequest:
         consent: what the user agreed to.
         limit_s: time limit in seconds, for each of the download and the trial.
         on_step: called with a short description of each step.
+        child_path: the `sys.path` of a fresh process.
         in_process: the packages are for this process as well.
     """
 
     consent: Consent
     limit_s: float
     on_step: Callable[[str], None]
+    child_path: ChildPath
     in_process: bool = False
 
 
@@ -57,15 +60,24 @@ def make_generation(
         return known, ()
     staging = store.make_staging()
     try:
-        with _open_trial(request, start, contents) as trial:
-            return _make_in(staging, request, store, start, contents, watch, trial)
+        parts = _part_trial(request, start, contents)
+        with ImportTrial(start.base.executable, parts.warm, fork=request.in_process) as trial:
+            return _make_in(staging, request, store, start, contents, watch, _Trial(trial, parts.order))
     except OSError as error:
         raise InstallError(
-            f"cannot store the packages in {store.folder}: {error.strerror or error}",
+            f"cannot store the packages in {store.folder}: {describe_system_error(error)}",
             hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The children that try the imports, and the order of the packages that they were parted by."""
+
+    children: ImportTrial
+    order: tuple[str, ...]
 
 
 def _make_in(
@@ -75,7 +87,7 @@ def _make_in(
     start: PresentBase,
     contents: GenerationContents,
     watch: Stopwatch,
-    trial: ImportTrial,
+    trial: _Trial,
 ) -> tuple[Generation, tuple[ImportFailure, ...]]:
     count = len(contents.fetched)
     request.on_step(f"fetching {count} package{'s' if count != 1 else ''}")
@@ -108,12 +120,11 @@ def _make_in(
     return store.read(generation.id), failures
 
 
-def _open_trial(request: MakeRequest, start: PresentBase, contents: GenerationContents) -> ImportTrial:
-    """A trial that warms up now; not where the new packages stand in front of the base, which changes with them."""
+def _part_trial(request: MakeRequest, start: PresentBase, contents: GenerationContents) -> TrialParts:
+    """Who warms up for what; nobody where the new packages stand in front of the base, which changes with them."""
     if not request.consent.trial or contents.lock is None or contents.shadows:
-        return ImportTrial(start.base.executable)
-    warm = choose_warm_modules(contents.lock, contents.fetched, start.base)
-    return ImportTrial(start.base.executable, warm, fork=request.in_process)
+        return TrialParts()
+    return part_trial(contents.lock, contents.fetched, start.base)
 
 
 def _find_known(store: GenerationStore, contents: GenerationContents, *, tried: bool) -> Generation | None:
@@ -133,12 +144,13 @@ def _try(
     store: GenerationStore,
     contents: GenerationContents,
     packages: Mapping[str, PackageFiles],
-    trial: ImportTrial,
+    trial: _Trial,
 ) -> tuple[ImportFailure, ...]:
     """Import every added module, and what depends on a shadowed package, under the path that will be."""
-    path = foresee_path(store, staging / "site", contents.position)
-    modules = {name: find_modules(files) for name, files in packages.items()}
-    failures = trial.try_imports(modules, path, limit_s=request.limit_s)
+    path = foresee_path(store, staging / "site", contents.position, request.child_path)
+    names = dict.fromkeys([*trial.order, *packages])
+    modules = {name: find_modules(packages[name]) for name in names if name in packages}
+    failures = trial.children.try_imports(modules, path, limit_s=request.limit_s)
     provided = {module for names in modules.values() for module in names}
     requested = {each.name for each in contents.requests} & set(packages)
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]

@@ -1,4 +1,4 @@
-"""What the child of an import trial runs, as `python -c` or in a fork. Standard library only.
+"""What a child of an import trial runs, as `python -c` or in a fork. Standard library only.
 
 It imports the warm modules, hears what to try, and says of each module how it went. Each import is announced before
 it begins, so that a crash names its module. Where a module to try is loaded already, it says nothing at all.
@@ -8,11 +8,16 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 
-def serve(out: str, warm: Sequence[str], ear: int) -> None:
-    """Warm up, read one request from the descriptor `ear` to its end, and write the answers to the file `out`."""
+def serve(warm: Sequence[str], ear: int) -> None:
+    """Warm up, read one request from the descriptor `ear` to its end, and write the answers to the file it names.
+
+    The request has the `path`, the `modules` and the file `out`; of two children it says also which of the `parts`
+    this one is (`part`), and the folder in which the modules are claimed (`claims`).
+    """
     for name in warm:
         importlib.import_module(name)
     heard = b""
@@ -24,13 +29,13 @@ def serve(out: str, warm: Sequence[str], ear: int) -> None:
         return
     sys.path[:] = request["path"]
     importlib.invalidate_caches()
-    with open(out, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib may be what is tried
+    with open(request["out"], "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib may be what is tried
 
         def say(**line: str) -> None:
             file.write(json.dumps(line) + "\n")
             file.flush()
 
-        for name in request["modules"]:
+        for name in iterate_modules(request):
             say(module=name, state="begun")
             try:
                 importlib.import_module(name)
@@ -42,3 +47,23 @@ def serve(out: str, warm: Sequence[str], ear: int) -> None:
                 say(module=name, state="failed", type=type(error).__name__, text=text, missing=missing)
             else:
                 say(module=name, state="imported")
+
+
+def iterate_modules(request: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the modules that are this child's: of two, those from its end that the other has not claimed.
+
+    The outermost module is claimed beforehand, as the child may still be warming up for it.
+    """
+    modules: list[str] = request["modules"]
+    if request.get("parts", 1) < 2:
+        yield from modules
+        return
+    numbers = range(len(modules) - 1) if request["part"] == 0 else range(len(modules) - 1, 0, -1)
+    if len(modules) == 1 and request["part"] == 1:
+        numbers = range(1)
+    for number in numbers:
+        try:
+            os.close(os.open(f"{request['claims']}/{number}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        yield modules[number]

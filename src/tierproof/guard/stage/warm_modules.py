@@ -10,52 +10,54 @@ from packaging.utils import canonicalize_name
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.record import read_record
-from tierproof.guard.resolve.lock import Lock
 
 _SUFFIXES = (".so", ".pyd")
 
 
-def choose_warm_modules(lock: Lock, fetched: Collection[str], base: Base) -> tuple[str, ...]:
-    """List the main module of each package of the base that the fetched ones rest on.
+def choose_warm_modules(used: Collection[str], base: Base) -> tuple[str, ...]:
+    """List the main module of each package of the base that is used.
 
     A package that another of them requires is left to that one: sympy is imported by torch, if at all.
 
     Args:
-        lock: the whole resolution.
-        fetched: names of what is fetched.
+        used: normalised names of packages of the base.
         base: what is installed.
     """
-    used = {
-        item.name: base.by_name[item.name]
-        for item in lock.packages
-        if item.name in base.by_name and item.name not in fetched
-    }
-    required = {name for each in used.values() for name in _read_names(each) if name != each.name}
-    roots = [each for name, each in used.items() if name not in required]
+    required = {name for each in used for name in read_required_names(base.by_name[each]) if name != each}
+    roots = [base.by_name[name] for name in sorted(used) if name not in required]
     return tuple(dict.fromkeys(module for each in roots if (module := _find_main_module(each))))
 
 
-def _read_names(distribution: InstalledDistribution) -> list[str]:
+def read_required_names(distribution: InstalledDistribution) -> list[str]:
+    """Return the normalised names that a distribution requires, extras left out."""
     names: list[str] = []
     for line in distribution.requires:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
             continue
-        if requirement.marker is None or "extra" not in str(requirement.marker):
+        if not is_of_extra(requirement):
             names.append(canonicalize_name(requirement.name))
     return names
 
 
+def is_of_extra(requirement: Requirement) -> bool:
+    """Tell whether it holds only where an extra is asked for."""
+    return requirement.marker is not None and "extra" in str(requirement.marker)
+
+
 def _find_main_module(distribution: InstalledDistribution) -> str:
     """Find the module that is called as the package, else its only one; empty where that is not clear."""
+    named = distribution.name.replace("-", "_")
+    if named.isidentifier() and (distribution.root / named / "__init__.py").is_file():
+        return named  # no need to read the fifteen thousand lines of torch
     tops: Mapping[str, None] = dict.fromkeys(
         top
         for entry in read_record(distribution.metadata_path)
         if (top := _read_top(entry.path)) and not top.startswith("_")
     )
-    named = [top for top in tops if canonicalize_name(top) == distribution.name]
-    return named[0] if named else next(iter(tops), "") if len(tops) == 1 else ""
+    called = [top for top in tops if canonicalize_name(top) == distribution.name]
+    return called[0] if called else next(iter(tops), "") if len(tops) == 1 else ""
 
 
 def _read_top(path: str) -> str:

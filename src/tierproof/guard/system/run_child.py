@@ -12,11 +12,12 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierproof.core.end_process import kill_group
+from tierproof.core.stop_together import Stops, stop_together
 from tierproof.guard.system.fork_process import ForkedProcess
 
 # Of each of the two streams; what a program says beyond that is dropped.
@@ -24,6 +25,7 @@ _MOST_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 16
 # How long to wait at a time where the system does not tell when a process ends.
 _POLL_S = 0.02
+_CHECK_S = 0.2
 _REAP_LIMIT_S = 10.0
 
 
@@ -61,10 +63,16 @@ class RunningChild:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
 
-    def wait(self, limit_s: float) -> Ended:
-        """Wait until it has ended, at most `limit_s` seconds; nothing of its process group is left."""
+    def wait(self, limit_s: float, check: Callable[[], None] | None = None) -> Ended:
+        """Wait until it has ended, at most `limit_s` seconds; nothing of its process group is left.
+
+        Args:
+            limit_s: after them it is ended.
+            check: called now and then; what it raises ends the child and the wait.
+        """
         try:
-            output, words, in_time = _listen(self._process, time.monotonic() + limit_s)
+            with stop_together(self._process.pid) as stops:
+                output, words, in_time = _listen(self._process, time.monotonic() + limit_s, stops, check)
         finally:
             self.end()
         status = self._process.returncode if in_time else None
@@ -82,6 +90,7 @@ def start_child(
     environment: Mapping[str, str] | None = None,
     folder: Path | str | None = None,
     most_memory_bytes: int = 0,
+    largest_file_bytes: int = 0,
     listening: bool = False,
 ) -> RunningChild:
     """Start a command, which the caller must wait for or end.
@@ -90,7 +99,9 @@ def start_child(
         command: the program and its arguments.
         environment: of it; this process's by default.
         folder: its working directory.
-        most_memory_bytes: what it may allocate, where the system can limit that (Linux); 0 for no limit.
+        most_memory_bytes: what it and each process that it starts may allocate, where the system can limit that
+            (Linux); 0 for no limit.
+        largest_file_bytes: how large a file they may write; likewise.
         listening: it is told something over its stdin, which is empty otherwise.
 
     Raises:
@@ -107,8 +118,8 @@ def start_child(
     )
     child = RunningChild(process)
     try:
-        if most_memory_bytes:
-            _limit_memory(process.pid, most_memory_bytes)
+        _limit(process.pid, "RLIMIT_DATA", most_memory_bytes)
+        _limit(process.pid, "RLIMIT_FSIZE", largest_file_bytes)
     except BaseException:
         child.end()
         raise
@@ -122,18 +133,29 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     folder: Path | str | None = None,
     most_memory_bytes: int = 0,
+    largest_file_bytes: int = 0,
+    check: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run a command and wait for it, at most `limit_s` seconds; see `start_child`.
+    """Run a command and wait for it, at most `limit_s` seconds; see `start_child` and `RunningChild.wait`.
 
     Raises:
         OSError: it cannot be started.
     """
-    child = start_child(command, environment=environment, folder=folder, most_memory_bytes=most_memory_bytes)
-    return child.wait(limit_s)
+    child = start_child(
+        command,
+        environment=environment,
+        folder=folder,
+        most_memory_bytes=most_memory_bytes,
+        largest_file_bytes=largest_file_bytes,
+    )
+    return child.wait(limit_s, check)
 
 
 def _listen(
-    process: subprocess.Popen[bytes] | ForkedProcess, ends_at: float
+    process: subprocess.Popen[bytes] | ForkedProcess,
+    ends_at: float,
+    stops: Stops,
+    check: Callable[[], None] | None,
 ) -> tuple[bytearray, bytearray, bool]:
     """Read what the child says until it has ended; tell also whether that was in time."""
     output, words = bytearray(), bytearray()
@@ -145,15 +167,20 @@ def _listen(
     watched = _open_watch(process.pid)
     try:
         while not _has_ended(process):
-            left = ends_at - time.monotonic()
+            left = ends_at + stops.paused_s - time.monotonic()
             if left <= 0:
                 return output, words, False
             waited_for = [*open_ends, *([] if watched is None else [watched])]
+            if check is not None:
+                check()
+                left = min(left, _CHECK_S)
             _read_ready(open_ends, waited_for, left if watched is not None else min(left, _POLL_S))
     finally:
         if watched is not None:
             os.close(watched)
-    while open_ends and time.monotonic() < ends_at:  # what it had said before it ended, and no more
+    while (
+        open_ends and time.monotonic() < ends_at + stops.paused_s
+    ):  # what it had said before it ended, and no more
         if not _read_ready(open_ends, list(open_ends), 0):
             break
     return output, words, True
@@ -208,10 +235,10 @@ def _end(process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         process.wait(_REAP_LIMIT_S)
 
 
-def _limit_memory(pid: int, most_bytes: int) -> None:
-    if sys.platform != "linux":
+def _limit(pid: int, name: str, most: int) -> None:
+    if sys.platform != "linux" or not most:
         return
     import resource
 
     with contextlib.suppress(OSError, ValueError):  # it has ended, or a lower limit holds already
-        resource.prlimit(pid, resource.RLIMIT_DATA, (most_bytes, most_bytes))
+        resource.prlimit(pid, getattr(resource, name), (most, most))

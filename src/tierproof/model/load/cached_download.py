@@ -16,6 +16,8 @@ from tierproof.model.load.target import TargetError
 
 _TIMEOUT_S = 30.0
 _PART_SUFFIX = ".part"
+_PIECE_BYTES = 1 << 20
+_SPARED_BYTES = 1 << 30
 
 
 def fetch_bytes(url: str, *, limit_bytes: int) -> bytes | None:
@@ -41,14 +43,16 @@ def fetch_bytes(url: str, *, limit_bytes: int) -> bytes | None:
     return body
 
 
-def download(url: str, destination: Path) -> bool:
+def download(url: str, destination: Path, *, limit_bytes: int | None = None) -> bool:
     """Save `url` as `destination`; False where there is nothing (404).
+
+    Without `limit_bytes` it may be as large as the disk has room for: the rest of the system needs some too.
 
     A copy that the server confirms by its ETag is kept. The file appears by a rename; until then it has a
     name that `remove_partial_downloads` knows.
 
     Raises:
-        TargetError: when it cannot be fetched or saved.
+        TargetError: when it cannot be fetched or saved, or is longer than that.
     """
     tag_path = destination.with_name(f"{destination.name}.etag")
     known = _read_tag(tag_path) if destination.is_file() else ""
@@ -56,10 +60,9 @@ def download(url: str, destination: Path) -> bool:
     try:
         with _open(url, {"If-None-Match": known} if known else {}) as response:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as stream:
-                shutil.copyfileobj(response, stream, 1 << 20)
-            expected = response.headers.get("Content-Length")
-            if expected is not None and part.stat().st_size != int(expected):
+            expected = _read_length(response)
+            _copy(url, response, part, expected, limit_bytes)
+            if expected is not None and part.stat().st_size != expected:
                 raise TargetError(f"the download of {url} ended early", hint="Try again.")
             tag_path.unlink(missing_ok=True)  # never a new tag beside an old file
             part.replace(destination)
@@ -77,6 +80,35 @@ def download(url: str, destination: Path) -> bool:
     finally:
         part.unlink(missing_ok=True)
     return True
+
+
+def _read_length(response: HTTPResponse) -> int | None:
+    told = response.headers.get("Content-Length", "").strip()
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
+
+
+def _copy(
+    url: str, response: HTTPResponse, part: Path, expected: int | None, limit_bytes: int | None
+) -> None:
+    """Save a body that may be without end.
+
+    Raises:
+        TargetError: it is longer than `limit_bytes`, or than the disk has room for.
+    """
+    room = max(shutil.disk_usage(part.parent).free - _SPARED_BYTES, 0)
+    most = room if limit_bytes is None else min(room, limit_bytes)
+    reason = "the disk has room for" if most == room else "such a file may have"
+    left = most if expected is None or expected <= most else -1
+    with part.open("wb") as stream:
+        while left >= 0 and (piece := response.read(_PIECE_BYTES)):
+            left -= len(piece)
+            if left >= 0:
+                stream.write(piece)
+    if left < 0:
+        raise TargetError(
+            f"{url} is longer than the {most / 1e6:,.0f} MB that {reason}",
+            hint="Download it yourself and pass its folder.",
+        )
 
 
 def remove_partial_downloads(folder: Path, process_id: int) -> None:

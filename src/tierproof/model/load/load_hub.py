@@ -7,11 +7,14 @@ import hashlib
 import re
 from pathlib import Path
 
+from tierproof.core.read_bounded import MOST_TEXT_BYTES
 from tierproof.model.load.cached_download import download, join_url
 from tierproof.model.load.target import TargetError
 from tierproof.model.load.weights import CHECKPOINT_NAMES, read_shard_names
 
 DEFAULT_HUB_URL = "https://huggingface.co"
+# What may be as large as the disk has room for; a config, an index or code is text.
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 _ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?\Z")
 
 
@@ -78,7 +81,10 @@ def fetch_code(model_id: str, module: str, *, hub_url: str, folder: Path) -> Non
 
 
 def _fetch(model_id: str, name: str, hub_url: str, folder: Path) -> bool:
-    return download(join_url(hub_url, model_id, "resolve", "main", name), folder / name)
+    limit_bytes = None if name.endswith(_WEIGHTS) else MOST_TEXT_BYTES
+    return download(
+        join_url(hub_url, model_id, "resolve", "main", name), folder / name, limit_bytes=limit_bytes
+    )
 
 
 def _relative_imports(path: Path) -> list[str]:

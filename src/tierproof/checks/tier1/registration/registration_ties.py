@@ -13,6 +13,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.repeated_blocks import find_repeated_blocks
+from tierproof.model.sizes.readable_values import make_dense
 from tierproof.model.sizes.tensor_place import find_place
 
 
@@ -31,16 +32,25 @@ def judge_ties(model: nn.Module) -> list[Finding]:
         return [_report_tie(model, *own, "the config says `tie_word_embeddings=True`", Severity.WARNING)]
     embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding) and not m.weight.is_meta]
     for head in (m for m in model.modules() if isinstance(m, nn.Linear)):
-        for embedding in embeddings:
-            first, second = embedding.weight, head.weight
-            if first.shape != second.shape or find_place(first) == find_place(second) or first.numel() < 2:
-                continue
-            # A few numbers tell most pairs apart before the whole is compared.
-            if torch.equal(first[0], second[0]) and torch.equal(first, second) and bool(first.std() > 0):
-                findings.append(
-                    _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
-                )
+        findings += [
+            _report_tie(model, embedding, head, "their values are bit-identical", Severity.WARNING)
+            for embedding in embeddings
+            if _are_equal(embedding.weight, head.weight)
+        ]
     return findings
+
+
+def _are_equal(first: Tensor, second: Tensor) -> bool:
+    """Whether two parameters hold the same values, which are not all one."""
+    if first.shape != second.shape or first.dtype != second.dtype or first.numel() < 2:
+        return False
+    if find_place(first) == find_place(second):
+        return False
+    # A few numbers tell most pairs apart before the whole is compared.
+    if not torch.equal(make_dense(first.detach()[0]), make_dense(second.detach()[0])):
+        return False
+    values = make_dense(first.detach())
+    return torch.equal(values, make_dense(second.detach())) and bool(values.std() > 0)
 
 
 def _find_tie_of_own_config(model: nn.Module) -> tuple[nn.Embedding, nn.Linear] | None:
