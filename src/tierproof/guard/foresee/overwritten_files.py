@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tierproof.guard.capture.base import Base
 from tierproof.guard.capture.record import read_own_record
 from tierproof.guard.capture.stray_modules import STRAY_MODULES
-from tierproof.guard.commands.gap import Cause, Gap
+from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
 from tierproof.guard.resolve.resolve import Resolver, Unsolvable
@@ -70,7 +70,7 @@ def _describe_unread(item: LockedPackage, base: Base) -> Gap:
     reason = (
         f"its files could not be read from the index, and it may overwrite those of {kin}, which is loaded"
     )
-    return Gap(Cause.INDEX, f"{item.name} {item.version}", reason)
+    return Gap(GapReason.INDEX, f"{item.name} {item.version}", reason)
 
 
 def _find_kin(item: LockedPackage, base: Base) -> list[str]:

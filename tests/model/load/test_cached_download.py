@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from loopback import Site, site  # noqa: F401
-from tierproof.model.load import download as module
-from tierproof.model.load.download import download
+from tierproof.model.load import cached_download as module
+from tierproof.model.load.cached_download import download
 from tierproof.model.load.target import TargetError
 
 
