@@ -216,7 +216,9 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
         aligned = start % (stop - start) == 0 and total % (stop - start) == 0
         # Keys and queries have no effect where a softmax has one entry, as at the smallest maps of a pyramid.
         lone = passes[0].log.is_near_lone_softmax(name.rpartition(".")[0])
-        if aligned and isinstance(owner, nn.Linear) and "expert" not in name.lower() and not lone:
+        masked = _is_masked_by_buffer(owner, model.get_parameter(name), start, stop)
+        plain = isinstance(owner, nn.Linear) and "expert" not in name.lower() and not masked
+        if aligned and plain and not lone:
             patterns.setdefault(_INDEX.sub(r"\1*", name), []).append(name)
     return [
         Finding(
@@ -234,6 +236,17 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
         )
         for names in patterns.values()
     ]
+
+
+def _is_masked_by_buffer(owner: nn.Module, weight: nn.Parameter, start: int, stop: int) -> bool:
+    """Whether a buffer of the weight's shape is zero in these rows and not elsewhere: a mask that the layer declares.
+
+    A masked autoregressive network hides every input from the outputs of its first feature.
+    """
+    for buffer in owner.buffers(recurse=False):
+        if buffer.shape == weight.shape and not bool(buffer[start:stop].any()) and bool(buffer.any()):
+            return True
+    return False
 
 
 def judge_routing(model: nn.Module, first: GradientPass, chosen: Sequence[StarvedModule]) -> list[Finding]:
