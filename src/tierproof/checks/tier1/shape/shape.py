@@ -43,6 +43,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
 from tierproof.checks.tier1.shape.bounding_table import find_table
+from tierproof.checks.tier1.shape.larger_input import runs_larger
 from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
 from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
@@ -172,6 +173,7 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
     default = ShapeCase(subject.inputs.default_batch, _default_length(subject))
     batches = [r for r in raised if r.case.length == default.length]
     refused = {r.case.batch for r in batches}
+    batches = [r for r in batches if not runs_larger(subject, r.case, context.seed)]
     lengths = [r for r in raised if r.case.length != default.length and r.case.batch not in refused]
     findings = [
         _describe_raise(r, "006", f"The model raises for batch {r.case.batch} but works for {passed[0].case}")
