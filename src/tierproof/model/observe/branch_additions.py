@@ -17,7 +17,17 @@ from tierproof.model.observe.operation_watch import OperationWatch
 _ADDS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 # A gain is applied to a branch last, perhaps before a reshape or a cast.
 _MOST_STEPS = 4
-_RESHAPES = ("View", "Reshape", "UnsafeView", "Unsqueeze", "Squeeze", "Expand", "Permute", "Transpose", "ToCopy")
+_RESHAPES = (
+    "View",
+    "Reshape",
+    "UnsafeView",
+    "Unsqueeze",
+    "Squeeze",
+    "Expand",
+    "Permute",
+    "Transpose",
+    "ToCopy",
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def _is_scaled_by_parameter(branch: Tensor) -> bool:
 
 
 def _is_parameter(node: Any) -> bool:
-    """Whether a factor is a parameter, perhaps reshaped: a gain for each channel of an image has axes of 1 behind it."""
+    """Whether a factor is a parameter, perhaps reshaped as the gains of channels are."""
     for _ in range(_MOST_STEPS):
         if type(node).__name__ == "AccumulateGrad":
             return True

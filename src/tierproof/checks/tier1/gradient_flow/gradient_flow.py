@@ -145,9 +145,10 @@ def _compare(
         clear_gradients(subject.model)
         return wrong, compared
     again, measured = compare_gradients(context, other, names, second.log, excluded, second.norms)
-    return again, {**compared, "largest_relative_mismatch_of_a_larger_input": measured.get(
-        "largest_relative_mismatch"
-    )}
+    return again, {
+        **compared,
+        "largest_relative_mismatch_of_a_larger_input": measured.get("largest_relative_mismatch"),
+    }
 
 
 def _trains(context: CheckContext, call: Call) -> bool:

@@ -33,7 +33,19 @@ _TIMES = frozenset(
      "div", "div_", "divide", "true_divide", "__truediv__", "__itruediv__", "__rtruediv__"}
 )  # fmt: skip
 _PLUS = frozenset(
-    {"add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "rsub", "__sub__", "__rsub__", "__isub__"}
+    {
+        "add",
+        "add_",
+        "__add__",
+        "__radd__",
+        "__iadd__",
+        "sub",
+        "sub_",
+        "rsub",
+        "__sub__",
+        "__rsub__",
+        "__isub__",
+    }
 )
 _REARRANGE = frozenset(
     {"view", "reshape", "flatten", "unsqueeze", "squeeze", "expand", "expand_as", "repeat", "permute", "transpose",
@@ -110,7 +122,9 @@ class _RandomWatch(OperationWatch):
             self.drawn = True
         elif name in _NORMAL | _UNIFORM and isinstance(result, Tensor):
             self.drawn = True
-            scaled = any(isinstance(value, Tensor) and value.dim() for value in (*args[1:2], kwargs.get("std")))
+            scaled = any(
+                isinstance(value, Tensor) and value.dim() for value in (*args[1:2], kwargs.get("std"))
+            )
             if name in _NORMAL and scaled:
                 self._derived[id(result)] = result
             else:
