@@ -25,9 +25,7 @@ class _Substituted:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         # PyTorch's own search for ties takes a module that two paths lead to for two, and does not put it back.
-        return torch.func.functional_call(
-            self._model, self._tensors, arguments, keywords, tie_weights=False
-        )
+        return torch.func.functional_call(self._model, self._tensors, arguments, keywords, tie_weights=False)
 
 
 def _name_once(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

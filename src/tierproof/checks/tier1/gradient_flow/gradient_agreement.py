@@ -21,6 +21,7 @@ from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.gradients.finite_difference import DirectionalDerivative
 from tierproof.model.observe.operation_log import OperationLog
+from tierproof.model.observe.straight_through import find_straight_through
 
 CODE = "T1-GRAD"
 # Modules asked by themselves in one audit: each takes up to fourteen forward passes, and three times that again.
@@ -142,6 +143,22 @@ def _note_truncated(result: DirectionalDerivative, names: list[str]) -> Finding:
     )
 
 
+def _find_straight_through(arena: Arena) -> set[str]:
+    subject, call = arena.context.subject, arena.context.subject.make_call(seed=arena.context.seed)
+    return find_straight_through(subject.model, lambda: subject.forward(call))
+
+
+def _note_straight_through(result: DirectionalDerivative, where: str) -> Finding:
+    return Finding(
+        f"{CODE}-008",
+        Severity.INFO,
+        f"`{where}` passes the gradient straight through a quantiser, so it is no derivative of the forward.",
+        where=where,
+        evidence={"relative_mismatch": result.mismatch},
+        hint="Nothing to do: `x + (q - x).detach()` is meant so.",
+    )
+
+
 def _find_last_wrong(arena: Arena, group: list[str]) -> str:
     """Bisect for the last parameter, in order of use, whose derivative is wrong.
 
@@ -172,6 +189,8 @@ def _report(
     surrogate = arena.handwritten if cut is None else ()
     if surrogate:
         return _report_handwritten(result, last, where, surrogate)
+    if cut is not None and cut.path in _find_straight_through(arena):
+        return _note_straight_through(result, cut.path)
     cause = (
         f"`{cut.operation}()` in `{cut.path}`" if cut is not None else f"An operation right after `{owner}`"
     )

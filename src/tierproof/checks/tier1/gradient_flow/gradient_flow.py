@@ -25,7 +25,7 @@ Findings:
     T1-GRAD-007 info: parameters without gradient for a sound reason, which is given.
     T1-GRAD-008 error or warning or info: backward and finite differences disagree. A warning if a hand-written
         autograd.Function is involved, which may be an intended surrogate (YOSO); an info if transformers' own code cuts
-        the gradient (box refinement).
+        the gradient (box refinement), or a quantiser passes it straight through.
     T1-GRAD-009 warning: gradients vanish or explode monotonically over the depth.
     T1-GRAD-010 info: parameters are frozen.
     T1-GRAD-011 warning: one layer is frozen while the layers before and after it train.
@@ -135,7 +135,8 @@ def _compare(
     subject = context.subject
     names = _order_names(subject.model, first)
     wrong, compared = compare_gradients(context, call, names, first.log, excluded, first.norms)
-    larger = enlarge_assumed_size(subject.inputs) if wrong else None
+    loud = any(finding.severity is not Severity.INFO for finding in wrong)
+    larger = enlarge_assumed_size(subject.inputs) if loud else None
     if larger is None:
         return wrong, compared
     try:

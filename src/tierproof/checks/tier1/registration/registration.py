@@ -61,6 +61,7 @@ from tierproof.checks.tier1.registration.late_parameters import (
     check_replaced_parameters,
     check_shared_parts,
 )
+from tierproof.checks.tier1.registration.left_behind import find_left_behind
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -237,7 +238,12 @@ def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> li
     ]
     registered = _storages((*base.answers.subject.model.parameters(), *base.answers.subject.model.buffers()))
     items = [i for i in items if isinstance(i.value, Tensor) and not _storages([i.value]) & registered]
-    kept = _find_kept(base, items)[:_MOST_TENSORS_TRIED]
+    tensors = [(i, i.value) for i in _find_kept(base, items) if isinstance(i.value, Tensor)]
+    kept = [
+        item
+        for item, tensor in tensors[:_MOST_TENSORS_TRIED]
+        if _moves_answer(base, tensor) and not is_index_only(base, tensor)
+    ]
     return [
         Finding(
             "T1-REG-003",
@@ -245,14 +251,14 @@ def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> li
             f"The tensor `{item.attribute}` affects the output but is not a buffer: `.to()` does not move it and "
             "`state_dict()` does not save it.",
             item.owner,
-            {"attribute": item.attribute, "elements": item.value.numel()},
+            {
+                "attribute": item.attribute,
+                "elements": item.value.numel() if isinstance(item.value, Tensor) else 0,
+            },
             f'Register it: `self.register_buffer("{item.root_attribute}", …)`, with `persistent=False` if it can be '
             "computed again.",
         )
-        for item in kept
-        if isinstance(item.value, Tensor)
-        and _moves_answer(base, item.value)
-        and not is_index_only(base, item.value)
+        for item in find_left_behind(base, kept)
     ]
 
 
