@@ -7,8 +7,8 @@ from functools import cached_property
 from tierproof.checks.check import CheckContext
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
 from tierproof.model.call.call import Call
+from tierproof.model.compare.blank_codebooks import fill_blank_codebooks
 from tierproof.model.gradients.dependence import DependenceProbe
-from tierproof.model.observe.blank_codebooks import fill_blank_codebooks
 
 
 class BlankChoice:

@@ -20,8 +20,8 @@ from tierproof.model.call.call import Call
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.gradients.finite_difference import DirectionalDerivative
+from tierproof.model.gradients.straight_through import find_straight_through
 from tierproof.model.observe.operation_log import OperationLog
-from tierproof.model.observe.straight_through import find_straight_through
 
 CODE = "T1-GRAD"
 # Modules asked by themselves in one audit: each takes up to fourteen forward passes, and three times that again.

@@ -44,13 +44,13 @@ from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_position, replace_values
+from tierproof.model.compare.blank_codebooks import fill_blank_codebooks
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate
 from tierproof.model.compare.steady_answer import Baseline, SteadyAnswers, find_baseline
 from tierproof.model.describe.basis import Basis
 from tierproof.model.gradients.first_steps import take_first_steps
-from tierproof.model.observe.blank_codebooks import fill_blank_codebooks
-from tierproof.model.observe.lookup_probe import LookupProbe
+from tierproof.model.observe.embedding_probe import LookupProbe
 
 # A grid this fine is coarser than any usual patch, so that a stride that skips single pixels is no finding.
 _REGIONS_PER_AXIS = 4

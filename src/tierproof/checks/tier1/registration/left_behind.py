@@ -13,6 +13,8 @@ from tierproof.model.compare.steady_answer import Baseline
 from tierproof.model.preserve.copy_model import copy_sharing_values
 from tierproof.model.preserve.unregistered_items import HiddenItem, find_hidden_items
 
+_OTHER_SEED = 7919
+
 
 def find_left_behind(base: Baseline, items: Sequence[HiddenItem]) -> list[HiddenItem]:
     """Those of the hidden tensors that registering would mend.
@@ -25,7 +27,7 @@ def find_left_behind(base: Baseline, items: Sequence[HiddenItem]) -> list[Hidden
     stays = _find_strays(base, items)
     if stays is None:
         return list(items)
-    moved = [item for item in items if item.value.untyped_storage().data_ptr() not in stays]  # type: ignore[union-attr]
+    moved = [item for item in items if _find_storage(item) not in stays]
     again = _collect_again(base) if any(_is_of_floats(item) for item in moved) else {}
     fine = {id(item) for item in moved if not _is_of_floats(item) or _is_made_again(item, again)}
     return [item for item in items if id(item) not in fine]
@@ -39,11 +41,7 @@ def _find_strays(base: Baseline, items: Sequence[HiddenItem]) -> set[int] | None
     kept = [(item.value, item.value.detach().clone()) for item in items if isinstance(item.value, Tensor)]
     try:
         copied = copy_sharing_values(model)
-        places = {
-            (item.owner, item.attribute): item.value.untyped_storage().data_ptr()
-            for item in find_hidden_items(copied)
-            if isinstance(item.value, Tensor)
-        }
+        places = {(item.owner, item.attribute): _find_storage(item) for item in find_hidden_items(copied)}
         journey = travel(base, copied)
     except Exception:  # noqa: BLE001 - such a model is judged without the journey
         return None
@@ -54,11 +52,11 @@ def _find_strays(base: Baseline, items: Sequence[HiddenItem]) -> set[int] | None
     strays = {mix.stray.untyped_storage().data_ptr() for mix in journey.mixes}
     if journey.error:
         return None
-    return {
-        item.value.untyped_storage().data_ptr()
-        for item in items
-        if isinstance(item.value, Tensor) and places.get((item.owner, item.attribute)) in strays
-    }
+    return {_find_storage(item) for item in items if places.get((item.owner, item.attribute)) in strays}
+
+
+def _find_storage(item: HiddenItem) -> int:
+    return item.value.untyped_storage().data_ptr() if isinstance(item.value, Tensor) else 0
 
 
 def _is_of_floats(item: HiddenItem) -> bool:
@@ -67,6 +65,8 @@ def _is_of_floats(item: HiddenItem) -> bool:
 
 def _collect_again(base: Baseline) -> dict[tuple[str, str], Tensor]:
     """The hidden tensors of another instance, by owner and attribute; empty where none can be built."""
+    # From another random state, so that what is drawn differs.
+    torch.manual_seed(base.answers.seed + _OTHER_SEED)
     fresh = build_again(base)
     if isinstance(fresh, str):
         return {}

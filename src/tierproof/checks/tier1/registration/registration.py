@@ -152,7 +152,8 @@ def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Base
         if not called:
             continue
         own = {id(p) for p in model.parameters()}
-        parameters = [p for item in called for p in item.value.parameters() if id(p) not in own]
+        used_parts = [item.value for item in called if isinstance(item.value, nn.Module)]
+        parameters = [p for part in used_parts for p in part.parameters() if id(p) not in own]
         if not parameters:
             continue
         trained = any(p.requires_grad for p in parameters)

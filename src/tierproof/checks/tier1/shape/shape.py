@@ -17,7 +17,7 @@ not reported. A maximum that would cost too much is recorded as not tried.
 Findings:
     T1-SHAPE-001 error: a length below the maximum raises although others work.
     T1-SHAPE-002 error: the declared maximum length raises.
-    T1-SHAPE-003 error or info: the output's shape does not follow its inputs' (an info if transformers squeezes an axis).
+    T1-SHAPE-003 error or info: the output's shape is not the expected one (an info if transformers squeezes an axis).
     T1-SHAPE-004 error: the output's dtype depends on the size of the input.
     T1-SHAPE-005 error: length 1 raises.
     T1-SHAPE-006 error: a batch size raises.
