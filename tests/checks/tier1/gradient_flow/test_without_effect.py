@@ -137,4 +137,4 @@ def test_an_output_without_gradient_shifts_no_target():
     torch.manual_seed(0)
     output = run_check(CHECK, ReturnsItsInput())
     assert alarms(output) == []
-    assert output.measurements["largest_relative_mismatch"] <= 5e-3
+    assert output.document["largest_relative_mismatch"] <= 5e-3
