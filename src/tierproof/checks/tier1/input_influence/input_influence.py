@@ -50,7 +50,7 @@ from tierproof.model.compare.locate import locate
 from tierproof.model.compare.steady_answer import Baseline, SteadyAnswers, find_baseline
 from tierproof.model.describe.basis import Basis
 from tierproof.model.gradients.first_steps import take_first_steps
-from tierproof.model.observe.embedding_probe import LookupProbe
+from tierproof.model.observe.lookup_probe import LookupProbe
 
 # A grid this fine is coarser than any usual patch, so that a stride that skips single pixels is no finding.
 _REGIONS_PER_AXIS = 4

@@ -296,7 +296,9 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         f"The same input gives two different outputs: {f'`{where}`' if where else 'the model'} {message}.",
         where=where,
         evidence={"relative_difference": difference},
-        hint=f"If it is meant to sample, call `torch.manual_seed` before each call. {hint}" if noisy else hint,
+        hint=f"If it is meant to sample, call `torch.manual_seed` before each call. {hint}"
+        if noisy
+        else hint,
         rests_on=Basis.RUN,
         at_most=Severity.WARNING if noisy else Severity.ERROR,
     )

@@ -91,7 +91,9 @@ def _list_attempts(probe: ModelProbe, failures: list[FailedTrial], best: FailedT
         lines.append(f"  … and {len(failures) - _MOST_SHOWN} more")
     learnt = [f"the forward pass of {name} raised on every input tried:", *lines, _name_layers(name, best)]
     if best.place:
-        learnt.append(f"The farthest trial ({_shorten(best.inputs)}) ended in {best.place}: {best.source}")
+        learnt.append(
+            f"The call that ran furthest ({_shorten(best.inputs)}) failed in {best.place}: {best.source}"
+        )
     if beyond := _read_beyond(best):
         rows = _name_tables(probe.model, beyond[1])
         learnt.append(f"The largest id that was looked up is {beyond[0]}, but {rows} {beyond[1]} rows.")

@@ -10,10 +10,9 @@ from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.plan_sizes import count_numbers
-from tierproof.model.observe.search.explain_failure import explain_failure, explain_slowness
 from tierproof.model.observe.search.input_search import SLOW_S, InputSearch
 from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
-from tierproof.model.observe.search.no_working_call import explain_failure
+from tierproof.model.observe.search.no_working_call import explain_failure, explain_slowness
 from tierproof.model.observe.search.search_clock import SearchClock
 
 __all__ = ["WorkingCall", "find_working_call"]
