@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from checks.planting import alarms, find, run_check
-from tierproof.checks.tier1.positions import CHECK
+from tierproof.checks.tier1.positions import CHECK, _count_distinct_columns
 from zoo.decoders import DECODERS
 from zoo.encoders import ENCODERS
 from zoo.handwritten import HANDWRITTEN
@@ -106,3 +106,10 @@ def test_sound_tables_are_left_alone(model):
 def test_models_of_the_zoo(name):
     builder, _ = {**HANDWRITTEN, **DECODERS, **ENCODERS}[name]
     assert alarms(run_check(CHECK, build(builder))) == []
+
+
+def test_slow_waves_of_distinct_slopes_are_sound():
+    frequencies = (10000.0 ** -torch.linspace(0, 1, 4)).repeat_interleave(2)
+    table = torch.sin(torch.arange(24)[:, None] * frequencies)
+    assert _count_distinct_columns(table) == 4
+    assert _count_distinct_columns(torch.sin(torch.arange(24.0))[:, None].expand(24, 8)) == 1

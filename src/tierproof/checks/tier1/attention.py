@@ -17,7 +17,8 @@ Findings:
     T1-ATTN-001 error: the softmax runs over the queries.
     T1-ATTN-002 warning or info: the weights do not sum to one over the keys (an info inside transformers, which has
         sinks).
-    T1-ATTN-003 warning or info: the factor 1/√width is missing.
+    T1-ATTN-003 warning or info: the factor 1/√width is missing (an info where the keys are the values, as in Luong's
+        attention).
     T1-ATTN-004 warning or info: the factor 1/√width is applied twice.
     T1-ATTN-005 warning or info: queries and keys are the same tensor.
     T1-ATTN-006 warning or info: scores are scaled by another constant than 1/√width.
@@ -300,9 +301,11 @@ def _report_scale(
     model: nn.Module, scores: Sequence[AttentionScores], code: str, message: str, hint: str
 ) -> Finding:
     first = scores[0]
+    # Attention before the transformer mixes what it compares, and has no scale.
+    older = code == "T1-ATTN-003" and all(item.keys_are_values for item in scores)
     return Finding(
         code,
-        Severity.INFO if is_library_class(model, first.path) else Severity.WARNING,
+        Severity.INFO if older or is_library_class(model, first.path) else Severity.WARNING,
         f"{message}{_count(scores)}.",
         first.path,
         {

@@ -59,7 +59,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class _Journey:
+class Journey:
     """A forward pass on the simulated device.
 
     Attributes:
@@ -95,7 +95,7 @@ def run(context: CheckContext) -> CheckOutput:
 def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue]) -> list[Finding]:
     names = _name_storages(copied)
     try:
-        journey = _travel(base, copied)
+        journey = travel(base, copied)
     except Exception as error:  # noqa: BLE001 - measured: such a model moves in ways that cannot be followed
         measured["moved"] = f"it could not be moved: {type(error).__name__}: {str(error)[:200]}"
         return []
@@ -126,7 +126,7 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
     return findings
 
 
-def _travel(base: Baseline, copied: nn.Module) -> _Journey:
+def travel(base: Baseline, copied: nn.Module) -> Journey:
     """Move the copy and the call elsewhere, and run."""
     copied.eval()
     answer, error, where = None, "", ""
@@ -145,7 +145,7 @@ def _travel(base: Baseline, copied: nn.Module) -> _Journey:
     first: dict[object, DeviceMix] = {}
     for mix in watch.mixes:
         first.setdefault(mix.origin or mix.stray.untyped_storage().data_ptr(), mix)
-    return _Journey(tuple(first.values()), error, where, answer)
+    return Journey(tuple(first.values()), error, where, answer)
 
 
 def _name_storages(copied: nn.Module) -> dict[int, str]:

@@ -46,6 +46,7 @@ _LEAST_WIDTH = 8
 _LOW_RANK = 2
 # Rounding of a float32 table; the slowest of four frequencies still leaves more than this of its cosine.
 _RANK_TOLERANCE = 1e-5
+_SAME_COLUMN = 1e-3  # share of its size by which a column differs from another
 # Distinct from usual widths and head counts.
 _LENGTH = 19
 # Each costs one forward pass.
@@ -70,7 +71,11 @@ def _judge_ranks(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding
     tables = [use for use in found if _tells_positions(use)]
     ranks = [_measure_rank(use.values) for use in tables]
     measured["table_ranks"] = list(ranks[:20])
-    low = [(use, rank) for use, rank in zip(tables, ranks, strict=True) if rank <= _LOW_RANK]
+    low = [
+        (use, rank)
+        for use, rank in zip(tables, ranks, strict=True)
+        if rank <= _LOW_RANK and _count_distinct_columns(use.values) <= max(2, use.values.shape[1] // 4)
+    ]
     if not low:
         return []
     use, rank = low[0]
@@ -103,6 +108,17 @@ def _tells_positions(use: TableUse) -> bool:
 def _measure_rank(values: Tensor) -> int:
     centred = values.double() - values.double().mean(0)
     return int(torch.linalg.matrix_rank(centred.cpu(), rtol=_RANK_TOLERANCE))
+
+
+def _count_distinct_columns(values: Tensor) -> int:
+    """How many columns are unlike: slow waves are all nearly straight lines over few positions, of distinct slopes."""
+    columns = values.double().mT
+    columns = columns[(columns - columns[:, :1]).abs().amax(1) > 0]
+    kept: list[Tensor] = []
+    for column in columns:
+        if all((column - other).norm() > _SAME_COLUMN * max(column.norm(), other.norm()) for other in kept):
+            kept.append(column)
+    return len(kept)
 
 
 def _find_owner(base: Baseline, values: Tensor) -> str:

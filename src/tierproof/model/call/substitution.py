@@ -16,7 +16,7 @@ class _Substituted:
 
     def __init__(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         self._model = model
-        self._tensors = dict(tensors)
+        self._tensors = _name_once(model, tensors)
 
     @property
     def training(self) -> bool:
@@ -24,7 +24,27 @@ class _Substituted:
         return self._model.training
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return torch.func.functional_call(self._model, self._tensors, arguments, keywords)
+        # PyTorch's own search for ties takes a module that two paths lead to for two, and does not put it back.
+        return torch.func.functional_call(self._model, self._tensors, arguments, keywords, tie_weights=False)
+
+
+def _name_once(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The stand-ins by one name for each place that holds a tensor, and by the names of all places that share it."""
+    paths = {id(module): path for path, module in model.named_modules()}
+    places: dict[int, list[str]] = {}
+    for module_path, module in model.named_modules():
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is not None:
+                places.setdefault(id(tensor), []).append(f"{module_path}.{name}" if module_path else name)
+    named = {}
+    for given, tensor in tensors.items():
+        path, _, name = given.rpartition(".")
+        module = model.get_submodule(path)
+        original = module._parameters.get(name, module._buffers.get(name))
+        owner = paths[id(module)]
+        named[f"{owner}.{name}" if owner else name] = tensor
+        named |= dict.fromkeys(places.get(id(original), ()), tensor)
+    return named
 
 
 def run_substituted(model: nn.Module, tensors: Mapping[str, Tensor], call: Call) -> Any:

@@ -127,13 +127,34 @@ def _free_size(
         freed = _name_axes(plan, {leader.name: (axis,)} | _by_name(plan, leader, chosen), name)
         if name == LENGTH:
             freed = replace(freed, default_length=size)
-            if any(_runs(probe, freed, length=other) for other in (size - 1, size + 1) if other > 0):
+            if size > 1 and _runs(probe, freed, length=size - 1):
+                return freed
+            if _runs(probe, freed, length=size + 1) and not _ignores_more(probe, freed, leader.name, size):
                 return freed
             continue
         freed = replace(freed, default_target_length=size if size != plan.default_length else None)
         if any(_runs(probe, freed, target_length=other) for other in (size - 1, size + 1) if other > 0):
             return freed
     return None
+
+
+def _ignores_more(probe: ModelProbe, plan: InputPlan, name: str, size: int) -> bool:
+    """Whether one position more than given changes nothing, as behind the columns of a table, of which none may lack.
+
+    To be asked only where one fewer raises.
+    """
+    if plan.argument(name).role != "tokens":
+        return False
+    longer = probe.make_call(plan, length=size + 1)
+    given = longer.tensors[name].narrow(plan.argument(name).shape.index(LENGTH), 0, size)
+    shorter = probe.make_call(plan).with_argument(name, given)
+    with torch.no_grad():
+        more, less = probe.run(longer), probe.run(shorter)
+    return all(path in less and _are_equal(less[path], tensor) for path, tensor in more.items())
+
+
+def _are_equal(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return first.shape == second.shape and torch.equal(first.nan_to_num(), second.nan_to_num())
 
 
 def _list_length_choices(argument: Argument, size: int) -> list[Axes]:

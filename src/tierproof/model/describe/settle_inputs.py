@@ -14,6 +14,7 @@ from tierproof.model.call.max_length import MaximumLength
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.failed_place import raised_by_the_model
 from tierproof.model.call.varied_axes import free_given_axes
+from tierproof.model.describe.declared_sizes import find_declared_length, prefer_declared_size
 from tierproof.model.describe.fixed_columns import fix_columns
 from tierproof.model.describe.length_range import measure_length_range
 from tierproof.model.observe.lookup_probe import LookupProbe
@@ -33,6 +34,7 @@ def settle_inputs(
         tables: the model's tensors before it ran, by identity.
     """
     given = any(argument.sample is not None for argument in found.plan.arguments)
+    found = prefer_declared_size(probe, found)
     found = replace(found, plan=fix_columns(probe, found))
     plan = (
         free_given_axes(probe, found.plan)
@@ -192,6 +194,8 @@ def _fix_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
             return plan
     elif any(_runs(probe, plan, other) for other in sorted(others)):
         return plan
+    elif (declared := find_declared_length(probe, plan)) is not None:
+        length, plan = declared, replace(plan, default_length=declared)
     arguments = tuple(
         replace(a, shape=tuple(length if size == LENGTH else size for size in a.shape))
         for a in plan.arguments

@@ -14,6 +14,7 @@ from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argume
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import replace_values
+from tierproof.model.call.propose.guessed_inputs import IMAGE_SIZE_NAMES
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.observe.lookup_probe import Lookups
 
@@ -38,7 +39,7 @@ def _settle(
     if argument.sample is not None:
         return replace(argument, standing=Standing.GIVEN, source="the given sample")
     if argument.standing is not Standing.ASSUMED:
-        return argument
+        return _settle_size(probe, plan, argument) if argument.standing is Standing.MEASURED else argument
     if is_transformers_model(probe.model):
         return replace(argument, standing=Standing.DECLARED, source="by the config")
     if argument.role in _MASKS:
@@ -70,18 +71,9 @@ def _settle_ids(
 def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Argument:
     first = argument.name == plan.primary
     if argument.role == "image" and any(isinstance(size, int) for size in argument.shape[-2:]):
-        other = _resize(argument)
-        if (
-            other is not None
-            and _runs(probe, plan.with_argument(other))
-            and not _declares_size(probe, argument)
-        ):
-            return replace(
-                argument,
-                standing=Standing.MEASURED,
-                source="an image of an assumed size; the model accepts other sizes too",
-                width_standing=Standing.ASSUMED,
-            )
+        settled = _settle_size(probe, plan, argument)
+        if settled.width_standing is Standing.ASSUMED:
+            return replace(settled, standing=Standing.MEASURED)
         return replace(
             argument, standing=Standing.MEASURED, source="an image of the size that the model takes"
         )
@@ -97,6 +89,15 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
     return replace(argument, source="numbers that no layer was seen to take, drawn at random")
 
 
+def _settle_size(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Argument:
+    """Say that an image's size was assumed where twice that size runs, and no attribute names it."""
+    other = _resize(argument) if argument.role == "image" else None
+    if other is None or _declares_size(probe, argument) or not _runs(probe, plan.with_argument(other)):
+        return argument
+    source = "an image of an assumed size; the model accepts other sizes too"
+    return replace(argument, source=source, width_standing=Standing.ASSUMED)
+
+
 def _declares_size(probe: ModelProbe, argument: Argument) -> bool:
     """Whether the spec or an attribute names the image's size."""
     if probe.spec.image_size is not None:
@@ -104,7 +105,7 @@ def _declares_size(probe: ModelProbe, argument: Argument) -> bool:
     holders = (getattr(probe.model, "config", None), *probe.model.modules())
     sizes = {argument.shape[-1], (argument.shape[-1], argument.shape[-1]), argument.shape[-2:]}
     for holder in holders:
-        for name in ("image_size", "img_size", "input_size", "resolution"):
+        for name in IMAGE_SIZE_NAMES:
             value = getattr(holder, name, None)
             if isinstance(value, list):
                 value = tuple(value)

@@ -33,7 +33,14 @@ def collect_answers(output: Any) -> dict[str, Tensor]:
     return answers
 
 
-def compute_objective(output: Any, subject: Subject, seed: int) -> Tensor:
+def find_differentiable(output: Any) -> frozenset[str]:
+    """Paths of the answers that carry gradients."""
+    return frozenset(path for path, tensor in collect_answers(output).items() if tensor.requires_grad)
+
+
+def compute_objective(
+    output: Any, subject: Subject, seed: int, *, paths: frozenset[str] | None = None
+) -> Tensor:
     """Sum a loss over all differentiable answers.
 
     Logits get the cross entropy against random classes, and other answers the mean square error against random values
@@ -44,6 +51,7 @@ def compute_objective(output: Any, subject: Subject, seed: int) -> Tensor:
         output: what the model returned.
         subject: says which output is the answer and what role it has.
         seed: of the random targets.
+        paths: of the answers that count, where the output carries no gradients; by default all of them.
 
     Returns:
         A scalar in at least float32. It has no `grad_fn` exactly when no answer has one.
@@ -54,7 +62,8 @@ def compute_objective(output: Any, subject: Subject, seed: int) -> Tensor:
     answers = collect_answers(output)
     if not answers:
         raise ValueError("the output contains no floating-point tensor")
-    differentiable = {path: tensor for path, tensor in answers.items() if tensor.requires_grad}
+    counted = find_differentiable(output) if paths is None else paths
+    differentiable = {path: tensor for path, tensor in answers.items() if path in counted}
     generator = torch.Generator().manual_seed(seed + TARGET_STREAM)
     terms = []
     for path, tensor in (differentiable or answers).items():

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.harmless import harmless
 from tierproof.model.observe.mixing_weights import measure_largest_share, measure_sum_error
-from tierproof.model.observe.tensor_product import PRODUCTS, read_product
+from tierproof.model.observe.tensor_product import PRODUCTS, Operand, read_product
 
 # Operations that hand their input's values on, rearranged, masked or shifted.
 _PASSING = frozenset(
@@ -68,6 +68,7 @@ class AttentionScores:
         fused: whether they were computed by `scaled_dot_product_attention`.
         largest_product: largest magnitude of the product itself, before factors on the scores; 0 where fused.
         later_scale: product of the plain factors on the scores alone; None if it is unknown.
+        keys_are_values: whether what is mixed is what was compared, as in attention before the transformer (Luong).
     """
 
     path: str
@@ -77,6 +78,7 @@ class AttentionScores:
     fused: bool = False
     largest_product: float = 0.0
     later_scale: float | None = 1.0
+    keys_are_values: bool = False
 
     @property
     def relative_scale(self) -> float | None:
@@ -106,11 +108,15 @@ class AttentionMixing:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What is known about a tensor: its plain scale, and whether it holds scores or weights."""
+    """What is known about a tensor: its plain scale, and whether it holds scores or weights.
+
+    `keys` is the operand that the scores, or the scores behind the weights, were computed from.
+    """
 
     scale: float | None = 1.0
     scores: AttentionScores | None = None
     weights: bool = False
+    keys: Operand | None = None
 
 
 _PLAIN = _Mark()
@@ -216,7 +222,7 @@ class AttentionCapture(TorchFunctionMode):
             self._set(result, _PLAIN)
             return
         self.scores.append(mark.scores)
-        self._set(result, _Mark(weights=True))
+        self._set(result, _Mark(weights=True, keys=mark.keys))
 
     def _scale(self, name: str, args: tuple[Any, ...], before: tuple[_Mark, ...]) -> _Mark:
         mark = _strongest(before)
@@ -242,10 +248,13 @@ class AttentionCapture(TorchFunctionMode):
         if product is None:
             self._set(result, _PLAIN)
             return
-        for operand in (product.first, product.second):
-            if self._mark(operand.tensor).weights:
+        for operand, mixed in ((product.first, product.second), (product.second, product.first)):
+            mark = self._mark(operand.tensor)
+            if mark.weights:
                 path = self.trace.current
                 self.mixings.append(_measure_mixing(path, operand.tensor, operand.summed, operand.rest))
+                if self.scores and mark.keys is not None and _hold_the_same(mark.keys, mixed):
+                    self.scores[-1] = replace(self.scores[-1], keys_are_values=True)
                 self._set(result, _PLAIN)
                 return
         first, second = product.first.tensor, product.second.tensor
@@ -258,7 +267,16 @@ class AttentionCapture(TorchFunctionMode):
         scale = _combine(ratio, product.factor)
         largest = _measure_largest(result)
         scores = AttentionScores(self.trace.current, width, scale, same, largest_product=largest)
-        self._set(result, _Mark(scores=scores))
+        self._set(result, _Mark(scores=scores, keys=product.second))
+
+
+def _hold_the_same(keys: Operand, values: Operand) -> bool:
+    """Whether the keys of a product are the values of the next, each with positions first and features last."""
+    if len(keys.rest) != 1 or len(keys.summed) != 1 or len(values.rest) != 1 or len(values.summed) != 1:
+        return False
+    first = keys.tensor.movedim((keys.rest[0], keys.summed[0]), (-2, -1))
+    second = values.tensor.movedim((values.summed[0], values.rest[0]), (-2, -1))
+    return first.shape == second.shape and torch.equal(first, second)
 
 
 def _measure_largest(result: Any) -> float:

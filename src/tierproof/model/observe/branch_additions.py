@@ -17,6 +17,17 @@ from tierproof.model.observe.operation_watch import OperationWatch
 _ADDS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 # A gain is applied to a branch last, perhaps before a reshape or a cast.
 _MOST_STEPS = 4
+_RESHAPES = (
+    "View",
+    "Reshape",
+    "UnsafeView",
+    "Unsqueeze",
+    "Squeeze",
+    "Expand",
+    "Permute",
+    "Transpose",
+    "ToCopy",
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,20 @@ def _is_scaled_by_parameter(branch: Tensor) -> bool:
             return False
         following = [other for other, _ in node.next_functions if other is not None]
         if type(node).__name__.startswith("MulBackward"):
-            return any(type(other).__name__ == "AccumulateGrad" for other in following)
+            return any(_is_parameter(other) for other in following)
         node = following[0] if following else None
+    return False
+
+
+def _is_parameter(node: Any) -> bool:
+    """Whether a factor is a parameter, perhaps reshaped as the gains of channels are."""
+    for _ in range(_MOST_STEPS):
+        if type(node).__name__ == "AccumulateGrad":
+            return True
+        following = [other for other, _ in node.next_functions if other is not None]
+        if len(following) != 1 or not type(node).__name__.startswith(_RESHAPES):
+            return False
+        node = following[0]
     return False
 
 

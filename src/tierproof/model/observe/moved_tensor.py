@@ -140,6 +140,10 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found[:2] if found else ("", False)
 
 
+# What `x.type()` gives for a moved tensor; as an argument it moves a tensor, as `torch.cuda.FloatTensor` does.
+_LEGACY_TYPE = f"torch.{ELSEWHERE.type}."
+
+
 class CallWatch(TorchFunctionMode):
     """While active, follows what is lost before an operation can be seen.
 
@@ -166,6 +170,9 @@ class CallWatch(TorchFunctionMode):
         args, named = tree_map(self._follow, args), tree_map(self._follow, dict(kwargs or {}))
         if func in _FROM_NUMBERS:
             return self._make(func, args, named)
+        if func is Tensor.type and len(args) == 2 and str(args[1]).startswith(_LEGACY_TYPE):
+            legacy = getattr(torch, str(args[1]).removeprefix(_LEGACY_TYPE))
+            return args[0].to(device=ELSEWHERE, dtype=legacy.dtype)
         with self._noting_device(func, args, named):
             result = func(*args, **named)
             if self._watch.device_was_asked:

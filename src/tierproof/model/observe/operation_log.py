@@ -51,8 +51,8 @@ class OperationLog:
     lone_softmaxes: set[str] = field(default_factory=set)
 
     def is_near_lone_softmax(self, path: str) -> bool:
-        """Whether a softmax of the module or of its parent had a single entry."""
-        return path in self.lone_softmaxes or path.rpartition(".")[0] in self.lone_softmaxes
+        """Whether a softmax of the module, or of one that it is part of, had a single entry."""
+        return any(_is_inside(path, softmax) for softmax in self.lone_softmaxes)
 
     def is_near_choice(self, path: str) -> bool:
         """Whether a hard choice was made in the module, its parent or its grandparent (the root excepted)."""
@@ -110,6 +110,11 @@ _INSPECTIONS = frozenset(
      "layout", "stride", "is_contiguous", "data_ptr", "is_cuda", "grad", "grad_fn", "is_leaf", "element_size",
      "is_complex", "is_sparse", "is_quantized", "__hash__", "_version", "names", "is_nested", "is_cpu", "__len__"}
 )  # fmt: skip
+
+
+def _is_inside(path: str, module: str) -> bool:
+    """Whether a path leads into a module; the root, which holds all of them, counts for its own parts alone."""
+    return path == module or path.startswith(f"{module}.") if module else "." not in path
 
 
 def _is_lone_softmax(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

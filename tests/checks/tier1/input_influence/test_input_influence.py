@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
 import tierproof as tp
+from checks.planting import run_check
+from tierproof.checks.tier1.input_influence.input_influence import CHECK
 
 
 class Behind(nn.Module):
@@ -31,3 +34,22 @@ def test_a_gain_that_training_moves_is_no_loss():
 
 def test_a_factor_of_zero_is():
     assert errors(0.0) == {"T1-GRAD-004", "T1-INPUT-001"}
+
+
+class Pooled(nn.Module):
+    """Keeps the largest of all positions, or loses one of them."""
+
+    def __init__(self, *, loses):
+        super().__init__()
+        self.features, self.head, self.loses = nn.Linear(8, 6), nn.Linear(6, 4), loses
+
+    def forward(self, x):
+        hidden = self.features(x)
+        return self.head((hidden[:, 1:] if self.loses else hidden).amax(1))
+
+
+@pytest.mark.parametrize("loses", [False, True])
+def test_a_position_that_loses_a_maximum_wins_it_in_another_input(loses):
+    torch.manual_seed(0)
+    found = [f for f in run_check(CHECK, Pooled(loses=loses)).findings if f.code == "T1-INPUT-002"]
+    assert [f.evidence["without_influence"] for f in found] == ([[0]] if loses else [])

@@ -32,6 +32,10 @@ def by_gain(layer, x):
     return layer.gain
 
 
+def by_reshaped_gain(layer, x):
+    return layer.gain.reshape(1, 1, -1)
+
+
 def by_score(layer, x):
     return layer.score(x).sigmoid()
 
@@ -55,6 +59,6 @@ def test_weights_far_below_the_epsilon_of_their_sum():
     assert finding.evidence["share"] < finding.evidence["rounding"]
 
 
-@pytest.mark.parametrize("weigh", [by_gain, by_score, by_nothing])
+@pytest.mark.parametrize("weigh", [by_gain, by_reshaped_gain, by_score, by_nothing])
 def test_gains_that_train_and_closed_gates_are_left_alone(weigh):
     assert plant(weigh) == []

@@ -25,7 +25,7 @@ Findings:
     T1-GRAD-007 info: parameters without gradient for a sound reason, which is given.
     T1-GRAD-008 error or warning or info: backward and finite differences disagree. A warning if a hand-written
         autograd.Function is involved, which may be an intended surrogate (YOSO); an info if transformers' own code cuts
-        the gradient (box refinement).
+        the gradient (box refinement), or a quantiser passes it straight through.
     T1-GRAD-009 warning: gradients vanish or explode monotonically over the depth.
     T1-GRAD-010 info: parameters are frozen.
     T1-GRAD-011 warning: one layer is frozen while the layers before and after it train.
@@ -62,8 +62,14 @@ from tierproof.checks.tier1.gradient_flow.unused_parameters import (
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
+from tierproof.model.call.larger_inputs import enlarge_assumed_size
 from tierproof.model.describe.basis import Basis
-from tierproof.model.gradients.gradient_pass import GradientPass, locate_broken_gradient, run_gradient_pass
+from tierproof.model.gradients.gradient_pass import (
+    GradientPass,
+    clear_gradients,
+    locate_broken_gradient,
+    run_gradient_pass,
+)
 
 CODE = "T1-GRAD"
 # Only what no healthy depth reaches: half of float32's exponent range, in one direction throughout.
@@ -101,8 +107,7 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
         return CheckOutput(tuple(findings), audit)
     starved = find_starved(model, passes)
     while starved and len(passes) < _INPUTS:
-        other = subject.make_call(seed=context.seed + len(passes))
-        passes.append(run_gradient_pass(subject, other, context.seed))
+        passes.append(_run_another(context, len(passes)))
         starved = find_starved(model, passes)
     if starved:
         findings += judge_starved(context, call, passes, starved)
@@ -117,12 +122,34 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
     findings += _judge_depth(passes[0])
     excluded = frozenset(name for item in starved for name in item.names)
     if not any(finding.severity is Severity.ERROR for finding in findings):
-        wrong, compared = compare_gradients(
-            context, call, _order_names(model, passes[0]), passes[0].log, excluded, passes[0].norms
-        )
+        wrong, compared = _compare(context, call, passes[0], excluded)
         findings += wrong
         audit.update(compared)
     return CheckOutput(tuple(findings), GradientNorms(_measure_modules(model, passes[0]), audit))
+
+
+def _compare(
+    context: CheckContext, call: Call, first: GradientPass, excluded: frozenset[str]
+) -> tuple[list[Finding], dict[str, JsonValue]]:
+    """Compare with finite differences; what they show at an assumed size has to show at a larger one too."""
+    subject = context.subject
+    names = _order_names(subject.model, first)
+    wrong, compared = compare_gradients(context, call, names, first.log, excluded, first.norms)
+    loud = any(finding.severity is not Severity.INFO for finding in wrong)
+    larger = enlarge_assumed_size(subject.inputs) if loud else None
+    if larger is None:
+        return wrong, compared
+    try:
+        other = larger.make(seed=context.seed, device=subject.device)
+        second = run_gradient_pass(subject, other, context.seed)
+    except Exception:  # noqa: BLE001 - no second way is there to ask
+        clear_gradients(subject.model)
+        return wrong, compared
+    again, measured = compare_gradients(context, other, names, second.log, excluded, second.norms)
+    return again, {
+        **compared,
+        "largest_relative_mismatch_of_a_larger_input": measured.get("largest_relative_mismatch"),
+    }
 
 
 def _trains(context: CheckContext, call: Call) -> bool:
@@ -173,11 +200,23 @@ def _judge_pass(context: CheckContext, call: Call, result: GradientPass) -> tupl
     return [finding], False
 
 
+def _run_another(context: CheckContext, index: int) -> GradientPass:
+    """A gradient pass on other values; the first of them on a larger input, where the size was assumed."""
+    subject, seed = context.subject, context.seed + index
+    larger = enlarge_assumed_size(subject.inputs) if index == 1 else None
+    if larger is not None:
+        try:
+            call = larger.make(seed=seed, device=subject.device)
+            return run_gradient_pass(subject, call, context.seed)
+        except Exception:  # noqa: BLE001 - then other values have to do
+            clear_gradients(subject.model)
+    return run_gradient_pass(subject, subject.make_call(seed=seed), context.seed)
+
+
 def _judge_blocks(context: CheckContext, passes: list[GradientPass]) -> list[Finding]:
     """Blocks of rows without gradient, in as many inputs as parameters without any are tried on."""
     while len(passes) < _INPUTS and passes[-1].still_rows:
-        other = context.subject.make_call(seed=context.seed + len(passes))
-        passes.append(run_gradient_pass(context.subject, other, context.seed))
+        passes.append(_run_another(context, len(passes)))
     return judge_still_blocks(context.subject.model, passes)
 
 

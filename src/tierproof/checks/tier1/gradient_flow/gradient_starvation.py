@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tierproof.checks.check import CheckContext
 from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.gradient_flow.awaited_zeros import AwaitedZeros
+from tierproof.checks.tier1.gradient_flow.blank_choice import BlankChoice
 from tierproof.checks.tier1.gradient_flow.idle_table import is_idle_table
 from tierproof.checks.tier1.gradient_flow.skipped_layers import judge_skipped_layers
 from tierproof.checks.tier1.gradient_flow.starvation_cause import StarvationCause
@@ -133,6 +134,7 @@ def _find_causes(
     """Change the parameters of each module, compare the outputs, and conclude why it got no gradient."""
     causes = dict.fromkeys(used, StarvationCause.NOT_PROBED)
     waits: AwaitedZeros | None = None
+    blank = BlankChoice(context, call, passes[0].differentiable)
     together = probe.measure([name for item in used for name in item.names])
     for item in list(reversed(used))[:_MOST_PROBED] if not together.none else used:
         movement = probe.measure(item.names) if not together.none else together
@@ -147,7 +149,7 @@ def _find_causes(
             dead = item.connected and item.whole
             causes[item] = StarvationCause.DEAD if dead else StarvationCause.CHOSEN
         elif not item.connected:
-            causes[item] = StarvationCause.UNUSED
+            causes[item] = StarvationCause.CHOSEN if blank.hides(item) else StarvationCause.UNUSED
         elif _is_fed_nothing(context, call, item.path):
             causes[item] = StarvationCause.EMPTY
         else:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from tierproof.checks.tier1.gradient_flow.starved_module import StarvedModule
+from tierproof.checks.tier1.gradient_flow.waiting_part import waits_for_another_path
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.gradients.gradient_pass import GradientPass
@@ -91,7 +92,8 @@ def _find_in_every_layer(
     owners: dict[str, list[str]] = {}
     for pattern, names in everywhere.items():
         whole = len(names) > 1 and all(name in unused for name in names)
-        if whole and not _OPTIONAL.search(pattern) and _layers_run(model, first, names):
+        waits = whole and not _are_touched(model, first, names) and _wait(model, first, names)
+        if whole and not waits and not _OPTIONAL.search(pattern) and _layers_run(model, first, names):
             owners.setdefault(pattern.rpartition(".")[0], []).extend(names)
     for pattern, names in _join_owners(model, first, owners).items():
         ordered = tuple(sorted(names, key=_natural))
@@ -137,6 +139,10 @@ def _find_common_ancestor(paths: Sequence[str]) -> str:
     return ".".join(
         here[0] for here in itertools.takewhile(lambda same: len(set(same)) == 1, zip(*parts, strict=False))
     )
+
+
+def _wait(model: nn.Module, first: GradientPass, names: Iterable[str]) -> bool:
+    return all(waits_for_another_path(model, first.entered, name.rpartition(".")[0]) for name in names)
 
 
 def _layers_run(model: nn.Module, first: GradientPass, names: Iterable[str]) -> bool:
@@ -216,7 +222,9 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
         aligned = start % (stop - start) == 0 and total % (stop - start) == 0
         # Keys and queries have no effect where a softmax has one entry, as at the smallest maps of a pyramid.
         lone = passes[0].log.is_near_lone_softmax(name.rpartition(".")[0])
-        if aligned and isinstance(owner, nn.Linear) and "expert" not in name.lower() and not lone:
+        masked = _is_masked_by_buffer(owner, model.get_parameter(name), start, stop)
+        plain = isinstance(owner, nn.Linear) and "expert" not in name.lower() and not masked
+        if aligned and plain and not lone:
             patterns.setdefault(_INDEX.sub(r"\1*", name), []).append(name)
     return [
         Finding(
@@ -234,6 +242,17 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
         )
         for names in patterns.values()
     ]
+
+
+def _is_masked_by_buffer(owner: nn.Module, weight: nn.Parameter, start: int, stop: int) -> bool:
+    """Whether a buffer of the weight's shape is zero in these rows and not elsewhere: a mask that the layer declares.
+
+    A masked autoregressive network hides every input from the outputs of its first feature.
+    """
+    for buffer in owner.buffers(recurse=False):
+        if buffer.shape == weight.shape and not bool(buffer[start:stop].any()) and bool(buffer.any()):
+            return True
+    return False
 
 
 def judge_routing(model: nn.Module, first: GradientPass, chosen: Sequence[StarvedModule]) -> list[Finding]:

@@ -44,6 +44,7 @@ from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.call.perturb import can_perturb, replace_position, replace_values
+from tierproof.model.compare.blank_codebooks import fill_blank_codebooks
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.locate import locate
 from tierproof.model.compare.steady_answer import Baseline, SteadyAnswers, find_baseline
@@ -55,6 +56,8 @@ from tierproof.model.observe.lookup_probe import LookupProbe
 _REGIONS_PER_AXIS = 4
 # Two draws: one id may happen to embed like another.
 _DRAWS = 2
+# Other inputs, in which a position that lost a maximum over all of them may win it.
+_OTHER_INPUTS = 6
 
 
 def run(context: CheckContext) -> CheckOutput:
@@ -85,6 +88,9 @@ def _judge_argument(probe: _Probe, argument: Argument, measured: dict[str, JsonV
         measured[f"{argument.name}_ignored"] = True
         if probe.moves_after_steps(argument, everything):
             measured[f"{argument.name}_ignored_until"] = "parameters that start at zero have moved"
+            return []
+        if probe.moves_with_codebooks(argument, everything):
+            measured[f"{argument.name}_ignored_until"] = "codebooks that are still zero are filled"
             return []
         return [_report_ignored(base, argument)]
     dead: list[int] | list[list[int]]
@@ -127,6 +133,7 @@ class _Probe:
         self._before: dict[int, dict[str, Tensor]] = {}
         self._gradients: dict[str, Tensor | None] = {}
         self._later: _Probe | None = None
+        self._others: dict[int, tuple[Call, dict[str, Tensor]]] = {}
 
     def moves_after_steps(self, argument: Argument, where: Tensor) -> bool:
         """The same question after the first steps of training: a gain at zero hides what lies before it."""
@@ -137,6 +144,31 @@ class _Probe:
             answers = SteadyAnswers(subject, seed, {**self.base.answers.stand_ins, **steps.values})
             self._later = _Probe(replace(self.base, answers=answers)) if steps.values else self
         return self._later is not self and self._later.moves(argument, where)
+
+    def moves_with_codebooks(self, argument: Argument, where: Tensor) -> bool:
+        """The same question once codebooks hold vectors: until a first batch fills them, all codes are one."""
+        subject, seed = self.base.answers.subject, self.base.answers.seed
+        filled = fill_blank_codebooks(subject.model, lambda: subject.forward(self.base.call), seed)
+        if not filled:
+            return False
+        answers = SteadyAnswers(subject, seed, {**self.base.answers.stand_ins, **filled})
+        return _Probe(replace(self.base, answers=answers)).moves(argument, where)
+
+    def moves_in_other_inputs(self, argument: Argument, where: Tensor) -> bool:
+        """The same question for inputs of other values: a maximum over the positions leaves some of them out."""
+        base = self.base
+        for seed in range(base.answers.seed + 1, base.answers.seed + 1 + _OTHER_INPUTS):
+            if seed not in self._others:
+                call = base.answers.subject.make_call(
+                    batch=base.batch, length=base.length, target_length=base.target_length, seed=seed
+                )
+                self._others[seed] = (call, base.answers.tensors(call, seed=seed))
+            call, before = self._others[seed]
+            changed = replace_values(argument, call.tensors[argument.name], where, seed=seed + 1)
+            after = base.answers.tensors(call.with_argument(argument.name, changed), seed=seed)
+            if any(p not in after or measure_change(v, after[p]) > 0 for p, v in before.items()):
+                return True
+        return False
 
     def measure_gradient(self, argument: Argument) -> Tensor | None:
         """Where the answer has a gradient by the argument; regions and channels ask the same."""
@@ -172,11 +204,12 @@ def _find_dead_positions(probe: _Probe, argument: Argument) -> list[int]:
         alive = {j for j in range(len(known)) if any(row[j] for row in known)}
         # What was measured at a shorter length is not asked again, its last positions excepted.
         alive -= {len(known) - 1, len(known) - 2}
-    return [
+    dead = [
         p
         for p in range(length)
         if p not in alive and not probe.moves(argument, _at(argument, axis, p, length))
     ]
+    return [p for p in dead if not probe.moves_in_other_inputs(argument, _at(argument, axis, p, length))]
 
 
 def _shifts_inside(base: Baseline, argument: Argument, dead: list[int] | list[list[int]]) -> bool:
@@ -213,7 +246,7 @@ def _find_dead_regions(probe: _Probe, argument: Argument) -> list[list[int]]:
     for cell in _grid(len(axes)):
         where = _region(tensor, axes, cell)
         silent = gradient is None or not bool(gradient[where.expand_as(gradient)].any())
-        if silent and not probe.moves(argument, where):
+        if silent and not probe.moves(argument, where) and not probe.moves_in_other_inputs(argument, where):
             dead.append(list(cell))
     return dead
 

@@ -32,7 +32,7 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     attributes and its config. The latter count only if all plain attributes of all modules are equal, because then
     both were built the same way. What grows larger than the model is given up while it is built.
     """
-    fresh = _build(base)
+    fresh = build_again(base)
     if isinstance(fresh, str):
         measured["fresh_instance"] = fresh
         return []
@@ -62,7 +62,7 @@ def _ask(base: Baseline, fresh: nn.Module) -> Tensor:
 
 def _varies(base: Baseline, answer: Tensor) -> bool:
     """Whether a second fresh instance answers otherwise than the first: then no argument explains the difference."""
-    second = _build(base)
+    second = build_again(base)
     if isinstance(second, str):
         return False
     second.load_state_dict(base.answers.subject.model.state_dict(), strict=False)
@@ -104,7 +104,8 @@ def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fac
     return Fact(name, Standing.ASSUMED, f"built with the defaults of {', '.join(assumed[:4])}", settle)
 
 
-def _build(base: Baseline) -> nn.Module | str:
+def build_again(base: Baseline) -> nn.Module | str:
+    """An instance of the same class, built with the arguments that are known, or why there is none."""
     model: Any = base.answers.subject.model
     library = is_transformers_model(model)
     arguments = ((copy.deepcopy(model.config),), {}) if library else recover_arguments(model)

@@ -10,11 +10,10 @@ model does not learn, or is worse after loading.
 Evidence: the module and attribute that hold what is not registered, its number of parameters, and what differs after
 saving and loading.
 
-Exemptions: tensors that optimizers and training libraries store as attributes of a parameter (gradients, means,
-quantisation state): those of another shape than the parameter, and those that the forward reads. Frozen modules that
-are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules without state, and tensors that
-each forward pass creates again (caches), are left out. Bit-identical copies of a tied pair give only a warning unless
-the config declares the tie.
+Exemptions: tensors that optimizers and training libraries keep at a parameter (gradients, means, quantisation state).
+Frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules without state,
+and tensors that each forward pass creates again (caches), or moves and the constructor makes again, are left out.
+Bit-identical copies of a tied pair give only a warning unless the config declares the tie.
 
 Findings:
     T1-REG-001 error or warning: modules in a plain list, dict or attribute are used but are not in parameters() (a
@@ -46,6 +45,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,7 @@ from tierproof.checks.tier1.registration.late_parameters import (
     check_replaced_parameters,
     check_shared_parts,
 )
+from tierproof.checks.tier1.registration.left_behind import find_left_behind
 from tierproof.checks.tier1.registration.registration_ties import judge_ties
 from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -133,7 +134,7 @@ def _count_hidden_parameters(model: nn.Module, hidden: list[HiddenItem]) -> int:
     own = {id(parameter) for parameter in model.parameters()}
     found: dict[int, int] = {}
     for item in hidden:
-        parts = _parameters(item) if isinstance(item.value, nn.Module) else [item.value]
+        parts = item.value.parameters() if isinstance(item.value, nn.Module) else [item.value]
         found |= {id(p): p.numel() for p in parts if isinstance(p, nn.Parameter) and id(p) not in own}
     return sum(found.values())
 
@@ -151,7 +152,8 @@ def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Base
         if not called:
             continue
         own = {id(p) for p in model.parameters()}
-        parameters = [p for item in called for p in _parameters(item) if id(p) not in own]
+        used_parts = [item.value for item in called if isinstance(item.value, nn.Module)]
+        parameters = [p for part in used_parts for p in part.parameters() if id(p) not in own]
         if not parameters:
             continue
         trained = any(p.requires_grad for p in parameters)
@@ -171,11 +173,6 @@ def _check_hidden_modules(model: nn.Module, hidden: list[HiddenItem], base: Base
             )
         )
     return findings
-
-
-def _parameters(item: HiddenItem) -> Iterable[nn.Parameter]:
-    assert isinstance(item.value, nn.Module)
-    return item.value.parameters()
 
 
 def _find_called(base: Baseline | None, items: list[HiddenItem]) -> set[int]:
@@ -228,16 +225,13 @@ def _check_hidden_parameters(hidden: list[HiddenItem], base: Baseline | None) ->
 def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> list[Finding]:
     if base is None:
         return []
-    items = [
-        item
-        for item in hidden
-        if isinstance(item.value, Tensor)
-        and not isinstance(item.value, nn.Parameter)
-        and item.value.grad_fn is None
-    ]
     registered = _storages((*base.answers.subject.model.parameters(), *base.answers.subject.model.buffers()))
-    items = [i for i in items if isinstance(i.value, Tensor) and not _storages([i.value]) & registered]
-    kept = _find_kept(base, items)[:_MOST_TENSORS_TRIED]
+    items = [item for item in hidden if _is_plain(item.value) and not _storages([item.value]) & registered]
+    kept = [
+        item
+        for item in _find_kept(base, items)[:_MOST_TENSORS_TRIED]
+        if _is_plain(item.value) and _moves_answer(base, item.value) and not is_index_only(base, item.value)
+    ]
     return [
         Finding(
             "T1-REG-003",
@@ -249,11 +243,14 @@ def _check_hidden_tensors(hidden: list[HiddenItem], base: Baseline | None) -> li
             f'Register it: `self.register_buffer("{item.root_attribute}", …)`, with `persistent=False` if it can be '
             "computed again.",
         )
-        for item in kept
-        if isinstance(item.value, Tensor)
-        and _moves_answer(base, item.value)
-        and not is_index_only(base, item.value)
+        for item in find_left_behind(base, kept)
+        if _is_plain(item.value)
     ]
+
+
+def _is_plain(value: object) -> TypeGuard[Tensor]:
+    """Whether it is a tensor of values, neither a parameter nor computed from one."""
+    return isinstance(value, Tensor) and not isinstance(value, nn.Parameter) and value.grad_fn is None
 
 
 def _find_kept(base: Baseline, items: list[HiddenItem]) -> list[HiddenItem]:

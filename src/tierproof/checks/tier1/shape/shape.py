@@ -17,8 +17,7 @@ not reported. A maximum that would cost too much is recorded as not tried.
 Findings:
     T1-SHAPE-001 error: a length below the maximum raises although others work.
     T1-SHAPE-002 error: the declared maximum length raises.
-    T1-SHAPE-003 error or info: the output has another shape than the other sizes predict (an info if a head of
-        transformers squeezes an axis of size one).
+    T1-SHAPE-003 error or info: the output's shape is not the expected one (an info if transformers squeezes an axis).
     T1-SHAPE-004 error: the output's dtype depends on the size of the input.
     T1-SHAPE-005 error: length 1 raises.
     T1-SHAPE-006 error: a batch size raises.
@@ -28,7 +27,7 @@ Findings:
     T1-SHAPE-010 info: inputs shorter than a pooling or convolution window are refused.
     T1-SHAPE-011 info: no maximum is declared, and the longest length that works is the size of a table.
 
-Source: transformers' model tester covers a part of this; the thresholds are those of `shape_cases`.
+Source: transformers' model tester covers a part of this; thresholds: `shape_cases`.
 """
 
 from __future__ import annotations
@@ -43,6 +42,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
 from tierproof.checks.tier1.shape.bounding_table import find_table
+from tierproof.checks.tier1.shape.larger_input import runs_larger
 from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum
 from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
@@ -176,6 +176,7 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
     findings = [
         _describe_raise(r, "006", f"The model raises for batch {r.case.batch} but works for {passed[0].case}")
         for r in batches[:1]
+        if not runs_larger(subject, r.case, context.seed)
     ]
     step = _common_step(lengths, passed)
     if lengths and step > 1:

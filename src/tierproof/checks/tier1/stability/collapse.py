@@ -14,6 +14,7 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import fill_zeros, run_substituted
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
+from tierproof.model.gradients.first_steps import take_first_steps
 from tierproof.model.observe.module_watch import find_first, watch_modules
 
 CODE = "T1-STAB"
@@ -31,6 +32,15 @@ def report_collapse(context: CheckContext, call: Call, count: int) -> Finding:
     rows = answer.unbind(subject.outputs.batch_axis or 0)
     if stand_ins and any(not torch.equal(rows[0], row) for row in rows[1:]):
         return _report_zeros(subject, stand_ins)
+    if _part_after_steps(context, call):
+        return Finding(
+            f"{CODE}-014",
+            Severity.INFO,
+            f"{count} different inputs give bit-equal outputs until the first steps of training: what tells them apart "
+            "is lost in rounding.",
+            evidence={"inputs": count},
+            hint="Nothing to do if the weights are meant to start this small.",
+        )
     axis = subject.inputs.batch_axis
 
     def are_rows_equal(tensors: object) -> bool:
@@ -49,6 +59,18 @@ def report_collapse(context: CheckContext, call: Call, count: int) -> Finding:
         "ignores the input.",
         rests_on=Basis.INPUTS,
     )
+
+
+def _part_after_steps(context: CheckContext, call: Call) -> bool:
+    """Whether the rows' answers differ after a few optimizer steps; a saturated unit, or a mean, gives no such step."""
+    subject = context.subject
+    with torch.enable_grad():
+        values = take_first_steps(subject, call, context.seed).values
+    if not values:
+        return False
+    answer = subject.outputs.select(run_substituted(subject.model, values, call))
+    rows = answer.unbind(subject.outputs.batch_axis or 0)
+    return any(not torch.equal(rows[0], row) for row in rows[1:])
 
 
 def _report_zeros(subject: Subject, stand_ins: Mapping[str, Tensor]) -> Finding:

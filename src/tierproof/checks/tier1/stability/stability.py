@@ -11,16 +11,16 @@ masked row spoils results that look fine.
 Evidence: counts of NaN and Inf, largest differences relative to the output's standard deviation, and the innermost
 module whose inputs are sound and whose output is not.
 
-Exemptions: -inf in the output (an excluded class) and rounding noise between runs are not reported. Architectures that
-draw random numbers in evaluation by design (`_RANDOM_BY_DESIGN`), and outputs that are constant because parameters are
-exactly zero, get an info. NaN only in fully masked rows is a warning (nn.MultiheadAttention with need_weights=True:
+Exemptions: -inf in the output (an excluded class) and rounding noise between runs are not reported. Models that
+sample in evaluation (`sampling.py`, `_RANDOM_BY_DESIGN`), and outputs that are constant because parameters are exactly
+zero, get an info. NaN only in fully masked rows is a warning (nn.MultiheadAttention with need_weights=True:
 pytorch#41508). Overflow in float16 is a warning only if the float32 activation itself exceeds 65,504; other float16
 failures come from mask constants and are only measured.
 
 Findings:
     T1-STAB-001 error or warning: NaN or Inf in the outputs (a warning if it is not in the main output).
-    T1-STAB-002 error or warning: two runs differ because of random numbers: dropout in evaluation (a warning if only
-        normal numbers or indices are drawn, as by models that sample, and not for logits of tokens).
+    T1-STAB-002 error or warning: two runs differ because of random numbers: dropout in evaluation (a warning if normal
+        noise of a fixed strength is added, and the outputs are not logits of tokens).
     T1-STAB-003 error: two runs differ because of state that is kept between calls.
     T1-STAB-004 error: the forward changes the caller's tensors.
     T1-STAB-005 error: different inputs give bit-equal outputs.
@@ -56,7 +56,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.checks.tier1.stability.collapse import report_collapse
 from tierproof.checks.tier1.stability.declared_tokens import judge_declared_tokens
 from tierproof.checks.tier1.stability.lost_branches import judge_lost_branches
-from tierproof.checks.tier1.stability.sampling import only_samples
+from tierproof.checks.tier1.stability.sampling import Randomness, judge_randomness
 from tierproof.checks.tier1.stability.stability_extremes import (
     judge_extremes,
     judge_length_one,
@@ -272,6 +272,9 @@ def measure_difference(base: dict[str, Tensor], other: dict[str, Tensor]) -> flo
 
 def _report_difference(subject: Subject, difference: float, where: str, *, random: bool) -> Finding:
     design = _RANDOM_BY_DESIGN.get(getattr(getattr(subject.model, "config", None), "model_type", ""))
+    randomness = judge_randomness(subject) if random and not design else None
+    if randomness is Randomness.SAMPLES:
+        design = "the forward samples (noise of a strength that it computes, a start of its own, or random indices)"
     if random and design:
         return Finding(
             f"{CODE}-014",
@@ -282,7 +285,7 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
             hint="Call `torch.manual_seed` before each run that you compare.",
         )
     message = "draws random numbers in evaluation mode" if random else "keeps state between calls"
-    sampled = random and only_samples(subject)
+    noisy = randomness is Randomness.ADDS_NOISE
     hint = (
         "Pass `training=self.training` to `F.dropout`, and draw noise only in training mode."
         if random
@@ -294,10 +297,10 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         where=where,
         evidence={"relative_difference": difference},
         hint=f"If it is meant to sample, call `torch.manual_seed` before each call. {hint}"
-        if sampled
+        if noisy
         else hint,
         rests_on=Basis.RUN,
-        at_most=Severity.WARNING if sampled else Severity.ERROR,
+        at_most=Severity.WARNING if noisy else Severity.ERROR,
     )
 
 

@@ -30,6 +30,8 @@ _SOUND_NAME = re.compile(
 # Frames of a video; the first is what most strides divide, and no usual number of channels.
 _ASSUMED_FRAMES = (20, 16, 8, 32)
 # Small ones first: some windows are seven wide, and five halvings of them need 224.
+# Attributes, of the model or its config, that give the height and width of an image.
+IMAGE_SIZE_NAMES = ("image_size", "img_size", "input_size", "sample_size", "resolution")
 _ASSUMED_IMAGE_SIZES = (32, 28, 64, 56, 112, 224, 96, 128, 256, 384)
 
 
@@ -205,7 +207,7 @@ def _find_fixed_lengths(model: nn.Module) -> list[int]:
 def _propose_image_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[tuple[str | int, ...], str]]:
     yield from _propose_video_shapes(model, spec)
     channels = spec.channels or find_image_channels(model)
-    sizes = [spec.image_size] if spec.image_size else _find_image_sizes(model)
+    sizes = [spec.image_size] if spec.image_size else find_image_sizes(model)
     for height, width in sizes:
         for count in [channels] if channels else (3, 1):
             note = (
@@ -226,7 +228,7 @@ def _propose_video_shapes(model: nn.Module, spec: ModelSpec) -> Iterator[tuple[t
     if not isinstance(stem, nn.Conv3d):
         return
     sizes = (
-        [spec.image_size] if spec.image_size else [*_find_image_sizes(model), (32, 32), (64, 64), (224, 224)]
+        [spec.image_size] if spec.image_size else [*find_image_sizes(model), (32, 32), (64, 64), (224, 224)]
     )
     for frames, (height, width) in itertools.product(_ASSUMED_FRAMES, sizes):
         note = f"assumed {frames} frames of {height} × {width}; pass `inputs=…` to change this"
@@ -238,10 +240,11 @@ def find_image_channels(model: nn.Module) -> int | None:
     return next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), None)
 
 
-def _find_image_sizes(model: nn.Module) -> list[tuple[int, int]]:
+def find_image_sizes(model: nn.Module) -> list[tuple[int, int]]:
+    """Heights and widths that attributes, a config or a table of positions give."""
     sizes: list[tuple[int, int]] = []
     for holder in (getattr(model, "config", None), *model.modules()):
-        for name in ("image_size", "img_size", "input_size", "resolution"):
+        for name in IMAGE_SIZE_NAMES:
             value: Any = getattr(holder, name, None)
             if isinstance(value, int) and not isinstance(value, bool) and value > 1:
                 sizes.append((value, value))

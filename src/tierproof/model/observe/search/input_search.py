@@ -32,6 +32,8 @@ _FREE_LENGTH = 16
 # A plan of so many times the numbers is tried after the others that a failure suggests.
 _MUCH_LARGER = 4
 _MOST_NUMBERS = 2_000_000
+# Of one forward pass of inputs that were worked out: the checks run hundreds, and describing the model takes dozens.
+SLOW_S = 15.0
 # Attention over the parts of an image costs the fourth power of its side: from here a smaller one is tried.
 _LARGE_SIDE = 16
 
@@ -77,7 +79,10 @@ class InputSearch:
     def attempt(self, plan: InputPlan) -> WorkingCall | None:
         """Try a plan; None where it fails, or runs with one row and not with two, which `single` then keeps."""
         result = try_plan(self._probe, plan)
+        self._clock.note_trial(result.seconds)
         given = any(argument.sample is not None for argument in plan.arguments)
+        if isinstance(result, WorkingCall) and result.seconds > SLOW_S:
+            return result
         if isinstance(result, WorkingCall) and plan.default_batch == 1 and not given:
             single, result = result, try_plan(self._probe, replace(plan, default_batch=2))
             if isinstance(result, FailedTrial):

@@ -21,11 +21,12 @@ from tierproof.model.observe.lookup_probe import LookupProbe, Lookups
 
 @dataclass(frozen=True)
 class WorkingCall:
-    """A call that worked: its plan, every tensor that the model returned, and what was looked up."""
+    """A call that worked: its plan, every tensor that the model returned, what was looked up, and how long it took."""
 
     plan: InputPlan
     outputs: dict[str, Tensor]
     lookups: Lookups
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,5 +84,5 @@ def try_plan(probe: ModelProbe, plan: InputPlan) -> WorkingCall | FailedTrial:
             )
     tensors = dict(iterate_tensors(output))
     if any(t.is_floating_point() or t.is_complex() for t in tensors.values()):
-        return WorkingCall(plan, tensors, lookups.lookups)
+        return WorkingCall(plan, tensors, lookups.lookups, time.perf_counter() - began)
     return FailedTrial(plan, inputs, "returned no floating-point tensor", operations=last.count)

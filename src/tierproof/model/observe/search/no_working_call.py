@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from torch import nn
@@ -10,9 +11,10 @@ from tierproof.model.call.forward_error import ForwardError
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.lesson import Sizes
 from tierproof.model.call.solve.skeleton import write_skeleton
-from tierproof.model.observe.search.input_trial import FailedTrial
+from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
 
 _MOST_SHOWN = 6
+_MOST_CHARACTERS = 240
 _READS_VALUES = "Check the model on the CPU: its forward pass reads values, and parameters on meta have none."
 
 
@@ -30,6 +32,14 @@ def explain_failure(
     best = max(distinct, key=lambda failure: failure.operations, default=None)
     if best is None:
         return ForwardError(f"no inputs could be proposed for {name}", hint=_write_hint(probe, None))
+    if missing := _read_missing(best):
+        argument, attribute = missing
+        return ForwardError(
+            f"`{argument}` of {name} cannot be made up: the forward asks it for `{attribute}`, which tensors lack\n"
+            f"  in {best.place}: {best.source}",
+            hint=f'Pass an object of your own: `inputs=lambda: {{"{argument}": …}}`, or `--inputs FILE.py:NAME` on the '
+            "command line.",
+        )
     if any("meta tensors" in failure.error for failure in distinct):
         return ForwardError(_list_attempts(probe, distinct, best), hint=_READS_VALUES)
     alike = {(failure.error, failure.place) for failure in distinct}
@@ -48,14 +58,42 @@ def explain_failure(
     return ForwardError(message, hint=_write_hint(probe, best))
 
 
+def explain_slowness(probe: ModelProbe, found: WorkingCall) -> ForwardError:
+    """The error for a model that runs, and takes too long for any check."""
+    inputs = _shorten(", ".join(argument.describe() for argument in found.plan.arguments))
+    return ForwardError(
+        f"one forward pass of {probe.name} takes {found.seconds:.0f} s with {inputs}: the checks run hundreds of them",
+        hint="Check a smaller configuration of the model, or pass inputs of your own (`inputs=…`), which are run "
+        "however long they take.",
+    )
+
+
+def _read_missing(best: FailedTrial) -> tuple[str, str] | None:
+    """An argument that was asked for something that tensors lack, and what; None where another thing failed."""
+    found = re.search(r"'Tensor' object has no attribute '(\w+)'", best.error)
+    if found is None:
+        return None
+    names = {argument.name for argument in best.plan.arguments}
+    asked = re.findall(rf"\b(\w+)(?:[\"']\])?\.{found[1]}\b", best.source)
+    return next(((name, found[1]) for name in asked if name in names), None)
+
+
+def _shorten(inputs: str) -> str:
+    """The first few of many inputs."""
+    parts = inputs.split(", ")
+    return inputs if len(inputs) <= _MOST_CHARACTERS else f"{inputs[:_MOST_CHARACTERS]}… ({len(parts)} parts)"
+
+
 def _list_attempts(probe: ModelProbe, failures: list[FailedTrial], best: FailedTrial) -> str:
     name = probe.name
-    lines = [f"  {failure.inputs}\n      {failure.error}" for failure in failures[:_MOST_SHOWN]]
+    lines = [f"  {_shorten(failure.inputs)}\n      {failure.error}" for failure in failures[:_MOST_SHOWN]]
     if len(failures) > _MOST_SHOWN:
         lines.append(f"  … and {len(failures) - _MOST_SHOWN} more")
     learnt = [f"the forward pass of {name} raised on every input tried:", *lines, _name_layers(name, best)]
     if best.place:
-        learnt.append(f"The call that ran furthest ({best.inputs}) failed in {best.place}: {best.source}")
+        learnt.append(
+            f"The call that ran furthest ({_shorten(best.inputs)}) failed in {best.place}: {best.source}"
+        )
     if beyond := _read_beyond(best):
         rows = _name_tables(probe.model, beyond[1])
         learnt.append(f"The largest id that was looked up is {beyond[0]}, but {rows} {beyond[1]} rows.")

@@ -10,9 +10,9 @@ from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.plan_sizes import count_numbers
-from tierproof.model.observe.search.input_search import InputSearch
+from tierproof.model.observe.search.input_search import SLOW_S, InputSearch
 from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
-from tierproof.model.observe.search.no_working_call import explain_failure
+from tierproof.model.observe.search.no_working_call import explain_failure, explain_slowness
 from tierproof.model.observe.search.search_clock import SearchClock
 
 __all__ = ["WorkingCall", "find_working_call"]
@@ -38,7 +38,8 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
     A call works if it returns a floating-point tensor. Inputs that the user gave are tried as they are, and no others.
 
     Raises:
-        ForwardError: when none does; the message tells what was tried, and what was learnt of each argument.
+        ForwardError: when none does, or when one takes so long that no check would end; the message tells what was
+            tried, and what was learnt of each argument.
     """
     clock = SearchClock()
     search = InputSearch(probe, read_signature(probe.model), clock)
@@ -50,6 +51,8 @@ def find_working_call(probe: ModelProbe, proposals: Iterable[InputPlan]) -> Work
     if found is None:
         elapsed_s = clock.elapsed_s if clock.expired else None
         raise explain_failure(probe, search.failures, given=given, elapsed_s=elapsed_s)
+    if found.seconds > SLOW_S and not given:
+        raise explain_slowness(probe, found)
     return found
 
 
