@@ -66,7 +66,8 @@ def summarize(
     for each in differing:
         told = explanations.get(each.notebook.name)
         lines.append(f"- {each.notebook.name}: {_describe(each)}")
-        lines.append(f"  {told.fault}: {told.why}" if told else "  NOT EXPLAINED")
+        why = " ".join(told.why.split()) if told else ""
+        lines.append(f"  {told.fault}: {why}" if told else "  NOT EXPLAINED")
     return "\n".join(lines), all(met for *_, met in bars)
 
 
