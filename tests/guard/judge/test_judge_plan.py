@@ -297,6 +297,33 @@ def test_aged_is_told_and_the_verdict_stays(house: Wheelhouse) -> None:
     assert "latest: 2.0" in plan.explanation
 
 
+@pytest.mark.parametrize("request_", ["numb==99", "nowhere"])
+def test_nothing_is_proven_where_an_index_is_out_of_reach(house: Wheelhouse, request_: str) -> None:
+    environment = {**house.environment, "UV_INDEX": "http://127.0.0.1:9/simple"}
+    plan = house.plan(request_, base=make_base({"numb": "2.0.2"}), environment=environment)
+    assert plan.verdict is PlanVerdict.UNKNOWN
+    assert [gap.cause.value for gap in plan.gaps] == ["index"]
+
+
+def test_a_repository_of_which_nothing_is_known_leaves_the_rest_to_be_judged(house: Wheelhouse) -> None:
+    house.add("capt", "1.0")
+    request = ("git+https://127.0.0.1:9/nobody/nothing.git", "numb==2.3.4", "capt")
+    plan = house.plan(*request, base=make_base({"numb": "2.0.2"}, loaded=["numb"]))
+    assert (plan.verdict, plan.judged) == (PlanVerdict.UNKNOWN, PlanVerdict.ISOLATED)
+    assert plan.fits_without == ("numb==2.3.4",)
+    alone = house.plan(request[0], base=make_base({"numb": "2.0.2"}))
+    assert alone.verdict is PlanVerdict.UNKNOWN
+
+
+def test_a_release_taken_because_newer_ones_have_no_wheel_is_aged(house: Wheelhouse, tmp_path: Path) -> None:
+    house.add("deep", "0.0.1")
+    house.add_source("deep", "2.0", tmp_path / "built")
+    plan = house.plan("deep", base=make_base({}))
+    assert [(item.name, item.version, item.latest) for item in plan.aged] == [("deep", "0.0.1", "2.0")]
+    assert plan.exit_code == 1
+    assert not (tmp_path / "built").exists()
+
+
 def test_a_version_that_the_request_pins_is_not_aged(house: Wheelhouse) -> None:
     house.add("capt", "0.0.1")
     house.add("capt", "2.0")

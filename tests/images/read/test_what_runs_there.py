@@ -149,6 +149,13 @@ def test_a_file_that_is_written_with_what_is_not_known_is_a_gap(tmp_path: Path) 
         ("import condacolab\ncondacolab.install()", GapReason.PYTHON),
         ("import condacolab as c\nc.install_miniconda()", GapReason.PYTHON),
         ("from condacolab import install\ninstall()", GapReason.PYTHON),
+        ("!mim install mmcv", GapReason.SCRIPT),
+        ("!python -m mim install mmcv", GapReason.SCRIPT),
+        ("!pip-sync", GapReason.SCRIPT),
+        ("!easy_install wheel.egg", GapReason.SCRIPT),
+        ("!cd project && poetry install --no-root", GapReason.SCRIPT),
+        ("from scvi_colab import install\ninstall()", GapReason.SCRIPT),
+        ("import scvi_colab\nscvi_colab.install(branch='main')", GapReason.SCRIPT),
     ],
 )
 def test_what_a_script_installs_is_a_gap(tmp_path: Path, source: str, cause: GapReason) -> None:
@@ -178,6 +185,10 @@ def test_other_scripts_are_a_remark(tmp_path: Path, source: str) -> None:
         "!python -m http.server",
         "!nvidia-smi",
         "!make",
+        "!mim search mmcv",
+        "!poetry --version",
+        "from rich import pretty\npretty.install()",
+        "from google.colab import files\nfiles.upload()",
     ],
 )
 def test_what_is_no_script_is_no_remark(tmp_path: Path, source: str) -> None:

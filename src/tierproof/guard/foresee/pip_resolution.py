@@ -11,13 +11,19 @@ from packaging.utils import canonicalize_name
 from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.gap import Gap
 from tierproof.guard.commands.pip_command import PipCommand, Program
-from tierproof.guard.commands.requirement import RequestedPackage
+from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.foresee.command_wish import Wish, read_settings
+from tierproof.guard.foresee.pip_search import search_as_pip
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
 from tierproof.guard.sources.find_sources import adopt_missing, adopt_newer
 from tierproof.guard.sources.refusals import find_refusals
-from tierproof.guard.sources.requested_sources import list_build_gaps, list_index_gaps, plan_sources
+from tierproof.guard.sources.requested_sources import (
+    PlannedSources,
+    list_build_gaps,
+    list_index_gaps,
+    plan_sources,
+)
 from tierproof.guard.system.scratch_folder import open_scratch_folder
 
 _ROUNDS = 3
@@ -70,9 +76,49 @@ def resolve_as_pip(command: PipCommand, wish: Wish, resolver: Resolver, limit_s:
             break
         again = resolver.resolve(planned.lines, freedom)
         found = found if isinstance(again, Unsolvable) else again
+    if (
+        isinstance(found, Lock)
+        and _may_be_searched(command, planned, wish, resolver, limit_s)
+        and not _is_foregone(found, resolver)
+    ):
+        searched = search_as_pip(
+            planned.lines,
+            found,
+            freedom.preferred,
+            resolver,
+            wheels_only=command.wheels_only,
+            until_s=limit_s,
+        )
+        found = searched or found
     lock = found if isinstance(found, Lock) else None
     gaps = (*planned.gaps, *list_build_gaps(lock, resolver), *list_index_gaps(resolver))
     return PipResolution(lock, gaps, words=found.words if isinstance(found, Unsolvable) else "")
+
+
+def _may_be_searched(
+    command: PipCommand, planned: PlannedSources, wish: Wish, resolver: Resolver, limit_s: float
+) -> bool:
+    """Tell whether pip's own search is followed: of packages of the index, with time left."""
+    return (
+        command.program is Program.PIP
+        and not command.no_deps
+        and not wish.built
+        and not wish.constraints
+        and all(item.source is Source.INDEX for item in planned.requested)
+        and resolver.spent_s <= limit_s
+    )
+
+
+def _is_foregone(lock: Lock, resolver: Resolver) -> bool:
+    """Tell whether every order of a search ends the same: nothing is replaced, and all that is new is the newest."""
+    base = resolver.base
+    new = {item.name: item for item in lock.packages if item.version != str(base.version(item.name))}
+    if new.keys() & base.by_name.keys():
+        return False
+    newest = resolver.locate(sorted(new)) if new else Lock(())
+    return isinstance(newest, Lock) and all(
+        (chosen := new.get(item.name)) is None or item.version == chosen.version for item in newest.packages
+    )
 
 
 def choose_freedom(

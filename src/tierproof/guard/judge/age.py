@@ -12,7 +12,7 @@ from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.requirement import RequestedPackage, Source
 from tierproof.guard.judge.plan import AgedPackage
 from tierproof.guard.resolve.lock import Lock, LockedPackage
-from tierproof.guard.resolve.resolve import Freedom, Resolver, Unsolvable
+from tierproof.guard.resolve.resolve import Resolver, Unsolvable
 
 # A year behind is old for any package. A major release behind is old after half a year: before, many
 # projects still maintain both.
@@ -25,8 +25,9 @@ def find_aged(
 ) -> tuple[AgedPackage, ...]:
     """Find packages that would be added in a much older release than the request allows, or take a major step back.
 
-    A requested package is compared with the latest release that has a wheel for this interpreter; a version that
-    the request pins is not. Whichever package is installed in a later major version is aged in any case.
+    A requested package is compared with the latest release that this Python takes, with a wheel or without: where
+    new releases have no wheel, a resolver goes back to whichever still has one. A version that the request pins is
+    not compared. Whichever package is installed in a later major version is aged in any case.
     """
     base = resolver.base
     chosen: dict[str, LockedPackage] = {}
@@ -40,8 +41,7 @@ def find_aged(
     if not chosen:
         return tuple(_age_by_base(item, base) for item in steps.values())
     lines = [f"{item.name}{item.specifier}" for item in requested if item.name in chosen]
-    latest = resolver.resolve(lines, Freedom(), dependencies=False)
-    newer = () if isinstance(latest, Unsolvable) else latest.packages
+    newer = _find_latest(lines, resolver)
     aged = [
         AgedPackage(newest.name, chosen[newest.name].version, newest.version)
         for newest in newer
@@ -49,6 +49,17 @@ def find_aged(
     ]
     told = {item.name for item in aged}
     return (*aged, *(_age_by_base(item, base) for name, item in steps.items() if name not in told))
+
+
+def _find_latest(lines: Sequence[str], resolver: Resolver) -> tuple[LockedPackage, ...]:
+    """Find the newest releases that this Python takes; what a release without a wheel takes, only its page tells."""
+    found = resolver.locate(lines)
+    if isinstance(found, Unsolvable):
+        return ()
+    built = [item.name for item in found.packages if item.built]
+    if built and resolver.exclude_by_python(built):
+        found = resolver.locate(lines)
+    return () if isinstance(found, Unsolvable) else found.packages
 
 
 def _steps_back(item: LockedPackage, base: Base) -> bool:

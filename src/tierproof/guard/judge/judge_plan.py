@@ -334,7 +334,7 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
 
 
 def _plan_infeasible(request: Request, conflicts: tuple[Conflict, ...], words: str) -> Judgement:
-    for item in request.active:
+    for item in () if request.resolver.unreachable else request.active:
         if item.source is Source.INDEX and is_unknown(item.name, request.resolver.settings):
             raise UnknownPackageError(
                 f"no package index has a package named {item.name!r}",

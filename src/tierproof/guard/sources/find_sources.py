@@ -123,6 +123,17 @@ def adopt_newer(resolver: Resolver, lock: Lock, lines: Sequence[str]) -> bool:
     return _adopt_all(_list_ahead(ahead, allowed, resolver), resolver, locked=allowed)
 
 
+def adopt_release(item: LockedPackage, resolver: Resolver) -> LockedPackage:
+    """Adopt a release of the index without a wheel; return it with what is known of it."""
+    source = next(
+        (each for each in resolver.sources if (each.name, each.version) == (item.name, item.version)), None
+    )
+    if source is None:
+        source = _read_release(item, resolver)
+        resolver.adopt(source)
+    return replace(item, known=source.known, entry=source.entry)
+
+
 def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease | None:
     """Adopt a requested repository, folder or source archive with what is known of it without a build.
 

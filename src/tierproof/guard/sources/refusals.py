@@ -20,12 +20,16 @@ def find_refusals(
 ) -> dict[str, str]:
     """Return the requested names that nothing on the indexes can serve on this Python, each with the reason.
 
+    Where an index cannot be reached nothing is proven: what is missing may be there.
+
     Args:
         requested: those from an index are looked at; one that no index has is left out.
         resolver: its base and its indexes count.
         wheels_only: nothing may be built, whatever the build.
     """
-    found = {}
+    if resolver.unreachable:
+        return {}
+    found: dict[str, str] = {}
     ranks = rank_tags(resolver.base.python, resolver.base.platform)
     for item in requested:
         if item.source is not Source.INDEX or "===" in item.specifier:

@@ -19,8 +19,8 @@ class PlannedSources:
     """The requirement lines of a request, with a stub in place of what must be built, and what is not known.
 
     Attributes:
-        requested: with the names of the sources, as far as they are known.
-        lines: as uv reads them.
+        requested: with the names of the sources; those of which nothing is known are gaps alone.
+        lines: as uv reads them, one for each of `requested`.
         gaps: one for each requested source whose own metadata was not built.
     """
 
@@ -50,8 +50,8 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
             lines.append(item.line)
             continue
         source = adopt_requested(item, resolver)
-        known.append(item if source is None else replace(item, name=source.name))
         if source is not None:
+            known.append(replace(item, name=source.name))
             extras = f"[{','.join(item.extras)}]" if item.extras else ""
             lines.append(f"{source.name}{extras}=={source.stub_version}")
         may_build = resolver.may_build(item.name, item.text, source.name if source else "")

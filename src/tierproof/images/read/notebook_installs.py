@@ -21,6 +21,7 @@ from tierproof.images.read.constant_value import CURRENT_FOLDER
 from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
 from tierproof.images.read.notebook_file import CodeCell
+from tierproof.images.read.other_installer import find_other_installer
 from tierproof.images.read.python_command import PythonCommand
 from tierproof.images.read.python_commands import PythonFollower
 from tierproof.images.read.script_call import ScriptCall, read_script_call
@@ -89,7 +90,11 @@ class _Found:
         if command is None:
             if not place.skipped:
                 self._note_files(call)
-            self._add_script(call, place, depth)
+            if installer := find_other_installer(call):
+                reason = f"{installer} installs by rules of its own: not worked out"
+                self.note(shorten(" ".join(call.words)), reason, place, GapReason.SCRIPT)
+            else:
+                self._add_script(call, place, depth)
         elif command.changes_packages:
             self._add_command(call, command, place)
 
@@ -300,13 +305,8 @@ def add_command(
         if command.shell_line < len(lines):
             line = lines[command.shell_line]
             _add_shell_line(line, command.names, replace(place, line=line.line), found)
-    elif command.unknown:
-        if mentions_installer(command.unknown):
-            reason = "what it runs is only known at run time"
-            found.note(shorten(command.unknown), reason, place, GapReason.RUNTIME)
-    elif command.replaces_python:
-        reason = f"{command.replaces_python} replaces Python itself, with all packages"
-        found.note(command.replaces_python, reason, place, GapReason.PYTHON)
+    elif command.unknown or command.replaces_python or command.prepares:
+        _note_call(command, place, found)
     elif command.written is not None or command.folder is not None:
         if not command.skipped:
             _follow_files(command, found)
@@ -317,6 +317,19 @@ def add_command(
     else:
         calls = follow_script(command.text, {}, lambda _: UNKNOWN)
         found.add_calls(calls, "", place, depth)
+
+
+def _note_call(command: PythonCommand, place: _Place, found: _Found) -> None:
+    """Note a call of which it is not known what it installs."""
+    if command.replaces_python:
+        reason = f"{command.replaces_python} replaces Python itself, with all packages"
+        found.note(command.replaces_python, reason, place, GapReason.PYTHON)
+    elif command.prepares:
+        reason = f"{command.prepares} may install packages; it was not read"
+        found.note(command.prepares, reason, place, GapReason.SCRIPT)
+    elif mentions_installer(command.unknown):
+        reason = "what it runs is only known at run time"
+        found.note(shorten(command.unknown), reason, place, GapReason.RUNTIME)
 
 
 def _follow_files(command: PythonCommand, found: _Found) -> None:

@@ -20,6 +20,7 @@ class PythonCommand:
         magic: name and line of a line magic that is called as a function.
         unknown: the call, if the command is only known at run time.
         replaces_python: the call, if it replaces the interpreter.
+        prepares: the call, if it prepares Colab for a package and may install others.
         written: a file that is written: its name, its text (None: known only at run time), and whether it is appended.
         folder: the new current folder (None: it stays).
         names: the variables at that moment, which a shell line may use.
@@ -34,6 +35,7 @@ class PythonCommand:
     magic: tuple[str, str] | None = None
     unknown: str = ""
     replaces_python: str = ""
+    prepares: str = ""
     written: tuple[str, str | None, bool] | None = None
     folder: str | None = None
     names: dict[str, Any] = field(default_factory=dict)

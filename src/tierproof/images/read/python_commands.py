@@ -11,6 +11,7 @@ from typing import Any
 from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.cell_code import PLACEHOLDER
 from tierproof.images.read.constant_value import NotConstant, decide, evaluate
+from tierproof.images.read.other_installer import is_preparing
 from tierproof.images.read.process_call import read_process, read_shell_method, read_start
 from tierproof.images.read.python_command import PythonCommand
 
@@ -277,6 +278,8 @@ class PythonFollower:
             yield read_process(call, conditional, self._evaluate, call.args, before=("tierproof", "install"))
         elif _REPLACING.match(name):
             yield PythonCommand(call.lineno, conditional, replaces_python=f"{name}()")
+        elif is_preparing(name):
+            yield PythonCommand(call.lineno, conditional, prepares=f"{name}()")
         elif name == "os.chdir" and call.args:
             yield PythonCommand(call.lineno, conditional, folder=self._tell(call.args[0]) or "")
 
