@@ -67,7 +67,7 @@ def test_one_clear_message(kind, said):
     with pytest.raises(ForwardError) as caught:
         prepare_subject(kind())
     assert said in str(caught.value)
-    assert "inputs=" in caught.value.hint or "Mend that line" in caught.value.hint
+    assert "inputs=" in caught.value.hint or "Fix that line" in caught.value.hint
     assert len(str(caught.value)) < 4000
 
 
