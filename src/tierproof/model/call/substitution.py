@@ -40,7 +40,8 @@ def _name_once(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Ten
     for given, tensor in tensors.items():
         path, _, name = given.rpartition(".")
         module = model.get_submodule(path)
-        original = module._parameters.get(name, module._buffers.get(name))
+        # The tables of a scripted module are no dicts.
+        original = {**dict(module._buffers.items()), **dict(module._parameters.items())}.get(name)
         owner = paths[id(module)]
         named[f"{owner}.{name}" if owner else name] = tensor
         named |= dict.fromkeys(places.get(id(original), ()), tensor)
