@@ -28,6 +28,8 @@ _FAULTS_OF_CODE = (
     "NotImplementedError",
 )
 _CERTAIN_AFTER = 4
+# So many different inputs met one refusal that says nothing of them, in one line: others will meet it too.
+_HOPELESS_AFTER = 300
 # A proposal of so many times the numbers of two that failed alike waits until the search has learnt from them.
 _MUCH_LARGER = 4
 
@@ -70,7 +72,7 @@ def _try_proposals(search: InputSearch, plans: list[InputPlan], clock: SearchClo
     for index, plan in enumerate(plans):
         if index == _FIRST_PROPOSALS and (found := _learn(search)) is not None:
             return found
-        if clock.expired or _is_fault_of_code(failures) or patience < 0:
+        if clock.expired or _is_fault_of_code(failures) or _are_all_alike(failures) or patience < 0:
             break
         if _is_hopeless(plan, refused):
             waiting.append(plan)
@@ -79,9 +81,10 @@ def _try_proposals(search: InputSearch, plans: list[InputPlan], clock: SearchClo
                 return found
             refused.append(failures[-1])
             patience -= search.single is not None
+    if not failures or _is_fault_of_code(failures) or _are_all_alike(failures):
+        return None
     # What the later proposals taught is tried as well; what was tried before is not tried again.
-    found = None if not failures or _is_fault_of_code(failures) else _learn(search)
-    if found is not None:
+    if (found := _learn(search)) is not None:
         return found
     waiting.sort(key=lambda plan: count_numbers(replace(plan, default_batch=1)))
     return _try_each(search, waiting if search.single is None else (), clock)
@@ -109,6 +112,13 @@ def _is_hopeless(plan: InputPlan, failures: list[FailedTrial]) -> bool:
 def _takes_no_dict(failures: list[FailedTrial]) -> bool:
     """Whether the forward used the dict it was given as something else."""
     return any("'dict' object" in f.error for f in failures if f.plan.style == "mapping")
+
+
+def _are_all_alike(failures: list[FailedTrial]) -> bool:
+    """Whether very many inputs met the same refusal, from which nothing can be learnt."""
+    if len(failures) < _HOPELESS_AFTER or failures[-1].lessons:
+        return False
+    return len({(failure.error, failure.place) for failure in failures}) == 1
 
 
 def _is_fault_of_code(failures: list[FailedTrial]) -> bool:
