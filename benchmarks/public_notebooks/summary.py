@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from table import format_table
 
-from notebooks.compare import Comparison
-from notebooks.explanation import Explanation
+from public_notebooks.compare import Comparison
+from public_notebooks.explanation import Explanation
 
 LEAST_NOTEBOOKS, LEAST_FIELDS, LEAST_RIGHT = 60, 12, 0.97
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from notebooks.notebook import Notebook
+from public_notebooks.notebook import Notebook
 
 
 def fetch_texts(notebooks: Iterable[Notebook], texts: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from notebooks.notebook import Notebook
+from public_notebooks.notebook import Notebook
 
 _REPLACING = ("shadow", "waiver", "isolated")
 _OPEN = ("the repository", "the project folder", "the index")

@@ -22,7 +22,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from notebooks.release_metadata import FOLDER_VARIABLE, read_metadata
+from public_notebooks.release_metadata import FOLDER_VARIABLE, read_metadata
 
 PIP = "24.1.2"  # the image's own
 _INDEX = "https://pypi.org/simple"

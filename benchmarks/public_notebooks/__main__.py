@@ -1,4 +1,4 @@
-"""`python benchmarks/notebooks [PART-OF-A-NAME…] --texts DIR [--fetch] [--truth] [--write]`: foresee public notebooks.
+"""`python benchmarks/public_notebooks [PART-OF-A-NAME…] --texts DIR [--fetch] [--truth] [--write]`: foresee public notebooks.
 
 Every notebook of `notebooks.toml` is judged by `tierproof preflight` on one image, and compared with what pip itself
 does there (`truth.json`, worked out by `--truth`).
@@ -13,8 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from notebooks.fetch_texts import fetch_texts
-from notebooks.run import choose, renew_truth, run
+from public_notebooks.fetch_texts import fetch_texts
+from public_notebooks.run import choose, renew_truth, run
 
 
 def main() -> int:
@@ -56,7 +56,7 @@ def main() -> int:
     if options.write:
         from run import RESULTS, describe_machine, write_section
 
-        command = "python benchmarks/notebooks --texts DIR --write"
+        command = "python benchmarks/public_notebooks --texts DIR --write"
         text = f"{describe_machine()}\n\n{table}"
         write_section(RESULTS, "notebooks", "Public notebooks on an image", text, command=command)
     return 0 if met else 1

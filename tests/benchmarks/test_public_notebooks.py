@@ -10,14 +10,14 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
-from notebooks.compare import Comparison, compare  # noqa: E402
-from notebooks.explanation import FAULTS, Explanation, read_explanations  # noqa: E402
-from notebooks.image_list import read_image_list  # noqa: E402
-from notebooks.known_truth import read_truth, write_truth  # noqa: E402
-from notebooks.notebook import Notebook, read_notebooks  # noqa: E402
-from notebooks.release_metadata import _read_requires  # noqa: E402
-from notebooks.summary import summarize  # noqa: E402
-from notebooks.truth import PipRun, split_words  # noqa: E402
+from public_notebooks.compare import Comparison, compare  # noqa: E402
+from public_notebooks.explanation import FAULTS, Explanation, read_explanations  # noqa: E402
+from public_notebooks.image_list import read_image_list  # noqa: E402
+from public_notebooks.known_truth import read_truth, write_truth  # noqa: E402
+from public_notebooks.notebook import Notebook, read_notebooks  # noqa: E402
+from public_notebooks.release_metadata import _read_requires  # noqa: E402
+from public_notebooks.summary import summarize  # noqa: E402
+from public_notebooks.truth import PipRun, split_words  # noqa: E402
 
 ONE = Notebook("vision", "me/mine", "0" * 40, "a.ipynb", ("pip install numb",))
 

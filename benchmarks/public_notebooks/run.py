@@ -8,15 +8,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from notebooks.compare import Comparison, compare
-from notebooks.explanation import read_explanations
-from notebooks.ghost import make_ghost
-from notebooks.image_list import read_image_list
-from notebooks.known_truth import read_day, read_truth, write_truth
-from notebooks.notebook import Notebook, read_notebooks
-from notebooks.preflight_runs import fetch_image, run_preflights
-from notebooks.summary import summarize
-from notebooks.truth import OUT_OF_TIME, work_out
+from public_notebooks.compare import Comparison, compare
+from public_notebooks.explanation import read_explanations
+from public_notebooks.ghost import make_ghost
+from public_notebooks.image_list import read_image_list
+from public_notebooks.known_truth import read_day, read_truth, write_truth
+from public_notebooks.notebook import Notebook, read_notebooks
+from public_notebooks.preflight_runs import fetch_image, run_preflights
+from public_notebooks.summary import summarize
+from public_notebooks.truth import OUT_OF_TIME, work_out
 from tierproof.images.base.loaded_set import list_loaded
 
 LIST = "2026.07-gpu.txt"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from notebooks.notebook import Notebook
+from public_notebooks.notebook import Notebook
 
 IMAGE = "colab:2026.07-gpu"
 SOURCE = Path(__file__).resolve().parents[2] / "src"

@@ -19,8 +19,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from notebooks.ghost import Ghost
-from notebooks.notebook import Notebook
+from public_notebooks.ghost import Ghost
+from public_notebooks.notebook import Notebook
 
 CLASSES = ("satisfied", "additive", "replaces", "infeasible", "unknown")
 _LIMIT_S = 180.0
