@@ -1,4 +1,4 @@
-"""`python benchmarks/public_notebooks [PART-OF-A-NAME…] --texts DIR [--fetch] [--truth] [--write]`: foresee public notebooks.
+"""Foresee public notebooks: `python benchmarks/public_notebooks [PART-OF-A-NAME…] --texts DIR [--truth] [--write]`.
 
 Every notebook of `notebooks.toml` is judged by `tierproof preflight` on one image, and compared with what pip itself
 does there (`truth.json`, worked out by `--truth`).

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.command import listing, run, write_model
+from sampled import sample
 
 HEAD = "import torch\nfrom torch import nn\n"
 NET = "class {0}(nn.Module):\n    def __init__(self{1}):\n        super().__init__()\n        self.a = nn.Linear(4, 4)\n"
@@ -179,11 +180,11 @@ def test_found_at_once(tmp_path, name):
     check_case(tmp_path, FOUND_AT_ONCE[name], env={"HIDDEN_PACKAGE": ""})
 
 
-@pytest.mark.parametrize("name", FOUND_WITH_TORCH)
+@pytest.mark.parametrize("name", sample(list(FOUND_WITH_TORCH), 3))
 def test_found_with_torch(tmp_path, name):
     check_case(tmp_path, FOUND_WITH_TORCH[name])
 
 
-@pytest.mark.parametrize("name", FOUND_BY_THE_CHECK)
+@pytest.mark.parametrize("name", sample(list(FOUND_BY_THE_CHECK), 3))
 def test_found_by_the_check(tmp_path, name):
     check_case(tmp_path, FOUND_BY_THE_CHECK[name], most_lines=25, fake=False)
