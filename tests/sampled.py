@@ -20,4 +20,5 @@ def prefer(cases: Iterable[Any], fast: Iterable[Any]) -> list[Any]:
 
 
 def _slow(case: Any) -> Any:
-    return pytest.param(case, marks=pytest.mark.slow)
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.slow)

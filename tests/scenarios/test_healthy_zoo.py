@@ -48,8 +48,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("other_model", models, ids=[model.name for model in models])
 
 
-# One of each family in every run; the others of the first thirty with the slow tests.
-QUICK = 10
+# A few in every run; the others of the first thirty with the slow tests.
+QUICK = 5
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from cli.command import listing, run, write_model
 
 
@@ -23,6 +25,7 @@ def test_a_forward_that_hangs_is_named(tmp_path):
     assert listing(tmp_path) == files
 
 
+@pytest.mark.slow
 def test_an_inner_module_that_hangs_is_named_by_its_path(tmp_path):
     write_model(
         tmp_path,
@@ -46,6 +49,7 @@ def test_a_file_that_hangs_while_it_is_imported(tmp_path):
     assert "model.py:2" in process.stderr
 
 
+@pytest.mark.slow
 def test_code_that_keeps_the_lock_is_ended_by_the_parent(tmp_path):
     # A regular expression of this kind runs for ages inside one call, and holds the interpreter's lock.
     write_model(tmp_path, before="import re\nre.match('(a+)+$', 'a' * 60 + 'b')")

@@ -106,7 +106,9 @@ def _order_as_importlib(root: Path, names: Iterable[str]) -> list[Path]:
 def _read_at(path: Path, root: Path) -> InstalledDistribution | None:
     if path.name.lower().endswith(".dist-info"):
         with contextlib.suppress(OSError):
-            return _read_dist_info(path, root, _identify(path / "METADATA"), _identify_if_any(path / "INSTALLER"))
+            return _read_dist_info(
+                path, root, _identify(path / "METADATA"), _identify_if_any(path / "INSTALLER")
+            )
     return _read(PathDistribution(path), root)
 
 
