@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.healthy import ZooModel
 
 _FOLDER = Path(__file__).resolve().parent / ".zoo"
-MOST_ERRORS, MOST_WARNINGS, MOST_MEDIAN_S, FIRST, SEEDS = 0.01, 0.10, 2.0, 30, 50
+MOST_ERRORS, MOST_WARNINGS, MOST_MEDIAN_S, FIRST, SEEDS = 0.01, 0.07, 2.0, 30, 50
 
 
 def run() -> tuple[str, bool]:

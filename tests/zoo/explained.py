@@ -32,6 +32,7 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("hf-deepseek_v4", "T1-ROPE-003"): "its keys are its values, and its outputs are rotated back",
     ("hf-deepseek_v4", "T1-POS-001"): "a head as narrow as here is rotated by one frequency",
     ("hf-blip", "T1-STAB-017"): "its vision config starts the weights at a standard deviation of 1e-10",
+    ("hf-groupvit", "T1-SKIP-001"): "its stages hand on groups of tokens, here as many as there are tokens",
     ("hf-flaubert", "T1-LOSS-001"): "a masked language model: its labels belong to the same position",
     ("hf-rf_detr", "T1-GRAD-006"): "of its groups of queries all but the first are for training",
     ("hf-mra", "T1-GRAD-014"): "without its CUDA kernels its attention gives zeros",
