@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from checks.planting import alarms, build_gpt, find, only_error, replace_block_forward, run_check
+from tierproof.checks.tier1.gradient_flow import gradient_arena
 from tierproof.checks.tier1.gradient_flow.gradient_flow import CHECK
 from tierproof.core.finding import Severity
 from zoo.checked import read_result
@@ -87,6 +88,18 @@ def test_a_detached_residual():
     finding = only_error(run_check(CHECK, replace_block_forward(build_gpt(), 1, detached_residual)))
     assert (finding.code, finding.where) == ("T1-GRAD-008", "blocks.1")
     assert finding.evidence["last_wrong_parameter"].startswith("blocks.0.mlp.2")
+
+
+def test_what_float32_shows_of_a_costly_model_is_asked_again_in_float64(monkeypatch):
+    monkeypatch.setattr(gradient_arena, "_FLOAT64_FLOPS", 0)
+    output = run_check(CHECK, replace_block_forward(build_gpt(), 1, detached_residual))
+    assert only_error(output).code == "T1-GRAD-008"
+    monkeypatch.setattr(
+        gradient_arena.Arena,
+        "disagrees",
+        lambda arena, names: arena.compare(names, 1) if not arena.in_float64 else None,
+    )
+    assert run_check(CHECK, replace_block_forward(build_gpt(), 1, detached_residual)).findings == ()
 
 
 def scale_through_item(self, x):

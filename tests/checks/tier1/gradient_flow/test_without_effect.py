@@ -75,6 +75,16 @@ class Forgets(Waits):
         return x + self.inner(x)
 
 
+ONCE = True
+
+
+class Replaced(Waits):
+    """What stands behind a constant of the code, no call reaches."""
+
+    def forward(self, x):
+        return x + (self.inner if ONCE else self.compress)(x)
+
+
 class Stack(nn.Module):
     def __init__(self, kind):
         super().__init__()
@@ -86,7 +96,10 @@ class Stack(nn.Module):
         return self.head(x)
 
 
-@pytest.mark.parametrize(("kind", "told"), [(Waits, []), (Forgets, ["layers.0.compress"])])
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(Waits, []), (Forgets, ["layers.0.compress"]), (Replaced, ["layers.0.compress"])],
+)
 def test_a_part_that_the_forward_names_waits_for_another_call(kind, told):
     torch.manual_seed(0)
     found = [f.where for f in run_check(CHECK, Stack(kind)).findings if f.code == "T1-GRAD-014"]

@@ -124,13 +124,15 @@ class Arena:
         return max(wrong, key=lambda r: r.mismatch) if len(wrong) > _DIRECTIONS // 2 else None
 
 
-def prepare_arena(context: CheckContext, call: Call, norms: Mapping[str, float | None]) -> Arena | str:
-    """The arena, in float64 where the model allows it, or why there is none."""
+def prepare_arena(
+    context: CheckContext, call: Call, norms: Mapping[str, float | None], *, at_any_cost: bool = False
+) -> Arena | str:
+    """The arena, in float64 where the model allows it and the cost is fair, or why there is none."""
     model = context.subject.model
     size = sum(parameter.numel() for parameter in model.parameters())
     if (count := sum(1 for _ in model.parameters())) > _MOST_TENSORS:
         return f"skipped: {count:,} parameter tensors are more than {_MOST_TENSORS:,}"
-    if size <= _FLOAT64_PARAMETERS and _is_cheap(model, call):
+    if size <= _FLOAT64_PARAMETERS and (at_any_cost or _is_cheap(model, call)):
         try:
             arena = _build_arena(context, convert_call(call, torch.float64), torch.float64)
             if _is_faithful(arena, norms):

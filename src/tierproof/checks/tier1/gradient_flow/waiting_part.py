@@ -54,6 +54,45 @@ def _read_method(kind: type, name: str) -> set[str]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(getattr(kind, name))))
     except (OSError, TypeError, SyntaxError, AttributeError):
         return set()  # without its source nothing is known
-    nodes = list(ast.walk(tree))
-    read = {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
-    return read | {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    reader = _NameReader(tree)
+    reader.visit(tree)
+    return reader.found
+
+
+class _NameReader(ast.NodeVisitor):
+    """Collects the attributes that code reads, and its texts.
+
+    What stands behind a condition on neither an argument nor a variable of the code is left out: no call changes such
+    a condition, so what it left out this time it always leaves out.
+    """
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.found: set[str] = set()
+        nodes = list(ast.walk(tree))
+        self._known = {n.arg for n in nodes if isinstance(n, ast.arg)}
+        self._known |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+    def visit_If(self, node: ast.If) -> None:
+        """Read both branches where a call may choose."""
+        self._read_choice(node, node.test)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        """Read both values where a call may choose."""
+        self._read_choice(node, node.test)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """Note an attribute that is read."""
+        if isinstance(node.ctx, ast.Load):
+            self.found.add(node.attr)
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Note a text, which may be a key."""
+        if isinstance(node.value, str):
+            self.found.add(node.value)
+
+    def _read_choice(self, node: ast.AST, test: ast.AST) -> None:
+        if {n.id for n in ast.walk(test) if isinstance(n, ast.Name)} & self._known:
+            self.generic_visit(node)
+        else:
+            self.visit(test)
