@@ -41,3 +41,22 @@ def test_one_name_replaces_all_places():
     call = Call({"x": torch.randn(2, 4)}, "keyword", {}, {})
     still = run_substituted(model, {"block.0.weight": torch.zeros(4, 4)}, call)
     assert torch.equal(still, model.tied.bias.expand(2, 4))
+
+
+class NamedParameters(nn.Module):
+    """A part called as a method of every module."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_module("layer", nn.Linear(4, 4))
+        self._modules["parameters"] = nn.ParameterList([nn.Parameter(torch.ones(4))])
+
+    def forward(self, x):
+        return self.layer(x) * self._modules["parameters"][0]
+
+
+def test_a_part_that_is_called_parameters():
+    model = NamedParameters()
+    call = Call({"x": torch.randn(2, 4)}, "keyword", {}, {})
+    still = run_substituted(model, {"layer.weight": torch.zeros(4, 4)}, call)
+    assert torch.equal(still, model.layer.bias.expand(2, 4))

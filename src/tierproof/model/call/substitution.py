@@ -37,9 +37,11 @@ def _name_once(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Ten
             if tensor is not None:
                 places.setdefault(id(tensor), []).append(f"{module_path}.{name}" if module_path else name)
     named = {}
+    # Not `get_submodule`: a model may call a part `parameters`, which as an attribute is the method of that name.
+    modules = dict(model.named_modules(remove_duplicate=False))
     for given, tensor in tensors.items():
         path, _, name = given.rpartition(".")
-        module = model.get_submodule(path)
+        module = modules[path]
         # The tables of a scripted module are no dicts.
         original = {**dict(module._buffers.items()), **dict(module._parameters.items())}.get(name)
         owner = paths[id(module)]
