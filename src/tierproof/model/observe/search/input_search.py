@@ -163,7 +163,7 @@ class InputSearch:
             (plan.style, plan.default_length, plan.default_target_length, plan.default_batch, plan.constants)
         )
         numbers = count_numbers(plan)
-        if key in self._seen or numbers > _MOST_NUMBERS:
+        if key in self._seen or not 0 < numbers <= _MOST_NUMBERS:
             return False
         self._seen.add(key)
         if numbers > _MUCH_LARGER * count_numbers(failure.plan):
