@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -22,7 +22,12 @@ class Bound:
 
 def iterate_bounds(item: InstalledDistribution) -> Iterator[Requirement]:
     """Yield the requirements that an installed distribution declares and that can be read."""
-    for line in item.requires:
+    return parse_requires(item.requires)
+
+
+def parse_requires(lines: Iterable[str]) -> Iterator[Requirement]:
+    """Yield the requirements of Requires-Dist lines, without those that cannot be read."""
+    for line in lines:
         try:
             yield Requirement(line)
         except InvalidRequirement:  # pip never enforced what it could not read; nor can a plan

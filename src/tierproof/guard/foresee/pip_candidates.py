@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tierproof.guard.capture.declared_bounds import iterate_bounds
 from tierproof.guard.resolve.lock import Lock, LockedPackage
 from tierproof.guard.resolve.locked_requires import read_locked_metadata
 from tierproof.guard.resolve.python_bounds import takes
@@ -162,7 +163,7 @@ class PipCandidates:
 
     def _read_requires(self, candidate: Candidate) -> tuple[Requirement, ...]:
         if candidate.item is None:
-            return _parse(self._resolver.base.by_name[candidate.name].requires)
+            return tuple(iterate_bounds(self._resolver.base.by_name[candidate.name]))
         known = read_locked_metadata(candidate.item, self._resolver.settings.environment)
         return known.requires if known else ()
 
@@ -231,13 +232,3 @@ def _excludes_itself(bounds: frozenset[str]) -> bool:
     """Tell whether one of the bounds is a version that another excludes."""
     pins = [bound[2:] for bound in bounds if re.fullmatch(r"==[\w.!+]+", bound)]
     return any(not SpecifierSet(bound).contains(pin, prereleases=True) for pin in pins for bound in bounds)
-
-
-def _parse(lines: Iterable[str]) -> tuple[Requirement, ...]:
-    found = []
-    for line in lines:
-        try:
-            found.append(Requirement(line))
-        except InvalidRequirement:
-            continue
-    return tuple(found)

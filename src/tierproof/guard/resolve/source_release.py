@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from tierproof.guard.capture.declared_bounds import parse_requires
 from tierproof.guard.resolve.sdist_metadata import DeclaredProject
 from tierproof.guard.resolve.wheel_metadata import WheelMetadata
 
@@ -70,13 +70,7 @@ class SourceRelease:
 
 def read_declared(project: DeclaredProject) -> WheelMetadata:
     """Make requirements of declared lines; those that cannot be read are left out, as pip leaves them out."""
-    found = []
-    for line in project.requires:
-        try:
-            found.append(Requirement(line))
-        except InvalidRequirement:
-            continue
-    return WheelMetadata(tuple(found), project.requires_python)
+    return WheelMetadata(tuple(parse_requires(project.requires)), project.requires_python)
 
 
 def write_source_stub(source: SourceRelease, folder: Path) -> Path:

@@ -27,8 +27,9 @@ from urllib.request import (
     Request as URLRequest,
 )
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
+from tierproof.guard.capture.declared_bounds import parse_requires
 from tierproof.guard.resolve.ranged_file import RangedFile
 from tierproof.guard.resolve.reachable_hosts import refuse_unreachable
 
@@ -138,10 +139,5 @@ def _read_from_archive(file: IO[bytes] | RangedFile) -> str:
 def parse_metadata(text: str) -> WheelMetadata:
     """Read what the text of a METADATA file declares."""
     message = email.parser.Parser(policy=email.policy.compat32).parsestr(text, headersonly=True)
-    found = []
-    for line in message.get_all("Requires-Dist", []):
-        try:
-            found.append(Requirement(str(line)))
-        except InvalidRequirement:
-            continue
+    found = parse_requires(str(line) for line in message.get_all("Requires-Dist", []))
     return WheelMetadata(tuple(found), str(message.get("Requires-Python") or "").strip())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.declared_bounds import iterate_bounds
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.record import read_record
 
@@ -30,15 +31,7 @@ def choose_warm_modules(used: Collection[str], base: Base) -> tuple[str, ...]:
 
 def read_required_names(distribution: InstalledDistribution) -> list[str]:
     """Return the normalised names that a distribution requires, extras left out."""
-    names: list[str] = []
-    for line in distribution.requires:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if not is_of_extra(requirement):
-            names.append(canonicalize_name(requirement.name))
-    return names
+    return [canonicalize_name(each.name) for each in iterate_bounds(distribution) if not is_of_extra(each)]
 
 
 def is_of_extra(requirement: Requirement) -> bool:

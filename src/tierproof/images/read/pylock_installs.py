@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from tierproof.errors import UsageError
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program
 from tierproof.guard.resolve.lock import find_url
 from tierproof.images.read.found_install import FoundInstall
+from tierproof.images.read.toml_document import read_toml
 
 
 def read_pylock(path: Path) -> FoundInstall:
@@ -18,12 +18,7 @@ def read_pylock(path: Path) -> FoundInstall:
     Raises:
         UsageError: it cannot be read, or is not a lock file.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    document = read_toml(path)
     packages = document.get("packages")
     if "lock-version" not in document or not isinstance(packages, list):
         raise UsageError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tierproof.errors import UsageError
+from tierproof.images.read.toml_document import read_toml
 
 DEFAULT_IMAGES = ("colab:latest", "colab:latest-gpu")
 _KEYS = {"name", "targets", "images"}
@@ -38,12 +38,7 @@ def read_subscriptions(path: Path) -> tuple[Subscription, ...]:
     Raises:
         UsageError: it cannot be read, or has an unknown or invalid key.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    document = read_toml(path)
     entries = document.get("subscribe")
     unknown = sorted(set(document) - {"subscribe"})
     if unknown or not isinstance(entries, list) or not entries:

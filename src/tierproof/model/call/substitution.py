@@ -30,23 +30,25 @@ class _Substituted:
 
 def _name_once(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The stand-ins by one name for each place that holds a tensor, and by the names of all places that share it."""
-    paths = {id(module): path for path, module in model.named_modules()}
+    paths: dict[int, str] = {}  # the first of each module
+    originals: dict[str, int] = {}  # what lies at each place, by id
     places: dict[int, list[str]] = {}
-    for module_path, module in model.named_modules():
-        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            if tensor is not None:
-                places.setdefault(id(tensor), []).append(f"{module_path}.{name}" if module_path else name)
-    named = {}
     # Not `get_submodule`: a model may call a part `parameters`, which as an attribute is the method of that name.
     modules = dict(model.named_modules(remove_duplicate=False))
+    for path, module in modules.items():
+        is_first = paths.setdefault(id(module), path) == path
+        for name, tensor in (*module._buffers.items(), *module._parameters.items()):
+            if tensor is not None:
+                place = f"{path}.{name}" if path else name
+                originals[place] = id(tensor)
+                if is_first:
+                    places.setdefault(id(tensor), []).append(place)
+    named = {}
     for given, tensor in tensors.items():
         path, _, name = given.rpartition(".")
-        module = modules[path]
-        # The tables of a scripted module are no dicts.
-        original = {**dict(module._buffers.items()), **dict(module._parameters.items())}.get(name)
-        owner = paths[id(module)]
+        owner = paths[id(modules[path])]
         named[f"{owner}.{name}" if owner else name] = tensor
-        named |= dict.fromkeys(places.get(id(original), ()), tensor)
+        named |= dict.fromkeys(places.get(originals.get(given, 0), ()), tensor)
     return named
 
 
