@@ -15,7 +15,7 @@ from tierproof.model.call.substitution import draw_noise
 # compute a softmax, norm or rotary table in float32 inside need the larger ones to rise above its rounding.
 STEPS_FLOAT64 = (1e-4, 1e-3, 3e-3, 1e-2)
 STEPS_FLOAT32 = (1e-2, 2e-2, 5e-3)
-# Tried last, and only to acquit: beside a vector of 1e-6 whose norm is taken, as in MobileViT when it is new, all
+# Tried only to acquit: beside a vector of 1e-6 whose norm is taken, as in MobileViT when it is new, all
 # the steps above are far away and agree on a slope of nothing.
 FINER_STEPS_FLOAT64 = (1e-5, 1e-6, 1e-7)
 # Where no step moves the objective at all, a change of less than this share of it is lost in a part that is computed
@@ -26,6 +26,8 @@ _DROWNED = 1e-6
 _WITNESSES = 4
 # Finer steps that come this much nearer to backward than the coarse ones are speak for it.
 _ACQUITTAL = 0.3
+# A step ten times finer loses ten times as much to rounding: from here even finer ones show rounding alone.
+_ROUNDING = 3.0
 # A derivative this small beside the objective itself is rounding, by backward as by differences.
 _NOTHING = 1e-10
 
@@ -77,39 +79,49 @@ def compare_along_direction(
         names: the parameters that move.
         still_rows: by name, a row that must not move (such as `padding_idx`, which gets no gradient).
         seed: of the direction.
-        steps: tried in order until one agrees with backward within `tolerance`.
-        finer_steps: tried after them; they count only where they agree.
+        steps: tried until one agrees with backward within `tolerance`.
+        finer_steps: tried after the first of them; they count only where they agree.
         tolerance: relative mismatch that ends the search.
     """
     direction = _draw_direction(parameters, names, still_rows, seed)
     analytic, variance = _project(gradients, direction)
-    quotients: list[float] = []
-    means: list[float] = []
-    for size in (*steps, *finer_steps):
+    quotients: dict[float, float] = {}
+    means: dict[float, float] = {}
+    misses: list[float] = []
+    # Rectifiers bend within the first step, and the finer ones then agree: all the coarse ones need not be tried.
+    for size in (*steps[:1], *finer_steps, *steps[1:]):
+        if size in finer_steps and _is_rounding(misses):
+            continue
         with torch.no_grad():
             above = evaluate({n: parameters[n] + size * d for n, d in direction.items()})
             below = evaluate({n: parameters[n] - size * d for n, d in direction.items()})
-        quotient = (above - below) / (2 * size)
-        quotients.append(quotient)
-        means.append((above + below) / 2)
+        quotient = quotients[size] = (above - below) / (2 * size)
+        means[size] = (above + below) / 2
         scale = max(variance**0.5, abs(analytic), abs(quotient))
         if scale <= _NOTHING * max(abs(above), abs(below)):
             return DirectionalDerivative(analytic, quotient, 0.0, 0.0)
         if abs(quotient - analytic) <= tolerance * scale:
             return DirectionalDerivative(analytic, quotient, scale, 0.0)
-    if not any(quotients[: len(steps)]) and 2 * max(steps) * abs(analytic) <= _DROWNED * abs(means[0]):
+        misses.append(abs(quotient - analytic) / scale)
+    coarse = [quotients[size] for size in steps]
+    if not any(coarse) and 2 * max(steps) * abs(analytic) <= _DROWNED * abs(means[steps[0]]):
         return DirectionalDerivative(analytic, 0.0, max(variance**0.5, abs(analytic)), float("inf"))
     bend = 0.0
     if finer_steps:
         with torch.no_grad():
             centre = evaluate({name: parameters[name] for name in direction})
-        bend = _measure_bend(centre, means, steps, finer_steps)
-    return _judge(analytic, variance**0.5, quotients[: len(steps)], quotients[len(steps) :], bend)
+        bend = _measure_bend(centre, means, (steps[0], finer_steps[0]))
+    return _judge(
+        analytic, variance**0.5, coarse, [quotients[size] for size in finer_steps if size in quotients], bend
+    )
 
 
-def _measure_bend(
-    centre: float, means: list[float], steps: tuple[float, ...], finer_steps: tuple[float, ...]
-) -> float:
+def _is_rounding(misses: list[float]) -> bool:
+    """Whether the last step, finer than the one before, came out much farther from backward."""
+    return len(misses) > 1 and misses[-1] > _ROUNDING * misses[-2]
+
+
+def _measure_bend(centre: float, means: Mapping[float, float], sizes: Iterable[float]) -> float:
     """Slope to the right less slope to the left, at the finest scale that rounding leaves readable.
 
     It vanishes with the step where the function is smooth and stays at a kink, where there is no derivative: a
@@ -117,12 +129,10 @@ def _measure_bend(
 
     Args:
         centre: the objective at the point itself.
-        means: of the objective on both sides, for `steps` and then for `finer_steps`.
+        means: of the objective on both sides, by the size of the step.
+        sizes: of the steps to read it at; the finest of all drown in rounding.
     """
-    # The finest of all steps drown in rounding, so the bend is read where the first ones meet the finer.
-    return min(
-        abs(means[at] - centre) * 2 / size for at, size in ((0, steps[0]), (len(steps), finer_steps[0]))
-    )
+    return min(abs(means[size] - centre) * 2 / size for size in sizes)
 
 
 def _draw_direction(

@@ -97,7 +97,7 @@ def test_what_float32_shows_of_a_costly_model_is_asked_again_in_float64(monkeypa
     monkeypatch.setattr(
         gradient_arena.Arena,
         "disagrees",
-        lambda arena, names: arena.compare(names, 1) if not arena.in_float64 else None,
+        lambda arena, names, **_: arena.compare(names, 1) if not arena.in_float64 else None,
     )
     assert run_check(CHECK, replace_block_forward(build_gpt(), 1, detached_residual)).findings == ()
 

@@ -25,4 +25,4 @@ class BlankChoice:
 
     def hides(self, item: StarvedModule) -> bool:
         """Whether an output depends on the module once the codebooks hold vectors."""
-        return self._probe is not None and not self._probe.measure(item.names).none
+        return self._probe is not None and self._probe.affects(item.names)

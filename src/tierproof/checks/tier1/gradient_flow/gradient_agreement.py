@@ -88,7 +88,7 @@ def _find_disagreement(
         left -= max(len(parts) - 1, 0)
         for part in parts:
             met = first if part is group else arena.compare(part, 0)
-            result = arena.disagrees(part) if met.mismatch > arena.tolerance else None
+            result = arena.disagrees(part, first=met) if met.mismatch > arena.tolerance else None
             if result is not None:
                 return part, result, worst
     return [], None, worst

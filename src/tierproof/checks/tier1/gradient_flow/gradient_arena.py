@@ -114,14 +114,29 @@ class Arena:
         nearer = self.compare(names, 0, steps=FINER_STEPS_FLOAT64, tolerance=_SUSPICION)
         return nearer.mismatch > _SUSPICION
 
-    def disagrees(self, names: list[str]) -> DirectionalDerivative | None:
+    def disagrees(
+        self, names: list[str], *, first: DirectionalDerivative | None = None
+    ) -> DirectionalDerivative | None:
         """The largest mismatch when most directions show a trustworthy one, else None.
 
         A single direction may miss what is wrong by being at right angles to it.
+
+        Args:
+            first: along direction 0, where that was compared: when it cannot be trusted, and neither can the next, the
+                others are not asked.
         """
-        results = [self.compare(names, direction) for direction in range(1, _DIRECTIONS + 1)]
-        wrong = [r for r in results if r.mismatch > max(self.tolerance, r.spread * TRUST)]
-        return max(wrong, key=lambda r: r.mismatch) if len(wrong) > _DIRECTIONS // 2 else None
+        wrong: list[DirectionalDerivative] = []
+        doubts = int(first is not None and not self._is_wrong(first))
+        for direction in range(1, _DIRECTIONS + 1):
+            result = self.compare(names, direction)
+            if self._is_wrong(result):
+                wrong.append(result)
+            elif (doubts := doubts + 1) > _DIRECTIONS // 2:
+                return None
+        return max(wrong, key=lambda r: r.mismatch)
+
+    def _is_wrong(self, result: DirectionalDerivative) -> bool:
+        return result.mismatch > max(self.tolerance, result.spread * TRUST)
 
 
 def prepare_arena(

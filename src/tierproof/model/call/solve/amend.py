@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,6 +61,21 @@ def read_rows_as_steps(plan: InputPlan) -> Iterator[InputPlan]:
     for argument in plan.arguments:
         if argument.shape == (BATCH,) and argument.role == "floats":
             yield plan.with_argument(Argument(argument.name, "tokens", (BATCH,), torch.int64, high=2))
+
+
+def add_axis(plan: InputPlan) -> Iterator[InputPlan]:
+    """Yield the plan with one value for each position in place of one for each row, and for each pair in place of each.
+
+    Without the axis such an argument fits where by chance there are as many rows as positions, or as parts.
+    """
+    for argument, other in itertools.permutations(_content(plan), 2):
+        if len(other.shape) < 2 or other.shape[0] != BATCH:
+            continue
+        along = other.shape[1]
+        if argument.shape == (BATCH,):
+            yield plan.with_argument(replace(argument, shape=(BATCH, along)))
+        elif len(argument.shape) == 3 and argument.shape[:2] == (BATCH, along):
+            yield plan.with_argument(replace(argument, shape=(BATCH, along, along, argument.shape[2])))
 
 
 def _content(plan: InputPlan) -> list[Argument]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.input_plan import LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
-from tierproof.model.call.solve.amend import amend_plan, read_rows_as_steps
+from tierproof.model.call.solve.amend import add_axis, amend_plan, read_rows_as_steps
 from tierproof.model.call.solve.lesson import Sizes
 from tierproof.model.call.solve.needed_arguments import add_needed
 from tierproof.model.call.solve.plan_sizes import (
@@ -63,7 +64,8 @@ class InputSearch:
 
     Attributes:
         failures: of all trials.
-        single: the first call that ran with one number of rows only; another may take any.
+        single: the first call that ran with one number of rows only: its inputs may fit by chance, as rows times
+            heads, and another call may take any number.
     """
 
     def __init__(self, probe: ModelProbe, signature: ForwardSignature, clock: SearchClock) -> None:
@@ -77,21 +79,14 @@ class InputSearch:
         self.single: WorkingCall | None = None
 
     def attempt(self, plan: InputPlan) -> WorkingCall | None:
-        """Try a plan; None where it fails, or runs with one row and not with two, which `single` then keeps."""
+        """Try a plan; None where it fails, or runs with one number of rows only, which `single` then keeps."""
         result = try_plan(self._probe, plan)
         self._clock.note_trial(result.seconds)
         given = any(argument.sample is not None for argument in plan.arguments)
         if isinstance(result, WorkingCall) and result.seconds > SLOW_S:
             return result
-        if isinstance(result, WorkingCall) and plan.default_batch == 1 and not given:
-            single, result = result, try_plan(self._probe, replace(plan, default_batch=2))
-            if isinstance(result, FailedTrial):
-                self.single = self.single or single
-                for changed in read_rows_as_steps(plan):
-                    self._push(changed, result, quality=0, depth=0)
-        if isinstance(result, WorkingCall) and _may_run_by_luck(result):
-            many = try_plan(self._probe, replace(plan, default_batch=_MANY_ROWS))
-            result = many if isinstance(many, FailedTrial) else result
+        if isinstance(result, WorkingCall) and not given:
+            result = self._try_other_rows(result)
         if isinstance(result, WorkingCall):
             return result
         self.failures.append(result)
@@ -122,7 +117,7 @@ class InputSearch:
                 return None
             candidate = heapq.heappop(self._queue)
             found = self.attempt(candidate.plan)
-            if found is not None and self._is_general(found):
+            if found is not None:
                 found = self._free_length(found)
                 return replace(found, plan=_tell(found.plan))
             result = self.failures[-1]
@@ -132,26 +127,34 @@ class InputSearch:
                 self.learn_from(result, depth=candidate.depth + 1)
         return None
 
-    def _is_general(self, found: WorkingCall) -> bool:
-        """Whether another number of rows runs as well: what was learnt may fit by chance, as rows times heads."""
-        other = 2 if found.plan.default_batch == 3 else 3
-        result = try_plan(self._probe, replace(found.plan, default_batch=other))
-        if isinstance(result, WorkingCall):
-            return True
+    def _try_other_rows(self, found: WorkingCall) -> WorkingCall | FailedTrial:
+        """The call, or the failure with another number of rows, from which the search learns."""
+        plan = found.plan
+        if plan.default_batch == 1:
+            other = try_plan(self._probe, replace(plan, default_batch=2))
+            if isinstance(other, FailedTrial):
+                self._suspect_rows(found, other)
+                return other
+            found = other
+        if _may_run_by_luck(found):
+            other = try_plan(self._probe, replace(plan, default_batch=_MANY_ROWS))
+            return other if isinstance(other, FailedTrial) else found
+        other = try_plan(self._probe, replace(plan, default_batch=2 if found.plan.default_batch == 3 else 3))
+        if isinstance(other, FailedTrial):
+            self._suspect_rows(found, other)
+            return other
+        return found
+
+    def _suspect_rows(self, found: WorkingCall, failure: FailedTrial) -> None:
+        """Keep a call that runs with one number of rows only, and queue what its arguments may be instead."""
         self.single = self.single or found
-        self.failures.append(result)
-        return False
+        for changed in (*read_rows_as_steps(found.plan), *add_axis(found.plan)):
+            self._push(changed, failure, quality=0, depth=0)
 
     def _free_length(self, found: WorkingCall) -> WorkingCall:
         """Leave the length free where the model runs at another one: an axis was fixed on the way to its width."""
-        plan = found.plan
-        primary = plan.primary_argument
-        if plan.has_length or primary.role != "floats" or len(primary.shape) != 3:
-            return found
-        for axis in (1, 2):
-            shape = (*primary.shape[:axis], LENGTH, *primary.shape[axis + 1 :])
-            freed = replace(plan.with_argument(replace(primary, shape=shape)), default_length=_FREE_LENGTH)
-            result = try_plan(self._probe, freed)
+        for freed in _list_freed(found.plan):
+            result = try_plan(self._probe, replace(freed, default_length=_FREE_LENGTH))
             if isinstance(result, WorkingCall):
                 return result
         return found
@@ -204,6 +207,21 @@ class InputSearch:
                 changed = set_sizes(plan, {(slope.name, axis): solved for axis in slope.axes})
                 better = replace(before, operations=before.operations + 1)
                 self._push(changed, better, quality=0, depth=depth)
+
+
+def _list_freed(plan: InputPlan) -> Iterator[InputPlan]:
+    """The plan with an axis of fixed size as the length: of floats with a width, or of ids and what goes with each."""
+    primary = plan.primary_argument
+    if plan.has_length:
+        return
+    if primary.role == "floats" and len(primary.shape) == 3:
+        for axis in (1, 2):
+            shape = (*primary.shape[:axis], LENGTH, *primary.shape[axis + 1 :])
+            yield plan.with_argument(replace(primary, shape=shape))
+    elif primary.role == "tokens" and len(primary.shape) == 2:
+        beside = [a for a in plan.arguments if a.shape[:2] == primary.shape and a.sample is None]
+        arguments = {a.name: replace(a, shape=(a.shape[0], LENGTH, *a.shape[2:])) for a in beside}
+        yield replace(plan, arguments=tuple(arguments.get(a.name, a) for a in plan.arguments))
 
 
 def _may_run_by_luck(found: WorkingCall) -> bool:
