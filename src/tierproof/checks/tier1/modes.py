@@ -34,6 +34,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.compare.comparison import find_tolerance, measure_change
+from tierproof.model.compare.short_call import make_short_call
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import compute_objective
@@ -46,7 +47,9 @@ _NEW_TOKENS = ("max_new_tokens", "max_length", "num_tokens", "steps", "n", "max_
 def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject, seed = context.subject, context.seed
-    call = subject.make_call(seed=seed)
+    # Evaluation mode comes later: the first pass in it may be what switches the randomness off.
+    subject.model.train()
+    call = make_short_call(subject, seed)
     measured: dict[str, JsonValue] = {}
     findings = _judge_randomness(subject, call, seed, measured)
     findings += _judge_backward(subject, call, seed, measured)

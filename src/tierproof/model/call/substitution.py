@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -84,7 +85,8 @@ def draw_noise(parameter: Tensor, generator: torch.Generator, *, zero_scale: flo
     A parameter that is exactly zero gets noise of `zero_scale`, the usual width of an initialisation.
     """
     values = parameter.detach()
-    scale = float(values.double().square().mean().sqrt()) if values.numel() else 0.0
+    norm = float(torch.linalg.vector_norm(values, dtype=torch.float64)) if values.numel() else 0.0
+    scale = norm / math.sqrt(max(values.numel(), 1))
     noise = torch.randn(values.shape, generator=generator, dtype=torch.float32)
     return (noise * (scale or zero_scale)).to(device=values.device, dtype=values.dtype)
 

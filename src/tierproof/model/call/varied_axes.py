@@ -32,6 +32,8 @@ def _free_batch(probe: ModelProbe, plan: InputPlan) -> InputPlan:
         return plan
     working = []
     for axis in _list_batch_axes(primary, probe.spec.batch_first):
+        if working and not declares_length_first(probe.model):
+            break
         size = primary.shape[axis]
         others = [_list_batch_choices(a, size, axis) for a in plan.arguments if a is not primary]
         for chosen in itertools.islice(itertools.product(*others), _MOST_TRIALS):
@@ -43,7 +45,7 @@ def _free_batch(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     if not working:
         note = f"only the given batch of {primary.shape[0]} runs, so the batch is not varied"
         return replace(plan, assumptions=(*plan.assumptions, note))
-    if len(working) > 1 and declares_length_first(probe.model) and _mixes_axis_0(probe, working[0]):
+    if len(working) > 1 and _mixes_axis_0(probe, working[0]):
         return working[1]
     return working[0]
 

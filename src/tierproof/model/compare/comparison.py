@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,7 @@ from tierproof.model.sizes.readable_values import make_dense
 # at 2^-8 and 2^-11 in every layer.
 _TOLERANCES = {torch.bfloat16: 5e-2, torch.float16: 1e-2}
 _TOLERANCE = 1e-4
+_PART = 1 << 18  # values
 
 
 def find_tolerance(tensor: Tensor) -> float:
@@ -21,12 +25,16 @@ def find_tolerance(tensor: Tensor) -> float:
 
 def measure_spread(tensor: Tensor) -> float:
     """The standard deviation of the finite values; if it is zero, their largest magnitude."""
-    values = _as_real(tensor)
-    values = values[values.isfinite()]
-    if values.numel() == 0:
+    count, total = 0, 0.0
+    for values in _iterate_finite(tensor):
+        count += values.numel()
+        total += float(values.sum())
+    if count == 0:
         return 0.0
-    spread = float(values.std(correction=0))
-    return spread if spread > 0 else float(values.abs().max())
+    variance = (
+        sum(float((values - total / count).square().sum()) for values in _iterate_finite(tensor)) / count
+    )
+    return variance**0.5 or max(float(values.abs().max()) for values in _iterate_finite(tensor))
 
 
 def measure_change(base: Tensor, moved: Tensor, *, spread: float | None = None) -> float:
@@ -41,15 +49,23 @@ def measure_change(base: Tensor, moved: Tensor, *, spread: float | None = None) 
         return 0.0
     if not (base.is_floating_point() or base.is_complex()):
         return float("inf")
+    pairs = zip(_iterate_parts(base), _iterate_parts(moved), strict=True)
+    difference = max(_measure_difference(first, second) for first, second in pairs)
+    if difference == 0.0 or math.isinf(difference):
+        return difference
     spread = measure_spread(base) if spread is None else spread
-    first, second = _as_real(base), _as_real(moved)
+    return difference / max(spread, torch.finfo(torch.float32).tiny)
+
+
+def _measure_difference(first: Tensor, second: Tensor) -> float:
+    largest = float((first - second).abs().max())
+    if math.isfinite(largest):
+        return largest
     apart = (first != second) & ~(first.isnan() & second.isnan())
-    if not bool(apart.any()):
-        return 0.0
-    difference = (first[apart] - second[apart]).abs()
-    if not bool(difference.isfinite().all()):
-        return float("inf")
-    return float(difference.max()) / max(spread, torch.finfo(torch.float32).tiny)
+    differences = (first[apart] - second[apart]).abs()
+    if not bool(differences.isfinite().all()):
+        return math.inf
+    return float(differences.max()) if differences.numel() else 0.0
 
 
 def measure_change_along(base: Tensor, moved: Tensor, axis: int) -> list[float]:
@@ -61,7 +77,17 @@ def measure_change_along(base: Tensor, moved: Tensor, axis: int) -> list[float]:
     ]
 
 
-def _as_real(tensor: Tensor) -> Tensor:
+def _iterate_parts(tensor: Tensor) -> Iterator[Tensor]:
+    """The values in float64, a part at a time: a whole copy of the logits of a language model outweighs the model."""
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    return tensor.detach().double()
+    for part in tensor.detach().reshape(-1).split(_PART):
+        yield part.double()
+
+
+def _iterate_finite(tensor: Tensor) -> Iterator[Tensor]:
+    for values in _iterate_parts(tensor):
+        finite = values.isfinite()
+        kept = values if bool(finite.all()) else values[finite]
+        if kept.numel():
+            yield kept

@@ -82,7 +82,7 @@ class DependenceProbe:
         return Movement(small, self._move(names, None), self._floor)
 
     def affects(self, names: Iterable[str]) -> bool:
-        """Whether the answers change with the named parameters: `not measure(names).none`, in one pass where they do."""
+        """Whether the answers change with them: `not measure(names).none`, in one pass where they do."""
         names = list(names)
         return any(self._move(names, step) > self._floor for step in (None, *_STEPS))
 

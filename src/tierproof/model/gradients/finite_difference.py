@@ -154,9 +154,9 @@ def _project(gradients: Mapping[str, Tensor | None], direction: Mapping[str, Ten
         gradient = gradients.get(name)
         if gradient is not None:
             dense = gradient.to_dense() if gradient.is_sparse else gradient
-            product = dense.double() * step.double()
-            analytic += float(product.sum())
-            variance += float(product.square().sum())
+            product = dense * step
+            analytic += float(product.sum(dtype=torch.float64))
+            variance += float(product.double().square_().sum())
     return analytic, variance
 
 

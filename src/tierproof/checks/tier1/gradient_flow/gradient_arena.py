@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tierproof.checks.check import CheckContext
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.compare.short_call import find_short_length
 from tierproof.model.costs.flops import count_flops
 from tierproof.model.gradients.finite_difference import (
     FINER_STEPS_FLOAT64,
@@ -75,6 +76,14 @@ class Arena:
         subject = self.context.subject
         output = run_substituted(subject.model, {**self.parameters, **replaced}, self.call)
         return float(compute_objective(output, subject, self.context.seed, paths=self.paths).detach())
+
+    @property
+    def norms(self) -> dict[str, float | None]:
+        """Of the gradients."""
+        return {
+            name: None if gradient is None else float(torch.linalg.vector_norm(gradient.to_dense()))
+            for name, gradient in self.gradients.items()
+        }
 
     @property
     def in_float64(self) -> bool:
@@ -158,10 +167,20 @@ def prepare_arena(
         return f"skipped: more than {_FLOAT32_PARAMETERS:,} parameters"
     if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
         return "skipped: parameters in half precision"
-    try:
-        return _build_arena(context, call, torch.float32)
-    except Exception as error:  # noqa: BLE001 - measured: such a model cannot be run on other values
-        return f"skipped: the forward pass raised {type(error).__name__} with substituted parameters"
+    for tried in (_shorten(context, call), call):
+        try:
+            return _build_arena(context, tried, torch.float32)
+        except Exception as error:  # noqa: BLE001 - measured: such a model cannot be run on other values
+            reason = f"skipped: the forward pass raised {type(error).__name__} with substituted parameters"
+    return reason
+
+
+def _shorten(context: CheckContext, call: Call) -> Call:
+    """The call at a short length, if it has one: what a costly model computes wrongly shows there as well."""
+    length = find_short_length(context.subject.inputs)
+    if length is None:
+        return call
+    return context.subject.make_call(length=length, target_length=length, seed=context.seed)
 
 
 def _is_cheap(model: nn.Module, call: Call) -> bool:

@@ -55,6 +55,7 @@ from tierproof.checks.measurements.gradient_norms import GradientNorms, ModuleGr
 from tierproof.checks.tier1.gradient_flow.gradient_agreement import compare_gradients
 from tierproof.checks.tier1.gradient_flow.gradient_starvation import find_starved, judge_starved
 from tierproof.checks.tier1.gradient_flow.unused_parameters import (
+    find_still_blocks,
     judge_idle_experts,
     judge_routing,
     judge_still_blocks,
@@ -115,8 +116,7 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
         findings += judge_routing(model, passes[0], ())
     tokens = call.tensors[subject.inputs.primary].numel() if subject.inputs.primary in call.tensors else 0
     findings += judge_idle_experts(model, passes[0], tokens)
-    if passes[0].still_rows:
-        findings += _judge_blocks(context, passes)
+    findings += _judge_blocks(context, passes)
     findings += _judge_training(context, call, {name for item in starved for name in item.names})
     model.eval()
     findings += _judge_depth(passes[0])
@@ -215,7 +215,7 @@ def _run_another(context: CheckContext, index: int) -> GradientPass:
 
 def _judge_blocks(context: CheckContext, passes: list[GradientPass]) -> list[Finding]:
     """Blocks of rows without gradient, in as many inputs as parameters without any are tried on."""
-    while len(passes) < _INPUTS and passes[-1].still_rows:
+    while len(passes) < _INPUTS and find_still_blocks(context.subject.model, passes):
         passes.append(_run_another(context, len(passes)))
     return judge_still_blocks(context.subject.model, passes)
 

@@ -208,24 +208,33 @@ def _is_library_module(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.")
 
 
-def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list[Finding]:
-    """Aligned blocks of rows of a linear layer that get no gradient in any pass: a part of a fused projection.
+def find_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> dict[str, tuple[int, int, int]]:
+    """Aligned blocks of rows of a linear layer that get no gradient in any pass, by the name of the weight.
 
     Single rows are dead units, which come and go; half, a third or a quarter in one block does not.
     """
     shared = dict(passes[0].still_rows)
     for other in passes[1:]:
         shared = {name: rows for name, rows in shared.items() if other.still_rows.get(name) == rows}
-    patterns: dict[str, list[str]] = {}
+    found = {}
     for name, (start, stop, total) in shared.items():
         owner = model.get_submodule(name.rpartition(".")[0])
         aligned = start % (stop - start) == 0 and total % (stop - start) == 0
+        if not aligned or not isinstance(owner, nn.Linear) or "expert" in name.lower():
+            continue
         # Keys and queries have no effect where a softmax has one entry, as at the smallest maps of a pyramid.
         lone = passes[0].log.is_near_lone_softmax(name.rpartition(".")[0])
-        masked = _is_masked_by_buffer(owner, model.get_parameter(name), start, stop)
-        plain = isinstance(owner, nn.Linear) and "expert" not in name.lower() and not masked
-        if aligned and plain and not lone:
-            patterns.setdefault(_INDEX.sub(r"\1*", name), []).append(name)
+        if not lone and not _is_masked_by_buffer(owner, model.get_parameter(name), start, stop):
+            found[name] = (start, stop, total)
+    return found
+
+
+def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list[Finding]:
+    """A part of a fused projection that is never trained."""
+    shared = find_still_blocks(model, passes)
+    patterns: dict[str, list[str]] = {}
+    for name in shared:
+        patterns.setdefault(_INDEX.sub(r"\1*", name), []).append(name)
     return [
         Finding(
             f"{CODE}-015",

@@ -69,6 +69,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.stray_dropout import without_stray_dropout
 from tierproof.model.compare.repeat_probe import find_divergence, watch_writes
+from tierproof.model.compare.short_call import make_short_call
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
@@ -103,7 +104,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
         findings += _judge_finite(subject, call, output, measurements)
         if not findings or all(f.code != f"{CODE}-001" for f in findings):
             steps: list[Callable[[], list[Finding]]] = [
-                lambda: _judge_own_dropout(context, call, measurements),
+                lambda: _judge_own_dropout(context, make_short_call(subject, context.seed), measurements),
                 lambda: _judge_variety(context, measurements),
                 lambda: judge_extremes(context),
                 lambda: judge_length_one(context),
