@@ -88,7 +88,7 @@ def draw_noise(parameter: Tensor, generator: torch.Generator, *, zero_scale: flo
     norm = float(torch.linalg.vector_norm(values, dtype=torch.float64)) if values.numel() else 0.0
     scale = norm / math.sqrt(max(values.numel(), 1))
     noise = torch.randn(values.shape, generator=generator, dtype=torch.float32)
-    return (noise * (scale or zero_scale)).to(device=values.device, dtype=values.dtype)
+    return noise.mul_(scale or zero_scale).to(device=values.device, dtype=values.dtype)
 
 
 def fill_zeros(model: nn.Module, seed: int, *, scale: float = 0.02) -> dict[str, Tensor]:

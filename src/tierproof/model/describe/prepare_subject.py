@@ -92,7 +92,9 @@ def _describe(probe: ModelProbe, target: str, inputs: Any) -> Subject:
     found = find_working_call(probe, propose_calls(probe, signature, inputs, length))
     hidden = _register_hidden(probe, found.plan)
     try:
-        stray = find_stray_dropout(lambda: probe.make_call(found.plan).run(probe.model))
+        # Layers that plain attributes hid are in evaluation mode only now.
+        draws = found.draws or bool(hidden.layers)
+        stray = draws and find_stray_dropout(lambda: probe.make_call(found.plan).run(probe.model))
         with without_stray_dropout(stray):
             plan = settle_inputs(probe, found, maximum, tables)
             plan, outputs = find_targets(probe, plan, read_outputs(probe, plan))

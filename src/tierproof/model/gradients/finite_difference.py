@@ -30,6 +30,7 @@ _ACQUITTAL = 0.3
 _ROUNDING = 3.0
 # A derivative this small beside the objective itself is rounding, by backward as by differences.
 _NOTHING = 1e-10
+_PART = 1 << 18  # values
 
 Evaluate = Callable[[Mapping[str, Tensor]], float]
 
@@ -93,8 +94,8 @@ def compare_along_direction(
         if size in finer_steps and _is_rounding(misses):
             continue
         with torch.no_grad():
-            above = evaluate({n: parameters[n] + size * d for n, d in direction.items()})
-            below = evaluate({n: parameters[n] - size * d for n, d in direction.items()})
+            above = evaluate({n: parameters[n].add(d, alpha=size) for n, d in direction.items()})
+            below = evaluate({n: parameters[n].sub(d, alpha=size) for n, d in direction.items()})
         quotient = quotients[size] = (above - below) / (2 * size)
         means[size] = (above + below) / 2
         scale = max(variance**0.5, abs(analytic), abs(quotient))
@@ -154,9 +155,12 @@ def _project(gradients: Mapping[str, Tensor | None], direction: Mapping[str, Ten
         gradient = gradients.get(name)
         if gradient is not None:
             dense = gradient.to_dense() if gradient.is_sparse else gradient
-            product = dense * step
-            analytic += float(product.sum(dtype=torch.float64))
-            variance += float(product.double().square_().sum())
+            # A part at a time: whole copies in float64 outweigh a large table.
+            parts = zip(dense.reshape(-1).split(_PART), step.reshape(-1).split(_PART), strict=True)
+            for slopes, steps in parts:
+                product = slopes.double() * steps.double()
+                analytic += float(product.sum())
+                variance += float(product.square().sum())
     return analytic, variance
 
 

@@ -6,6 +6,7 @@ import time
 import warnings
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from tierproof.model.call.input_plan import InputPlan
@@ -21,12 +22,17 @@ from tierproof.model.observe.lookup_probe import LookupProbe, Lookups
 
 @dataclass(frozen=True)
 class WorkingCall:
-    """A call that worked: its plan, every tensor that the model returned, what was looked up, and how long it took."""
+    """A call that worked: its plan, every tensor that the model returned, what was looked up, and how long it took.
+
+    Attributes:
+        draws: whether it may have drawn random numbers.
+    """
 
     plan: InputPlan
     outputs: dict[str, Tensor]
     lookups: Lookups
     seconds: float = 0.0
+    draws: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ def try_plan(probe: ModelProbe, plan: InputPlan) -> WorkingCall | FailedTrial:
     """Run the plan's default call once."""
     began = time.perf_counter()
     call = probe.make_call(plan)
+    state = torch.get_rng_state()
     inputs = f"one dict of {call.describe()}" if plan.style == "mapping" else call.describe()
     with warnings.catch_warnings(), ExecutionTrace(probe.model) as trace, LastOperation() as last:
         warnings.simplefilter("ignore")  # a wrong guess may warn before it raises
@@ -84,5 +91,6 @@ def try_plan(probe: ModelProbe, plan: InputPlan) -> WorkingCall | FailedTrial:
             )
     tensors = dict(iterate_tensors(output))
     if any(t.is_floating_point() or t.is_complex() for t in tensors.values()):
-        return WorkingCall(plan, tensors, lookups.lookups, time.perf_counter() - began)
+        draws = probe.device.type != "cpu" or not torch.equal(state, torch.get_rng_state())
+        return WorkingCall(plan, tensors, lookups.lookups, time.perf_counter() - began, draws)
     return FailedTrial(plan, inputs, "returned no floating-point tensor", operations=last.count)
