@@ -85,7 +85,8 @@ def draw_noise(parameter: Tensor, generator: torch.Generator, *, zero_scale: flo
     A parameter that is exactly zero gets noise of `zero_scale`, the usual width of an initialisation.
     """
     values = parameter.detach()
-    norm = float(torch.linalg.vector_norm(values, dtype=torch.float64)) if values.numel() else 0.0
+    wide = values if values.is_floating_point() and values.itemsize > 1 else values.double()
+    norm = float(torch.linalg.vector_norm(wide, dtype=torch.float64)) if values.numel() else 0.0
     scale = norm / math.sqrt(max(values.numel(), 1))
     noise = torch.randn(values.shape, generator=generator, dtype=torch.float32)
     return noise.mul_(scale or zero_scale).to(device=values.device, dtype=values.dtype)

@@ -30,7 +30,7 @@ def _free_batch(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     primary = plan.primary_argument
     if not primary.shape:
         return plan
-    working = []
+    working: list[InputPlan] = []
     for axis in _list_batch_axes(primary, probe.spec.batch_first):
         if working and not declares_length_first(probe.model):
             break

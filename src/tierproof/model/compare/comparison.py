@@ -81,8 +81,9 @@ def _iterate_parts(tensor: Tensor) -> Iterator[Tensor]:
     """The values in float64, a part at a time: a whole copy of the logits of a language model outweighs the model."""
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    for part in tensor.detach().reshape(-1).split(_PART):
-        yield part.double()
+    values = tensor.detach().reshape(-1)
+    for start in range(0, values.numel(), _PART):
+        yield values[start : start + _PART].double()
 
 
 def _iterate_finite(tensor: Tensor) -> Iterator[Tensor]:

@@ -155,10 +155,11 @@ def _project(gradients: Mapping[str, Tensor | None], direction: Mapping[str, Ten
         gradient = gradients.get(name)
         if gradient is not None:
             dense = gradient.to_dense() if gradient.is_sparse else gradient
+            slopes, moves = dense.reshape(-1), step.reshape(-1)
             # A part at a time: whole copies in float64 outweigh a large table.
-            parts = zip(dense.reshape(-1).split(_PART), step.reshape(-1).split(_PART), strict=True)
-            for slopes, steps in parts:
-                product = slopes.double() * steps.double()
+            for start in range(0, slopes.numel(), _PART):
+                part = slice(start, start + _PART)
+                product = slopes[part].double() * moves[part].double()
                 analytic += float(product.sum())
                 variance += float(product.square().sum())
     return analytic, variance
