@@ -21,8 +21,8 @@ from typing import Any
 
 from tierproof.guard.capture.loaded_distributions import find_loaded_here
 from tierproof.guard.generations import generation_users
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.mend.doctor import diagnose_environment
 from tierproof.guard.operations.collect_garbage import collect_garbage
 from tierproof.guard.operations.install import InstallRequest, install_requirements

@@ -1,4 +1,4 @@
-"""T1-GRAD: the gradient norm of each module, in forward order."""
+"""Draw T1-GRAD's measurements: the gradient norm of each module, in forward order."""
 
 from __future__ import annotations
 

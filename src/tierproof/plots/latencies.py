@@ -1,4 +1,4 @@
-"""T1-SPEED: how long each forward pass took, and the share of the machine's peak that it reached."""
+"""Draw T1-SPEED's measurements: how long each forward pass took, and its share of the machine's peak."""
 
 from __future__ import annotations
 

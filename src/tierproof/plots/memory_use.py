@@ -1,4 +1,4 @@
-"""T1-MEM: what the memory of a training step is made of, and what other sizes would need."""
+"""Draw T1-MEM's measurements: what the memory of a training step is made of, and what other sizes would need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T1-CAUSAL: which input positions move which output positions."""
+"""Draw T1-CAUSAL's measurements: which input positions move which output positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T1-SHAPE: which batch sizes and lengths the model accepted."""
+"""Draw T1-SHAPE's measurements: which batch sizes and lengths the model accepted."""
 
 from __future__ import annotations
 

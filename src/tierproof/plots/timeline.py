@@ -1,4 +1,4 @@
-"""Requirements over hosted images: a row each, a cell an image, coloured and lettered by verdict."""
+"""Draw what requirements become on hosted images: a row each, a cell an image, coloured and lettered by verdict."""
 
 from __future__ import annotations
 

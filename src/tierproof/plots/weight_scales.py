@@ -1,4 +1,4 @@
-"""T1-INIT: the standard deviation of each layer's weights against the scheme it resembles."""
+"""Draw T1-INIT's measurements: the standard deviation of each layer's weights against the scheme it resembles."""
 
 from __future__ import annotations
 

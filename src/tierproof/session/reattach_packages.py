@@ -9,8 +9,8 @@ from pathlib import Path
 from tierproof.api.packages.history import history
 from tierproof.api.packages.recover import recover
 from tierproof.errors import TierproofError
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.stage.archive import LOCK_NAME
 from tierproof.guard.system.environment_folder import find_environment_folder
 

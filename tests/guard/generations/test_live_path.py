@@ -12,10 +12,10 @@ import pytest
 
 from tierproof.guard.generations import live_path
 from tierproof.guard.generations.generation import Position
+from tierproof.guard.generations.generation_path_file import PathFiles
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
 from tierproof.guard.generations.live_path import ChildPath, LiveEntry, foresee_path
-from tierproof.guard.generations.path_files import PathFiles
 
 OLD, NEW = "0" * 20, "1" * 20
 

@@ -215,7 +215,7 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
     where = _locate_leak(base, followed, telling)
     return claim_error(
         code,
-        f"{said}: {_explain(telling)}{f' (first in `{where}`)' if where else ''}.",
+        f"{said}. {_explain(telling)}.{f' The outputs first differ in `{where}`.' if where else ''}",
         where,
         {
             "relative_change": worst.size,
@@ -263,7 +263,7 @@ def _explain(leak: _Leak) -> str:
     before, after, position = leak.moved_before, leak.moved_after, leak.position
     reach = position - min(before) if before else 0
     many = len(leak.changes)
-    changed = f"when input {position} of {many} is replaced, "
+    changed = f"When input {position} of {many} is replaced, "
     if before and not after and position < many - 1:
         return (
             changed

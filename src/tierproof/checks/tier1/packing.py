@@ -170,7 +170,7 @@ def _report_ignored(packed: _Packed, tolerance: float) -> Finding:
         f"`{packed.name}` has no effect: two documents in one row are read as one.",
         "",
         {"argument": packed.name, "largest_change": 0.0, "tolerance": tolerance},
-        f"Let each position attend only to positions with the same `{packed.name}`.",
+        f"Let each position attend only to positions with the same value in `{packed.name}`.",
     )
 
 

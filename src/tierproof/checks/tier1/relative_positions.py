@@ -289,8 +289,8 @@ def _judge_order(
             f"({evidence}).",
             "",
             {"order_change": change, "earlier_tokens_change": influence},
-            "Index the table of positions along the length (`table[:length]`), not along heads or by one position, and "
-            "make sure that it is filled after loading.",
+            "Index the position table by the position of each token (`table[:length]`), not by the head or by one "
+            "fixed position. Check that the table still has its values after the checkpoint is loaded.",
         )
     ]
 

@@ -137,7 +137,7 @@ def _judge_padding(
             "T1-SCALAR-002",
             Severity.WARNING,
             f"The contents of {_HIDDEN} positions that `{mask.name}` hides change the output `{path}` by "
-            f"{moved[path]:.2g} of its value.",
+            f"{moved[path]:.0%}.",
             "",
             {"output": path, "relative_change": moved[path]},
             "Multiply the tokens by the mask in this sum, and divide by the number of visible tokens.",

@@ -15,18 +15,18 @@ from tierproof.guard.generations.activation_history import (
     record_activation,
 )
 from tierproof.guard.generations.generation import Generation, Position
-from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.generation_users import find_loaded_added
-from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.launchers import Launchers, sync_launchers
-from tierproof.guard.generations.live_path import ChildPath, LiveEntry
-from tierproof.guard.generations.path_files import (
+from tierproof.guard.generations.generation_path_file import (
     choose_path_file,
     find_path_files,
     read_present,
     remove_path_files,
     write_path_file,
 )
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.generation_users import find_loaded_added
+from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.generations.launchers import Launchers, sync_launchers
+from tierproof.guard.generations.live_path import ChildPath, LiveEntry
 from tierproof.guard.generations.saved_lock import format_saved_lock
 from tierproof.guard.judge.ways import CALL_IN_KERNEL
 from tierproof.guard.system.environment_folder import note_environment

@@ -17,8 +17,8 @@ from tierproof.core.hash_file import hash_file
 from tierproof.core.read_bounded import read_bounded
 from tierproof.errors import OutputError
 from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_path_file import STRAY_PREFIX
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.path_files import STRAY_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from types import TracebackType
 
 from tierproof.guard.capture.module_namespace import read_namespace
 from tierproof.guard.generations.generation import Position
+from tierproof.guard.generations.generation_path_file import choose_path_file, find_path_files, read_present
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import choose_path_file, find_path_files, read_present
 from tierproof.guard.system.run_child import RunningChild, start_child
 from tierproof.guard.system.search_path import change_search_path, read_search_path
 

@@ -10,10 +10,10 @@ from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.loaded_distributions import Loaded
 from tierproof.guard.generations.activation_history import read_history
 from tierproof.guard.generations.generation import Generation, Position
+from tierproof.guard.generations.generation_path_file import Present, read_present
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_live_processes, find_loaded_added, find_users
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import Present, read_present
 from tierproof.guard.system.search_path import read_search_path
 
 

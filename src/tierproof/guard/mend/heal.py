@@ -109,7 +109,7 @@ def _heal_package(pid: int, torn: TornPackage, notes: list[str]) -> HealedPackag
     root = present.root if present is not None else _find_former_root(site, torn.package)
     if present is not None and present.installer == "tierproof":
         raise HealError(
-            f"{torn.package} was added by tierproof, and a heal never changes such files",
+            f"{torn.package} was added by tierproof, and `heal` does not change such packages",
             hint="Restore its generation with:  tierproof recover",
         )
     user = find_user_of_disk(site, torn.package, pid) if present is not None else None

@@ -12,9 +12,9 @@ from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
 from tierproof.guard.generations.activate import list_live_sites
 from tierproof.guard.generations.activation_history import read_history
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.generation_users import find_live_processes, find_users
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.isolate.collect_layers import collect_layers
 from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.system.environment_folder import find_environment_folder

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
 from tierproof.guard.generations.activation_history import Activation, read_history
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.unmet_bounds import list_required
 from tierproof.guard.system.environment_folder import locate_environment_folder
 

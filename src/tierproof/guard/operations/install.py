@@ -11,15 +11,15 @@ from tierproof.guard.capture.loaded_distributions import Loaded
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.generation import PastRequest, Position
-from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.live_path import ChildPath
-from tierproof.guard.generations.path_files import (
+from tierproof.guard.generations.generation_path_file import (
     choose_path_file,
     find_path_files,
     read_present,
     refuse_foreign,
 )
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.generations.live_path import ChildPath
 from tierproof.guard.generations.present_base import PresentBase, capture_present_base
 from tierproof.guard.judge.judge_plan import judge_requirements
 from tierproof.guard.judge.plan import AddedPackage, Plan, PlanVerdict

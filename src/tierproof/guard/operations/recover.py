@@ -13,9 +13,9 @@ from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.activation_history import read_history
 from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.generations.saved_lock import SavedLock, name_python, read_saved_lock
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
@@ -178,8 +178,8 @@ def _refuse_unvouched(request: RecoverRequest, saved: SavedLock, lock_file: Path
 def _unverified(file: Path) -> InstallError:
     return InstallError(
         f"refused: {file} cannot be verified: this machine has neither made nor trusted it before",
-        hint="Anyone who can write to that drive could have changed it. Pass a copy of the lock that you trust "
-        "(`--lock FILE`), or `--trust`.",
+        hint="Someone else may have changed this file. Pass your own copy of the lock (`--lock FILE`), or accept the "
+        "file unverified (`--trust`).",
     )
 
 

@@ -7,9 +7,9 @@ from tierproof.guard.capture.base import Base, capture_base
 from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.activation_history import Activation, read_history
 from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.conflict import describe_conflicts
 from tierproof.guard.judge.plan import AddedPackage
 from tierproof.guard.judge.unmet_bounds import find_unmet_bounds

@@ -11,8 +11,8 @@ from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
 from tierproof.errors import OutputError, UsageError
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.generations.saved_lock import format_saved_lock
 from tierproof.guard.stage.archive import ARCHIVE_NAME, LOCK_NAME, note_digest, write_archive
 from tierproof.guard.system.environment_folder import locate_environment_folder

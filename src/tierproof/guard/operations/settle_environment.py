@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tierproof.guard.generations.activate import settle_history
+from tierproof.guard.generations.generation_path_file import clear_strays, find_path_files
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.launchers import list_script_folders
-from tierproof.guard.generations.path_files import clear_strays, find_path_files
 from tierproof.guard.mend.settle_heals import settle_heals
 
 

@@ -12,9 +12,9 @@ from tierproof.errors import UsageError
 from tierproof.guard.capture.base import capture_base
 from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.generation import Generation
+from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
 from tierproof.guard.generations.install_error import InstallError
-from tierproof.guard.generations.path_files import read_present
 from tierproof.guard.judge.unmet_bounds import list_required
 from tierproof.guard.operations.change_environment import change_environment
 from tierproof.guard.operations.receipt import Receipt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tierproof.guard.generations.path_files import find_path_files
+from tierproof.guard.generations.generation_path_file import find_path_files
 from tierproof.guard.judge.plan import Plan, PlanVerdict
 from tierproof.guard.judge.plan_refused import PlanRefused
 from tierproof.guard.judge.ways import CALL_IN_KERNEL, USE_WORKER, list_ways, spell_consents

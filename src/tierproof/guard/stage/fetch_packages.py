@@ -211,7 +211,9 @@ def _refuse_other_files(claims: Mapping[str, list[tuple[str, str]]], files: Mapp
             raise InstallError(f"refused: no package's RECORD lists the file {path}")
     for path, owners in claims.items():
         if path not in files and not path.endswith((".pyc", "RECORD")):
-            raise InstallError(f"refused: the RECORD of {owners[0][0]} lists {path}, which is missing")
+            raise InstallError(
+                f"refused: the RECORD of {owners[0][0]} lists {path}, which the download lacks"
+            )
 
 
 def _agrees(path: Path, stamp: FileStamp, digest: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whether releases ship compiled code, kept by release and target."""
+"""Keep on disk which releases ship compiled code, by release and target."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def download(url: str, *, limit_bytes: int, environment: Mapping[str, str]) -> b
             time.sleep(pause_s)
     raise ImageSourceError(
         f"cannot download {shown}: {hide_credentials(reason)}",
-        hint="Check the network. Behind a proxy, set HTTPS_PROXY, and SSL_CERT_FILE to its certificates.",
+        hint="Check the network. Behind a proxy, set HTTPS_PROXY to its address and SSL_CERT_FILE to its "
+        "certificate file.",
     )
 
 

@@ -68,6 +68,6 @@ def _explain_import(error: ImportError, at: str, doing: str) -> TargetError:
             hint="Install the package that provides it into this environment, or fix the import.",
         )
     return TargetError(
-        f"{doing} failed: {at}an import failed: {type(error).__name__}: {shorten(str(error))}",
+        f"{doing} failed: {at}cannot import: {type(error).__name__}: {shorten(str(error))}",
         hint="Fix that import, or run with `--debug` for the full traceback.",
     )

@@ -277,8 +277,8 @@ def judge_routing(model: nn.Module, first: GradientPass, chosen: Sequence[Starve
             f"The router `{routers[0]}` chooses experts but gets no gradient, so it is never trained.",
             routers[0],
             {"routers": routers[:_NAMES_SHOWN]},
-            "Multiply each expert's output by its router weight, and do not normalise the weight of a single choice "
-            "to one.",
+            "Multiply each expert's output by its router weight. With top-1 routing, do not normalise that weight: it "
+            "would always be 1.",
         )
     ]
 

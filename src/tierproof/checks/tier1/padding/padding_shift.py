@@ -144,7 +144,8 @@ def check_right_padding(
                 "tolerance": 10 * base.tolerance,
                 "padded_positions": hidden_positions,
             },
-            "Use each row's own mask, number positions from the start, and divide by the number of visible positions.",
+            "Apply each row's own mask, count positions from the row's first token, and divide sums over positions by "
+            "the number of visible positions, not by the padded length.",
             rests_on=(Basis.ROLES, Basis.PADDING_MASK),
             at_most=Severity.ERROR if exact else Severity.WARNING,
         )

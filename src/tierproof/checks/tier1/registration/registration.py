@@ -301,7 +301,7 @@ def _group_ties(model: nn.Module) -> set[frozenset[str]]:
 def _report_state(what: str, error: Exception, entries: int) -> Finding:
     return claim_error(
         "T1-REG-005",
-        f"The model cannot {what} its own `state_dict()`: {type(error).__name__}: {str(error)[:300]}",
+        f"{what}: {type(error).__name__}: {str(error)[:300]}",
         "",
         {"entries": entries},
         "Make `state_dict()` and `load_state_dict()` use the same names and shapes, and fix their hooks.",
@@ -314,7 +314,7 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
     try:
         state = model.state_dict()
     except Exception as error:  # noqa: BLE001 - the failure is the finding
-        return [_report_state("give", error, 0)]
+        return [_report_state("`state_dict()` of the model raises", error, 0)]
     before = _group_ties(model)
     findings = []
     saved = _storages(value for value in state.values() if isinstance(value, Tensor))
@@ -336,7 +336,9 @@ def _check_state_dict(model: nn.Module) -> list[Finding]:
     try:
         model.load_state_dict(state, strict=True)
     except Exception as error:  # noqa: BLE001 - the failure is the finding
-        return [_report_state("load", error, len(state))]
+        return [
+            _report_state("`load_state_dict()` rejects the model's own `state_dict()`", error, len(state))
+        ]
     lost = before - _group_ties(model)
     return [
         claim_error(
