@@ -77,10 +77,15 @@ def _find_idle_norms(
     for paths in by_class.values():
         for name in _list_norms(model.get_submodule(paths[0])):
             known = {path: used[f"{path}.{name}"] for path in paths if f"{path}.{name}" in used}
-            idle = [path for path, is_used in known.items() if not is_used]
-            if idle and len(idle) < len(known):
+            # A module none of whose parameters counts belongs to another output than the main one.
+            idle = [path for path, is_used in known.items() if not is_used and _is_used(path, used)]
+            if idle and not all(path in idle for path in known):
                 forgotten.setdefault(idle[0], []).append(name)
     return forgotten
+
+
+def _is_used(path: str, used: Mapping[str, bool]) -> bool:
+    return any(is_used for name, is_used in used.items() if name.startswith(f"{path}."))
 
 
 def _list_norms(module: nn.Module) -> list[str]:
