@@ -2,7 +2,8 @@
 # Every target prepares what it uses, so each works first, alone, and again.
 
 VENV ?= .venv
-WORKERS ?= 2
+# One more than there are cores: some tests wait for a kernel, a server or a limit of time.
+WORKERS ?= 3
 PYTEST_ARGS ?=
 FAULTBENCH_ARGS ?=
 

@@ -49,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 # A few in every run; the others of the first thirty with the slow tests.
-QUICK = 5
+QUICK = 3
 
 
 @pytest.mark.parametrize(

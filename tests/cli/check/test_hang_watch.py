@@ -10,7 +10,7 @@ from cli.command import listing, run, write_model
 
 
 def test_a_forward_that_hangs_is_named(tmp_path):
-    write_model(tmp_path, before="while True:\n    pass")
+    write_model(tmp_path, before="import time\nwhile True:\n    time.sleep(0.1)")
     files = listing(tmp_path)
     began = time.monotonic()
     process = run(tmp_path, "check", "model.py", "--timeout", "6", "-o", "r.json", fake=False)

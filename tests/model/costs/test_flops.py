@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils import flop_counter
 
+from tierproof.model.costs import peak_flops
 from tierproof.model.costs.flops import _find_missing_formulas, count_attention_flops, count_flops
-from tierproof.model.costs.peak_flops import measure_peak_flops
+from tierproof.model.costs.peak_flops import find_peak_flops, measure_peak_flops
 from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.preserve.preserve import preserve
 from zoo.handwritten import HANDWRITTEN
@@ -99,3 +100,13 @@ def test_jagged_tensors():
 
 def test_the_peak_is_a_positive_rate():
     assert measure_peak_flops(torch.device("cpu")) > 1e8
+
+
+def test_the_peak_is_measured_once_and_again_where_a_model_comes_near_it(monkeypatch):
+    rates = [1e9, 3e9]
+    monkeypatch.setattr(peak_flops, "_known", {})
+    monkeypatch.setattr(peak_flops, "measure_peak_flops", lambda *_: rates.pop(0))
+    cpu = torch.device("cpu")
+    assert find_peak_flops(cpu) == 1e9
+    assert find_peak_flops(cpu, at_least=1e8) == 1e9
+    assert find_peak_flops(cpu, at_least=9e8) == 3e9

@@ -28,7 +28,7 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.measurements.latencies import Latencies
 from tierproof.model.call.call import Call
 from tierproof.model.costs.flops import count_flops
-from tierproof.model.costs.peak_flops import measure_peak_flops
+from tierproof.model.costs.peak_flops import find_peak_flops
 from tierproof.model.describe.subject import Subject
 
 FEWEST_RUNS, MOST_RUNS = 3, 30
@@ -54,12 +54,12 @@ def run(context: CheckContext) -> CheckOutput:
         if warm_up_s < _LONG_PASS_S:
             _time_once(subject, call)
         latencies_s = _time_repeatedly(context, call)
-    peak = measure_peak_flops(subject.device, _find_dtype(subject))
     median_s = statistics.median(latencies_s)
     plan = subject.inputs
     batch = plan.default_batch if plan.has_batch else 1
     length = plan.default_length if plan.has_length else None
     rate = counted.total / median_s
+    peak = find_peak_flops(subject.device, _find_dtype(subject), at_least=rate)
     modules = sorted(counted.by_module.items(), key=lambda item: -item[1])
     return CheckOutput(
         measurements=Latencies(
