@@ -23,6 +23,9 @@ def main() -> int:
     parser.add_argument(
         "--seeds", type=int, default=0, metavar="N", help="instead, ask N seeds for 30 mutants each"
     )
+    parser.add_argument(
+        "--renamed", action="store_true", help="instead, ask under random and misleading names"
+    )
     parser.add_argument("--show", action="store_true", help="print the patches instead of running them")
     parser.add_argument("--write", action="store_true", help="put table and figure into benchmarks/")
     options = parser.parse_args()
@@ -34,12 +37,15 @@ def main() -> int:
             print(f"== {mutant.name} ({mutant.kind}; {mutant.host})")
             print(f"{mutant.realism} {mutant.reference}\n{mutant.describe()}\n")
         return 0
-    from faultbench import results, stability
+    from faultbench import renamed, results, stability
 
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         if options.seeds:
             text, met = stability.measure_stability(pool, mutants, options.seeds)
             title, name = "Verdicts of mutants under other seeds", "faultbench-seeds"
+        elif options.renamed:
+            text, met = renamed.compare_namings(pool, mutants)
+            title, name = "Mutants under other names", "faultbench-renamed"
         else:
             judgements = judge_all(pool, mutants)
             peers = {} if options.no_peers else results.ask_all_peers(pool, mutants)
