@@ -22,8 +22,8 @@ def free_given_axes(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     Sizes are taken to belong together where they are equal; a trial at another size decides. Where no trial runs,
     the given size is kept, and an assumption says so.
     """
-    plan = _free_batch(probe, plan)
-    return _free_target(probe, _free_length(probe, plan))
+    plan = _free_length(probe, _free_batch(probe, plan))
+    return _free_target(probe, _part_target(probe, plan))
 
 
 def _free_batch(probe: ModelProbe, plan: InputPlan) -> InputPlan:
@@ -118,6 +118,35 @@ def _free_target(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     return plan
 
 
+def _part_target(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Name the length of a second sequence that was given as long as the first, where it may be another."""
+    for argument in plan.arguments:
+        second = argument.name != plan.primary and argument.role in ("tokens", "floats")
+        if not second or BATCH not in argument.shape or LENGTH not in argument.shape:
+            continue
+        others = [
+            a.name
+            for a in plan.arguments
+            if a.name not in (plan.primary, argument.name) and LENGTH in a.shape
+        ]
+        subsets = (c for size in range(len(others) + 1) for c in itertools.combinations(others, size))
+        for along in itertools.islice(subsets, _MOST_TRIALS):
+            moved = {argument.name, *along}
+            parted = replace(
+                plan,
+                arguments=tuple(
+                    replace(a, shape=tuple(TARGET_LENGTH if size == LENGTH else size for size in a.shape))
+                    if a.name in moved
+                    else a
+                    for a in plan.arguments
+                ),
+            )
+            lengths = (plan.default_length - 1, plan.default_length + 1)
+            if any(_runs(probe, parted, target_length=other) for other in lengths if other > 0):
+                return parted
+    return plan
+
+
 def _free_size(
     probe: ModelProbe, plan: InputPlan, leader: Argument, axis: int, name: str
 ) -> InputPlan | None:
@@ -160,13 +189,16 @@ def _are_equal(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 
 def _list_length_choices(argument: Argument, size: int) -> list[Axes]:
-    """Which axes of another argument may follow a length; the last axis of floats is their width."""
-    last = len(argument.shape) - (1 if argument.role in ("floats", "state", "image") else 0)
+    """Which axes of another argument may follow a length; the last axis of floats is rather their width."""
+    rank = len(argument.shape)
+    last = rank - (1 if argument.role in ("floats", "state", "image") else 0)
     equal = tuple(axis for axis in range(last) if argument.shape[axis] == size)
+    # One number for each position, such as a weight, looks like a row of features.
+    weights = [(1,)] if argument.role == "floats" and rank == 2 and argument.shape[1] == size else []
     if not equal:
-        return [()]
+        return [*weights, ()]
     single = [(axis,) for axis in reversed(equal)] if len(equal) > 1 else []
-    return [equal, *single, ()]
+    return [equal, *single, *weights, ()]
 
 
 def _by_name(plan: InputPlan, leader: Argument, chosen: Sequence[Axes]) -> dict[str, Axes]:
