@@ -24,7 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = "hf,plots"
-PIP_OPTIONS = ("--quiet", "--disable-pip-version-check")
+# Python compiles what is imported; pip would compile all of torch, which takes longer than to unpack it.
+PIP_OPTIONS = ("--quiet", "--disable-pip-version-check", "--no-compile")
 
 
 class PreparationError(Exception):
