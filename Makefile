@@ -2,8 +2,7 @@
 # Every target prepares what it uses, so each works first, alone, and again.
 
 VENV ?= .venv
-# One more than there are cores: some tests wait for a kernel, a server or a limit of time.
-WORKERS ?= 3
+WORKERS ?= 2
 PYTEST_ARGS ?=
 FAULTBENCH_ARGS ?=
 

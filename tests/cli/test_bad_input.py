@@ -180,7 +180,7 @@ def test_found_at_once(tmp_path, name):
     check_case(tmp_path, FOUND_AT_ONCE[name], env={"HIDDEN_PACKAGE": ""})
 
 
-@pytest.mark.parametrize("name", sample(list(FOUND_WITH_TORCH), 3))
+@pytest.mark.parametrize("name", sample(list(FOUND_WITH_TORCH), 6))
 def test_found_with_torch(tmp_path, name):
     check_case(tmp_path, FOUND_WITH_TORCH[name])
 

@@ -36,7 +36,8 @@ told = os.environ.copy()
 # Colab's own.
 shell.register_magic_function(lambda line: shell.system(line), "line", "shell")
 shell.register_magic_function(lambda line, cell: shell.run_cell_magic("bash", line, cell), "cell", "shell")
-for number, cells in enumerate(cases):
+part, parts = int(sys.argv[3]), int(sys.argv[4])
+for number, cells in list(enumerate(cases))[part::parts]:
     os.environ.clear()
     os.environ.update(told, RECORD=f"{sys.argv[2]}/{number}")
     folder = f"{sys.argv[2]}/case{number}"
@@ -46,6 +47,10 @@ for number, cells in enumerate(cases):
     for cell in cells:
         shell.run_cell(cell)
 """
+
+
+# IPython waits a tenth of a second for each program that it starts.
+_SHELLS = 4
 
 
 def record_installs(cases: list[list[str]], folder: Path) -> list[list[PipCommand]]:
@@ -75,23 +80,33 @@ def record_installs(cases: list[list[str]], folder: Path) -> list[list[PipComman
     # The stand-in for tierproof is none of the sources whose coverage is measured.
     told = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     path = os.pathsep.join([str(bin_folder), os.environ.get("PATH", "")])
-    done = subprocess.run(
-        [sys.executable, folder / "run.py", folder / "cases.json", folder / "work"],
-        env={
-            **told,
-            "PATH": path,
-            "PYTHONPATH": str(modules),
-            "IPYTHONDIR": str(folder),
-            "SHELL": "/bin/bash",
-        },
-        cwd=folder / "work",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    shells = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                folder / "run.py",
+                folder / "cases.json",
+                folder / "work",
+                str(part),
+                str(_SHELLS),
+            ],
+            env={
+                **told,
+                "PATH": path,
+                "PYTHONPATH": str(modules),
+                "IPYTHONDIR": str(folder / f"ipython{part}"),
+                "SHELL": "/bin/bash",
+            },
+            cwd=folder / "work",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for part in range(_SHELLS)
+    ]
+    for shell in shells:
+        said, _ = shell.communicate(timeout=240)
+        assert shell.returncode == 0, said[-3000:]
     return [_read_record(folder / "work" / str(number)) for number in range(len(cases))]
 
 

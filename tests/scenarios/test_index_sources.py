@@ -158,7 +158,7 @@ def find_secrets(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", sample(list(SOURCES), 3))
+@pytest.mark.parametrize("name", sample(list(SOURCES), 5))
 def test_a_source_holds_over_a_second_operation(here: Throwaway, site: Site, name: str) -> None:
     plain = {key: value for key, value in here.environment.items() if key != "UV_DEFAULT_INDEX"}
     environment = {**plain, **SOURCES[name](here, site)}
@@ -193,7 +193,7 @@ URLS = [
 ]
 
 
-@pytest.mark.parametrize("url", sample(list(URLS), 3))
+@pytest.mark.parametrize("url", sample(list(URLS), 5))
 def test_the_secrets_of_a_direct_url_are_written_down_nowhere(here: Throwaway, site: Site, url: str) -> None:
     base = f"{site.url}/files/helper-1.0-py3-none-any.whl"
     path = url.format(base=base, password=with_password(base))

@@ -32,6 +32,12 @@ class ShapeCase:
         return f"batch {self.batch}" if self.length is None else f"batch {self.batch} × length {self.length}"
 
 
+def find_default_case(subject: Subject) -> ShapeCase:
+    """The size of the default call."""
+    inputs = subject.inputs
+    return ShapeCase(inputs.default_batch, inputs.default_length if inputs.has_length else None)
+
+
 def choose_cases(subject: Subject, forward_s: float) -> tuple[list[ShapeCase], list[tuple[ShapeCase, str]]]:
     """Choose sizes, most telling first.
 
