@@ -43,12 +43,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
 from tierproof.checks.tier1.shape.bounding_table import find_table
 from tierproof.checks.tier1.shape.larger_input import runs_larger
-from tierproof.checks.tier1.shape.shape_cases import (
-    ShapeCase,
-    choose_cases,
-    excuse_maximum,
-    find_default_case,
-)
+from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum, find_default
 from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -97,7 +92,7 @@ def check_shapes(context: CheckContext) -> CheckOutput:
     """Sweep batch sizes and lengths; see the module's docstring."""
     subject = context.subject
     subject.model.eval()
-    default = find_default_case(subject)
+    default = find_default(subject)
     for _ in range(2):
         began = time.perf_counter()
         results = [run_case(subject, default, context.seed)]
@@ -173,7 +168,7 @@ def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
 
 def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[CaseResult]) -> list[Finding]:
     subject = context.subject
-    default = find_default_case(subject)
+    default = find_default(subject)
     batches = [r for r in raised if r.case.length == default.length]
     refused = {r.case.batch for r in batches}
     lengths = [r for r in raised if r.case.length != default.length and r.case.batch not in refused]

@@ -32,7 +32,7 @@ class ShapeCase:
         return f"batch {self.batch}" if self.length is None else f"batch {self.batch} × length {self.length}"
 
 
-def find_default_case(subject: Subject) -> ShapeCase:
+def find_default(subject: Subject) -> ShapeCase:
     """The size of the default call."""
     inputs = subject.inputs
     return ShapeCase(inputs.default_batch, inputs.default_length if inputs.has_length else None)
