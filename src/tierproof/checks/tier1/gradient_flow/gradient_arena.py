@@ -31,7 +31,7 @@ from tierproof.model.gradients.objective import compute_objective, find_differen
 # Copies in float64 of a larger model would outweigh a training step's memory.
 _FLOAT64_PARAMETERS = 20_000_000
 # Operations of one forward pass: beyond, a comparison in float64 would take longer than all other checks together.
-_FLOAT64_CONVOLVED_FLOPS = 200_000_000
+_FLOAT64_CONVOLVED_FLOPS = 100_000_000
 _FLOAT64_FLOPS = 4_000_000_000
 _FLOAT32_PARAMETERS = 200_000_000
 # Each comparison replaces every tensor; and PyTorch overflows the stack when it frees a graph ten thousand

@@ -206,7 +206,8 @@ def _run_another(context: CheckContext, index: int) -> GradientPass:
     larger = enlarge_assumed_size(subject.inputs) if index == 1 else None
     if larger is not None:
         try:
-            call = larger.make(seed=seed, device=subject.device)
+            # One row: at four times the size, each row of activations takes four times the memory.
+            call = larger.make(batch=1 if larger.has_batch else None, seed=seed, device=subject.device)
             return run_gradient_pass(subject, call, context.seed)
         except Exception:  # noqa: BLE001 - then other values have to do
             clear_gradients(subject.model)
