@@ -167,6 +167,10 @@ class _Renaming(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         for attribute in _find_attributes(node):
             node.args[0] = ast.Constant(self._names.attributes.get(attribute, attribute))
+        if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr", "setattr", "delattr"):
+            named = node.args[1]
+            if isinstance(named, ast.Constant):
+                node.args[1] = ast.Constant(self._names.attributes.get(str(named.value), named.value))
         if self._calls_own_module(node.func):
             for keyword in node.keywords:
                 keyword.arg = self._names.arguments.get(keyword.arg or "", keyword.arg)
