@@ -25,6 +25,7 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ),
     ("hf-pp_formulanet", "T1-GRAD-004"): _ROUNDED_AWAY,
     ("hf-pp_formulanet", "T1-CROSS-001"): _ROUNDED_AWAY,
+    ("hf-pp_formulanet", "T1-STAB-017"): _ROUNDED_AWAY,
     # Warnings.
     ("hf-cpmant", "T1-LOSS-001"): "transformers 5.24 compares its logits with labels that are not shifted",
     ("hf-cpmant", "T1-ATTN-007"): "its weights start with a standard deviation of 1",

@@ -69,7 +69,7 @@ class _AdditionWatch(OperationWatch):
             or first.dim() < 2
         ):
             return
-        sizes = [float(item.detach().double().square().mean().sqrt()) for item in (first, second)]
+        sizes = _measure_sizes(first.detach(), second.detach())
         if not all(0 < size < float("inf") for size in sizes):
             return
         small = first if sizes[0] < sizes[1] else second
@@ -80,6 +80,15 @@ class _AdditionWatch(OperationWatch):
                 path, min(sizes) / max(sizes), torch.finfo(small.dtype).eps, _is_scaled_by_parameter(small)
             )
         )
+
+
+def _measure_sizes(first: Tensor, second: Tensor) -> tuple[float, float]:
+    """The root mean squares, leaving out the smallest value: a bias of scores holds −1e10 where a key is hidden."""
+    shown = (first != first.min()) & (second != second.min())
+    if not bool(shown.any()):
+        shown = torch.ones_like(shown)
+    one, other = (float(item[shown].double().square().mean().sqrt()) for item in (first, second))
+    return one, other
 
 
 def _is_scaled_by_parameter(branch: Tensor) -> bool:

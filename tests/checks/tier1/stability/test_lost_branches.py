@@ -62,3 +62,28 @@ def test_weights_far_below_the_epsilon_of_their_sum():
 @pytest.mark.parametrize("weigh", [by_gain, by_reshaped_gain, by_score, by_nothing])
 def test_gains_that_train_and_closed_gates_are_left_alone(weigh):
     assert plant(weigh) == []
+
+
+class BiasedAttention(nn.Module):
+    """Adds a learned bias to the scores, with −1e10 in it for what lies behind a window."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens, self.head = nn.Embedding(40, 16), nn.Linear(16, 40)
+        self.bias = nn.Parameter(torch.randn(32, 32))
+
+    def forward(self, ids):
+        x = self.tokens(ids)
+        size = ids.shape[1]
+        places = torch.arange(size)
+        hidden = (places[:, None] - places[None, :]).abs() > 1
+        bias = (self.bias[:size, :size] + torch.where(hidden, -1e10, 0.0)).expand(len(ids), -1, -1)
+        scores = x @ x.transpose(1, 2)
+        scores = scores + bias
+        return self.head(x + scores.softmax(-1) @ x)
+
+
+def test_scores_are_not_lost_in_a_bias_that_hides_most_keys():
+    torch.manual_seed(0)
+    codes = {finding.code for finding in run_check(CHECK, BiasedAttention()).findings}
+    assert "T1-STAB-017" not in codes
