@@ -123,7 +123,7 @@ def run(context: CheckContext) -> CheckOutput:
         if finding is None:
             return CheckOutput(
                 measurements=measured,
-                skipped="outputs depend on later inputs, and nothing declares the model causal",
+                skipped=f"outputs depend on later inputs, and nothing declares them causal in `{followed.name}`",
             )
         return CheckOutput((finding,), measured)
     if drawn:
@@ -180,6 +180,24 @@ def _perturb(base: Baseline, followed: Argument, position: int) -> _Leak:
     return _Leak(position, tuple(changes), base.tolerance)
 
 
+def _looks_back_on_another(base: Baseline, followed: Argument) -> bool:
+    """Whether the outputs follow another argument, as long as this one, and no later part of it: a decoder's input."""
+    subject = base.answers.subject
+    axis = subject.outputs.axes[subject.outputs.length_axis]
+    for argument in subject.inputs.arguments:
+        if (
+            argument.name == followed.name
+            or argument.role not in ("tokens", "floats")
+            or axis not in argument.shape
+        ):
+            continue
+        length = base.call.tensors[argument.name].shape[_axis_of(argument, subject)]
+        leaks = [_perturb(base, argument, position) for position in _choose_positions(length)]
+        if any(leak.moved_after for leak in leaks) and all(leak.size <= base.tolerance for leak in leaks):
+            return True
+    return False
+
+
 def _change_position(base: Baseline, followed: Argument, position: int) -> Call:
     tensor = base.call.tensors[followed.name]
     axis = _axis_of(followed, base.answers.subject)
@@ -189,6 +207,8 @@ def _change_position(base: Baseline, followed: Argument, position: int) -> Call:
 
 def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _Leak) -> Finding | None:
     subject = base.answers.subject
+    if _looks_back_on_another(base, followed):
+        return None
     telling = next(
         (leak for leak in leaks if leak.moved_before and leak.position < len(leak.changes) - 1), worst
     )
