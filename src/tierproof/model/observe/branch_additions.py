@@ -67,6 +67,7 @@ class _AdditionWatch(OperationWatch):
             or second.grad_fn is None
             or not first.is_floating_point()
             or first.dim() < 2
+            or first.numel() == 0
         ):
             return
         sizes = _measure_sizes(first.detach(), second.detach())

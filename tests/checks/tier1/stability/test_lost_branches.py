@@ -87,3 +87,22 @@ def test_scores_are_not_lost_in_a_bias_that_hides_most_keys():
     torch.manual_seed(0)
     codes = {finding.code for finding in run_check(CHECK, BiasedAttention()).findings}
     assert "T1-STAB-017" not in codes
+
+
+class EmptyBranch(nn.Module):
+    """Adds what two layers say of no row at all, as where no token is routed to an expert."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens, self.one, self.other = nn.Embedding(40, 16), nn.Linear(16, 40), nn.Linear(16, 40)
+
+    def forward(self, ids):
+        x = self.tokens(ids)
+        nobody = x[:0]
+        return torch.cat([self.one(x), self.one(nobody) + self.other(nobody)])
+
+
+def test_an_addition_of_nothing_is_passed_over():
+    torch.manual_seed(0)
+    codes = {finding.code for finding in run_check(CHECK, EmptyBranch()).findings}
+    assert "T1-STAB-017" not in codes
