@@ -131,15 +131,11 @@ def _part_target(probe: ModelProbe, plan: InputPlan) -> InputPlan:
         ]
         subsets = (c for size in range(len(others) + 1) for c in itertools.combinations(others, size))
         for along in itertools.islice(subsets, _MOST_TRIALS):
-            moved = {argument.name, *along}
-            parted = replace(
+            moved = (argument.name, *along)
+            parted = _name_axes(
                 plan,
-                arguments=tuple(
-                    replace(a, shape=tuple(TARGET_LENGTH if size == LENGTH else size for size in a.shape))
-                    if a.name in moved
-                    else a
-                    for a in plan.arguments
-                ),
+                {a.name: _find_axes(a, LENGTH) for a in plan.arguments if a.name in moved},
+                TARGET_LENGTH,
             )
             lengths = (plan.default_length - 1, plan.default_length + 1)
             if any(_runs(probe, parted, target_length=other) for other in lengths if other > 0):
@@ -206,11 +202,17 @@ def _by_name(plan: InputPlan, leader: Argument, chosen: Sequence[Axes]) -> dict[
     return dict(zip(names, chosen, strict=True))
 
 
+def _find_axes(argument: Argument, name: str) -> Axes:
+    return tuple(axis for axis, size in enumerate(argument.shape) if size == name)
+
+
 def _name_axes(plan: InputPlan, axes: dict[str, Axes], name: str) -> InputPlan:
     return replace(
         plan,
         arguments=tuple(
-            replace(a, shape=tuple(name if i in axes[a.name] else size for i, size in enumerate(a.shape)))
+            replace(
+                a, shape=tuple(name if i in axes.get(a.name, ()) else size for i, size in enumerate(a.shape))
+            )
             for a in plan.arguments
         ),
     )

@@ -79,7 +79,7 @@ def _find_idle_norms(
             known = {path: used[f"{path}.{name}"] for path in paths if f"{path}.{name}" in used}
             # A module none of whose parameters counts belongs to another output than the main one.
             idle = [path for path, is_used in known.items() if not is_used and _is_used(path, used)]
-            if idle and not all(path in idle for path in known):
+            if idle and len(idle) < len(known):
                 forgotten.setdefault(idle[0], []).append(name)
     return forgotten
 
