@@ -31,6 +31,7 @@ from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call, raised_in_a_call
+from tierproof.model.call.random_draws import may_have_drawn
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.short_call import find_short_length
 from tierproof.model.describe.basis import Basis
@@ -99,7 +100,7 @@ def _measure_randomness(subject: Subject, call: Call, seed: int) -> float:
         state = torch.get_rng_state()
         with torch.no_grad():
             answer = subject.outputs.follow(subject.forward(call)).clone()
-            draws = subject.device.type != "cpu" or not torch.equal(state, torch.get_rng_state())
+            draws = may_have_drawn(subject.device, state)
             for name, buffer in subject.model.named_buffers():
                 if name in kept and kept[name].shape == buffer.shape:
                     buffer.copy_(kept[name])

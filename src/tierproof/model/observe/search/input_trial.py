@@ -12,6 +12,7 @@ from torch import Tensor
 from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.call.random_draws import may_have_drawn
 from tierproof.model.call.solve.failed_place import find_failed_place
 from tierproof.model.call.solve.last_operation import LastOperation
 from tierproof.model.call.solve.lesson import Lesson
@@ -91,6 +92,6 @@ def try_plan(probe: ModelProbe, plan: InputPlan) -> WorkingCall | FailedTrial:
             )
     tensors = dict(iterate_tensors(output))
     if any(t.is_floating_point() or t.is_complex() for t in tensors.values()):
-        draws = probe.device.type != "cpu" or not torch.equal(state, torch.get_rng_state())
+        draws = may_have_drawn(probe.device, state)
         return WorkingCall(plan, tensors, lookups.lookups, time.perf_counter() - began, draws)
     return FailedTrial(plan, inputs, "returned no floating-point tensor", operations=last.count)
