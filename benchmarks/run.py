@@ -21,6 +21,7 @@ import images_speed
 import install_speed
 import plan_speed
 import reach
+import renamed_zoo
 import start_time
 import tier1_cost
 import truth
@@ -33,6 +34,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "cost": ("Cost of Tier 1", tier1_cost.run),
     "zoo": ("Tier 1 on healthy models", healthy_zoo.run),
     "zoo-seeds": ("Tier 1 on healthy models at fifty seeds", healthy_zoo.run_seeds),
+    "zoo-renamed": ("Tier 1 on healthy models under other names", renamed_zoo.run),
     "install": ("An addition into a live kernel", install_speed.run),
     "plan": ("A plan in an environment of 660 packages", plan_speed.run),
     "doctor": ("The doctor on a large environment", doctor_speed.run),

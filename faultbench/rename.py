@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 # Each says something of a model that is not so.
-_CLASSES = ("CausalLM", "BertEncoder", "MixtureDecoder", "MaskedClassifier", "MambaLM", "ImageEncoderDecoder")
-_ATTRIBUTES = (
+CLASSES = ("CausalLM", "BertEncoder", "MixtureDecoder", "MaskedClassifier", "MambaLM", "ImageEncoderDecoder")
+ATTRIBUTES = (
     "pos_table",
     "router",
     "experts",
@@ -21,12 +21,12 @@ _ATTRIBUTES = (
     "causal_head",
     "cache",
 )
-_ARGUMENTS = ("mask", "labels", "attention_mask", "pixel_values", "y", "past", "key_padding_mask", "timestep")
+ARGUMENTS = ("mask", "labels", "attention_mask", "pixel_values", "y", "past", "key_padding_mask", "timestep")
 _LIBRARIES = frozenset({"torch", "nn", "F", "math", "functional"})
 # Variables by which a forward calls a module.
 _MODULES = frozenset({"self", "block", "layer", "cell", "stage", "expert", "module"})
 # PyTorch itself reads these.
-_FIXED = frozenset(dir(nn.Module())) | {"weight", "bias"}
+FIXED = frozenset(dir(nn.Module())) | {"weight", "bias"}
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,22 @@ def _choose_names(tree: ast.Module, chance: random.Random, *, mislead: bool) -> 
     names = _Names()
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            names.classes[node.name] = _draw(_CLASSES, chance, len(names.classes), mislead=mislead)
+            names.classes[node.name] = draw_name(CLASSES, chance, len(names.classes), mislead=mislead)
         elif isinstance(node, ast.FunctionDef) and node.name == "forward":
             # The first argument of each forward takes the first misleading name, and so on.
             for place, argument in enumerate(node.args.args[1:]):
                 names.arguments.setdefault(
                     argument.arg,
-                    _ARGUMENTS[(place + chance.randrange(2)) % len(_ARGUMENTS)]
+                    ARGUMENTS[(place + chance.randrange(2)) % len(ARGUMENTS)]
                     + "_" * (len(names.arguments) + 1)
                     if mislead
-                    else _draw((), chance, len(names.arguments), mislead=False),
+                    else draw_name((), chance, len(names.arguments), mislead=False),
                 )
         else:
             for attribute in _find_attributes(node):
-                if attribute not in names.attributes and attribute not in _FIXED:
+                if attribute not in names.attributes and attribute not in FIXED:
                     count = len(names.attributes)
-                    names.attributes[attribute] = _draw(_ATTRIBUTES, chance, count, mislead=mislead)
+                    names.attributes[attribute] = draw_name(ATTRIBUTES, chance, count, mislead=mislead)
             names.foreign |= _find_foreign(node)
     names.shared |= {name for name in names.attributes if hasattr(Tensor, name)}
     for node in ast.walk(tree):  # on another object than `self`, such a name may be a tensor's or a module's
@@ -98,7 +98,8 @@ def _choose_names(tree: ast.Module, chance: random.Random, *, mislead: bool) -> 
     return names
 
 
-def _draw(pool: tuple[str, ...], chance: random.Random, count: int, *, mislead: bool) -> str:
+def draw_name(pool: tuple[str, ...], chance: random.Random, count: int, *, mislead: bool) -> str:
+    """A name out of `pool`, or letters at random; `count` makes it unlike the others."""
     if mislead:
         return f"{chance.choice(pool)}{count}"
     return "".join(chance.choices("bcdfghjklm", k=5)) + str(count)

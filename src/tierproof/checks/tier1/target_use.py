@@ -9,8 +9,9 @@ turns -100 into a class trains on padding.
 
 Evidence: the change of the outputs, and the size of the gradient at ignored positions relative to the others.
 
-Exemptions: losses that refuse -100 have an ignored class of their own. A loss that is not computed from the returned
-logits is not judged by its gradient.
+Exemptions: an argument that makes no loss is a target by its name alone, so its leak is a warning, and none where the
+model requires it. Losses that refuse -100 have an ignored class of their own. A loss that is not computed from the
+returned logits is not judged by its gradient.
 
 Findings:
     T1-TARGET-001 error: the forward changes the caller's targets in place.
@@ -29,8 +30,10 @@ from torch import Tensor
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.loss.target_call import find_loss
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.call import Call
 from tierproof.model.call.extra_arguments import TARGET_NAMES
 from tierproof.model.call.forward_signature import read_signature
@@ -65,8 +68,8 @@ def run(context: CheckContext) -> CheckOutput:
 def _prepare(subject: Subject, seed: int) -> tuple[str, Call] | str:
     """The default call with random targets, without decoder tokens of its own where those are optional."""
     signature = read_signature(subject.model)
-    name = next((n for n in TARGET_NAMES if n in signature), None)
     outputs, inputs = subject.outputs, subject.inputs
+    name = next((n for n in TARGET_NAMES if n in signature and n != inputs.primary), None)
     logits = outputs.per_position and outputs.axes[-1] == subject.traits.vocab_size
     if name is None or not logits or inputs.style == "mapping" or len(outputs.axes) != 3:
         return "the model takes no targets for logits over a vocabulary"
@@ -143,6 +146,9 @@ def _judge_leak(
     measured["change_by_own_target"] = change
     if change <= find_tolerance(answers[0]):
         return []
+    fact = _find_target_fact(subject, name, call, seed)
+    if fact.standing is Standing.ASSUMED and name in {argument.name for argument in subject.inputs.arguments}:
+        return []  # an input of the model, and only its name says that it is compared with an output as well
     return [
         claim_error(
             "T1-TARGET-002",
@@ -151,9 +157,25 @@ def _judge_leak(
             "",
             {"relative_change": change, "position": position},
             f"Feed the decoder with `{name}` shifted one position to the right, behind a start token.",
-            rests_on=Basis.ROLES,
+            rests_on=(Basis.ROLES, fact),
         )
     ]
+
+
+def _find_target_fact(subject: Subject, name: str, call: Call, seed: int) -> Fact:
+    """Whether an argument is a target: it then makes the loss, or moves it. Else its name alone says so."""
+    rest = {key: value for key, value in call.arguments.items() if key != name}
+    with torch.no_grad():
+        torch.manual_seed(seed)
+        loss = find_loss(dict(iterate_tensors(call.run(subject.model))))
+        try:
+            torch.manual_seed(seed)
+            without = find_loss(dict(iterate_tensors(replace(call, arguments=rest).run(subject.model))))
+        except Exception:  # noqa: BLE001 - the model needs its targets
+            without = None
+    if loss is not None and (without is None or not torch.equal(loss, without)):
+        return Fact("targets", Standing.MEASURED, f"`{name}`, which the loss needs")
+    return Fact("targets", Standing.ASSUMED, f"`{name}`, by its name", "return the loss beside the logits")
 
 
 def _judge_ignored(

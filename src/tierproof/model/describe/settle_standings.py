@@ -15,7 +15,6 @@ from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import replace_values
 from tierproof.model.call.propose.guessed_inputs import IMAGE_SIZE_NAMES
-from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.observe.lookup_probe import Lookups
 
 _MASKS = ("mask", "hide_mask")
@@ -24,9 +23,9 @@ _MASKS = ("mask", "hide_mask")
 def settle_standings(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan, lookups: Lookups) -> InputPlan:
     """Give every argument its standing; what the proposal knew already is kept.
 
-    The user's own samples are given. A transformers model declares its inputs by its config. Otherwise ids that were
-    looked up, widths that a layer insists on, and masks and targets that act as such are measured. The rest was
-    assumed: integers that no table looks up, or an image of a size among others that run too.
+    The user's own samples are given. A transformers model declares by its config what transformers itself names.
+    Otherwise ids that were looked up, widths that a layer insists on, and masks and targets that act as such are
+    measured. The rest was assumed: integers that no table looks up, or an image of a size among others that run too.
     """
     for argument in plan.arguments:
         plan = plan.with_argument(_settle(probe, plan, outputs, argument, lookups))
@@ -40,8 +39,6 @@ def _settle(
         return replace(argument, standing=Standing.GIVEN, source="the given sample")
     if argument.standing is not Standing.ASSUMED:
         return _settle_size(probe, plan, argument) if argument.standing is Standing.MEASURED else argument
-    if is_transformers_model(probe.model):
-        return replace(argument, standing=Standing.DECLARED, source="by the config")
     if argument.role in _MASKS:
         return _settle_mask(probe, plan, outputs, argument)
     if not argument.dtype.is_floating_point:
@@ -81,9 +78,16 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
     if fixed:
         shape = list(argument.shape)
         shape[fixed[-1]] = int(shape[fixed[-1]]) + 1
-        if first or not _runs(probe, plan.with_argument(replace(argument, shape=tuple(shape)))):
-            source = f"of width {argument.shape[fixed[-1]]}, which a layer takes"
-            return replace(argument, standing=Standing.MEASURED, source=source)
+        width = argument.shape[fixed[-1]]
+        if not _runs(probe, plan.with_argument(replace(argument, shape=tuple(shape)))):
+            return replace(
+                argument, standing=Standing.MEASURED, source=f"of width {width}, which a layer takes"
+            )
+        if first:
+            source = f"of width {width}, which was assumed: the model accepts another one too"
+            return replace(
+                argument, standing=Standing.MEASURED, source=source, width_standing=Standing.ASSUMED
+            )
     elif first:
         return replace(argument, standing=Standing.MEASURED, source="the first input; the model runs with it")
     return replace(argument, source="numbers that no layer was seen to take, drawn at random")

@@ -18,7 +18,8 @@ def make_target_call(subject: Subject, seed: int) -> tuple[str, Call] | None:
     """The targets' name, and the default call with targets in which no token occurs twice in a row of the batch."""
     given = next((a for a in subject.inputs.arguments if a.role == "targets"), None)
     signature = read_signature(subject.model)
-    name = given.name if given else next((n for n in TARGET_NAMES if n in signature), None)
+    primary = subject.inputs.primary
+    name = given.name if given else next((n for n in TARGET_NAMES if n in signature and n != primary), None)
     vocab = subject.traits.vocab_size
     if name is None or vocab is None or subject.inputs.style == "mapping" or not subject.outputs.per_position:
         return None

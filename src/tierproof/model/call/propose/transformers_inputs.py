@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
 from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
 from tierproof.model.call.spec import ModelSpec
+
+# Arguments whose meaning transformers fixes, so that the config says what they hold.
+_KNOWN = frozenset({
+    "input_ids", "attention_mask", "decoder_input_ids", "pixel_values", "input_features", "input_values",
+    "past_values",
+})  # fmt: skip
 
 
 def is_transformers_model(model: nn.Module) -> bool:
@@ -53,12 +61,19 @@ def _plan(
 ) -> InputPlan:
     names = {argument.name for argument in arguments}
     return InputPlan(
-        arguments=arguments,
+        arguments=tuple(_declare(argument) for argument in arguments),
         primary=primary,
         constants=constants,
         padding="attention_mask" if "attention_mask" in names else "",
         pad_token_id=find_pad_token(model, spec),
     )
+
+
+def _declare(argument: Argument) -> Argument:
+    """Say that the config declares an argument that transformers has a meaning for."""
+    if argument.name not in _KNOWN:
+        return argument
+    return replace(argument, standing=Standing.DECLARED, source="by the config")
 
 
 def _main_arguments(
