@@ -111,6 +111,8 @@ class _Renaming:
             return kind.__getattr__(module, find_name(module, name))
 
         def __setattr__(module: nn.Module, name: str, value: Any) -> None:
+            if isinstance(value, nn.Module) and find_name(module, name) != name:
+                self.rename_parts(value)  # a part that replaces another one on the way
             kind.__setattr__(module, find_name(module, name), value)
 
         def register_buffer(module: nn.Module, name: str, *args: Any, **kwargs: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tierproof.model.call.decoder_tokens import add_decoder_tokens
 from tierproof.model.call.forward_signature import ForwardSignature
@@ -70,8 +70,9 @@ def _add_padding_mask(
     """
     if plan.padding or plan.style == "mapping" or len(plan.primary_argument.shape) < 2:
         return plan
-    if "memory_key_padding_mask" in signature.optional:
-        return plan  # nn.Transformer hides a source only where its memory is hidden too: no one mask does it
+    apart = isinstance(probe.model, nn.Transformer | nn.TransformerDecoder | nn.TransformerDecoderLayer)
+    if apart or "memory_key_padding_mask" in signature.optional:
+        return plan  # it hides a source only where its memory is hidden too: no one mask does it
     # An example may have passed one already, read by its name alone: here it is measured.
     masks = [a.name for a in plan.arguments if a.name in signature.optional and a.role.endswith("mask")]
     plan = replace(plan, arguments=tuple(a for a in plan.arguments if a.name not in masks))

@@ -37,8 +37,10 @@ def _settle(
 ) -> Argument:
     if argument.sample is not None:
         return replace(argument, standing=Standing.GIVEN, source="the given sample")
+    if argument.standing is Standing.MEASURED:
+        return _settle_size(probe, plan, argument)
     if argument.standing is not Standing.ASSUMED:
-        return _settle_size(probe, plan, argument) if argument.standing is Standing.MEASURED else argument
+        return argument
     if argument.role in _MASKS:
         return _settle_mask(probe, plan, outputs, argument)
     if not argument.dtype.is_floating_point:
@@ -57,12 +59,22 @@ def _settle_ids(
             standing=Standing.MEASURED,
             source=f"looked up in a table of {min(rows)} rows",
             range_standing=given,
+            width_standing=_settle_last_size(probe, plan, argument),
         )
     if _moves_the_loss_alone(probe, plan, outputs, argument):
         return replace(argument, standing=Standing.MEASURED, source="it changes the loss but not the output")
     if given is not None and argument.name == plan.primary:
         return replace(argument, standing=Standing.GIVEN, source="ModelSpec.vocab_size")
     return replace(argument, source="integers that no table was seen to look up, drawn at random")
+
+
+def _settle_last_size(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Standing | None:
+    """Assumed, where ids have a last axis of a fixed size and the model accepts another size too."""
+    last = argument.shape[-1]
+    if len(argument.shape) < 3 or isinstance(last, str):
+        return None
+    longer = replace(argument, shape=(*argument.shape[:-1], last + 1))
+    return Standing.ASSUMED if _runs(probe, plan.with_argument(longer)) else None
 
 
 def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Argument:
@@ -94,7 +106,11 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
 
 
 def _settle_size(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Argument:
-    """Say that an image's size was assumed where twice that size runs, and no attribute names it."""
+    """Say that a size was assumed: an image's where twice that size runs and no attribute names it; also of ids."""
+    if argument.role == "tokens":
+        return replace(
+            argument, width_standing=_settle_last_size(probe, plan, argument) or argument.width_standing
+        )
     other = _resize(argument) if argument.role == "image" else None
     if other is None or _declares_size(probe, argument) or not _runs(probe, plan.with_argument(other)):
         return argument

@@ -29,6 +29,8 @@ def state_batch_axis(base: Baseline, *, mixes_as_sequence: bool) -> Fact:
     flags = [bool(m.batch_first) for m in subject.model.modules() if hasattr(m, "batch_first")]
     if flags and any(flags) == (axis == 0):
         return state(Standing.DECLARED, f"by batch_first={any(flags)} of its modules")
+    if primary.width_standing is Standing.ASSUMED:
+        return state(Standing.ASSUMED, f"of an input of assumed sizes: {primary.describe()}")
     if primary.role in ("image", "audio") or not subject.inputs.has_length:
         return state(Standing.MEASURED, "the first axis of the output follows it")
     if not mixes_as_sequence:

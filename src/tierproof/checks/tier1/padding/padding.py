@@ -43,6 +43,7 @@ from torch import Tensor, nn
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
+from tierproof.checks.tier1.padding.masked_argument import find_other_masked
 from tierproof.checks.tier1.padding.padding_shift import (
     check_left_padding,
     check_right_padding,
@@ -140,6 +141,8 @@ def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> 
     if broken := next((side for side in sides if side.leak == math.inf), None):
         return CheckOutput((_report_broken(base, mask, broken),), measured)
     findings = _judge(base, mask, content, sides)
+    if findings and (other := find_other_masked(base, content, sides[0].masked, sides[0].hidden)):
+        return CheckOutput(measurements=measured, skipped=f"`{mask.name}` hides positions of `{other}`")
     if not findings and not subject.traits.pooled:
         exact = not _is_unmasked(subject) and not is_transformers_model(subject.model)
         change, findings = check_right_padding(base, mask, _HIDDEN, length, exact=exact)
