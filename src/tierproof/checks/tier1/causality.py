@@ -9,11 +9,11 @@ Positions that are counted from the end, or that depend on the length, make gene
 Evidence: the influence map (which input changes which output), the largest change relative to the outputs'
 standard deviation, and the module in which the first output changes.
 
-Exemptions: models declared bidirectional and measured so, outputs without positions, and families whose published
-design looks ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as a language model with `is_decoder=False`
-gets an info only. Expert models drop tokens when an expert is full, and sequence models of floats may scale positions
-with the length, so the prefix rule gives only a warning for both. Dynamic RoPE scaling begins beyond the original
-maximum length; the lengths used here are shorter.
+Exemptions: models declared bidirectional and measured so, outputs without positions, models that see a window on
+either side, and families whose published design looks ahead (`_LOOK_AHEAD`). An encoder of transformers that is used as
+a language model with `is_decoder=False` gets an info only. Expert models drop tokens when an expert is full, and
+sequence models of floats may scale positions with the length, so the prefix rule gives only a warning for both. Dynamic
+RoPE scaling begins beyond the original maximum length; the lengths used here are shorter.
 
 Findings:
     T1-CAUSAL-001 error: the model is declared causal, but outputs depend on later inputs.
@@ -45,6 +45,7 @@ from tierproof.model.call.input_plan import Argument
 from tierproof.model.call.perturb import find_followed_argument, replace_position
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change, measure_change_along, measure_spread
+from tierproof.model.compare.far_past import sees_far_past
 from tierproof.model.compare.locate import all_positions_before, locate_first_divergence, shared_prefix
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
 from tierproof.model.describe.basis import Basis
@@ -223,6 +224,8 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
     elif subject.traits.causal_declared:
         severity, code = Severity.ERROR, "T1-CAUSAL-001"
         said = "The model is declared causal, but outputs depend on later inputs"
+    elif shape == "looks ahead" and not sees_far_past(base, followed, _axis_of(followed, subject)):
+        return None  # it sees a window of the past as well
     elif shape in ("looks ahead", "transposed"):
         exact = followed.role == "tokens" and subject.outputs.role == "logits"
         severity, code = (Severity.ERROR if exact else Severity.WARNING), "T1-CAUSAL-002"

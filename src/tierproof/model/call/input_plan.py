@@ -15,6 +15,8 @@ from tierproof.model.call.layout import Layout, fill_sizes
 from tierproof.model.call.sample_size import redraw_sample, resize_sample
 
 BATCH, LENGTH, TARGET_LENGTH = "batch", "length", "target_length"
+# The source of an argument that the search for a working call added, or gave its sizes.
+INFERRED = "inferred from the errors of earlier calls"
 _CAUSAL_ROLES = ("causal_mask", "causal_hide_mask", "causal_score_mask")
 _MASK_ROLES = ("mask", "hide_mask", "score_mask", *_CAUSAL_ROLES)
 

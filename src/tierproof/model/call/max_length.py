@@ -95,18 +95,23 @@ def _read_attributes(holder: Any) -> tuple[str, int] | None:
 
 
 def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tuple[int, str]:
-    """RoBERTa-like tables begin after the padding index: their last positions cannot be used."""
+    """RoBERTa-like tables begin after the padding index: their last positions cannot be used.
+
+    A table of as many rows holds positions, unless the vocabulary is as large: then its name decides.
+    """
+    config: Any = getattr(model, "config", None)
+    by_name = getattr(config, "vocab_size", None) == length
     for path, module in model.named_modules():
         padding = getattr(
             module, "padding_idx", None
         )  # also of tables that are not an nn.Embedding, as in I-BERT
         weight = getattr(module, "weight", None)
         if (
-            "position" in path
-            and isinstance(padding, int)
+            isinstance(padding, int)
             and isinstance(weight, Tensor)
             and weight.dim() == 2
             and weight.shape[0] == length
+            and ("position" in path or not by_name)
         ):
             offset = padding + 1
             return length - offset, f"{source} less the {offset} rows up to padding_idx"

@@ -13,6 +13,8 @@ _USUAL_LENGTH = 8
 # The search for inputs begins at 16: a longer default was learnt from a window that did not fit.
 _FIRST_LENGTH = 16
 _MOST_RUNS = 6
+# A model that needs as many positions makes one frame of many, as of the samples of a sound.
+_FRAME = 64
 
 
 def measure_length_range(probe: ModelProbe, plan: InputPlan) -> InputPlan:
@@ -52,7 +54,20 @@ def _measure_shortest(probe: ModelProbe, plan: InputPlan) -> InputPlan:
         else:
             short = middle
     note = f"{plan.primary}: the model needs about {enough} positions or more"
-    return replace(plan, min_length=enough, assumptions=(*plan.assumptions, note))
+    least = _lengthen(probe, plan, enough)
+    return replace(
+        plan,
+        min_length=least,
+        default_length=max(plan.default_length, least),
+        assumptions=(*plan.assumptions, note),
+    )
+
+
+def _lengthen(probe: ModelProbe, plan: InputPlan, shortest: int) -> int:
+    """Where samples make up frames, the shortest input is one frame, in which nothing can attend to anything else."""
+    if shortest < _FRAME:
+        return shortest
+    return next((times * shortest for times in (4, 2) if _runs(probe, plan, times * shortest)), shortest)
 
 
 def _runs(probe: ModelProbe, plan: InputPlan, length: int) -> bool:

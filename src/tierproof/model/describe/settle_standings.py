@@ -9,8 +9,16 @@ from torch import Tensor
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.call import Call
+from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.influence import MOVED_RELATIVE
-from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argument, InputPlan
+from tierproof.model.call.input_plan import (
+    BATCH,
+    INFERRED,
+    LENGTH,
+    TARGET_LENGTH,
+    Argument,
+    InputPlan,
+)
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.perturb import replace_values
@@ -29,7 +37,28 @@ def settle_standings(probe: ModelProbe, plan: InputPlan, outputs: OutputPlan, lo
     """
     for argument in plan.arguments:
         plan = plan.with_argument(_settle(probe, plan, outputs, argument, lookups))
-    return _settle_padding(probe, plan, outputs)
+    return _settle_padding(probe, _doubt_optional(probe, plan), outputs)
+
+
+def _doubt_optional(probe: ModelProbe, plan: InputPlan) -> InputPlan:
+    """Call an optional argument assumed where only the model's errors without it say what it holds.
+
+    Of the first input that is true of the fixed sizes of ids alone: that they are ids is seen at their table.
+    """
+    optional = read_signature(probe.model).optional
+    for argument in plan.arguments:
+        if argument.source == INFERRED and argument.name in optional:
+            plan = plan.with_argument(_doubt(argument, first=argument.name == plan.primary))
+    return plan
+
+
+def _doubt(argument: Argument, *, first: bool) -> Argument:
+    if not first:
+        source = "optional, and passed because the model raised without it"
+        return replace(argument, standing=Standing.ASSUMED, source=source)
+    if argument.role == "tokens" and any(isinstance(size, int) for size in argument.shape):
+        return replace(argument, width_standing=Standing.ASSUMED)
+    return argument
 
 
 def _settle(

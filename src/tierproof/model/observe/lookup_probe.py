@@ -79,11 +79,16 @@ class LookupProbe(TorchFunctionMode):
         elif func is torch.arange:
             self._see_arange(args, kwargs)
         elif func in (torch.tril, torch.triu, Tensor.tril, Tensor.triu):
-            self.lookups.triangular_masks += 1
+            self._see_triangle(args[0] if args else kwargs.get("input"))
         elif func in (torch.masked_fill, Tensor.masked_fill, Tensor.masked_fill_):
             self._see_filling(*args[1:3], **kwargs)
         elif func is F.scaled_dot_product_attention:
             self.lookups.causal_attention |= bool(kwargs.get("is_causal", len(args) > 5 and args[5]))
+
+    def _see_triangle(self, made_of: Any) -> None:
+        """Count a square one: a window of attention cuts other triangles off at its corners."""
+        if isinstance(made_of, Tensor) and made_of.dim() >= 2 and made_of.shape[-1] == made_of.shape[-2]:
+            self.lookups.triangular_masks += 1
 
     def _see_filling(self, mask: Any = None, value: Any = None) -> None:
         """Count a triangular mask that hides positions, however it was built: `i < j` is a triangle too."""

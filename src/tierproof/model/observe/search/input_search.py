@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from tierproof.core.standing import Standing
 from tierproof.model.call.forward_signature import ForwardSignature
-from tierproof.model.call.input_plan import LENGTH, InputPlan
+from tierproof.model.call.input_plan import INFERRED, LENGTH, InputPlan
 from tierproof.model.call.model_probe import ModelProbe
 from tierproof.model.call.solve.amend import add_axis, amend_plan, read_rows_as_steps
 from tierproof.model.call.solve.lesson import Sizes
@@ -235,12 +235,12 @@ def _tell(plan: InputPlan) -> InputPlan:
     """Say in the plan that its sizes were learnt; what was assumed of other sizes no longer holds."""
     kept = tuple(note for note in plan.assumptions if "ModelSpec" not in note and "inputs=" not in note)
     inputs = ", ".join(a.describe() for a in plan.arguments)
-    note = f"inferred from the errors of earlier calls: {inputs}; pass `inputs=…` to change this"
+    note = f"{INFERRED}: {inputs}; pass `inputs=…` to change this"
     arguments = tuple(
         replace(
             a,
             width_standing=Standing.MEASURED,
-            source=a.source or "inferred from the errors of earlier calls",
+            source=a.source or INFERRED,
         )
         for a in plan.arguments
     )
