@@ -72,6 +72,7 @@ def summarize(records: Sequence[Record]) -> tuple[str, bool]:
         "Every model of the zoo with other names for its classes, modules, parameters, buffers and arguments.",
         format_table(("names", "models", "judged", "refused", "errors", "warnings"), rows),
         "Refused: the inputs of these models are known by their arguments' names alone; exit 2 asks for `inputs=`.",
+        *_list_explained(records),
         *(f"New error: {name}: {code}" for name, code in new),
         *(f"A check crashed: {name}: {code}" for name, code in errored),
         *(f"No report: {name}" for name in died),
@@ -79,11 +80,22 @@ def summarize(records: Sequence[Record]) -> tuple[str, bool]:
     return "\n".join(lines), not (new or errored or died)
 
 
+def _list_explained(records: Sequence[Record]) -> list[str]:
+    from zoo.explained import EXPLAINED_UNDER_OTHER_NAMES
+
+    seen = {(r["name"].rpartition(", ")[0], code) for r in records for code in find_codes(r, "error")}
+    return [
+        f"{name} {code}: {why}"
+        for (name, code), why in EXPLAINED_UNDER_OTHER_NAMES.items()
+        if (name, code) in seen
+    ]
+
+
 def _is_refused(record: Record) -> bool:
     return str(record.get("failure", "")).startswith(("ForwardError", "TargetError", "InputError"))
 
 
 def _is_explained(name: str, code: str) -> bool:
-    from zoo.explained import EXPLAINED
+    from zoo.explained import EXPLAINED, EXPLAINED_UNDER_OTHER_NAMES
 
-    return (name.rpartition(", ")[0], code) in EXPLAINED
+    return (name.rpartition(", ")[0], code) in EXPLAINED | EXPLAINED_UNDER_OTHER_NAMES

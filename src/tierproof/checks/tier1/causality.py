@@ -42,7 +42,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.influence import InfluenceMap
 from tierproof.model.call.input_plan import Argument
-from tierproof.model.call.perturb import find_followed_argument, replace_position
+from tierproof.model.call.perturb import can_perturb, find_followed_argument, replace_position
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change, measure_change_along, measure_spread
 from tierproof.model.compare.far_past import sees_far_past
@@ -141,6 +141,9 @@ def _find_exemption(subject: Subject) -> str:
         return "the output has no positions"
     if traits.causal_declared is False:
         return "the model is declared bidirectional"
+    sequences = [a for a in subject.inputs.arguments if can_perturb(a)]
+    if traits.encoder_decoder and len(sequences) == 1:
+        return "the decoder's input is made from the encoder's, which sees all of it"
     model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
     if model_type in _LOOK_AHEAD:
         return f"{model_type} looks ahead by design"
