@@ -32,7 +32,7 @@ import importlib, json, subprocess, sys, time
 import numpy, pandas, torch
 import tierproof as tp
 began = time.perf_counter()
-result = {"verdict": "", "added": 0, "error": "", "imports": True, "same_path": True}
+result = {"verdict": "", "added": 0, "error": "", "imports": True, "same_path": True, "told": []}
 try:
     receipt = tp.install(*sys.argv[1:], allow_shadow=True, allow_aged=True)
     result |= {"verdict": receipt.plan.verdict.value, "added": len(receipt.added)}
@@ -50,7 +50,9 @@ try:
         shadows = {item.name for item in receipt.plan.shadows}
         for item in receipt.added:
             modules = find_modules(files[item.name])
-            if item.name not in shadows and modules:
+            told = [note for note in receipt.notes if f" of {item.name} cannot be imported" in note]
+            result["told"] += told
+            if item.name not in shadows and modules and not told:
                 module = importlib.import_module(modules[0])
 except tp.PlanRefused as error:
     result |= {"verdict": error.plan.verdict.value, "seconds": time.perf_counter() - began}
@@ -75,6 +77,7 @@ class Outcome:
     same_path: bool
     pip_changes: str
     error: str
+    told: tuple[str, ...] = ()
 
 
 def run() -> tuple[str, bool]:
@@ -133,7 +136,18 @@ def try_requests(requests: list[list[str]], *, with_pip: bool) -> tuple[str, boo
         "same path",
         "pip would change",
     )
-    return f"{head}\n{format_table(titles, rows)}", sound and bool(outcomes)
+    causes = [
+        f"{each.verdict}: {each.request[:60]}: {word[:160]}"
+        for each in outcomes
+        for word in (*([each.error] if each.error else []), *each.told)
+    ]
+    lines = [
+        head,
+        format_table(titles, rows),
+        "Why, and what receipts tell of parts that do not import:",
+        *causes,
+    ]
+    return "\n".join(lines), sound and bool(outcomes)
 
 
 def list_requests() -> list[list[str]]:
@@ -186,6 +200,7 @@ def try_request(python: Path, request: list[str], *, with_pip: bool) -> Outcome:
         result["same_path"],
         foresee_pip(python, request) if with_pip else "",
         result["error"],
+        tuple(result["told"]),
     )
 
 
