@@ -36,7 +36,7 @@ else
 	$(pytest) $(spread) -m "$(default)" $(PYTEST_ARGS)
 endif
 
-test-fast:  ## Run the tests for the inner loop: no scenarios, no installs, no sweeps over whole models
+test-fast:  ## Run the tests for the inner loop: no scenarios, installs or processes, no sweeps over whole models
 	@$(prepare) test
 	$(pytest) $(spread) -m "$(fast)" --ignore=tests/scenarios --ignore=tests/faultbench $(PYTEST_ARGS)
 

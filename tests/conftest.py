@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,19 @@ BY_PATH = {
     "faultbench/": "sweep",
     "api/test_large_models.py": "sweep",
     "api/test_leaves_model_untouched.py": "sweep",
+    "api/test_odd_modules.py": "sweep",
+    "api/test_three_bugs.py": "sweep",
+    "api/test_wrapped_models.py": "sweep",
+    "checks/test_training_arguments.py": "sweep",
+    "checks/tier1/on_request/": "sweep",
+    "model/costs/test_analytic_agreement.py": "sweep",
+    "reporters/test_html.py": "sweep",
+    "images/store/test_git_source.py": "command",
+    "checks/test_examples.py": "sweep",
+    "api/packages/test_isolated.py": "command",
     "images/read/test_reading_against_ipython.py": "command",
+    "extension/test_recording_pip.py": "command",
+    "guard/isolate/": "command",
 }
 BY_IMPORT = {
     "guard.throwaway.Throwaway": "install",
@@ -29,6 +43,7 @@ BY_IMPORT = {
     "cli.command.start": "command",
     "cli.command.arguments": "command",
 }
+STARTING = (subprocess, multiprocessing)  # a file that imports these starts processes of its own
 SWEEPING = {"check_healthy", "read_result"}  # of zoo.checked
 
 
@@ -41,6 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for value in vars(item.module).values():
                 name = f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}"
                 found |= {BY_IMPORT[name]} if name in BY_IMPORT else set()
+                found |= {"command"} if any(value is each for each in STARTING) else set()
             found |= {"sweep"} if SWEEPING & set(item.function.__code__.co_names) else set()
         for name in sorted(found):
             item.add_marker(name)
