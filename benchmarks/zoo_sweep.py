@@ -95,8 +95,9 @@ def check_one(model: ZooModel, seed: int, skip: Sequence[str] = ()) -> Record:
     import tierproof
 
     module = model.build(seed)
+    inputs = model.draw_inputs(seed) if model.draw_inputs else None
     started, worked = time.perf_counter(), time.process_time()
-    report = tierproof.check(module, seed=seed, skip=skip, progress=False)
+    report = tierproof.check(module, inputs=inputs, seed=seed, skip=skip, progress=False)
     return {
         "verdict": report.verdict.value,
         "seconds": round(time.perf_counter() - started, 3),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 # A selection over all families that runs in the normal suite, and at fifty seeds.
 FIRST = (
@@ -26,11 +26,13 @@ class ZooModel:
         name: unique; `hf-` stands before a model type of transformers, `nn-` before what torch.nn has.
         family: causal-lm, encoder, encoder-decoder, vision, audio, multimodal, time series, hand-written, torch.nn.
         build: makes it, tiny and randomly initialised, from a seed.
+        draw_inputs: what is passed as `inputs=` to its check, of a seed; None where the checks find inputs themselves.
     """
 
     name: str
     family: str
     build: Callable[[int], nn.Module]
+    draw_inputs: Callable[[int], dict[str, Tensor]] | None = None
 
 
 def list_zoo() -> tuple[ZooModel, ...]:

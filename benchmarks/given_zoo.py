@@ -1,0 +1,68 @@
+"""Part (v): what the checks say of healthy models when a person gives inputs of three rows, at random and legal.
+
+The verdict has to be the one without them, or better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo_sweep import Record, find_codes, prepare_process, sweep
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.healthy import ZooModel
+
+_FOLDER = Path(__file__).resolve().parent / ".zoo"
+SEED = 4
+
+
+def run() -> tuple[str, bool]:
+    """The counts over the whole zoo, and whether no error is new."""
+    prepare_process()
+    from zoo.healthy import list_zoo
+
+    _FOLDER.mkdir(exist_ok=True)
+    return summarize(sweep(list(give_inputs(list_zoo())), _FOLDER / "given.jsonl", seeds=(SEED,)))
+
+
+def give_inputs(models: Sequence[ZooModel]) -> Iterator[ZooModel]:
+    """Each model with a way to draw its inputs."""
+    for model in models:
+        yield replace(model, draw_inputs=partial(_draw, model))
+
+
+def _draw(model: ZooModel, seed: int) -> dict[str, Tensor]:
+    """Tensors of three rows and a length near the one that the checks choose."""
+    from tierproof.model.describe.prepare_subject import prepare_subject
+
+    subject = prepare_subject(model.build(seed))
+    inputs = subject.inputs
+    length = inputs.clip_length(inputs.default_length - 1)
+    batch = 3 if inputs.has_batch else None
+    return dict(subject.make_call(batch=batch, length=length, target_length=length, seed=seed).tensors)
+
+
+def summarize(records: Sequence[Record]) -> tuple[str, bool]:
+    """How many were judged, and each error that the model does not have without given inputs."""
+    from zoo.explained import EXPLAINED
+
+    new = [
+        f"New error: {record['name']}: {code}"
+        for record in records
+        for code in find_codes(record, "error")
+        if (record["name"], code) not in EXPLAINED
+    ]
+    failed = [f"No report: {r['name']}: {str(r['failure'])[:200]}" for r in records if "failure" in r]
+    errored = [f"A check crashed: {r['name']}: {code}" for r in records for code in r.get("errored", ())]
+    warned = sum(bool(find_codes(record, "warning")) for record in records)
+    head = (
+        f"{len(records)} healthy models, each with random inputs of three rows: {len(records) - len(failed)} judged, "
+        f"{len(new)} new errors, {warned} with a warning."
+    )
+    return "\n".join([head, *new, *failed, *errored]), not (new or failed or errored)
