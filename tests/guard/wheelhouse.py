@@ -10,9 +10,10 @@ import os
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from packaging.markers import default_environment
 
@@ -212,3 +213,8 @@ def make_base(
         distributions,
         Loaded(frozenset(loaded), "Loaded is what the test says."),
     )
+
+
+def list_versions(items: Iterable[Any]) -> list[str]:
+    """Name and version of each planned package."""
+    return [f"{item.name} {item.version}" for item in items]

@@ -142,3 +142,11 @@ def process_fingerprint() -> dict[str, object]:
         "warnings": list(warnings.filters),
         "errors": np.geterr(),
     }
+
+
+def find_differences(before, after):
+    """What is not equal, by name, before and after."""
+    names = sorted(set(before) | set(after), key=str)
+    return {
+        n: (before.get(n, "absent"), after.get(n, "absent")) for n in names if before.get(n) != after.get(n)
+    }

@@ -292,3 +292,17 @@ def sam_encoder() -> Any:
         window_size=2,
         use_rel_pos=True,
     )
+
+
+@case("kornia", stand_ins=("kornia_rs",))
+def kornia_hardnet() -> Any:
+    from kornia.feature import HardNet
+
+    return HardNet(pretrained=False)
+
+
+@case("kornia", stand_ins=("kornia_rs",))
+def kornia_sosnet() -> Any:
+    from kornia.feature import SOSNet
+
+    return SOSNet(pretrained=False)

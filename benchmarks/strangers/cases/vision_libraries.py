@@ -388,17 +388,3 @@ def monai_mednext() -> Any:
         spatial_dims=2, init_filters=4, in_channels=1, out_channels=2, kernel_size=3, blocks_down=(1, 1),
         blocks_bottleneck=1, blocks_up=(1, 1),
     )  # fmt: skip
-
-
-@case("kornia", stand_ins=("kornia_rs",))
-def kornia_hardnet() -> Any:
-    from kornia.feature import HardNet
-
-    return HardNet(pretrained=False)
-
-
-@case("kornia", stand_ins=("kornia_rs",))
-def kornia_sosnet() -> Any:
-    from kornia.feature import SOSNet
-
-    return SOSNet(pretrained=False)

@@ -4,93 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from guard.wheelhouse import Wheelhouse
-from loopback import serve
-from tierproof.guard.commands.gap import Gap, GapReason
-from tierproof.guard.commands.pip_command import parse_pip_commands
-from tierproof.guard.foresee.foreseen import Change
+from images.judge.small_image import added, judge, open_test_image, options, target, verdict_of
 from tierproof.guard.judge.plan import (
     AddedPackage,
-    AgedPackage,
     Conflict,
-    Plan,
     PlanVerdict,
-    ReusedPackage,
-    ShadowedPackage,
 )
-from tierproof.guard.resolve.plan_error import PlanError, UnknownPackageError
-from tierproof.images.base.hosted_base import HostedBase
-from tierproof.images.base.image_base import make_image_base
-from tierproof.images.base.requires_cache import RequiresCache
-from tierproof.images.judge.answer_cache import AnswerCache, is_fresh, make_key
-from tierproof.images.judge.image_answer import BroughtPackage, ImageAnswer, PipForecast
-from tierproof.images.judge.judge_install import QuestionOptions, judge_install
+from tierproof.guard.resolve.plan_error import UnknownPackageError
 from tierproof.images.judge.preflight import judge_target, preflight
-from tierproof.images.judge.preflight_result import Preflight, TargetVerdict
-from tierproof.images.lists.image_index import Image
-from tierproof.images.read.found_install import FoundInstall, PreflightTarget, TargetKind, UnreadInstall
+from tierproof.images.judge.preflight_result import Preflight
+from tierproof.images.read.found_install import TargetKind, UnreadInstall
 
 pytest.importorskip("uv")
 NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Wheelhouse:
-    house = Wheelhouse(tmp_path / "house")
-    for version in ("1.0", "2.0"):
-        house.add("numb", version)
-        house.add("wide", version)
-    house.add("pand", "1.0", "numb<2")
-    house.add("capt", "0.9", "numb>=1")
-    house.add("needy", "1.0", "numb>=2")
-    house.add("gets", "1.0", "wide>=2")
-    house.add("native", "1.0", tag="cp310-cp310-manylinux_2_17_x86_64")
-    house.add("over", "1.0", "capt==0.9")
-    house.add("other", "1.0", "capt<0.9")
-    house.add("capt", "0.8", "numb>=1")
-    return house
-
-
-def options(house: Wheelhouse, **changed: object) -> QuestionOptions:
-    environment = {**house.environment, "PIP_INDEX_URL": house.url, "PIP_CONFIG_FILE": "/dev/null"}
-    environment.pop("UV_DEFAULT_INDEX")
-    given = QuestionOptions(environment=environment, cache=AnswerCache(house.folder / "answers"))
-    return replace(given, **changed)  # type: ignore[arg-type]
-
-
-def open_test_image(
-    house: Wheelhouse, lines: Sequence[str] = ("numb==1.0", "pand==1.0", "wide==1.0")
-) -> HostedBase:
-    path = house.folder / "image.txt"
-    path.write_text("\n".join(lines))
-
-    def make() -> object:
-        return make_image_base(
-            Image("test:1", "cpu", path, "3.12.12", "Ubuntu 22.04.5 LTS"),
-            loaded=("numb",),
-            environment=options(house).environment,
-            cache=RequiresCache(house.folder / "requires.json"),
-        )
-
-    return HostedBase("test:1", "content of test:1", make)  # type: ignore[arg-type]
-
-
-def target(*commands: str, unread: Sequence[UnreadInstall] = ()) -> PreflightTarget:
-    found = [FoundInstall(each, each.text) for text in commands for each in parse_pip_commands(text, {})]
-    return PreflightTarget("demo", TargetKind.NOTEBOOK, tuple(found), tuple(unread))
-
-
-def judge(house: Wheelhouse, command: str, **changed: object) -> ImageAnswer:
-    (parsed,) = parse_pip_commands(command, {})
-    return judge_install(parsed, open_test_image(house), options(house, **changed))
 
 
 @pytest.mark.parametrize(
@@ -153,10 +85,6 @@ def test_an_install_rests_on_those_before(house: Wheelhouse) -> None:
     # What was brought and nobody has loaded may still change, as in a kernel.
     changed = judge_target(target("pip install capt", "pip install other"), image, options(house))
     assert changed.verdict == "additive"
-
-
-def verdict_of(house: Wheelhouse, *commands: str, **changed: object) -> TargetVerdict:
-    return judge_target(target(*commands), open_test_image(house), options(house, **changed))
 
 
 @pytest.mark.parametrize(
@@ -299,167 +227,6 @@ def test_an_answer_of_a_private_index_is_asked_for_again(house: Wheelhouse) -> N
     assert added(judge(house, "pip install capt")) == ["capt 0.9"]
     house.add("capt", "1.0", "numb>=1")
     assert added(judge(house, "pip install capt")) == ["capt 1.0"]
-
-
-def test_the_same_again_is_answered_without_asking(house: Wheelhouse) -> None:
-    first = verdict_of(house, "pip install capt", "pip install gets")
-    assert not any(each.answer.kept for each in first.installs)
-    (command,) = parse_pip_commands("pip install capt", {})
-    away = HostedBase("test:1", "content of test:1", lambda: pytest.fail("nothing needs to be asked"))
-    assert judge_install(command, away, options(house)).kept
-    again = verdict_of(house, "pip install capt", "pip install gets")
-    assert all(each.answer.kept for each in again.installs)
-    assert again.to_text() == first.to_text()
-
-
-def test_the_index_over_http_moves_on(house: Wheelhouse) -> None:
-    with serve() as site:
-        publish(house, site.pages)
-        web = options(house).environment | {"PIP_INDEX_URL": f"{site.url}/simple", "UV_HTTP_RETRIES": "0"}
-        assert added(judge(house, "pip install capt", environment=web)) == ["capt 0.9"]
-        house.add("capt", "1.0", "numb>=1")
-        publish(house, site.pages)
-        assert added(judge(house, "pip install capt", environment=web)) == ["capt 1.0"]
-        site.pages.clear()
-        site.pages.update({f"/simple/{name}/": 503 for name in ("capt", "numb")})
-        answer = judge(house, "pip install capt", environment=web)
-        assert answer.kept
-        assert added(answer) == ["capt 1.0"]
-        assert answer.plan is not None
-        assert "asking again failed" in answer.plan.explanation
-        with pytest.raises(PlanError):
-            judge(house, "pip install gets", environment=web)
-
-
-def publish(house: Wheelhouse, pages: dict[str, bytes | int]) -> None:
-    for folder in (house.folder / "simple").iterdir():
-        pages[f"/simple/{folder.name}/"] = (folder / "index.html").read_bytes()
-        pages.update(
-            {f"/simple/{folder.name}/{file.name}": file.read_bytes() for file in folder.glob("*.whl")}
-        )
-
-
-def added(answer: ImageAnswer) -> list[str]:
-    assert answer.plan is not None
-    return [f"{item.name} {item.version}" for item in answer.plan.add]
-
-
-def test_offline_gives_what_was_kept_and_says_how_old_it_is(house: Wheelhouse) -> None:
-    with pytest.raises(PlanError, match="no answer is stored"):
-        judge(house, "pip install capt", offline=True)
-    judge(house, "pip install capt")
-    image = HostedBase(
-        "test:1", "content of test:1", lambda: pytest.fail("an answer that was kept needs no base")
-    )
-    (command,) = parse_pip_commands("pip install capt", {})
-    answer = judge_install(command, image, options(house, offline=True))
-    assert answer.kept
-    assert answer.plan is not None
-    assert "Stored answer of 20" in answer.plan.explanation
-    with pytest.raises(PlanError):
-        judge_install(command, replace_content(image), options(house, offline=True))
-    with pytest.raises(PlanError):
-        judge_install(command, image, options(house, offline=True, exclude_newer="2026-01-01"))
-
-
-def replace_content(image: HostedBase) -> HostedBase:
-    return HostedBase(image.label, "another content", image.make)
-
-
-def test_a_damaged_answer_counts_as_none(house: Wheelhouse) -> None:
-    judge(house, "pip install capt")
-    (path,) = (house.folder / "answers").rglob("*.json")
-    for text in (
-        "",
-        "{",
-        "[]",
-        '{"format": 1}',
-        path.read_text()[:-20],
-        path.read_text().replace("additive", "nice"),
-    ):
-        path.write_text(text)
-        with pytest.raises(PlanError, match="no answer is stored"):
-            judge(house, "pip install capt", offline=True)
-    judge(house, "pip install capt")
-    assert judge(house, "pip install capt", offline=True).kept
-
-
-@pytest.mark.parametrize(
-    ("age_s", "on_pypi", "exclude_newer", "fresh"),
-    [
-        (10, True, "", True),
-        (599, True, "", True),
-        (601, True, "", False),
-        (-5, True, "", False),
-        (10, False, "", False),
-        (10_000_000, True, "2026-01-01", True),
-        (10_000_000, False, "2026-01-01", False),
-        (700, True, "2026-11-01", False),  # that day is not over
-        (700, True, "2026-10-31T12:00:00Z", True),
-        (700, True, "nonsense", False),
-    ],
-)
-def test_how_long_an_answer_is_fresh(age_s: int, on_pypi: bool, exclude_newer: str, fresh: bool) -> None:
-    answered = (NOW - dt.timedelta(seconds=age_s)).isoformat()
-    answer = ImageAnswer(None, PipForecast(), answered_at=answered)
-    assert is_fresh(answer, NOW, on_pypi=on_pypi, exclude_newer=exclude_newer) is fresh
-
-
-WORDS = st.text(alphabet="abc1.", min_size=1, max_size=5)
-GAPS = st.builds(Gap, st.sampled_from(GapReason), WORDS, WORDS)
-PLANS = st.builds(
-    Plan,
-    st.lists(WORDS, max_size=2).map(tuple),
-    WORDS,
-    st.sampled_from(PlanVerdict),
-    st.lists(st.builds(AddedPackage, WORDS, WORDS, st.integers(0, 9)), max_size=2).map(tuple),
-    st.lists(st.builds(ReusedPackage, WORDS, WORDS), max_size=2).map(tuple),
-    st.lists(st.builds(ShadowedPackage, WORDS, WORDS, WORDS, st.just(("a",))), max_size=2).map(tuple),
-    st.lists(st.builds(Conflict, WORDS, WORDS, WORDS, WORDS), max_size=2).map(tuple),
-    st.lists(st.builds(AgedPackage, WORDS, WORDS, WORDS), max_size=2).map(tuple),
-    st.lists(WORDS, max_size=2).map(tuple),
-    WORDS,
-    st.floats(0, 9),
-    st.lists(GAPS, max_size=2).map(tuple),
-    st.none() | st.sampled_from(PlanVerdict),
-    st.lists(WORDS, max_size=2).map(tuple),
-)
-ANSWERS = st.builds(
-    ImageAnswer,
-    st.none() | PLANS,
-    st.builds(
-        PipForecast,
-        st.lists(st.builds(Change, WORDS, WORDS, WORDS, st.booleans()), max_size=2).map(tuple),
-        st.lists(WORDS, max_size=2).map(tuple),
-        WORDS,
-        st.lists(GAPS, max_size=2).map(tuple),
-        WORDS,
-    ),
-    WORDS,
-    st.lists(st.builds(BroughtPackage, WORDS, WORDS, st.just(("b",))), max_size=2).map(tuple),
-    st.lists(st.builds(BroughtPackage, WORDS, WORDS, st.just(())), max_size=2).map(tuple),
-    st.lists(WORDS, max_size=2).map(tuple),
-    WORDS,
-)
-
-
-@given(ANSWERS)
-def test_an_answer_comes_back_as_it_was_kept(
-    tmp_path_factory: pytest.TempPathFactory, answer: ImageAnswer
-) -> None:
-    cache = AnswerCache(tmp_path_factory.mktemp("answers"))
-    cache.put("abcd", answer)
-    assert cache.get("abcd") == replace(answer, kept=True)
-    assert cache.get("abce") is None
-
-
-def test_keys_differ_with_every_part() -> None:
-    assert (
-        len(
-            {make_key("a", "b"), make_key("ab"), make_key("a", "c"), make_key("b", "a"), make_key(("a", "b"))}
-        )
-        == 5
-    )
 
 
 def test_the_document_of_many(house: Wheelhouse) -> None:

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import gc
-import os
 import random
-import signal
 import sys
 import threading
 import weakref
@@ -22,16 +20,9 @@ from tierproof.model.preserve import object_graph, tensor_state
 from tierproof.model.preserve import preserve as preserve_module
 from tierproof.model.preserve.preserve import preserve
 from tierproof.model.preserve.restoration_error import RestorationError
-from zoo.fingerprint import fingerprint, process_fingerprint
+from zoo.fingerprint import find_differences, fingerprint, process_fingerprint
 from zoo.handwritten import HANDWRITTEN
 from zoo.nasty import NASTY, Counting, References
-
-
-def _differences(before, after):
-    names = sorted(set(before) | set(after), key=str)
-    return {
-        n: (before.get(n, "absent"), after.get(n, "absent")) for n in names if before.get(n) != after.get(n)
-    }
 
 
 @pytest.mark.parametrize("name", NASTY)
@@ -45,11 +36,11 @@ def test_a_nasty_model_leaves_as_it_came(name, full, error):
         if error is not None:
             raise error
         snapshot.restore(full=full)
-        assert _differences(before, fingerprint(model)) == {}
-        assert _differences(process, process_fingerprint()) == {}
+        assert find_differences(before, fingerprint(model)) == {}
+        assert find_differences(process, process_fingerprint()) == {}
         _abuse_once(model)
-    assert _differences(process, process_fingerprint()) == {}
-    assert _differences(before, fingerprint(model)) == {}
+    assert find_differences(process, process_fingerprint()) == {}
+    assert find_differences(before, fingerprint(model)) == {}
     assert snapshot.lost == ()
     assert snapshot.skipped == ()
 
@@ -68,7 +59,7 @@ def test_abuse_does_change_the_nasty_models():
         before = fingerprint(model)
         with preserve(model):
             _abuse_once(model)
-            assert _differences(before, fingerprint(model)), name
+            assert find_differences(before, fingerprint(model)), name
 
 
 @pytest.mark.parametrize("name", sample(list(HANDWRITTEN), 4))
@@ -83,7 +74,7 @@ def test_a_training_step_on_a_healthy_model_is_undone(name):
         model.eval()
         model.half()
         model.requires_grad_(False)
-    assert _differences(before, fingerprint(model)) == {}
+    assert find_differences(before, fingerprint(model)) == {}
 
 
 def test_a_graph_built_before_can_still_be_used():
@@ -126,7 +117,7 @@ def test_values_are_compared_in_chunks(monkeypatch):
     with preserve(model):
         model.weight.data[1, 50] = float("nan")
         model.bias.data.neg_()
-    assert _differences(before, fingerprint(model)) == {}
+    assert find_differences(before, fingerprint(model)) == {}
 
 
 def test_a_view_of_a_large_storage_is_not_copied_whole():
@@ -157,7 +148,7 @@ def test_an_overlapping_view_that_grew_a_history_is_a_leaf_again():
     model.cache.fill_(5)
     assert model.window.eq(5).all()
     model.cache.zero_()
-    changed = {name for name in _differences(before, fingerprint(model)) if "_version" not in name}
+    changed = {name for name in find_differences(before, fingerprint(model)) if "_version" not in name}
     assert {name.split("#")[0] for name in changed} <= {"model.window", "model._buffers['cache']"}
 
 
@@ -234,7 +225,7 @@ def test_tensors_made_under_inference_mode():
     before = fingerprint(model)
     with preserve(model), torch.inference_mode():
         model.weight.add_(1)
-    assert _differences(before, fingerprint(model)) == {}
+    assert find_differences(before, fingerprint(model)) == {}
 
 
 def test_quantized_and_nested_and_mkldnn_tensors():
@@ -358,106 +349,5 @@ def test_note_change_changes_what_is_returned_to_between_checks():
         with torch.no_grad():
             model.weight.add_(1)
         snapshot.restore(full=False)
-        assert _differences(moved, fingerprint(model)) == {}
-    assert _differences(before, fingerprint(model)) == {}
-
-
-class TestInterrupts:
-    def _press(self):
-        os.kill(os.getpid(), signal.SIGINT)
-
-    def test_one_stops_the_work_and_the_model_is_restored(self):
-        model = Counting()
-        handler = signal.getsignal(signal.SIGINT)
-        before = fingerprint(model)
-        with pytest.raises(KeyboardInterrupt), preserve(model):
-            model(torch.zeros(2, 4))
-            self._press()
-            raise AssertionError("not reached")
-        assert _differences(before, fingerprint(model)) == {}
-        assert signal.getsignal(signal.SIGINT) is handler
-
-    @pytest.mark.parametrize("first", [True, False])
-    def test_one_during_the_restoration_waits_for_its_end(self, first, monkeypatch):
-        model = Counting()
-        before = fingerprint(model)
-        press = self._press
-
-        ended = []
-        restore = preserve_module._ModelState.restore
-
-        def pressed(state, full, failures):
-            press()
-            lost = restore(state, full, failures)
-            press()
-            ended.append(True)
-            return lost
-
-        monkeypatch.setattr(preserve_module._ModelState, "restore", pressed)
-        with pytest.raises(KeyboardInterrupt), preserve(model):
-            model(torch.zeros(2, 4))
-            if first:
-                raise KeyboardInterrupt
-        assert ended == [True]
-        assert _differences(before, fingerprint(model)) == {}
-
-    def test_one_during_a_restoration_between_checks_is_raised_after_it(self, monkeypatch):
-        model = Counting()
-        restore = preserve_module._ModelState.restore
-
-        def pressed(state, full, failures):
-            if not full:
-                self._press()
-            return restore(state, full, failures)
-
-        monkeypatch.setattr(preserve_module._ModelState, "restore", pressed)
-        reached = False
-        with pytest.raises(KeyboardInterrupt), preserve(model) as snapshot:
-            model.steps = 7
-            try:
-                snapshot.restore(full=False)
-            finally:
-                reached = model.steps == 0
-        assert reached
-
-    def test_a_nested_one_keeps_both(self):
-        outer, inner = Counting(), nn.Linear(2, 2)
-        before = fingerprint(inner)
-        with pytest.raises(KeyboardInterrupt), preserve(outer), preserve(inner):
-            inner.weight.data.zero_()
-            self._press()
-        assert _differences(before, fingerprint(inner)) == {}
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-    def test_off_the_main_thread_and_without_a_python_handler(self):
-        model = nn.Linear(2, 2)
-        failures = []
-
-        def work():
-            try:
-                with preserve(model):
-                    model.weight.data.zero_()
-            except BaseException as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        assert not failures
-        assert model.weight.any()
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            with preserve(model):
-                self._press()
-            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        finally:
-            signal.signal(signal.SIGINT, previous)
-
-    def test_a_handler_set_meanwhile_is_not_overwritten(self):
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            with preserve(nn.Linear(2, 2)):
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        finally:
-            signal.signal(signal.SIGINT, before)
+        assert find_differences(moved, fingerprint(model)) == {}
+    assert find_differences(before, fingerprint(model)) == {}
