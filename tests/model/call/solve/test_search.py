@@ -116,3 +116,25 @@ def test_what_cannot_be_solved_ends_with_code_to_paste():
     with pytest.raises(ForwardError) as caught:
         prepare_subject(Needs())
     assert 'inputs=lambda: {"world"' in str(caught.value)
+
+
+class Retelling(nn.Module):
+    """Sounds are read and words written; both may be left out, and the forward says what it misses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ear, self.words, self.head = nn.Linear(12, 16), nn.Embedding(30, 16), nn.Linear(16, 30)
+
+    def forward(self, heard: Tensor | None = None, told: Tensor | None = None) -> Tensor:
+        if heard is None:
+            raise ValueError("You have to pass heard")
+        memory = self.ear(heard).mean(1, keepdim=True)
+        if told is None:
+            raise ValueError("You must specify exactly one of the words or their vectors")
+        return self.head(self.words(told) + memory)
+
+
+def test_an_optional_argument_that_the_forward_asks_for_is_passed():
+    arguments = prepare_subject(Retelling().eval()).inputs.arguments
+    assert [a.name for a in arguments] == ["heard", "told"]
+    assert [a.dtype.is_floating_point for a in arguments] == [True, False]

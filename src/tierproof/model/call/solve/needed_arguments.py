@@ -50,7 +50,7 @@ def _list_added(name: str, plan: InputPlan) -> list[Argument]:
         return [
             replace(like, shape=each) for each in ((BATCH, LENGTH, LENGTH, width), (BATCH, LENGTH, LENGTH))
         ]
-    return [like, row]
+    return [like, ids, row] if primary.dtype.is_floating_point and len(shape) > 1 else [like, row]
 
 
 def _pack_keys(plan: InputPlan, lesson: Keys) -> Iterator[InputPlan]:

@@ -54,10 +54,21 @@ def read_failure(error: Exception, last: LastOperation | None = None) -> list[Le
     return list(dict.fromkeys(lessons))
 
 
+# "You must specify exactly one of input_ids or inputs_embeds"; "cannot specify both" is also said where neither is.
+_ASKS = re.compile(
+    r"\b(?:must|should|need(?:s|ed)? to|ha(?:ve|s) to|please)\b.{0,20}?\b(?:specif|provid|pass|give|suppl|set)"
+    r"|cannot (?:specify|pass) both",
+    re.IGNORECASE,
+)
+
+
 def _read_needed(text: str) -> list[Lesson]:
     """Arguments that were left out: the one that is named, else an optional one that was None."""
     named = re.search(r"`?(\w+)`? (?:must|should|can|may) ?not be None", text)
     lessons: list[Lesson] = [] if named is None else [Needed(named.group(1))]
+    if _ASKS.search(text):
+        lessons += [Needed(name) for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)]
+        lessons.append(Needed())
     missing = "NoneType" in text and "not callable" not in text  # what is called is a layer, not an input
     if missing or re.search(r"must be Tensor, not \w+", text):
         lessons.append(Needed())
