@@ -50,13 +50,14 @@ def _draw(model: ZooModel, seed: int) -> dict[str, Tensor]:
 
 def summarize(records: Sequence[Record]) -> tuple[str, bool]:
     """How many were judged, and each error that the model does not have without given inputs."""
-    from zoo.explained import EXPLAINED
+    from zoo.explained import EXPLAINED, EXPLAINED_BY_ITS_CACHE
 
+    told = EXPLAINED | EXPLAINED_BY_ITS_CACHE
     new = [
         f"New error: {record['name']}: {code}"
         for record in records
         for code in find_codes(record, "error")
-        if (record["name"], code) not in EXPLAINED
+        if (record["name"], code) not in told
     ]
     failed = [f"No report: {r['name']}: {str(r['failure'])[:200]}" for r in records if "failure" in r]
     errored = [f"A check crashed: {r['name']}: {code}" for r in records for code in r.get("errored", ())]

@@ -81,12 +81,12 @@ def summarize(records: Sequence[Record]) -> tuple[str, bool]:
 
 
 def _list_explained(records: Sequence[Record]) -> list[str]:
-    from zoo.explained import EXPLAINED_UNDER_OTHER_NAMES
+    from zoo.explained import EXPLAINED_BY_ITS_CACHE
 
     seen = {(r["name"].rpartition(", ")[0], code) for r in records for code in find_codes(r, "error")}
     return [
         f"{name} {code}: {why}"
-        for (name, code), why in EXPLAINED_UNDER_OTHER_NAMES.items()
+        for (name, code), why in EXPLAINED_BY_ITS_CACHE.items()
         if (name, code) in seen
     ]
 
@@ -96,6 +96,6 @@ def _is_refused(record: Record) -> bool:
 
 
 def _is_explained(name: str, code: str) -> bool:
-    from zoo.explained import EXPLAINED, EXPLAINED_UNDER_OTHER_NAMES
+    from zoo.explained import EXPLAINED, EXPLAINED_BY_ITS_CACHE
 
-    return (name.rpartition(", ")[0], code) in EXPLAINED | EXPLAINED_UNDER_OTHER_NAMES
+    return (name.rpartition(", ")[0], code) in EXPLAINED | EXPLAINED_BY_ITS_CACHE

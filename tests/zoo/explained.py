@@ -81,11 +81,11 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("t5_like", "T1-ATTN-003"): "T5 starts with small queries in place of the factor 1/√width",
 }
 
-# Where arguments have other names, no `use_cache=False` is passed, and transformers 5.24 keeps a cache by default.
-_CACHED = "it is so with transformers' default use_cache=True, under its own names too: "
-EXPLAINED_UNDER_OTHER_NAMES: dict[tuple[str, str], str] = {
-    ("hf-dory", "T1-SHAPE-001"): _CACHED + "an input longer than the window raises",
-    ("hf-dory", "T1-SHAPE-002"): _CACHED + "an input longer than the window raises",
+# Where arguments are given, or have other names, no `use_cache=False` is passed.
+_CACHED = "with transformers' default use_cache=True "
+EXPLAINED_BY_ITS_CACHE: dict[tuple[str, str], str] = {
+    ("hf-dory", "T1-SHAPE-001"): _CACHED + "an input longer than its window raises",
+    ("hf-dory", "T1-SHAPE-002"): _CACHED + "an input longer than its window raises",
     ("hf-dory", "T1-CAUSAL-003"): _CACHED + "its later loops read the cache of the last one",
     ("hf-rwkv", "T1-SHAPE-003"): _CACHED + "one token of two rows is answered by two positions",
 }
