@@ -50,7 +50,7 @@ def _draw(model: ZooModel, seed: int) -> dict[str, Tensor]:
 
 def summarize(records: Sequence[Record]) -> tuple[str, bool]:
     """How many were judged, and each error that the model does not have without given inputs."""
-    from zoo.explained import EXPLAINED, EXPLAINED_BY_ITS_CACHE
+    from zoo.explained import EXPLAINED, EXPLAINED_BY_ITS_CACHE, RAISING_BY_THEIR_CACHE
 
     told = EXPLAINED | EXPLAINED_BY_ITS_CACHE
     new = [
@@ -59,11 +59,14 @@ def summarize(records: Sequence[Record]) -> tuple[str, bool]:
         for code in find_codes(record, "error")
         if (record["name"], code) not in told
     ]
-    failed = [f"No report: {r['name']}: {str(r['failure'])[:200]}" for r in records if "failure" in r]
+    unjudged = {r["name"]: str(r["failure"])[:200] for r in records if "failure" in r}
+    raising = sorted(set(unjudged) & set(RAISING_BY_THEIR_CACHE))
+    failed = [f"No report: {name}: {why}" for name, why in unjudged.items() if name not in raising]
     errored = [f"A check crashed: {r['name']}: {code}" for r in records for code in r.get("errored", ())]
     warned = sum(bool(find_codes(record, "warning")) for record in records)
     head = (
-        f"{len(records)} healthy models, each with random inputs of three rows: {len(records) - len(failed)} judged, "
-        f"{len(new)} new errors, {warned} with a warning."
+        f"{len(records)} healthy models, each with random inputs of three rows: {len(records) - len(unjudged)} judged, "
+        f"{len(new)} new errors, {warned} with a warning.\n"
+        f"Refused, as the model itself raises with its default use_cache=True: {', '.join(raising) or 'none'}."
     )
     return "\n".join([head, *new, *failed, *errored]), not (new or failed or errored)

@@ -89,3 +89,5 @@ EXPLAINED_BY_ITS_CACHE: dict[tuple[str, str], str] = {
     ("hf-dory", "T1-CAUSAL-003"): _CACHED + "its later loops read the cache of the last one",
     ("hf-rwkv", "T1-SHAPE-003"): _CACHED + "one token of two rows is answered by two positions",
 }
+# These raise as they are called by a person who passes ids alone.
+RAISING_BY_THEIR_CACHE = ("hf-bamba", "hf-jamba", "hf-recurrent_gemma", "hf-xlstm")
