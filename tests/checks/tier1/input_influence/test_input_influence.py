@@ -53,3 +53,28 @@ def test_a_position_that_loses_a_maximum_wins_it_in_another_input(loses):
     torch.manual_seed(0)
     found = [f for f in run_check(CHECK, Pooled(loses=loses)).findings if f.code == "T1-INPUT-002"]
     assert [f.evidence["without_influence"] for f in found] == ([[0]] if loses else [])
+
+
+class Drowned(nn.Module):
+    """One position is added to a value beside which it is nothing, as memory that was never initialised may hold."""
+
+    def __init__(self, size: float):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(20, 8), nn.Linear(8, 4)
+        self.places = nn.Parameter(torch.zeros(64, 8))
+        with torch.no_grad():
+            self.places[1] = size
+
+    def forward(self, ids):
+        return self.head(
+            (self.embed(ids) + self.places[: ids.shape[1]]) / (1 + self.places[: ids.shape[1]].abs())
+        )
+
+
+def test_what_is_lost_beside_garbage_is_a_warning():
+    torch.manual_seed(0)
+    report = tp.check(Drowned(1e30), only=["T1-INPUT"], progress=False)
+    assert [(f.code, f.severity.value) for f in report.findings] == [("T1-INPUT-002", "warning")]
+    torch.manual_seed(0)
+    found = tp.check(Drowned(1.0), only=["T1-INPUT"], progress=False).findings
+    assert "T1-INPUT-002" not in {finding.code for finding in found}

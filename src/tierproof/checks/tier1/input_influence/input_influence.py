@@ -360,8 +360,14 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
         "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
         "that hides these positions from every output.",
         rests_on=Basis.INPUTS,
-        at_most=_limit(argument, last, Severity.WARNING if tail else Severity.ERROR),
+        at_most=_limit(argument, last, Severity.WARNING if tail or _drowns(base) else Severity.ERROR),
     )
+
+
+def _drowns(base: Baseline) -> bool:
+    """Whether parameters are so large, as where memory was never initialised, that all beside them is rounded away."""
+    kept = (p for p in base.answers.subject.model.parameters() if p.is_floating_point() and p.numel())
+    return any(float(p.detach().abs().max()) * torch.finfo(p.dtype).eps > 1 for p in kept if not p.is_meta)
 
 
 def _limit(argument: Argument, last: bool, severity: Severity) -> Severity:
