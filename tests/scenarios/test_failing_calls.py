@@ -16,6 +16,9 @@ from scenarios.test_killed_install import TOOL
 # The first point and how many points apart, for each action, in the sample.
 SAMPLE = (("install", 5, 83), ("uninstall", 3, 27), ("rollback", 4, 23), ("recover", 6, 55), ("gc", 2, 47))
 
+# How many calls an action makes at least: with those of a heal, more than 800 in all.
+LEAST = {"install": 300, "uninstall": 100, "rollback": 90, "recover": 200, "gc": 130}
+
 
 def sweep(folder: Path, action: str, first: int, step: int, how: str = "once") -> list[dict[str, Any]]:
     here = Throwaway(folder)
@@ -54,8 +57,9 @@ def test_a_sample_of_points(tmp_path: Path, action: str, first: int, step: int) 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("action", [each[0] for each in SAMPLE])
 def test_every_point(tmp_path: Path, action: str) -> None:
-    outcomes = judge(sweep(tmp_path, action, 1, 1), action)
-    assert outcomes["refused"] >= 20
+    points = sweep(tmp_path, action, 1, 1)
+    assert len(points) >= LEAST[action]
+    assert judge(points, action)["refused"] >= 10  # the other calls may fail without harm
 
 
 @pytest.mark.slow
