@@ -143,9 +143,8 @@ def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
     return (
         claim_error(
             "T1-BATCH-002",
-            f"The rows of a batch influence each other in `{where}`, and the outputs depend on no input. The "
-            "module may "
-            "take the batch axis for the sequence.",
+            f"The rows of a batch influence each other inside `{where}`, which may take the batch axis for the "
+            "sequence. The model's outputs do not show it, because they depend on no input.",
             where,
             {"relative_change_of_answers": 0.0, "rows": base.batch},
             "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0 or a "
