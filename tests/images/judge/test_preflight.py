@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,6 @@ from tierproof.images.judge.preflight_result import Preflight
 from tierproof.images.read.found_install import TargetKind, UnreadInstall
 
 pytest.importorskip("uv")
-NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.call import Call
-from tierproof.model.call.extra_arguments import TARGET_NAMES
+from tierproof.model.call.extra_arguments import find_target_name
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.call.perturb import find_followed_argument
@@ -69,7 +69,7 @@ def _prepare(subject: Subject, seed: int) -> tuple[str, Call] | str:
     """The default call with random targets, without decoder tokens of its own where those are optional."""
     signature = read_signature(subject.model)
     outputs, inputs = subject.outputs, subject.inputs
-    name = next((n for n in TARGET_NAMES if n in signature and n != inputs.primary), None)
+    name = find_target_name(signature.names, primary=inputs.primary)
     logits = outputs.per_position and outputs.axes[-1] == subject.traits.vocab_size
     if name is None or not logits or inputs.style == "mapping" or len(outputs.axes) != 3:
         return "the model takes no targets for logits over a vocabulary"

@@ -121,7 +121,7 @@ def _require_end(ended: Ended, doing: str, limit_s: float, most_memory: int, lar
     if ended.status == -_TOO_LARGE or "os error 27" in ended.words:
         raise PlanError(
             f"uv was ended before the packages were {doing}: one holds a file of more than "
-            f"{largest_file_bytes / 1e9:.1f} GB, far more than the download's size lets expect",
+            f"{largest_file_bytes / 1e9:.1f} GB, far more than a download of its size may unpack to",
             hint="Nothing was changed. Do not trust that package; report it to its index.",
         )
     if ended.status < 0 or "memory allocation of" in ended.words:

@@ -49,8 +49,8 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     damage = find_damage(root, generation.inventory)
     if damage:
         raise InstallError(
-            f"cannot save the added packages: {damage[0]} of them is missing or has changed "
-            f"(in their folder, generation {generation.id})",
+            f"cannot save the added packages: their file {damage[0]} is missing or has changed "
+            f"(generation {generation.id})",
             hint="Run `tierproof recover` to install them again from their lock, then `tierproof save`.",
         )
     paths = sorted({path for files in generation.inventory.packages.values() for path, _ in files.iterate()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 import torch
@@ -20,6 +21,11 @@ _KEEP_NAMES = ("attention_mask", "padding_mask", "pad_mask", "input_mask", "mask
 # By these names nothing else is meant than: 1 where a token is, 0 where it is padding.
 _UNMISTAKABLE_NAMES = ("attention_mask", "padding_mask", "input_mask")
 _HIDE_NAMES = ("key_padding_mask", "src_key_padding_mask", "padding_mask", "pad_mask", "mask")
+
+
+def find_target_name(names: Container[str], *, primary: str = "") -> str | None:
+    """The first of the usual names of targets that is among `names`; the primary input is none, whatever its name."""
+    return next((name for name in TARGET_NAMES if name in names and name != primary), None)
 
 
 def add_optional_arguments(
@@ -41,7 +47,7 @@ def _add_targets(
     primary = plan.primary_argument
     if outputs.per_position or primary.role != "tokens" or plan.style == "mapping":
         return plan, outputs
-    name = next((n for n in TARGET_NAMES if n in signature.optional), None)
+    name = find_target_name(signature.optional)
     if name is None:
         return plan, outputs
     classes = outputs.axes[-1] if outputs.role == "logits" and outputs.axes else None

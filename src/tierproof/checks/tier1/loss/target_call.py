@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tierproof.model.call.call import Call
-from tierproof.model.call.extra_arguments import TARGET_NAMES
+from tierproof.model.call.extra_arguments import find_target_name
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.input_plan import Argument
 from tierproof.model.describe.subject import Subject
@@ -18,8 +18,7 @@ def make_target_call(subject: Subject, seed: int) -> tuple[str, Call] | None:
     """The targets' name, and the default call with targets in which no token occurs twice in a row of the batch."""
     given = next((a for a in subject.inputs.arguments if a.role == "targets"), None)
     signature = read_signature(subject.model)
-    primary = subject.inputs.primary
-    name = given.name if given else next((n for n in TARGET_NAMES if n in signature and n != primary), None)
+    name = given.name if given else find_target_name(signature.names, primary=subject.inputs.primary)
     vocab = subject.traits.vocab_size
     if name is None or vocab is None or subject.inputs.style == "mapping" or not subject.outputs.per_position:
         return None

@@ -33,11 +33,9 @@ def find_other_masked(base: Baseline, content: Argument, masked: Call, hidden: t
 
 def _is_hidden(base: Baseline, masked: Call, name: str, replaced: Tensor) -> bool:
     """Whether new contents change the answer without the mask, and leave it as it is under the mask."""
-    changes = []
-    for call in (base.call, masked):
-        answers = [base.answers.attempt(each) for each in (call, call.with_argument(name, replaced))]
-        if answers[0] is None or answers[1] is None:
-            return False
-        changes.append(measure_change(answers[0], answers[1]))
-    without, under = changes
+    calls = (base.call.with_argument(name, replaced), masked, masked.with_argument(name, replaced))
+    moved, hidden, moved_hidden = (base.answers.attempt(call) for call in calls)
+    if moved is None or hidden is None or moved_hidden is None:
+        return False
+    without, under = measure_change(base.answer, moved), measure_change(hidden, moved_hidden)
     return under <= base.tolerance / 100 and without > base.tolerance

@@ -13,7 +13,7 @@ from tierproof.checks.claim import Ground, claim_error
 from tierproof.core.finding import Finding
 from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.call import Call
-from tierproof.model.call.extra_arguments import TARGET_NAMES
+from tierproof.model.call.extra_arguments import find_target_name
 from tierproof.model.call.forward_signature import read_signature
 from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH, Argument
 from tierproof.model.describe.basis import Basis
@@ -128,7 +128,7 @@ def _judge_start(subject: Subject, call: Call) -> list[Finding]:
 def _judge_own_start(subject: Subject, call: Call) -> list[Finding]:
     """Without the decoder's tokens the model makes them of its targets."""
     decoder, signature = _find_decoder(subject), read_signature(subject.model)
-    targets = next((name for name in TARGET_NAMES if name in signature.optional), None)
+    targets = find_target_name(signature.optional)
     if (
         decoder is None
         or targets is None
