@@ -94,3 +94,25 @@ def test_a_forward_that_fails_in_training_is_left_to_others():
             return super().forward(x)
 
     assert "no training" in run(Fails(3, 3)).skipped
+
+
+def count_passes(model):
+    passes = []
+    with preserve(model):
+        subject = prepare_subject(model)
+        subject.model.register_forward_hook(lambda *_: passes.append(1))
+        CHECK.run(CheckContext(subject))
+    return len(passes)
+
+
+def test_steps_end_as_soon_as_no_growth_can_be_steady():
+    assert count_passes(Keeping(append_detached)) == 5
+    assert count_passes(Keeping(append_number)) == 3
+
+
+def test_growth_that_begins_in_the_second_step_is_found():
+    def append_later(seen, logits):
+        seen.append(logits.detach() if len(seen) > 1 else None)
+
+    (finding,) = run(Keeping(append_later)).findings
+    assert finding.code == "T1-LIVE-001"

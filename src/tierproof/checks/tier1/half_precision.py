@@ -26,6 +26,7 @@ import torch
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.compare.wide_products import WideProducts
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.module_watch import find_first, watch_modules
@@ -52,7 +53,7 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput(skipped="the output is not finite in float32 (see T1-STAB)")
     tensors, half = convert_tensors(model, torch.float16), convert_call(call, torch.float16)
     try:
-        with torch.no_grad(), watch_modules(model, measure_range) as seen:
+        with torch.no_grad(), WideProducts(), watch_modules(model, measure_range) as seen:
             torch.manual_seed(context.seed)
             found = measure_range(list(collect_answers(run_substituted(model, tensors, half)).values()))
     except _REFUSALS as error:

@@ -72,7 +72,7 @@ def run(context: CheckContext) -> CheckOutput:
         return CheckOutput(skipped="no parameter requires a gradient")
     subject.model.train()
     try:
-        census = [_step(subject, context.seed + turn) for turn in range(_STEPS)]
+        census = _take_steps(subject, context.seed)
     except Exception as error:
         if not (isinstance(error, RuntimeError) or raised_in_a_call(error)):
             raise
@@ -87,6 +87,17 @@ def run(context: CheckContext) -> CheckOutput:
     if min(growth) <= 0:
         return CheckOutput(measurements=measured)
     return CheckOutput((_accuse_growth(subject.model, census, min(growth)),), measured)
+
+
+def _take_steps(subject: Subject, seed: int) -> list[_Census]:
+    """A census after each training step; fewer steps where growth can no longer be steady."""
+    census: list[_Census] = []
+    for turn in range(_STEPS):
+        census.append(_step(subject, seed + turn))
+        may_grow = turn < _STEPS - _STEADY_STEPS or census[-1].count > census[-2].count
+        if not may_grow and not census[-1].graph_sizes:
+            break
+    return census
 
 
 def _step(subject: Subject, seed: int) -> _Census:

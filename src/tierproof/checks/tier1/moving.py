@@ -40,6 +40,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.substitution import convert_call
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
+from tierproof.model.compare.wide_products import WideProducts
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.observe.execution_trace import ExecutionTrace
@@ -218,7 +219,7 @@ def _run_converted(base: Baseline, dtype: torch.dtype) -> tuple[str, str]:
     try:
         copied.to(dtype).eval()
         torch.manual_seed(base.answers.seed)
-        with torch.no_grad(), trace:
+        with torch.no_grad(), WideProducts(), trace:
             convert_call(base.call, dtype).run(copied)
     except Exception as error:  # noqa: BLE001 - the caller reports it or measures it
         return f"{type(error).__name__}: {str(error)[:200]}", trace.raised_in or ""

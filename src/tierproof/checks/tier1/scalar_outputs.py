@@ -29,6 +29,7 @@ from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.input_plan import LENGTH
 from tierproof.model.call.perturb import can_perturb, replace_positions, replace_values
+from tierproof.model.compare.short_call import make_short_call
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
@@ -42,7 +43,7 @@ def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject, seed = context.subject, context.seed
     subject.model.eval()
-    call = subject.make_call(seed=seed)
+    call = make_short_call(subject, seed)
     usual = _read_scalars(subject, call, seed)
     for path in _find_losses(subject, call, usual, seed):
         del usual[path]

@@ -30,3 +30,14 @@ def make_short_call(subject: Subject, seed: int) -> Call:
         else:
             return call
     return subject.make_call(seed=seed)
+
+
+def list_calls(subject: Subject, seed: int) -> tuple[Call, ...]:
+    """The default call, and before it a short one where one runs.
+
+    What the short call shows is asked again at the default length; where it shows nothing, the long one is spared.
+    """
+    usual = subject.make_call(seed=seed)
+    if find_short_length(subject.inputs) is None:
+        return (usual,)
+    return (make_short_call(subject, seed), usual)

@@ -52,6 +52,7 @@ from torch import nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.gradient_norms import GradientNorms, ModuleGradient
+from tierproof.checks.tier1.gradient_flow.frozen_layers import judge_frozen
 from tierproof.checks.tier1.gradient_flow.gradient_agreement import compare_gradients
 from tierproof.checks.tier1.gradient_flow.gradient_starvation import find_starved, judge_starved
 from tierproof.checks.tier1.gradient_flow.unused_parameters import (
@@ -64,6 +65,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.larger_inputs import enlarge_assumed_size
+from tierproof.model.compare.short_call import list_calls
 from tierproof.model.describe.basis import Basis
 from tierproof.model.gradients.gradient_pass import (
     GradientPass,
@@ -84,7 +86,7 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
     subject = context.subject
     model = subject.model
     trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    findings = _judge_frozen(model)
+    findings = judge_frozen(model)
     if not trainable:
         return CheckOutput(
             tuple(findings), {}, skipped="every parameter is frozen: there is no gradient to check"
@@ -117,7 +119,12 @@ def check_gradient_flow(context: CheckContext) -> CheckOutput:
     tokens = call.tensors[subject.inputs.primary].numel() if subject.inputs.primary in call.tensors else 0
     findings += judge_idle_experts(model, passes[0], tokens)
     findings += _judge_blocks(context, passes)
-    findings += _judge_training(context, call, {name for item in starved for name in item.names})
+    known = {name for item in starved for name in item.names}
+    for tried in list_calls(subject, context.seed):
+        lost = _judge_training(context, tried, known)
+        if not lost:
+            break
+    findings += lost
     model.eval()
     findings += _judge_depth(passes[0])
     excluded = frozenset(name for item in starved for name in item.names)
@@ -262,64 +269,6 @@ def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[
         lost = judge_starved(context, call, [trained], starved)
         findings += [finding for finding in lost if finding.severity is Severity.ERROR]
     return findings
-
-
-def _judge_frozen(model: nn.Module) -> list[Finding]:
-    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
-    if not frozen:
-        return []
-    findings = [
-        Finding(
-            f"{CODE}-010",
-            Severity.INFO,
-            f"{len(frozen)} of {sum(1 for _ in model.parameters())} parameters are frozen.",
-            evidence={"parameters": frozen[:8], "count": len(frozen)},
-            hint="Call `requires_grad_(True)` on what should train. Nothing to do if you froze them on purpose.",
-        )
-    ]
-    for path, neighbours in _find_lonely_frozen(model).items():
-        findings.append(
-            Finding(
-                f"{CODE}-011",
-                Severity.WARNING,
-                f"`{path}` is frozen, although the layers before and after it train.",
-                where=path,
-                evidence={"trainable_neighbours": neighbours},
-                hint="To train it, call `requires_grad_(True)`. To keep it frozen, also freeze the layers before it.",
-            )
-        )
-    return findings
-
-
-def _find_lonely_frozen(model: nn.Module) -> dict[str, int]:
-    """Parameters' owners frozen in one layer of a stack while the same ones before and after train."""
-    states: dict[tuple[str, str], dict[int, bool]] = {}
-    for name, parameter in model.named_parameters():
-        match = _BLOCK.match(name)
-        if match:
-            states.setdefault((match.group(1), name[match.end() :]), {})[int(match.group(2))] = (
-                parameter.requires_grad
-            )
-    lonely: dict[str, int] = {}
-    for (prefix, rest), flags in states.items():
-        for index, trains in flags.items():
-            before = any(flag for other, flag in flags.items() if other < index)
-            after = any(flag for other, flag in flags.items() if other > index)
-            if not trains and before and after:
-                owner = f"{prefix}{index}.{rest}".rpartition(".")[0]
-                lonely[owner] = sum(flags.values())
-    return _merge_children(model, lonely)
-
-
-def _merge_children(model: nn.Module, lonely: dict[str, int]) -> dict[str, int]:
-    """Name a layer instead of its parts when all its parameters are frozen."""
-    merged: dict[str, int] = {}
-    for path, count in lonely.items():
-        match = _BLOCK.match(path + ".")
-        block = path if match is None else f"{match.group(1)}{match.group(2)}"
-        whole = not any(parameter.requires_grad for parameter in model.get_submodule(block).parameters())
-        merged[block if whole else path] = count
-    return merged
 
 
 def _judge_depth(result: GradientPass) -> list[Finding]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
+from tierproof.model.compare.short_call import make_short_call
 from tierproof.model.compare.steady_answer import SHORT_LENGTH
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
@@ -20,7 +21,7 @@ def check_late_parameters(subject: Subject, seed: int) -> list[Finding]:
     before = {name for name, _ in model.named_parameters()}
     subject.model.eval()
     try:
-        subject.forward(subject.make_call(seed=seed))
+        subject.forward(make_short_call(subject, seed))
     except Exception:  # noqa: BLE001 - a forward that raises is T1-SHAPE's finding
         return []
     late = [name for name, _ in model.named_parameters() if name not in before]

@@ -112,7 +112,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                 lambda: judge_declared_tokens(context),
                 lambda: judge_growth(context, measurements),
                 lambda: judge_precision(context, call, measurements),
-                lambda: judge_lost_branches(context, call, measurements),
+                lambda: judge_lost_branches(context, measurements),
             ]
             for step in steps:
                 if context.deadline.expired:

@@ -9,6 +9,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.compare.wide_products import WideProducts
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.module_watch import Observation, find_first, watch_modules
@@ -45,6 +46,7 @@ def _run_bfloat16(subject: Subject, call: Call) -> tuple[ValueRange, list[Observ
     """The range of the answers under autocast, and those of each module's output."""
     with (
         torch.autocast(subject.device.type, dtype=torch.bfloat16),
+        WideProducts(),
         watch_modules(subject.model, measure_range) as observations,
     ):
         answers = collect_answers(subject.forward(call))
@@ -79,7 +81,7 @@ def _judge_bfloat16(subject: Subject, call: Call, measurements: dict[str, JsonVa
 def _try_autocast(subject: Subject, call: Call) -> str:
     """How float16 autocast fares: finite, not finite, or what it raises."""
     try:
-        with torch.autocast(subject.device.type, dtype=torch.float16):
+        with torch.autocast(subject.device.type, dtype=torch.float16), WideProducts():
             answers = collect_answers(subject.forward(call))
     except Exception as error:  # noqa: BLE001 - measured, as above
         return f"raises {type(error).__name__}"
@@ -92,9 +94,9 @@ def _try_float16(subject: Subject, call: Call) -> str:
     if size > _COPIED_PARAMETERS:
         return f"skipped: more than {_COPIED_PARAMETERS:,} parameters"
     try:
-        output = run_substituted(
-            subject.model, convert_tensors(subject.model, torch.float16), convert_call(call, torch.float16)
-        )
+        tensors, half = convert_tensors(subject.model, torch.float16), convert_call(call, torch.float16)
+        with WideProducts():
+            output = run_substituted(subject.model, tensors, half)
     except Exception as error:  # noqa: BLE001 - measured, as above
         return f"raises {type(error).__name__}"
     return "finite" if measure_range(list(collect_answers(output).values())).sound else "not finite"

@@ -40,8 +40,10 @@ from tierproof.checks.tier1.trained_parts.idle_experts import judge_experts
 from tierproof.checks.tier1.trained_parts.idle_siblings import judge_siblings
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import draw_noise, run_substituted
 from tierproof.model.compare.comparison import find_tolerance, measure_change
+from tierproof.model.compare.short_call import list_calls
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.execution_trace import ExecutionTrace
@@ -78,29 +80,35 @@ class _Gradients:
 def run(context: CheckContext) -> CheckOutput:
     """Run the check."""
     subject = context.subject
-    found = _take_gradients(subject, context.seed)
-    if found is None:
-        return CheckOutput(skipped="the main output has no gradient (see T1-GRAD)")
-    measured: dict[str, JsonValue] = {"parameters": len(found.by_answer)}
-    findings = [
-        *_judge_trained_elsewhere(subject, context.seed, found),
-        *_judge_detached(found),
-        *judge_siblings(subject.model, found.used, found.entered),
-        *judge_frozen_parts(subject.model, found.entered),
-    ]
+    subject.model.eval()
+    measured: dict[str, JsonValue] = {}
+    findings: list[Finding] = []
+    for call in list_calls(subject, context.seed):
+        found = _take_gradients(subject, call, context.seed)
+        if found is None:
+            return CheckOutput(skipped="the main output has no gradient (see T1-GRAD)")
+        measured["parameters"] = len(found.by_answer)
+        findings = [
+            *_judge_trained_elsewhere(subject, call, context.seed, found),
+            *_judge_detached(found),
+            *judge_siblings(subject.model, found.used, found.entered),
+            *judge_frozen_parts(subject.model, found.entered),
+        ]
+        if not findings:
+            break
     if not findings and not looks_trained(subject.model):
         findings += judge_experts(subject, context.seed, measured)
     return CheckOutput(tuple(findings), measured)
 
 
-def _take_gradients(subject: Subject, seed: int) -> _Gradients | None:
-    model = subject.model.eval()
+def _take_gradients(subject: Subject, call: Call, seed: int) -> _Gradients | None:
+    model = subject.model
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     torch.manual_seed(seed)
     trace = ExecutionTrace(model)
     with torch.enable_grad():
         with trace:
-            output = subject.forward(subject.make_call(seed=seed))
+            output = subject.forward(call)
         answers = collect_answers(output)
         answer = answers.get(subject.outputs.main)
         if answer is None or not answer.requires_grad or answer.is_complex():
@@ -135,7 +143,7 @@ def _measure(value: Tensor, named: list[tuple[str, nn.Parameter]]) -> dict[str, 
     }
 
 
-def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> list[Finding]:
+def _judge_trained_elsewhere(subject: Subject, call: Call, seed: int, found: _Gradients) -> list[Finding]:
     """Linear layers that the main output depends on and that only another output trains."""
     model = subject.model
     modules = dict(model.named_modules())
@@ -145,7 +153,9 @@ def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> 
         if size and not found.by_answer.get(name) and isinstance(modules[name.rpartition(".")[0]], nn.Linear)
     ]
     moved = [
-        (name, change) for name in names[:_NAMES_SHOWN] if (change := _measure_effect(subject, seed, name))
+        (name, change)
+        for name in names[:_NAMES_SHOWN]
+        if (change := _measure_effect(subject, call, seed, name))
     ]
     if not moved:
         return []
@@ -165,10 +175,9 @@ def _judge_trained_elsewhere(subject: Subject, seed: int, found: _Gradients) -> 
     ]
 
 
-def _measure_effect(subject: Subject, seed: int, name: str) -> float:
+def _measure_effect(subject: Subject, call: Call, seed: int, name: str) -> float:
     """The change of the main output when a parameter is drawn again; 0 where there is none."""
     parameter = subject.model.get_parameter(name)
-    call = subject.make_call(seed=seed)
     drawn = draw_noise(parameter, torch.Generator().manual_seed(seed + 2), zero_scale=1.0)
     with torch.no_grad():
         torch.manual_seed(seed)
