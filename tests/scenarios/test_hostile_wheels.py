@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -82,7 +83,6 @@ def endure(here: Throwaway, name: str) -> None:
                 {"usercustomize/__init__.py": ""},
                 "usercustomize/__init__.py, which Python runs at every start",
             ),
-            ({"hostile.pth": "import os\n", "fine.py": ""}, "the path file hostile.pth"),
             ({"json.py": "x = 1\n"}, "json.py, which has the name of a standard library module"),
             (
                 {"asyncio/__init__.py": ""},
@@ -105,6 +105,47 @@ def test_names_that_mean_something_already(here: Throwaway, files: dict[str, str
     said = refuse(here, "hostile")
     assert "refused: hostile contains" in said
     assert reason in said
+
+
+@pytest.mark.parametrize("trial", [True, False])
+def test_a_path_file_is_left_out_and_the_package_added(here: Throwaway, trial: bool) -> None:
+    mark = here.folder / "ran"
+    code = f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n"
+    here.index.add("starter", "1.0", files={"starter-hook.pth": code, "starter.py": "x = 1\n"})
+    before, outside = here.stamp_base(), list_outside(here)
+    done = here.command("install", "starter", *([] if trial else ["--no-trial"]))
+    assert done.returncode == 0, done.stderr
+    assert "starter-hook.pth of starter was left out" in done.stdout
+    assert here.run("-c", "import starter").returncode == 0
+    assert not mark.exists()
+    assert here.stamp_base() == before
+    assert list_outside(here) - outside <= {here.site / "tierproof-packages.pth"}
+    assert not list(here.data.rglob("starter-hook.pth"))
+    assert here.command("doctor").returncode == 0
+
+
+def test_what_needs_its_path_file_to_be_imported_is_refused(here: Throwaway) -> None:
+    files = {"leaner.pth": "hidden\n", "hidden/inner.py": "", "leaner.py": "import inner\n"}
+    here.index.add("leaner", "1.0", files=files)
+    done = here.command("install", "leaner")
+    assert done.returncode == 2, done.stdout
+    assert "leaner cannot be imported here" in done.stderr
+    assert list(here.data.glob("environments/*/generations/*")) == []
+
+
+def test_an_archive_with_a_path_file_is_refused(here: Throwaway, saved: Path) -> None:
+    """No generation contains one, so somebody has put it there."""
+
+    def change(contents: dict[str, bytes], _: list[tarfile.TarInfo]) -> None:
+        text = b"import os\n"
+        name = next(name for name in contents if name.endswith("inventory.json"))
+        inventory = json.loads(contents[name])
+        inventory["packages"]["helper"]["files"]["hook.pth"] = [hashlib.sha256(text).hexdigest(), len(text)]
+        contents[name] = json.dumps(inventory).encode()
+        contents["site/hook.pth"] = text
+
+    rewrite(saved / "tierproof-packages.tar.gz", change)
+    assert refuse_recovery(here, str(saved), "--trust")
 
 
 def test_a_namespace_that_two_share_is_fine(here: Throwaway) -> None:

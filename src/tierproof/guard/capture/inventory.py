@@ -35,12 +35,14 @@ class PackageFiles:
         files: by path relative to the generation's `site` folder, with forward slashes.
         scripts: by path relative to the generation's folder, under `bin/`.
         data: by path relative to the generation's folder, under `data/`.
+        left_out: path files (`.pth`) of the wheel, which the generation does not contain.
     """
 
     version: str
     files: Mapping[str, FileStamp]
     scripts: Mapping[str, FileStamp] = field(default_factory=dict)
     data: Mapping[str, FileStamp] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def iterate(self) -> Iterator[tuple[str, FileStamp]]:
         """Yield every file, by path relative to the generation's folder."""
@@ -68,6 +70,7 @@ class Inventory:
                 "files": _dump(each.files),
                 "scripts": _dump(each.scripts),
                 "data": _dump(each.data),
+                **({"left_out": list(each.left_out)} if each.left_out else {}),
             }
             for name, each in sorted(self.packages.items())
         }
@@ -90,6 +93,7 @@ def parse_inventory(text: str) -> Inventory:
                 _load(each["files"]),
                 _load(each.get("scripts", {})),
                 _load(each.get("data", {})),
+                tuple(map(str, each.get("left_out", ()))),
             )
             for name, each in document["packages"].items()
         }

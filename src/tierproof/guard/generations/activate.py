@@ -16,6 +16,7 @@ from tierproof.guard.generations.activation_history import (
 )
 from tierproof.guard.generations.generation import Generation, Position
 from tierproof.guard.generations.generation_path_file import (
+    PathFiles,
     choose_path_file,
     find_path_files,
     read_present,
@@ -107,7 +108,7 @@ def _prepare(
     live = None
     if child_path is not None and not restart_needed:
         live = LiveEntry(store, site, position, None if session_only else child_path)
-    return _Change(store, generation, action, requested, live, restart_needed), file
+    return _Change(store, generation, action, requested, files, live, restart_needed), file
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class _Change:
     """An activation of which everything is known that can be known beforehand.
 
     Attributes:
+        files: the path files that there may be.
         live: of the calling process; None where it keeps its generation.
     """
 
@@ -122,6 +124,7 @@ class _Change:
     generation: Generation | None
     action: str
     requested: Sequence[str]
+    files: PathFiles
     live: LiveEntry | None
     restart_needed: bool
 
@@ -143,7 +146,7 @@ def _carry_out(change: _Change, file: Path | None) -> Activated:
         session_only=session_only,
     )
     try:
-        _switch(store, file, site)
+        _switch(store, change.files, file, site)
     except BaseException:
         forget_activation(store, entry)
         raise
@@ -160,9 +163,8 @@ def _carry_out(change: _Change, file: Path | None) -> Activated:
     return Activated(session_only, change.restart_needed, launchers, tuple(notes))
 
 
-def _switch(store: GenerationStore, file: Path | None, site: Path | None) -> None:
+def _switch(store: GenerationStore, files: PathFiles, file: Path | None, site: Path | None) -> None:
     """Do the one step that counts for new processes; without `file` only the calling process changes."""
-    files = find_path_files()
     if site is None:
         remove_path_files(store, files)
     elif file is not None:

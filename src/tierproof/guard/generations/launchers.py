@@ -54,8 +54,9 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
     targets = {str(Path(folder) / name): (source, digest) for name, (source, digest) in wanted.items()}
     try:
         # Noted before they are made: a kill in between leaves a note of nothing, never a script of nobody's.
-        if targets or noted:
-            _write_notes(store, {**noted, **{path: digest for path, (_, digest) in targets.items()}})
+        foreseen = {**noted, **{path: digest for path, (_, digest) in targets.items()}}
+        if foreseen != noted:
+            _write_notes(store, foreseen)
     except OutputError as error:
         return Launchers(folder, notes=(*notes, f"{error.message}, so console scripts stay as they were."))
     kept = _remove_all({path: digest for path, digest in noted.items() if path not in targets}, notes)
@@ -69,8 +70,9 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
             continue
         (made if ours else taken).append(path)
     try:
-        if targets or noted:
-            _write_notes(store, {**kept, **{path: targets[path][1] for path in made}})
+        lasting = {**kept, **{path: targets[path][1] for path in made}}
+        if lasting != foreseen:
+            _write_notes(store, lasting)
     except OutputError as error:  # the notes made before are longer than need be, and do
         notes.append(f"{error.message}.")
     names = [tuple(Path(path).name for path in paths) for paths in (made, taken)]

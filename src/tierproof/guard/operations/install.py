@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tierproof.core.credentials import hide_credentials
@@ -10,7 +10,7 @@ from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.loaded_distributions import Loaded
 from tierproof.guard.commands.requirement import parse_requirements
 from tierproof.guard.generations.activate import activate
-from tierproof.guard.generations.generation import PastRequest, Position
+from tierproof.guard.generations.generation import Generation, PastRequest, Position
 from tierproof.guard.generations.generation_path_file import (
     choose_path_file,
     find_path_files,
@@ -151,7 +151,11 @@ def _install_locked(
         restart_needed=activated.restart_needed,
         in_process=request.in_process,
         launchers=activated.launchers,
-        notes=(*activated.notes, *(_describe_failure(each) for each in failures)),
+        notes=(
+            *activated.notes,
+            *_describe_left_out(generation, contents.fetched),
+            *(_describe_failure(each) for each in failures),
+        ),
         plan=judgement.plan,
         parts_s=watch.parts_s,
         duration_s=watch.total_s(),
@@ -194,6 +198,16 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
             "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
             hint=f"{CALL_IN_KERNEL}.",
         )
+
+
+def _describe_left_out(generation: Generation, fetched: Iterable[str]) -> list[str]:
+    packages = generation.inventory.packages
+    return [
+        f"{path} of {name} was left out, because Python would run it at every start; what {name} does at "
+        "Python's start does not happen"
+        for name in fetched
+        for path in packages[name].left_out
+    ]
 
 
 def _describe_failure(failure: ImportFailure) -> str:

@@ -47,6 +47,7 @@ def stage_packages(
 
     Afterwards `folder/site` holds the modules, `folder/bin` console scripts and `folder/data` wheel data. Each
     file was compared with its package's RECORD; the metadata then says `INSTALLER=tierproof` and has no RECORD.
+    Path files (`.pth`), which Python would run at every start if they lay in a site directory, are left out.
 
     Args:
         lock: a resolution; hashes that it names are enforced.
@@ -249,19 +250,23 @@ def _sign(distribution: InstalledDistribution) -> None:
 def _move_and_stamp(
     folder: Path, distribution: InstalledDistribution, stamps: Mapping[str, FileStamp]
 ) -> PackageFiles:
-    """Move scripts and data out of the importable folder, and list what belongs to the package."""
+    """Move scripts and data out of the importable folder, drop path files, and list what belongs to the package."""
     site = folder / "site"
     metadata = distribution.metadata_path.name
     files: dict[str, FileStamp] = {}
     scripts: dict[str, FileStamp] = {}
     data: dict[str, FileStamp] = {}
+    left_out: list[str] = []
     for path, stamp in stamps.items():
         top, _, rest = path.partition(os.sep)
         if top == metadata and rest in _METADATA_FILES:
             continue
         source = site / path
         relative = path.replace(os.sep, "/")
-        if rest and top in ("bin", "Scripts") and not (site / top / "__init__.py").exists():
+        if not rest and path.endswith(".pth"):
+            left_out.append(path)
+            source.unlink(missing_ok=True)
+        elif rest and top in ("bin", "Scripts") and not (site / top / "__init__.py").exists():
             scripts[f"bin/{rest}"] = stamp
             _move(source, folder / "bin" / rest)
         elif rest and top in _DATA_FOLDERS and not path.endswith((".py", ".so")):
@@ -273,7 +278,7 @@ def _move_and_stamp(
         written = distribution.metadata_path / name
         if written.exists():
             files[f"{metadata}/{name}"] = FileStamp(hash_file(written), written.stat().st_size)
-    return PackageFiles(distribution.version, files, scripts, data)
+    return PackageFiles(distribution.version, files, scripts, data, tuple(left_out))
 
 
 def _move(source: Path, target: Path) -> None:
