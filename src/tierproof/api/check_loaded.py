@@ -30,6 +30,7 @@ from tierproof.model.preserve.preserve import ModelRecord, preserve
 from tierproof.model.sizes.device_error import DeviceError
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.model.sizes.thread_count import limit_threads
+from tierproof.model.sizes.wide_products import widen_products
 from tierproof.reporters.register import register_all
 
 register_all()
@@ -60,8 +61,9 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         try:
             with preserve(loaded.model) as snapshot:
                 show(0, 0, "working out the inputs")
-                subject, notes = _prepare(loaded, options, device, snapshot)
-                plan = _plan(subject, checks, options, time.monotonic() - started)
+                with widen_products(loaded.model):
+                    subject, notes = _prepare(loaded, options, device, snapshot)
+                    plan = _plan(subject, checks, options, time.monotonic() - started)
                 snapshot.restore(full=False)
                 results = run_checks(
                     subject,

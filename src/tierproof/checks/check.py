@@ -89,6 +89,8 @@ class Check:
         opt_in: runs only when its full code is named, or when a budget is given that has room for it.
         as_written: looks at the model as it was written; for the others the layers that plain attributes
             hide are registered.
+        native: runs half precision on PyTorch's own kernels, because it times them, measures their memory or hands
+            the model to a compiler; for the others, see `widen_products`.
     """
 
     code: str
@@ -100,3 +102,4 @@ class Check:
     value: int = 50
     opt_in: bool = False
     as_written: bool = False
+    native: bool = False

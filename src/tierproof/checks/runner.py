@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
@@ -18,6 +19,7 @@ from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.backward_error import raised_in_backward
 from tierproof.model.gradients.training_step import seed_everything
 from tierproof.model.preserve.preserve import ModelRecord
+from tierproof.model.sizes.wide_products import widen_products
 
 Progress = Callable[[int, int, str], None]
 # The check that judges a backward pass which raises; others then have no gradients to look at.
@@ -101,6 +103,13 @@ def _run_one(check: Check, context: CheckContext, *, backward_judged: bool) -> C
 
 
 def _look(check: Check, context: CheckContext) -> CheckOutput:
+    subject = context.subject
+    with nullcontext() if check.native else widen_products(subject.model):
+        return _look_as_written(check, context)
+
+
+def _look_as_written(check: Check, context: CheckContext) -> CheckOutput:
+    """Run the check on the model as it was written, or with its hidden layers registered."""
     subject = context.subject
     if not check.as_written or not subject.hidden:
         with without_stray_dropout(subject.stray_dropout):

@@ -26,11 +26,11 @@ import torch
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.core.finding import Finding, Severity
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
-from tierproof.model.compare.wide_products import WideProducts
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.module_watch import find_first, watch_modules
 from tierproof.model.sizes.value_range import FLOAT16_MAX, measure_range
+from tierproof.model.sizes.wide_products import WideProducts
 
 _MOST_PARAMETERS = 50_000_000
 # How PyTorch refuses a constant: "value cannot be converted to type at::Half without overflow".

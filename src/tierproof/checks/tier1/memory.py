@@ -320,4 +320,5 @@ CHECK = Check(
     needs=("unquantised layers",),
     cost_steps=1.5,
     value=52,
+    native=True,
 )

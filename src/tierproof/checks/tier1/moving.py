@@ -40,7 +40,6 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.substitution import convert_call
 from tierproof.model.compare.steady_answer import Baseline, find_baseline
-from tierproof.model.compare.wide_products import WideProducts
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.library_class import is_library_class
 from tierproof.model.observe.execution_trace import ExecutionTrace
@@ -48,6 +47,7 @@ from tierproof.model.observe.hardcoded_device import chooses_device
 from tierproof.model.observe.moved_tensor import ELSEWHERE, CallWatch, DeviceMix, DeviceWatch, MovedTensor
 from tierproof.model.preserve.copy_model import copy_sharing_values
 from tierproof.model.preserve.unregistered_items import find_hidden_items
+from tierproof.model.sizes.wide_products import WideProducts
 
 CODE = "T1-MOVE"
 # bfloat16 halves a copy, float64 doubles it.

@@ -128,4 +128,5 @@ CHECK = Check(
     run=run,
     cost_steps=1.5,
     value=40,
+    native=True,
 )

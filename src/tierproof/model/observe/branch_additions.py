@@ -17,6 +17,7 @@ from tierproof.model.observe.operation_watch import OperationWatch
 _ADDS = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 # A gain is applied to a branch last, perhaps before a reshape or a cast.
 _MOST_STEPS = 4
+_FLOAT32_ROUNDING = torch.finfo(torch.float32).eps
 _RESHAPES = (
     "View",
     "Reshape",
@@ -37,7 +38,8 @@ class BranchAddition:
     Attributes:
         path: of the module that returned the smaller one, or else of the one that adds.
         ratio: root mean square of the smaller one divided by that of the larger one.
-        rounding: distance from 1 to the next number of their dtype.
+        rounding: distance from 1 to the next number of their dtype, or of float32 where that is finer. What half
+            precision alone rounds away is no fault of the model: there even a polynomial's last term vanishes.
         scaled: whether a parameter was multiplied with the smaller one at last (a gain that training moves).
     """
 
@@ -78,7 +80,10 @@ class _AdditionWatch(OperationWatch):
         path = made[1] if made is not None and made[0]() is small else self._trace.current
         self.found.append(
             BranchAddition(
-                path, min(sizes) / max(sizes), torch.finfo(small.dtype).eps, _is_scaled_by_parameter(small)
+                path,
+                min(sizes) / max(sizes),
+                min(torch.finfo(small.dtype).eps, _FLOAT32_ROUNDING),
+                _is_scaled_by_parameter(small),
             )
         )
 

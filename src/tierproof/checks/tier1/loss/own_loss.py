@@ -23,6 +23,8 @@ CODE = "T1-LOSS"
 # Sums in another order; a loss that is another function of the logits differs by far more.
 _SAME_VALUE = 1e-5
 _SAME_GRADIENT = 1e-3
+# A gradient in half precision is rounded in each entry.
+_ROUNDINGS = 4.0
 _IGNORED = -100
 
 
@@ -68,7 +70,8 @@ def judge_own_loss(subject: Subject, seed: int, measured: MutableMapping[str, Js
     measured["own_loss"] = reading.words
     if not reading.sound:
         return [_report_probabilities(reading)]
-    if (wrong := _measure_gradient_error(own, reading, distance)) is not None and wrong > _SAME_GRADIENT:
+    wrong = _measure_gradient_error(own, reading, distance)
+    if wrong is not None and wrong > max(_SAME_GRADIENT, _ROUNDINGS * torch.finfo(own.logits.dtype).eps):
         return [_report_gradient(wrong)]
     return _judge_ignored(subject, name, call, seed, distance) + judge_padded_labels(
         subject, name, call, seed, distance

@@ -140,4 +140,14 @@ def _report_raise(error: Exception, backend: str) -> Finding:
     )
 
 
-CHECK = Check(CODE, "compilation", 1, run, needs=("parameter values",), cost_steps=5.0, value=22, opt_in=True)
+CHECK = Check(
+    CODE,
+    "compilation",
+    1,
+    run,
+    needs=("parameter values",),
+    cost_steps=5.0,
+    value=22,
+    opt_in=True,
+    native=True,
+)

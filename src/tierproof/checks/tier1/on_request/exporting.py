@@ -111,4 +111,6 @@ def _report_change(change: float, tolerance: float, name: str) -> Finding:
     )
 
 
-CHECK = Check(CODE, "export", 1, run, needs=("parameter values",), cost_steps=4.0, value=24, opt_in=True)
+CHECK = Check(
+    CODE, "export", 1, run, needs=("parameter values",), cost_steps=4.0, value=24, opt_in=True, native=True
+)

@@ -9,11 +9,11 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
-from tierproof.model.compare.wide_products import WideProducts
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.module_watch import Observation, find_first, watch_modules
 from tierproof.model.sizes.value_range import FLOAT16_MAX, ValueRange, measure_range
+from tierproof.model.sizes.wide_products import WideProducts
 
 CODE = "T1-STAB"
 _COPIED_PARAMETERS = 50_000_000

@@ -7,10 +7,11 @@ times as long as float32. Kernels for half precision accumulate in float32 and r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
@@ -48,6 +49,12 @@ class WideProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return widened.to(dtype)
         # Attention also returns the logarithms of its sums, which half precision's own kernel gives in float32.
         return (widened[0].to(dtype), *widened[1:])
+
+
+def widen_products(model: nn.Module) -> AbstractContextManager[object]:
+    """`WideProducts` for a model with half-precision parameters on the CPU; nothing for any other."""
+    halves = any(p.dtype in _HALVES and p.device.type == "cpu" for p in model.parameters())
+    return WideProducts() if halves else nullcontext()
 
 
 def _widen(value: Any) -> Any:

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import conv1d, linear, scaled_dot_product_attention
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tierproof.model.compare.wide_products import WideProducts
+from tierproof.model.sizes.wide_products import WideProducts
 
 
 class Recorder(TorchDispatchMode):
