@@ -117,7 +117,8 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
             Finding(
                 f"{CODE}-003",
                 Severity.WARNING,
-                "The output stays on the CPU, wherever the model and its inputs are, so a loss on the device raises.",
+                "The output is on the CPU even if the model and its inputs are on a GPU, so computing the loss with "
+                "targets on the GPU raises.",
                 "",
                 {"output": base.answers.subject.outputs.main or "output"},
                 "Remove `.cpu()`, and create new tensors with `device=x.device`.",
@@ -175,8 +176,8 @@ def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Find
             if chosen
             else "The forward pass raises on a GPU: a tensor stays on the CPU when the model moves"
         )
-        + f" ({what}), and `{mix.operation}` combines it with one that moved."
-        + (" It raises wherever the two differ." if chosen else ""),
+        + f" ({what}), and `{mix.operation}` combines it with a tensor that did move."
+        + (" This raises when the two devices differ." if chosen else ""),
         mix.path,
         {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what, "chosen": chosen},
         "Register the tensor: `self.register_buffer(…, persistent=False)`."

@@ -136,11 +136,11 @@ def _judge_padding(
         Finding(
             "T1-SCALAR-002",
             Severity.WARNING,
-            f"The contents of {_HIDDEN} positions that `{mask.name}` hides change the output `{path}` by "
+            f"Replacing the contents of {_HIDDEN} positions that `{mask.name}` hides changes the output `{path}` by "
             f"{moved[path]:.0%}.",
             "",
             {"output": path, "relative_change": moved[path]},
-            "Multiply the tokens by the mask in this sum, and divide by the number of visible tokens.",
+            "In this sum, multiply each token's term by the mask, and divide by the number of visible tokens.",
         )
     ]
 

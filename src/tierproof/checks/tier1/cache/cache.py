@@ -95,11 +95,11 @@ def run(context: CheckContext) -> CheckOutput:
         (
             claim_error(
                 "T1-CACHE-001",
-                "Decoding with a cache differs from the full forward pass, so generated text will not match what was "
+                "Decoding with a cache differs from the full forward pass, so generation does not compute what was "
                 f"trained{_place(where)}.",
                 where,
                 {"largest_change": max(changes), "tolerance": tolerance, "cached_positions": start},
-                "Start positions at the length of the cache, and make the mask cover cached and new positions.",
+                "Number new positions from the length of the cache, and make the mask cover cached and new positions.",
                 rests_on=Basis.ROLES,
             ),
         ),
@@ -119,7 +119,8 @@ def _judge_refusal(decoding: Decoding, error: Exception) -> CheckOutput:
         f"{str(error)[:300]}",
         _find_raising_module(decoding),
         {"cached_positions": decoding.length - STEPS, "new_positions": 1},
-        "Read the length of the cache from its sequence axis, and make mask and positions cover cached and new tokens.",
+        "Read the length of the cache from its sequence axis, and make the mask and the positions cover cached and "
+        "new tokens.",
         rests_on=(Basis.ROLES, _CACHE),
     )
     return CheckOutput((finding,), {"raised": said})
@@ -138,11 +139,11 @@ def _report_first_pass(where: str, change: float, tolerance: float, start: int) 
     return Finding(
         "T1-CACHE-002",
         Severity.WARNING,
-        f"A first pass over several tokens with `use_cache=True` differs from one without{_place(where)}. Decoding "
-        "one token at a time is right.",
+        "The prefill (the first pass over several tokens) gives different outputs with `use_cache=True` than without "
+        f"it{_place(where)}. Decoding one token at a time is correct.",
         where,
         {"largest_change": change, "tolerance": tolerance, "tokens_at_once": start},
-        "Apply the causal mask while the cache is filled too, or feed prefixes one token at a time.",
+        "Apply the causal mask in the prefill with `use_cache=True` as well, or feed prompts one token at a time.",
     )
 
 

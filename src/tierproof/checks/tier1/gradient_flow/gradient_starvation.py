@@ -260,8 +260,8 @@ def _report_cut(
             "cause": cause,
             "cut_in": cut.path if cut is not None else "",
         },
-        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor "
-        "rebuilt from numbers.",
+        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor that is built "
+        "anew from numbers.",
         rests_on=Basis.INPUTS,
     )
 
@@ -369,7 +369,7 @@ def _judge_unused(
     findings += slips.findings
     rest = [item for item in rest if not slips.covered & set(item.names)]
     if rest:
-        findings.append(_note(rest, "are not used by this forward"))
+        findings.append(_note(rest, "are not used by this forward pass"))
     return findings, slips.listed
 
 
