@@ -73,7 +73,7 @@ def read_switch(switch: str) -> InstallSwitch:
         return InstallSwitch(str(switch).strip().lower())
     except ValueError:
         raise UsageError(
-            f"{switch!r} is not a setting of the install switch",
+            f"the field `install` has the unknown value {switch!r}",
             hint=f"Choose one of {', '.join(InstallSwitch)}.",
         ) from None
 
