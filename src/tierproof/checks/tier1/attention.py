@@ -14,7 +14,7 @@ sinks) and give only an info. Learned factors, normalised queries and operations
 The inside of `nn.MultiheadAttention`, of compiled code and of external kernels is not visible.
 
 Findings:
-    T1-ATTN-001 error: the softmax runs over the queries.
+    T1-ATTN-001 error: the softmax runs over the queries instead of the keys.
     T1-ATTN-002 warning or info: the weights do not sum to one over the keys (an info inside transformers, which has
         sinks).
     T1-ATTN-003 warning or info: the factor 1/√width is missing (an info where the keys are the values, as in Luong's

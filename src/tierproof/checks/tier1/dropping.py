@@ -14,7 +14,7 @@ every seed (padding), activations without an axis of the batch's size (windows, 
 random numbers in training.
 
 Findings:
-    T1-DROP-001 warning: stochastic depth draws its mask along another axis than the batch.
+    T1-DROP-001 warning: stochastic depth draws its mask along an axis that is not the batch axis.
     T1-DROP-002 error: training mode is random at first, and no longer after evaluation mode. Four seeds must give
         exactly the same output (T1-MODE-001 compares two passes up to rounding, and names the module).
 

@@ -118,7 +118,7 @@ def _describe(
         "device_memory_bytes": find_device_memory_bytes(subject.device),
     }
     if subject.device.type == "meta":
-        details["on_meta"] = "activations are those of plain operators; fused attention keeps less"
+        details["on_meta"] = "activations were counted without fused attention, which stores less"
     return MemoryUse(
         breakdown_bytes=dict(breakdown),
         peaks={

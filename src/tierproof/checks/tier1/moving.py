@@ -20,7 +20,7 @@ Findings:
         transformers).
     T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; the model still works in its
         own precision.
-    T1-MOVE-003 warning: the output stays on the CPU, wherever the model is.
+    T1-MOVE-003 warning: the output is on the CPU even if the model is on a GPU.
     T1-MOVE-004 error: the forward pass converts a tensor to NumPy, which only works on the CPU.
 
 Source: PyTorch's notes on device-agnostic code; nn.Module.to moves only parameters and buffers.

@@ -91,7 +91,8 @@ def _judge_few_tokens(subject: Subject, seed: int, usual: dict[str, float]) -> l
                 return [
                     claim_error(
                         "T1-SCALAR-001",
-                        f"The output `{path}` is {values[path]} for {length} token(s), although it is finite for more.",
+                        f"The output `{path}` is {values[path]} for {length} token(s), although it is finite for "
+                        "longer sequences.",
                         "",
                         {"output": path, "tokens": length},
                         "Divide by a count of at least one, and leave groups without tokens out of the mean.",

@@ -69,7 +69,7 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     callback=_apply_config,
     is_eager=True,
     expose_value=False,
-    help=f"Defaults from a TOML file; ./{FILE_NAME} is read where it exists.",
+    help=f"Read defaults from this TOML file; ./{FILE_NAME} is read if it exists.",
 )
 @click.option(
     "--tier",
@@ -144,14 +144,14 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     metavar="URL",
     default="",
     envvar="TIERPROOF_HUB_URL",
-    help="Where hf: ids are fetched.  [default: https://huggingface.co]",
+    help="URL from which hf: ids are fetched.  [default: https://huggingface.co]",
 )
 @click.option(
     "--gist-url",
     metavar="URL",
     default="",
     envvar="TIERPROOF_GIST_URL",
-    help="Where gists are fetched.  [default: https://api.github.com]",
+    help="URL from which gists are fetched.  [default: https://api.github.com]",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

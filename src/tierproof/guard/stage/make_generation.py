@@ -156,7 +156,8 @@ def _try(
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
     if grave:
         raise InstallError(
-            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported here: {grave[0].reason}",
+            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported in this environment: "
+            f"{grave[0].reason}",
             hint="Nothing was changed. Pass `--no-trial` (or `trial=False`) to install it anyway.",
         )
     return failures

@@ -19,10 +19,10 @@ Findings:
     T1-CACHE-002 warning: in an encoder-decoder, filling the cache with several tokens at once differs; one at a time is
         right.
     T1-CACHE-003 error: the model raises when it receives the cache that it returned.
-    T1-CACHE-004 error: a first pass that fills the cache gives other outputs than one without a cache.
-    T1-CACHE-005 error: a new cache holds what was decoded before.
+    T1-CACHE-004 error: the prefill (the pass that fills the cache) differs from the same pass without a cache.
+    T1-CACHE-005 error: a new cache contains keys and values of the sequence that was decoded before.
     T1-CACHE-006 error: decoding without a padding mask differs, though with a mask it agrees.
-    T1-CACHE-007 error: decoding behind left padding differs.
+    T1-CACHE-007 error: decoding with left padding differs from the full forward pass.
     T1-CACHE-008 warning: several tokens at once on a filled cache get other outputs than one at a time.
     T1-CACHE-009 warning: the forward changes the cache that the caller passed.
 
