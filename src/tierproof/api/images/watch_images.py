@@ -94,7 +94,10 @@ def _sync(source: str, on_step: Callable[[str], None]) -> list[str]:
     except ImageSourceError as error:
         return [f"the images could not be updated: {error.message}"]
     notes = [f"new image: {label}" for label in result.new] if len(result.new) < result.current else []
-    return [*notes, *(f"{label} was refused: {reason}" for label, reason in result.refused)]
+    return [
+        *notes,
+        *(f"the list of the image {label} was refused: {reason}" for label, reason in result.refused),
+    ]
 
 
 def _find_versions(label: str) -> Mapping[str, str]:
