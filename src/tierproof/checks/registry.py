@@ -19,7 +19,7 @@ def load_checks(tier: int | str = "all") -> tuple[Check, ...]:
     if tier != "all" and tier not in TIERS:
         raise UsageError(
             f"this version of tierproof has no checks of tier {tier}",
-            hint=f"It has {describe_tiers()}; `all` selects every check.",
+            hint=f"This version has {describe_tiers()}; `all` selects every check.",
         )
     return tuple(
         importlib.import_module(f"tierproof.checks.tier{number}.{name}").CHECK
@@ -45,7 +45,7 @@ def select_checks(
     if tier != "all" and tier not in tiers:
         raise UsageError(
             f"this version of tierproof has no checks of tier {tier}",
-            hint=f"It has {describe_tiers()}; `all` selects every check.",
+            hint=f"This version has {describe_tiers()}; `all` selects every check.",
         )
     for code in (*only, *skip):
         if not any(check.code.startswith(code.upper()) for check in checks):

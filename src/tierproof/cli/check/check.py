@@ -55,8 +55,8 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
 def _require_tier(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if value != "all" and value not in map(str, TIERS):
         raise click.BadParameter(
-            f"this version of tierproof has no checks of tier {value}; it has {describe_tiers()}, and `all` selects "
-            "every check"
+            f"this version of tierproof has no checks of tier {value}. This version has {describe_tiers()}; `all` "
+            "selects every check"
         )
     return value
 

@@ -91,7 +91,7 @@ def copy_privately(path: Path, folder: Path) -> tuple[BinaryIO, str]:
                 if left < 0:
                     raise InstallError(
                         f"there is not enough space in {folder} for a copy of {path}",
-                        hint="Free some space: `tierproof gc` removes unused generations.",
+                        hint="Free some space: `tierproof gc` removes added packages that are no longer used.",
                     )
                 digest.update(chunk)
                 copy.write(chunk)

@@ -75,11 +75,14 @@ class BoundedTar:
             count += 1
             total += member.size
             if count > MOST_FILES or total > MOST_BYTES or member.size < 0:
-                raise InstallError("refused: the archive unpacks to more data than a generation can contain")
+                raise InstallError(
+                    f"refused: the archive unpacks to more than {MOST_BYTES >> 30} GiB or {MOST_FILES:,} "
+                    "files, more than tierproof accepts"
+                )
             if total > room_bytes:
                 raise InstallError(
                     f"the archive unpacks to more than the {room_bytes / 1e9:.1f} GB that are free",
-                    hint="Free some space: `tierproof gc` removes unused generations.",
+                    hint="Free some space: `tierproof gc` removes added packages that are no longer used.",
                 )
             yield member
 

@@ -66,7 +66,8 @@ def make_generation(
     except OSError as error:
         raise InstallError(
             f"cannot store the packages in {store.folder}: {describe_system_error(error)}",
-            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
+            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove added packages that are no "
+            "longer used.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
