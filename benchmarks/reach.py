@@ -125,7 +125,7 @@ def list_latest(requested: Sequence[RequestedPackage], base: Base, alone: Lock) 
 def _explain(plan: Plan) -> str:
     if plan.verdict in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE, PlanVerdict.SHADOW):
         return ""
-    return plan.explanation.partition(" It can run isolated")[0].partition(" If you waive")[0]
+    return plan.explanation.partition(" It can run isolated")[0].partition(" If you ignore (waive)")[0]
 
 
 def describe(written: Sequence[Answer], latest: Sequence[Answer], base: Base) -> tuple[str, bool]:

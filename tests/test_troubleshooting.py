@@ -214,7 +214,7 @@ PROVOKED_SLOWLY: dict[str, Callable[[Path], str]] = {
     "_ARRAY_API not found": provoke_array_api,
 }
 ON_A_GPU: dict[str, Callable[[Path], str]] = {"CUDA out of memory": provoke_cuda}
-IN_A_SCENARIO = {"this machine has neither made nor trusted it before"}
+IN_A_SCENARIO = {"was not made on this machine, and you have not trusted it here before"}
 ON_COLAB_ALONE = {"You must restart the runtime in order to use newly installed versions"}
 
 

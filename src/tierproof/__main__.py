@@ -21,7 +21,7 @@ def run() -> int:
 
 def _leave(_number: int, _frame: object) -> None:
     """Nothing has begun that would have to be cleaned up, and an exception would show the import's traceback."""
-    os.write(2, b"tierproof: interrupted; nothing was judged.\n")
+    os.write(2, b"tierproof: interrupted before the command was finished.\n")
     os._exit(2)
 
 

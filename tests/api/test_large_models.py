@@ -32,7 +32,7 @@ def test_a_model_on_meta_gets_what_shapes_can_tell(build, tmp_path):
     assert {code for code, result in results.items() if result.outcome == "passed"} == ASKED
     assert report.ok
     rest = [r for code, r in results.items() if code not in ASKED]
-    assert all(r.outcome == "skipped" and "parameters are on meta" in r.reason for r in rest)
+    assert all(r.outcome == "skipped" and "parameters are on the meta device" in r.reason for r in rest)
     real = tierproof.check(build(), only=["T1-MEM", "T1-SPEED"], progress=False)
     assert results["T1-SPEED"].measurements["flops"] == outcomes(real)["T1-SPEED"].measurements["flops"]
     breakdown = results["T1-MEM"].measurements["breakdown_bytes"]
@@ -47,7 +47,7 @@ def test_a_model_on_meta_gets_what_shapes_can_tell(build, tmp_path):
 def test_a_forward_that_reads_values_is_refused_with_the_reason():
     with pytest.raises(ForwardError) as caught:  # nn.Transformer looks into its mask
         tierproof.check(on_meta(Seq2Seq), progress=False)
-    assert "parameters on meta have none" in caught.value.hint
+    assert "parameters on the meta device have none" in caught.value.hint
 
 
 def test_a_bug_of_shape_is_found_on_meta():
@@ -89,5 +89,5 @@ def test_a_config_too_large_for_the_memory_is_built_on_meta(tmp_path, monkeypatc
     assert outcomes(plain)["T1-CAUSAL"].outcome == "passed"
     monkeypatch.setattr(load_transformers, "find_available_bytes", lambda: 100_000)
     report = tierproof.check(f"hf:{tmp_path}", only=["T1-SHAPE", "T1-CAUSAL"], progress=False)
-    assert "on meta" in outcomes(report)["T1-CAUSAL"].reason
+    assert "on the meta device" in outcomes(report)["T1-CAUSAL"].reason
     assert any("GiB are available" in note for note in report.model.assumptions)

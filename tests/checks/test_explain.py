@@ -29,7 +29,7 @@ def test_unknown_codes_are_refused_with_those_that_are_known() -> None:
     with pytest.raises(UsageError, match="unknown code") as caught:
         tierproof.explain("T1-NOPE-001")
     assert "T1-GRAD" in caught.value.hint
-    with pytest.raises(UsageError, match="reports no finding") as caught:
+    with pytest.raises(UsageError, match="has no finding with the code") as caught:
         tierproof.explain("T1-GRAD-999")
     assert "T1-GRAD-003" in caught.value.hint
 

@@ -78,7 +78,7 @@ def test_a_disk_that_is_full_leaves_the_old_state(here: Throwaway) -> None:
 def test_read_only_site_and_no_user_site_is_refused_before_anything_is_fetched(here: Throwaway) -> None:
     done = run_mounted(here, read_only(here.site), "install", "helper")
     assert done.returncode == 2
-    assert "neither the site directory nor the user's is writable" in done.stderr
+    assert "neither site-packages nor the user site-packages is writable" in done.stderr
     assert "fetching" not in done.stderr
     assert not list(here.data.glob("environments/*/generations/*"))
 

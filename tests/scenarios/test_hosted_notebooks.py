@@ -207,7 +207,7 @@ def test_a_deleted_runtime_is_recovered_from_a_lock_and_archive(make_runtime: Ma
     with second.start() as kernel:
         unvouched = expect_fine(kernel.run("recover", refused["recover"]))
         assert "Recovered in part." in unvouched.text
-        assert "this machine has neither made nor trusted it before" in unvouched.text
+        assert "was not made on this machine, and you have not trusted it here before" in unvouched.text
         recovered = expect_fine(kernel.run("recover", cells["recover"]))
         assert "Packages restored: colorlog" in recovered.text
         assert kernel.run("user", "import colorlog").error == ""

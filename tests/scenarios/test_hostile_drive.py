@@ -129,7 +129,7 @@ def test_a_known_archive_beside_the_lock_of_another(here: Throwaway) -> None:
     (here.site / "tierproof-packages.pth").unlink()
     done = here.command("recover", str(drive))
     assert done.returncode == 2
-    assert "its lock names" in done.stderr
+    assert "the lock file names" in done.stderr
     assert here.find_version("helper") is None
 
 

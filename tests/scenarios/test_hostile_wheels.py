@@ -273,7 +273,7 @@ def refuse_recovery(here: Throwaway, *arguments: str) -> str:
 
 
 def test_an_archive_needs_somebody_to_vouch_for_it(here: Throwaway, saved: Path) -> None:
-    assert "has neither made nor trusted it" in refuse_recovery(here, str(saved))
+    assert "was not made on this machine" in refuse_recovery(here, str(saved))
     copy = here.folder / "trusted.toml"
     copy.write_bytes((saved / "pylock.toml").read_bytes())
     rewrite(
@@ -281,7 +281,7 @@ def test_an_archive_needs_somebody_to_vouch_for_it(here: Throwaway, saved: Path)
         lambda contents, _: contents.update({"site/helper.py": b"evil = 1\n"}),
     )
     assert "does not match the lock" in refuse_recovery(here, str(saved), "--lock", str(copy))
-    assert "does not match its inventory" in refuse_recovery(here, str(saved), "--trust")
+    assert "does not match the list of files" in refuse_recovery(here, str(saved), "--trust")
 
 
 @pytest.mark.parametrize("how", ["--lock", "--trust"])
@@ -308,14 +308,14 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, *, link: str = "", mode: in
     ("entry", "reason"),
     sample(
         [
-            (member("../escaped.py"), "points outside"),
-            (member("/tmp/tierproof-escaped.py"), "points outside"),
+            (member("../escaped.py"), "outside of the target folder"),
+            (member("/tmp/tierproof-escaped.py"), "outside of the target folder"),
             (member("site/link.py", tarfile.SYMTYPE, link="/etc/passwd"), "link or a special file"),
             (member("site/hard.py", tarfile.LNKTYPE, link="../../escaped"), "link or a special file"),
             (member("site/pipe", tarfile.FIFOTYPE), "link or a special file"),
             (member("site/device", tarfile.CHRTYPE), "link or a special file"),
             (member("site/powerful.py", mode=0o4755), "set-uid"),
-            (member("site/unnamed.py"), "which is not in its inventory"),
+            (member("site/unnamed.py"), "which is not in the list of files"),
             (member("site/helper.py"), "cannot unpack"),
         ],
         2,
@@ -336,7 +336,7 @@ def test_an_archive_that_names_another_generation(here: Throwaway, saved: Path, 
         contents["generation.json"] = json.dumps({**document, "id": identifier}).encode()
 
     rewrite(saved / "tierproof-packages.tar.gz", rename)
-    assert "does not contain the generation" in refuse_recovery(here, str(saved), "--trust")
+    assert "do not match the identifier" in refuse_recovery(here, str(saved), "--trust")
     lock = saved / "pylock.toml"
     text = lock.read_text()
     lock.write_text(

@@ -60,7 +60,7 @@ def test_a_signal_ends_everything_at_once(tmp_path, number):
     lines = stderr.splitlines()
     pids += [int(word) for line in lines if line.startswith("PIDS") for word in line.split()[1:]]
     told = [line for line in lines if not line.startswith(("[", "running ", "PIDS"))]
-    assert told == ["tierproof: interrupted; nothing was judged."]
+    assert told == ["tierproof: interrupted before the command was finished."]
     assert not any(map(is_alive, pids))
     assert listing(tmp_path) == before
 
@@ -138,7 +138,7 @@ def test_an_interrupted_download_leaves_no_part(tmp_path):
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert stderr.endswith("nothing was judged.\n")
+    assert stderr.endswith("before the command was finished.\n")
     assert not list(home.rglob("*.part"))
     assert not list(home.rglob("*.safetensors"))
 
@@ -169,7 +169,7 @@ sys.exit(run())
         check=False,
     )
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "tierproof: interrupted; nothing was judged.\n"
+    assert result.stderr == "tierproof: interrupted before the command was finished.\n"
 
 
 def test_ctrl_c_after_the_answer_does_not_take_it_back(tmp_path):

@@ -146,5 +146,5 @@ def test_with_a_read_only_user_site_as_well_it_is_refused(here: Throwaway) -> No
     home.mkdir(exist_ok=True)
     done = run_mounted(here, read_only(here.site, home), "install", "helper")
     assert done.returncode == 2
-    assert "neither the site directory nor the user's is writable" in done.stderr
+    assert "neither site-packages nor the user site-packages is writable" in done.stderr
     assert "fetching" not in done.stderr

@@ -73,7 +73,7 @@ def test_only_auto_installs_at_once_and_only_what_is_safe(
 @pytest.mark.parametrize(
     ("text", "switch", "expected"),
     [
-        ("captum", "sometimes", "is not a setting of the install switch"),
+        ("captum", "sometimes", "the field `install` has the unknown value"),
         ("--upgrade numpy", "auto", "is an option, not a package"),
         ("'captum", "auto", "cannot be read"),
         ("", "auto", "No packages were requested"),

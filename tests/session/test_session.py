@@ -60,8 +60,8 @@ def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD_INPUT = [
-    ("nonsense", "", "is not a source of a model"),
-    ("path", "", "the value for the source 'path' is empty"),
+    ("nonsense", "", "the field `source` has the unknown value"),
+    ("path", "", "the field `value` is empty, but the source 'path'"),
     ("path", "no_such_file.py", "no_such_file.py"),
     ("path", "no_such_folder", "no_such_folder"),
     ("path", "\0", ""),
@@ -70,15 +70,15 @@ BAD_INPUT = [
     ("path", "raises.py", "raises.py"),
     ("path", "empty.py", "empty.py"),
     ("path", "latin.py", "latin.py"),
-    ("gist", "", "the value for the source 'gist' is empty"),
+    ("gist", "", "the field `value` is empty, but the source 'gist'"),
     ("gist", "???", ""),
-    ("hub", "", "the value for the source 'hub' is empty"),
+    ("hub", "", "the field `value` is empty, but the source 'hub'"),
     ("hub", "/no/such/folder", ""),
     ("variable", "model", "has no variable 'model'"),
     ("variable", "not a name", "has no variable"),
     ("upload", "", "has no upload dialog"),
     ("path", None, ""),
-    (None, None, "is not a source"),
+    (None, None, "has the unknown value"),
 ]
 
 

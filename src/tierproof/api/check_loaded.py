@@ -77,7 +77,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
                     examples=options.examples,
                 )
         except KeyboardInterrupt:
-            print("tierproof: interrupted; the model was restored and nothing was judged.", file=sys.stderr)  # noqa: T201
+            print("tierproof: interrupted; the model was restored, and there is no verdict.", file=sys.stderr)  # noqa: T201
             raise
     return Report(
         version=__version__,

@@ -83,7 +83,10 @@ def explain_code(code: str) -> Explanation:
         told[_SECTIONS.index("Findings")] = ("Findings", listed or sections["Findings"])
         return Explanation(check, "", claim, tuple(told), page_address(f"{check}-000").partition("#")[0])
     if wanted not in findings:
-        raise UsageError(f"{check} reports no finding {code!r}", hint=f"It reports {' '.join(findings)}")
+        raise UsageError(
+            f"the check {check} has no finding with the code {code!r}",
+            hint=f"Its findings: {' '.join(findings)}",
+        )
     severity, text = findings[wanted]
     told = [(title, sections[title]) for title in _ORDER]
     return Explanation(wanted, severity, text, tuple(told), page_address(wanted))

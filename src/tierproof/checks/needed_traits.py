@@ -49,7 +49,7 @@ def _is_exact(subject: Subject) -> bool:
 NEEDED_TRAITS = {
     "parameter values": NeededTrait(
         "the parameters hold values; parameters on the meta device have none",
-        "parameters are on meta",
+        "parameters are on the meta device, without values",
         _has_values,
     ),
     "trainable parameters": NeededTrait(

@@ -18,8 +18,8 @@ def load_checks(tier: int | str = "all") -> tuple[Check, ...]:
     """
     if tier != "all" and tier not in TIERS:
         raise UsageError(
-            f"tier {tier} is not part of this version of tierproof",
-            hint=f"Use {describe_tiers()}, or all.",
+            f"this version of tierproof has no checks of tier {tier}",
+            hint=f"This version has {describe_tiers()}; `all` selects every check.",
         )
     return tuple(
         importlib.import_module(f"tierproof.checks.tier{number}.{name}").CHECK
@@ -44,8 +44,8 @@ def select_checks(
     tiers = {check.tier for check in checks}
     if tier != "all" and tier not in tiers:
         raise UsageError(
-            f"tier {tier} is not part of this version of tierproof",
-            hint=f"Use {describe_tiers()}, or all.",
+            f"this version of tierproof has no checks of tier {tier}",
+            hint=f"This version has {describe_tiers()}; `all` selects every check.",
         )
     for code in (*only, *skip):
         if not any(check.code.startswith(code.upper()) for check in checks):

@@ -85,10 +85,10 @@ def _run_one(check: Check, context: CheckContext, *, backward_judged: bool) -> C
         duration_s = time.perf_counter() - started
         if raised_in_a_call(error):
             # The model runs on its own inputs, and refuses what this check asked beyond them.
-            reason = f"the model raised on what this check tried: {_explain(error)}"
+            reason = f"the model raised on inputs that this check tried: {_explain(error)}"
             return replace(_skip(check, reason), duration_s=duration_s)
         if backward_judged and raised_in_backward(error):
-            reason = f"the model's backward pass raised, which {_JUDGE_OF_BACKWARD} judges: {_explain(error)}"
+            reason = f"the model's backward pass raised (see {_JUDGE_OF_BACKWARD}): {_explain(error)}"
             return replace(_skip(check, reason), duration_s=duration_s)
         reason = f"the check crashed: {_explain(error)}"
         return CheckResult(

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible():
             return _run(arguments)
     except (Interrupted, KeyboardInterrupt):
-        print("tierproof: interrupted; nothing was judged.", file=sys.stderr)  # noqa: T201
+        print("tierproof: interrupted before the command was finished.", file=sys.stderr)  # noqa: T201
         return EXIT_COULD_NOT_JUDGE
 
 

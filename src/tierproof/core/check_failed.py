@@ -21,7 +21,8 @@ def explain_failure(target: str, results: Sequence[CheckResult]) -> CheckFailedE
     errors = [finding for result in results for finding in result.errors]
     if not errors:
         error = CheckFailedError(
-            f"{shown}it could not be judged: {_explain_open(results)}", hint="Print the report to see why."
+            f"{shown}the model could not be judged: {_explain_open(results)}",
+            hint="Print the report to see why.",
         )
         error.exit_code = 2
         return error

@@ -197,7 +197,8 @@ class Report:
         """
         if document.get("format_version") != FORMAT_VERSION:
             raise DocumentError(
-                f"report format {document.get('format_version')!r} is not {FORMAT_VERSION}",
+                f"the report has the format version {document.get('format_version')!r}, but this version of tierproof "
+                f"reads {FORMAT_VERSION}",
                 hint="Read the report with the version of tierproof that wrote it.",
             )
         environment = read_mapping(document, "environment")

@@ -61,7 +61,7 @@ class Fact:
         standing = read_text(document, "standing")
         if standing not in {item.value for item in Standing}:
             raise DocumentError(
-                f"in the report's JSON a fact has the unknown standing {standing!r}",
+                f"a fact in the report's JSON has the unknown `standing` {standing!r}",
                 hint="Read a document that `tierproof check --json` wrote.",
             )
         return cls(read_text(document, "fact"), Standing(standing), read_text(document, "value"))

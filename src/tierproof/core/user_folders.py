@@ -43,8 +43,8 @@ def _read_override(own: str, xdg: str) -> Path | None:
     if override := os.environ.get(own):
         if own == "TIERPROOF_DATA" and not Path(override).is_absolute():
             raise UsageError(
-                f"TIERPROOF_DATA is {override!r}, which is relative to the current folder",
-                hint="Set it to an absolute path: what is kept there is needed from every folder.",
+                f"TIERPROOF_DATA is {override!r}, which is a relative path",
+                hint="Set it to an absolute path, so that it means the same folder wherever you start Python.",
             )
         return Path(override)
     base = os.environ.get(xdg, "")

@@ -50,7 +50,9 @@ def _split(text: str) -> Iterator[tuple[re.Match[str], list[str]]]:
         found = _MARK.match(line)
         if found is None:
             if line.startswith("# %%") or (mark is None and line.strip()):
-                raise ValueError(f"{line!r} is not the start of a cell")
+                raise ValueError(
+                    f"invalid cell header {line!r}: write `# %% id=NAME` or `# %% [markdown] id=NAME`"
+                )
             lines.append(line)
             continue
         if mark is not None:

@@ -73,7 +73,7 @@ def read_switch(switch: str) -> InstallSwitch:
         return InstallSwitch(str(switch).strip().lower())
     except ValueError:
         raise UsageError(
-            f"{switch!r} is not a setting of the install switch",
+            f"the field `install` has the unknown value {switch!r}",
             hint=f"Choose one of {', '.join(InstallSwitch)}.",
         ) from None
 
@@ -99,9 +99,11 @@ def add_packages(text: str, switch: str, on_step: Callable[[str], None]) -> Pack
             _show_plan(plan, "This does not fit into the kernel", Tone.WARN, _offer_worker(plan))
         )
     if plan.verdict is PlanVerdict.UNKNOWN:
-        return PackageStep(_show_plan(plan, "This could not be worked out", Tone.WARN, _offer_ways(plan)))
+        return PackageStep(_show_plan(plan, "No complete plan could be made", Tone.WARN, _offer_ways(plan)))
     if setting is InstallSwitch.NEVER:
-        advice = ("The install switch is set to never. Set it to auto or ask to add the packages.",)
+        advice = (
+            "`install` is set to never. To add the packages, set it to auto or ask, and run the cell again.",
+        )
         return PackageStep(_show_plan(plan, "Planned, and nothing was added", Tone.NOTE, advice))
     if setting is InstallSwitch.ASK or not plan.ok:
         reason = _CONSENT.get(

@@ -82,12 +82,13 @@ def read_choice(source: str, value: str, *, trust: bool) -> ModelChoice:
         chosen = Source(str(source).strip().lower())
     except ValueError:
         raise UsageError(
-            f"{source!r} is not a source of a model", hint=f"Choose one of {', '.join(Source)}."
+            f"the field `source` has the unknown value {source!r}", hint=f"Choose one of {', '.join(Source)}."
         ) from None
     value = str(value).strip()
     if chosen in _EXPECTED and not value:
         raise UsageError(
-            f"the value for the source {chosen.value!r} is empty", hint=f"Enter {_EXPECTED[chosen]}."
+            f"the field `value` is empty, but the source {chosen.value!r} needs it",
+            hint=f"Enter {_EXPECTED[chosen]}.",
         )
     return ModelChoice(chosen, value, bool(trust), _make_target(chosen, value))
 

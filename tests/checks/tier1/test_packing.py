@@ -76,7 +76,7 @@ def test_ids_that_are_never_read():
 
 def test_documents_that_read_those_before_them():
     finding = find(run_check(CHECK, make(Attend(up_to_own), causal=False)), "T1-PACK-001")
-    assert "later one" in finding.message
+    assert "the later document" in finding.message
     assert finding.where == "mixer"
 
 
@@ -93,4 +93,4 @@ def test_documents_that_are_kept_apart(model):
 
 
 def test_models_without_documents_are_skipped():
-    assert "no ids of documents" in run_check(CHECK, build("char_gpt")).skipped
+    assert "no input says which document" in run_check(CHECK, build("char_gpt")).skipped

@@ -53,14 +53,14 @@ def test_an_empty_file_is_no_default(config):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[train]\n", "unknown table [train]"),
-        ("check = 3\n", "check must be a table"),
-        ("[check]\nspec = 3\n", "spec must be a table"),
+        ("[train]\n", "unknown table or key 'train'"),
+        ("check = 3\n", "`check` must be a table"),
+        ("[check]\nspec = 3\n", "`check.spec` must be a table"),
         ("[check]\nseed = true\n", "seed must be an integer"),
         ("[check]\nbudget = 'x'\n", "budget must be a number"),
         ("[check]\nonly = [1]\n", "only must be a list of strings or a string"),
         ("[check]\nquiet = 1\n", "quiet must be true or false"),
-        ("[check]\ntrust = true\n", "command line only"),
+        ("[check]\ntrust = true\n", "`trust` cannot be set in this file"),
         ("[check]\nbatch = 1\n", "unknown key 'batch'"),
         ("[check", "not valid TOML"),
         (b"\xff", "not UTF-8"),

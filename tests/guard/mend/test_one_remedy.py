@@ -157,7 +157,7 @@ show(tp.doctor()); show(tp.heal()); show(tp.doctor())
     assert "runs pack 1.0, whose files twin 9.0 has overwritten" in torn["detail"]
     assert healing["healed"] == [{"package": "pack", "version": "1.0", "replaced_version": "1.0"}]
     assert after["healthy"] is True
-    assert "twin 9.0 and pack 1.0 own the same files" in " ".join(after["notes"])
+    assert "twin 9.0 and pack 1.0 contain the same files" in " ".join(after["notes"])
 
 
 def test_an_environment_whose_bound_an_install_broke_is_not_healthy_without_a_word(site: Path) -> None:

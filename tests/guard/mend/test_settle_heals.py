@@ -101,7 +101,7 @@ def test_what_somebody_has_installed_since_stays(begun: tuple[Path, Path, HealJo
     (root / "p/a").unlink()
     (root / "p").rename(root.parent / "gone")
     write(root, {"p/a": "third"})
-    assert "something else has been installed" in settle_heals([root])[0]
+    assert "another version has been installed" in settle_heals([root])[0]
     assert listing(root)["p/a"] == "third"
     assert listing(root)["p/own"] == "mine"
     assert not folder.exists()

@@ -308,7 +308,7 @@ def test_a_package_that_does_not_import_is_refused_unless_asked_for_without_tria
     here.index.add("broken", "1.0", files={"broken.py": "raise RuntimeError('not today')\n"})
     refused = here.command("install", "broken")
     assert refused.returncode == 2
-    assert "broken cannot be imported here: RuntimeError: not today" in refused.stderr
+    assert "broken cannot be imported in this environment: RuntimeError: not today" in refused.stderr
     assert not (here.site / "tierproof-packages.pth").exists()
     assert here.command("install", "broken", "--no-trial").returncode == 0
 
@@ -338,7 +338,7 @@ def test_a_module_beside_the_one_named_as_the_package_may_want_something_optiona
     here.index.add(
         "geese", "1.0", files={"adapter_of_geese.py": "x = 1\n", "geese.py": "import nowhere_at_all\n"}
     )
-    assert "geese cannot be imported here" in here.command("install", "geese").stderr
+    assert "geese cannot be imported in this environment" in here.command("install", "geese").stderr
 
 
 def test_works_from_a_damaged_generation_and_mends_it(here: Throwaway) -> None:

@@ -302,8 +302,8 @@ def test_a_folder_on_this_machine(tmp_path: Path) -> None:
     [
         ("{folder}/absent", "there is no folder"),
         ("{folder}", r"has no index\.json"),
-        ("ftp://me:secret@h/x", r"cannot fetch images from ftp://\*\*\*\*@h/x"),
-        ("--upload-pack=touch", "cannot fetch images from"),
+        ("ftp://me:secret@h/x", r"cannot fetch lists of images from ftp://\*\*\*\*@h/x"),
+        ("--upload-pack=touch", "cannot fetch lists of images from"),
         ("http://", "not an http or https URL"),
     ],
 )

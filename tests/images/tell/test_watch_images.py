@@ -154,7 +154,7 @@ def test_reports_lie_by_their_days_and_foreign_ones_stay(tmp_path: Path) -> None
         ("subscribe = [1]", "not a table"),
         (
             "[[subscribe]]\nname='a'\ntargets = ['a']\n[[subscribe]]\nname='a'\ntargets=['b']",
-            "two subscriptions",
+            "two .* have the name",
         ),
     ],
 )

@@ -104,7 +104,9 @@ def open_images(
         elif name == ALL:
             stored = list_images()
             if not stored:
-                raise UsageError("no image is stored", hint="Run `tierproof images sync` once.")
+                raise UsageError(
+                    "no hosted image is stored on this machine", hint="Run `tierproof images sync` once."
+                )
             opened |= {image.label: open_image(image, on_step) for image in stored}
         else:
             image = resolve_image(name, python=python)
@@ -123,6 +125,6 @@ def check_date(text: str) -> str:
             read_instant(text)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is not a date", hint="Write it as in --exclude-newer 2026-11-01."
+            f"{text!r} is not a date", hint="Write the date as in --exclude-newer 2026-11-01."
         ) from error
     return text

@@ -36,7 +36,10 @@ def make_timeline(
     """
     images = [image for image in list_images() if image.hardware == hardware]
     if not images:
-        raise UsageError(f"no {hardware} image is stored", hint="Run `tierproof images sync` once.")
+        raise UsageError(
+            f"no hosted image with the hardware {hardware} is stored on this machine",
+            hint="Run `tierproof images sync` once.",
+        )
     targets = [target for word in requirements for target in read_targets([word])]
     opened = [open_image(image, lambda step: on_progress(0, 0, step)) for image in images]
     options = QuestionOptions(check_date(exclude_newer), offline)

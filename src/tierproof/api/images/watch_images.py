@@ -74,11 +74,15 @@ def _read(words: Sequence[str], images: Sequence[str]) -> tuple[Subscription, ..
     configs = [word for word in words if word.endswith(".toml") and "pylock" not in Path(word).name]
     if not configs:
         if not words:
-            raise UsageError("there is nothing to watch", hint="Name a subscription file, or targets.")
+            raise UsageError(
+                "no target was given to watch",
+                hint="Name notebooks or requirements files, or a TOML file with [[subscribe]] tables.",
+            )
         return (subscribe(words, images),)
     if len(configs) != len(words) or images:
         raise UsageError(
-            "a subscription file cannot be combined with targets or images", hint="Write them into the file."
+            "a TOML file of subscriptions cannot be combined with other targets or with images",
+            hint="Write `targets` and `images` into the file.",
         )
     return tuple(each for config in configs for each in read_subscriptions(Path(config)))
 
@@ -90,7 +94,10 @@ def _sync(source: str, on_step: Callable[[str], None]) -> list[str]:
     except ImageSourceError as error:
         return [f"the images could not be updated: {error.message}"]
     notes = [f"new image: {label}" for label in result.new] if len(result.new) < result.current else []
-    return [*notes, *(f"{label} was refused: {reason}" for label, reason in result.refused)]
+    return [
+        *notes,
+        *(f"the list of the image {label} was refused: {reason}" for label, reason in result.refused),
+    ]
 
 
 def _find_versions(label: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ sinks) and give only an info. Learned factors, normalised queries and operations
 The inside of `nn.MultiheadAttention`, of compiled code and of external kernels is not visible.
 
 Findings:
-    T1-ATTN-001 error: the softmax runs over the queries.
+    T1-ATTN-001 error: the softmax runs over the queries instead of the keys.
     T1-ATTN-002 warning or info: the weights do not sum to one over the keys (an info inside transformers, which has
         sinks).
     T1-ATTN-003 warning or info: the factor 1/√width is missing (an info where the keys are the values, as in Luong's
@@ -78,9 +78,9 @@ def run(context: CheckContext) -> CheckOutput:
     pooled = _judge_pooling(base, pooling.sums)
     if not capture.scores and not pooled:
         reason = (
-            "all attention is in nn.MultiheadAttention, which cannot be looked into"
+            "all attention is in nn.MultiheadAttention, which does not show its scores"
             if opaque
-            else "the model computes no attention that can be followed"
+            else "no attention was recognised in the forward pass"
         )
         return CheckOutput(measurements=measured, skipped=reason)
     findings = [
@@ -122,11 +122,11 @@ def _judge_pooling(base: Baseline, sums: Sequence[WeightedSum]) -> list[Finding]
         Finding(
             "T1-ATTN-009",
             Severity.WARNING,
-            f"The weights of a sum over {length} positions were normalised over another axis, such as the heads"
-            f"{_count(wrong)}: the sum grows with the length.",
+            f"Weights that sum up {length} positions were normalised over another axis, such as the "
+            f"heads{_count(wrong)}: the sum grows with the length.",
             first.path,
             {"sum_error_over_positions": first.sum_error, "sum_error_over_other_axis": first.shared_error},
-            "Take the softmax over the axis that the product sums over.",
+            "Take the softmax over the axis of the positions, over which the weighted sum runs.",
         )
     ]
 
@@ -141,8 +141,8 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
         findings.append(
             claim_error(
                 "T1-ATTN-001",
-                "The softmax runs over the queries: the weights that mix the values sum to one over the queries, not "
-                f"over the keys{_count(over_queries)}.",
+                "The attention softmax runs over the wrong axis: the attention weights sum to one over the queries, "
+                f"not over the keys{_count(over_queries)}.",
                 first.path,
                 _describe(first),
                 "Take the softmax of `scores = q @ k.transpose(-2, -1)` over the last axis: `softmax(dim=-1)`.",
@@ -156,13 +156,12 @@ def _judge_mixings(model: nn.Module, mixings: Sequence[AttentionMixing]) -> list
             Finding(
                 "T1-ATTN-002",
                 Severity.INFO if library else Severity.WARNING,
-                f"The weights that mix the values do not sum to one over the keys{_count(others)}: something changes "
-                "them after the softmax.",
+                f"The attention weights do not sum to one over the keys{_count(others)}: something changes them after "
+                "the softmax.",
                 first.path,
                 _describe(first),
-                "Mask scores with −inf before the softmax instead of multiplying the weights by a mask. "
-                "Attention sinks "
-                "need no change.",
+                "Mask scores with −inf before the softmax; do not multiply the weights by a mask after it. Nothing to "
+                "do for attention sinks, where a part of the weight belongs to no key on purpose.",
             )
         )
     return findings
@@ -204,9 +203,8 @@ def _judge_products(scores: Sequence[AttentionScores]) -> list[Finding]:
         Finding(
             "T1-ATTN-008",
             Severity.WARNING,
-            f"The product of queries and keys reaches {first.largest_product:.3g} before it is "
-            f"scaled{_count(beyond)}: in float16, values above {FLOAT16_MAX:,.0f} become infinite, and the softmax "
-            "NaN.",
+            f"The product of queries and keys reaches {first.largest_product:.3g} before it is scaled{_count(beyond)}: "
+            f"in float16, values above {FLOAT16_MAX:,.0f} become infinite, and the softmax returns NaN.",
             beyond[0].path,
             {"largest_product": first.largest_product, "later_scale": first.later_scale},
             "Scale the queries before the product: `(q * scale) @ k.transpose(-2, -1)`.",
@@ -255,11 +253,10 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 model,
                 odd,
                 "T1-ATTN-006",
-                f"The scores are scaled by {odd[0].scale:.4g} instead of {1 / math.sqrt(odd[0].width):.4g}, which is "
-                f"1/√width of a head{_guess_slip(odd[0])}",
-                "Divide the scores by `math.sqrt(head_dim)`, not by a value from the model width or the "
-                "number of heads, "
-                "and do not multiply.",
+                f"The scores are scaled by {odd[0].scale:.4g} instead of {1 / math.sqrt(odd[0].width):.4g}, the value "
+                f"of 1/√width for one head{_guess_slip(odd[0])}",
+                "Divide the scores by `math.sqrt(head_dim)`, not by a value from the model width or the number of "
+                "heads, and do not multiply by it.",
             )
         )
     same = [s for s in scores if s.same]
@@ -284,7 +281,7 @@ def _guess_slip(scores: AttentionScores) -> str:
     if scores.scale is None:
         return ""
     if abs(scores.scale / math.sqrt(scores.width) - 1) <= _SCALE_TOLERANCE:
-        return ": they are multiplied by the root instead of divided"
+        return ": they are multiplied by √width instead of divided by it"
     whole = 1 / scores.scale**2 if scores.scale else 0.0
     heads = round(whole)
     if heads and abs(whole / heads - 1) <= _SCALE_TOLERANCE and heads % scores.width == 0:

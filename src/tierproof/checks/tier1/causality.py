@@ -124,7 +124,7 @@ def run(context: CheckContext) -> CheckOutput:
         if finding is None:
             return CheckOutput(
                 measurements=measured,
-                skipped=f"outputs depend on later inputs, and nothing declares them causal in `{followed.name}`",
+                skipped=f"outputs depend on later inputs, and nothing declares the model causal in `{followed.name}`",
             )
         return CheckOutput((finding,), measured)
     if drawn:
@@ -143,10 +143,10 @@ def _find_exemption(subject: Subject) -> str:
         return "the model is declared bidirectional"
     sequences = [a for a in subject.inputs.arguments if can_perturb(a)]
     if traits.encoder_decoder and len(sequences) == 1:
-        return "the decoder's input is made from the encoder's, which sees all of it"
+        return "the decoder's input is derived from the encoder's input, all of which the encoder sees"
     model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
     if model_type in _LOOK_AHEAD:
-        return f"{model_type} looks ahead by design"
+        return f"{model_type} attends to later positions by design"
     return ""
 
 
@@ -162,7 +162,7 @@ def _judge_one_way(subject: Subject) -> tuple[Finding, ...]:
             "T1-CAUSAL-006",
             Severity.WARNING if given else Severity.INFO,
             "The model is declared bidirectional, but no output depends on a later input: a causal mask, or an "
-            "operation that only looks back, hides the future.",
+            "operation that only looks back, hides all later inputs.",
             evidence={"declared": declared, "measured": "causal"},
             hint="Remove the causal mask, or declare `ModelSpec(causal=True)` if the model is meant to look back only.",
         ),

@@ -14,7 +14,7 @@ every seed (padding), activations without an axis of the batch's size (windows, 
 random numbers in training.
 
 Findings:
-    T1-DROP-001 warning: stochastic depth draws its mask along another axis than the batch.
+    T1-DROP-001 warning: stochastic depth draws its mask along an axis that is not the batch axis.
     T1-DROP-002 error: training mode is random at first, and no longer after evaluation mode. Four seeds must give
         exactly the same output (T1-MODE-001 compares two passes up to rounding, and names the module).
 
@@ -133,13 +133,13 @@ def _judge_factors(subject: Subject, call: Call, seed: int) -> list[Finding]:
         Finding(
             f"{CODE}-001",
             Severity.WARNING,
-            f"Stochastic depth draws its mask along axis {axis} (of size {first.shape[axis]}) of an activation whose "
-            f"batch is axis {first.shape.index(rows)}: every row loses the same positions or channels, and no row is "
-            "skipped as a whole.",
+            f"Stochastic depth draws one random number for each entry of axis {axis} (size {first.shape[axis]}), but "
+            f"the batch is axis {first.shape.index(rows)}: every row loses the same positions or channels, and no row "
+            "skips the branch as a whole.",
             first.path,
             {"axis": axis, "batch_axis": first.shape.index(rows), "shape": list(first.shape)},
-            "Draw one number for each row of the batch: a mask whose size is that of the batch on the batch's axis "
-            "and 1 on the others.",
+            "Draw one random number for each row: give the mask the batch size on the batch axis, and size 1 on all "
+            "other axes.",
         )
     ]
 
@@ -155,8 +155,8 @@ def _is_along_another_axis(factor: KeepFactor, rows: int) -> bool:
 def _report_lost(before: float) -> Finding:
     return claim_error(
         f"{CODE}-002",
-        "In training mode the outputs are random, but after evaluation mode and back they are not: dropout stays off "
-        "from the first validation on.",
+        "In training mode the outputs are random, but after `eval()` and `train()` they no longer are: dropout stays "
+        "off after the first validation.",
         "",
         {"change_between_seeds": before, "after_evaluation": 0.0},
         "Let `train(mode)` set everything that `eval()` switches off, and call `super().train(mode)`.",

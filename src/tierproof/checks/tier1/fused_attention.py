@@ -69,7 +69,7 @@ def run(context: CheckContext) -> CheckOutput:
         measured["fused_calls"] = calls
         findings += _judge_backends(base, tolerance, measured)
     if not any(name.endswith("_change") for name in measured):
-        reason = "the model has no attention that can be computed in a second way"
+        reason = "the attention of this model has no second implementation or backend to compare with"
         return CheckOutput(measurements=measured, skipped=reason)
     return CheckOutput(tuple(findings), measured)
 
@@ -85,7 +85,7 @@ def _judge_implementation(base: Baseline, tolerance: float, measured: dict[str, 
         other: Any = copy_sharing_values(model)
         other.set_attn_implementation(wanted)
     except Exception as error:  # noqa: BLE001 - transformers says in its own words what a class does not offer
-        measured["other_implementation"] = f"{wanted} is not offered: {type(error).__name__}"
+        measured["other_implementation"] = f"the model does not support {wanted}: {type(error).__name__}"
         return []
     if getattr(other.config, "_attn_implementation", None) != wanted:
         measured["other_implementation"] = f"{wanted} is not offered"
@@ -236,8 +236,8 @@ def _judge_backends(base: Baseline, tolerance: float, measured: dict[str, JsonVa
         Finding(
             f"{CODE}-003",
             Severity.WARNING,
-            "The plain backend of `scaled_dot_product_attention` gives a different output from the one that PyTorch "
-            "chooses here.",
+            "The math backend of `scaled_dot_product_attention` gives a different output from the backend that "
+            "PyTorch chooses for this model.",
             "",
             {"relative_change": change, "tolerance": tolerance},
             "Give every query at least one visible key, use a mask that is boolean or has the dtype of the scores, "

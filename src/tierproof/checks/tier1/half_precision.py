@@ -85,7 +85,7 @@ def _judge_refusal(context: CheckContext, error: Exception) -> CheckOutput:
     finding = Finding(
         "T1-HALF-001",
         Severity.WARNING,
-        f"Converted to float16, the model raises, because a constant does not fit: {str(error)[:200]}",
+        f"Converted to float16, the model raises, because a constant is too large for float16: {str(error)[:200]}",
         trace.raised_in or "",
         {"largest_float16": FLOAT16_MAX},
         "Fill masked scores with `torch.finfo(scores.dtype).min` or -inf instead of a constant such as -1e9.",

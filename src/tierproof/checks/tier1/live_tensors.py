@@ -142,8 +142,8 @@ def _accuse_chain(model: nn.Module, census: list[_Census]) -> Finding | None:
             where, name = _split_owner(model, _strip_index(path))
             return claim_error(
                 "T1-LIVE-003",
-                f"`{path}` keeps the graph of every training step: {last} operations with their activations after "
-                f"{len(census)} steps, and {steps[-1] - steps[-2]} more with each step.",
+                f"`{path}` keeps the autograd graph of every training step, with its activations: {last} operations "
+                f"after {len(census)} steps, and {steps[-1] - steps[-2]} more with each step.",
                 where,
                 {"attribute": name, "operations": steps},
                 f"Detach what you add: `self.{name} += value.detach()`.",
@@ -181,7 +181,8 @@ def _accuse_graph(model: nn.Module) -> Finding:
     place = f" in `{kept[0]}`" if kept else ""
     return claim_error(
         "T1-LIVE-002",
-        f"The second training step fails, because a tensor kept from the first step{place} still holds its graph.",
+        f"The second training step fails, because a tensor kept from the first step{place} still holds the autograd "
+        "graph of that step.",
         where,
         {"attribute": name},
         f"Detach what you carry from one step to the next: `self.{name or 'state'} = {name or 'state'}.detach()`.",

@@ -118,7 +118,7 @@ def _describe(
         "device_memory_bytes": find_device_memory_bytes(subject.device),
     }
     if subject.device.type == "meta":
-        details["on_meta"] = "activations are those of plain operators; fused attention keeps less"
+        details["on_meta"] = "activations were counted without fused attention, which stores less"
     return MemoryUse(
         breakdown_bytes=dict(breakdown),
         peaks={
@@ -149,8 +149,8 @@ def _fit(context: CheckContext, measured: TrainingMemory) -> tuple[ActivationFit
     if fit.relative_error <= WORST_FIT_ERROR:
         return fit, ""
     return None, (
-        f"activations at batch {held_out.batch} × length {held_out.length} differ by "
-        f"{fit.relative_error:.1%} from a sum of 1, B, T, B·T, B·T² and T² fitted to other sizes"
+        f"activations at batch {held_out.batch} × length {held_out.length} differ by {fit.relative_error:.1%} from "
+        "what was fitted to other sizes (a sum of 1, B, T, B·T, B·T² and T², for batch size B and length T)"
     )
 
 
@@ -214,10 +214,10 @@ def _judge_growth(subject: Subject, exponent: float) -> list[Finding]:
         Finding(
             code="T1-MEM-005",
             severity=Severity.WARNING,
-            message=f"Activations grow with the length to the power of {exponent:.2g}, although the model is "
-            "recurrent.",
+            message=f"The memory for activations grows as the length to the power of {exponent:.2g}, although the "
+            "model is recurrent.",
             evidence={"length_exponent": exponent, "usual_exponent": 1.0},
-            hint="Remove products of all positions with all positions, and states that are kept whole at every step.",
+            hint="Remove matrices of all positions by all positions, and do not keep the full state of every step.",
         )
     ]
 

@@ -183,7 +183,7 @@ def _judge_generate(subject: Subject, seed: int, measured: dict[str, JsonValue])
             "T1-MODE-003",
             Severity.WARNING,
             f"`generate` was called in training mode and leaves {len(left)} of {len(modules)} modules in evaluation "
-            "mode: what is trained afterwards has no dropout.",
+            "mode: training then continues without dropout.",
             left[0],
             {"modules": len(left)},
             "Remember `self.training` at the start, and call `self.train(was_training)` at the end.",

@@ -20,7 +20,7 @@ Findings:
         transformers).
     T1-MOVE-002 info: after a change of precision the forward pass mixes dtypes and raises; the model still works in its
         own precision.
-    T1-MOVE-003 warning: the output stays on the CPU, wherever the model is.
+    T1-MOVE-003 warning: the output is on the CPU even if the model is on a GPU.
     T1-MOVE-004 error: the forward pass converts a tensor to NumPy, which only works on the CPU.
 
 Source: PyTorch's notes on device-agnostic code; nn.Module.to moves only parameters and buffers.
@@ -118,7 +118,8 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
             Finding(
                 f"{CODE}-003",
                 Severity.WARNING,
-                "The output stays on the CPU, wherever the model and its inputs are, so a loss on the device raises.",
+                "The output is on the CPU even if the model and its inputs are on a GPU, so computing the loss with "
+                "targets on the GPU raises.",
                 "",
                 {"output": base.answers.subject.outputs.main or "output"},
                 "Remove `.cpu()`, and create new tensors with `device=x.device`.",
@@ -176,8 +177,8 @@ def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Find
             if chosen
             else "The forward pass raises on a GPU: a tensor stays on the CPU when the model moves"
         )
-        + f" ({what}), and `{mix.operation}` combines it with one that moved."
-        + (" It raises wherever the two differ." if chosen else ""),
+        + f" ({what}), and `{mix.operation}` combines it with a tensor that did move."
+        + (" This raises when the two devices differ." if chosen else ""),
         mix.path,
         {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what, "chosen": chosen},
         "Register the tensor: `self.register_buffer(…, persistent=False)`."

@@ -103,7 +103,8 @@ def _judge_answer(
             f"`{flag}=True` changes the output by {change:.2g} standard deviations.",
             where,
             {"flag": flag, "relative_change": change},
-            "Compute the output in one way, with the same mask, scale and dropout, and only return more.",
+            f"Compute the output in the same way whether or not `{flag}` is set, with the same mask, scale and "
+            "dropout, and only return more.",
             rests_on=Basis.INPUTS,
         )
     ]

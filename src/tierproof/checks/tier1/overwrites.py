@@ -54,11 +54,11 @@ def run(context: CheckContext) -> CheckOutput:
         "T1-WRITE-001",
         Severity.WARNING,
         f"{f'`{where}`' if where else 'A module'} overwrites its input in place, and the caller reads that input "
-        f"again: with a copy, the outputs change by {together:.2g} standard deviations.",
+        f"again: if the module gets a copy, the outputs change by {together:.2g} standard deviations.",
         where,
         {"relative_change": together, "modules": guilty[:20]},
-        "Clone the input first, or use operations without the trailing underscore. `x.float()` is `x` itself where x "
-        "is float32.",
+        "Clone the input first, or use operations without the trailing underscore. Note that `x.float()` copies "
+        "nothing if x is float32 already.",
     )
     return CheckOutput((finding,), measured)
 

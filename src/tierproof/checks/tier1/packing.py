@@ -83,7 +83,7 @@ def run(context: CheckContext) -> CheckOutput:
     subject = context.subject
     name = _find_name(subject)
     if not name:
-        return CheckOutput(skipped="the model takes no ids of documents")
+        return CheckOutput(skipped="no input says which document a token belongs to")
     followed = find_followed_argument(subject.inputs.arguments, subject.outputs)
     if followed is None:
         return CheckOutput(skipped="no input position corresponds to an output position")
@@ -120,7 +120,7 @@ def _pack(base: Baseline, name: str, followed: Argument) -> _Packed | str:
         answer = base.answers.attempt(call)
         if answer is not None and answer.shape == base.answer.shape and bool(answer.isfinite().all()):
             return _Packed(base, name, followed, call, answer, boundary)
-    return f"the forward refuses ids of two documents as `{name}`"
+    return f"the forward pass raises with the ids of two documents as `{name}`"
 
 
 def _judge(packed: _Packed, seed: int) -> CheckOutput:
@@ -186,8 +186,8 @@ def _report_leak(packed: _Packed, changed: Call, kept: tuple[int, ...], leak: fl
     return Finding(
         f"{CODE}-001",
         Severity.WARNING,
-        f"In a row of two documents (`{packed.name}`), the outputs of the {reader} one change with the tokens of the "
-        f"{read} one: nothing separates them.",
+        f"In a row of two documents (`{packed.name}`), the outputs of the {reader} document change with the tokens of "
+        f"the {read} document: attention or another operation crosses the boundary.",
         where,
         {"argument": packed.name, "largest_change": leak, "tolerance": packed.base.tolerance},
         f"Combine the mask with `{packed.name}[:, :, None] == {packed.name}[:, None, :]`, and reset convolutions and "

@@ -84,12 +84,12 @@ def _judge_ranks(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding
         Finding(
             f"{CODE}-001",
             Severity.WARNING,
-            f"The rows of a table of positions lie in {rank} dimension(s) of {use.values.shape[1]}: nearly all of its "
-            "columns repeat each other.",
+            f"The position table has {use.values.shape[1]} columns, but its rank is {rank}: nearly all columns repeat "
+            "each other.",
             where,
             {"rank": rank, "rows": use.values.shape[0], "width": use.values.shape[1], "added": use.added},
-            "Compute the frequencies in floating point, one for each pair of columns: "
-            "`torch.exp(-math.log(10000.0) * torch.arange(0, dim, 2) / dim)`.",
+            "The frequencies were probably rounded to integers. Compute them in floating point, one for each pair of "
+            "columns: `torch.exp(-math.log(10000.0) * torch.arange(0, dim, 2) / dim)`.",
         )
     ]
 

@@ -246,11 +246,12 @@ def _judge_ahead(capture: OperandCapture, length: int) -> list[Finding]:
                 Finding(
                     "T1-ROPE-005",
                     Severity.WARNING,
-                    "Attention looks both ways and distinguishes distances to earlier positions, but gives all "
-                    "later positions the same relative position.",
+                    "Attention is bidirectional and distinguishes distances to earlier positions, but gives all later "
+                    "positions the same relative position.",
                     path,
                     {"spread_ahead": ahead, "spread_behind": behind},
-                    "Use two-sided buckets of relative positions in an encoder, and one-sided ones in a decoder.",
+                    "In an encoder, use buckets of relative positions for both directions; one-sided buckets are for "
+                    "decoders.",
                 )
             ]
     return []

@@ -210,8 +210,8 @@ def _judge_factors(factors: Mapping[str, float]) -> list[Finding]:
             Finding(
                 "T1-SKIP-002",
                 Severity.WARNING,
-                f"`{path}` adds its input scaled by {factor:.3g}; its {len(stack) - 1} siblings scale theirs by "
-                f"{usual:.3g}.",
+                f"The residual connection of `{path}` scales its input by {factor:.3g}; its {len(stack) - 1} sibling "
+                f"blocks scale theirs by {usual:.3g}.",
                 path,
                 {"factor": factor, "factor_of_siblings": usual, "siblings": len(stack) - 1},
                 "Add the input of the block once for each branch, as its siblings do.",

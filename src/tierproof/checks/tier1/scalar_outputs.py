@@ -92,7 +92,8 @@ def _judge_few_tokens(subject: Subject, seed: int, usual: dict[str, float]) -> l
                 return [
                     claim_error(
                         "T1-SCALAR-001",
-                        f"The output `{path}` is {values[path]} for {length} token(s), although it is finite for more.",
+                        f"The output `{path}` is {values[path]} for {length} token(s), although it is finite for "
+                        "longer sequences.",
                         "",
                         {"output": path, "tokens": length},
                         "Divide by a count of at least one, and leave groups without tokens out of the mean.",
@@ -137,11 +138,11 @@ def _judge_padding(
         Finding(
             "T1-SCALAR-002",
             Severity.WARNING,
-            f"The contents of {_HIDDEN} positions that `{mask.name}` hides change the output `{path}` by "
+            f"Replacing the contents of {_HIDDEN} positions that `{mask.name}` hides changes the output `{path}` by "
             f"{moved[path]:.0%}.",
             "",
             {"output": path, "relative_change": moved[path]},
-            "Multiply the tokens by the mask in this sum, and divide by the number of visible tokens.",
+            "In this sum, multiply each token's term by the mask, and divide by the number of visible tokens.",
         )
     ]
 

@@ -173,13 +173,13 @@ def _judge_axis(
                 Finding(
                     "T1-ROLL-001",
                     Severity.WARNING,
-                    f"{rolled} rolls its map by {roll.shifts[number]} along axis {axis}, and opposite borders attend "
-                    "to each other there: when the positions that were rolled across the border are replaced, the "
-                    f"others change by {change:.2g} standard deviations.",
+                    f"{rolled} rolls its feature map by {roll.shifts[number]} along axis {axis}, and then attends "
+                    "across the border: replacing the positions that were rolled to the other side changes the others "
+                    f"by {change:.2g} standard deviations.",
                     roll.path,
                     {"relative_change": change, "axis": axis, "shift": roll.shifts[number]},
-                    "Mask the windows of the rolled map: positions that only the roll made neighbours must not see "
-                    "each other. Check the axes along which this mask is filled.",
+                    "Mask the windows of the rolled map: positions that became neighbours only through the roll must "
+                    "not attend to each other. Check along which axes this mask is filled.",
                 )
             ]
     return []

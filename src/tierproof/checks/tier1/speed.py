@@ -48,7 +48,7 @@ def run(context: CheckContext) -> CheckOutput:
     if subject.device.type == "meta":
         return CheckOutput(
             measurements={"flops": counted.total, "flops_by_operator": dict(counted.by_operator)},
-            skipped="parameters are on meta: operations are counted, and nothing can be timed",
+            skipped="parameters are on the meta device: operations are counted, and nothing can be timed",
         )
     with torch.no_grad():
         if warm_up_s < _LONG_PASS_S:

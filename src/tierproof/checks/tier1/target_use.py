@@ -211,7 +211,7 @@ def _judge_ignored(
             "other positions.",
             "",
             {"gradient_of_ignored": ignored, "gradient_of_others": trained},
-            "Leave -100 in the targets that `cross_entropy` gets, with its default `ignore_index`.",
+            "Pass targets of -100 on to `cross_entropy` unchanged, and keep its default `ignore_index=-100`.",
             rests_on=Basis.ROLES,
             at_most=Severity.WARNING,
         )

@@ -55,7 +55,8 @@ def _require_device(_context: click.Context, _parameter: click.Parameter, value:
 def _require_tier(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if value != "all" and value not in map(str, TIERS):
         raise click.BadParameter(
-            f"tier {value} is not part of this version of tierproof; use {describe_tiers()}, or all"
+            f"this version of tierproof has no checks of tier {value}. This version has {describe_tiers()}; `all` "
+            "selects every check"
         )
     return value
 
@@ -68,7 +69,7 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     callback=_apply_config,
     is_eager=True,
     expose_value=False,
-    help=f"Defaults from a TOML file; ./{FILE_NAME} is read where it exists.",
+    help=f"Read defaults from this TOML file; ./{FILE_NAME} is read if it exists.",
 )
 @click.option(
     "--tier",
@@ -99,7 +100,7 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     metavar="cpu|cuda",
     default=None,
     callback=_require_device,
-    help="Where to run; the CPU by default.",
+    help="Device to run on; the CPU by default.",
 )
 @click.option(
     "--seed",
@@ -125,7 +126,7 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     show_default=True,
     callback=_require_seconds,
     metavar="S",
-    help="Give up after S seconds without any progress.",
+    help="Stop the check after S seconds without any progress.",
 )
 @click.option("--weights", is_flag=True, help="Load the checkpoint of an hf: or DIR/ target.")
 @click.option("--trust", is_flag=True, help="Run code that comes with an hf: or gist: target.")
@@ -143,14 +144,14 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     metavar="URL",
     default="",
     envvar="TIERPROOF_HUB_URL",
-    help="Where hf: ids are fetched.  [default: https://huggingface.co]",
+    help="URL from which hf: ids are fetched.  [default: https://huggingface.co]",
 )
 @click.option(
     "--gist-url",
     metavar="URL",
     default="",
     envvar="TIERPROOF_GIST_URL",
-    help="Where gists are fetched.  [default: https://api.github.com]",
+    help="URL from which gists are fetched.  [default: https://api.github.com]",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

@@ -151,7 +151,7 @@ def _prepare_process(*, debug: bool) -> None:
 
 def _explain_exit(error: SystemExit) -> TargetError:
     explained = TargetError(
-        f"the model's code called sys.exit({error.code!r}) while it was checked",
+        f"the model's code called sys.exit({error.code!r}) during the check",
         hint="Raise an exception there instead.",
     )
     return explained.with_traceback(error.__traceback__)

@@ -58,14 +58,16 @@ def read_check_config(path: Path) -> CheckConfig:
     for name in document:
         if name != "check":
             raise UsageError(
-                f"{path}: unknown table [{name}]", hint="It has the tables [check] and [check.spec]."
+                f"{path}: unknown table or key {name!r}", hint="Use only the tables [check] and [check.spec]."
             )
     table = dict(document.get("check", {})) if isinstance(document.get("check", {}), dict) else None
     if table is None:
-        raise UsageError(f"{path}: check must be a table", hint="Write [check] on a line of its own.")
+        raise UsageError(f"{path}: `check` must be a table", hint="Write [check] on a line of its own.")
     spec = table.pop("spec", {})
     if not isinstance(spec, dict):
-        raise UsageError(f"{path}: spec must be a table", hint="Write [check.spec] on a line of its own.")
+        raise UsageError(
+            f"{path}: `check.spec` must be a table", hint="Write [check.spec] on a line of its own."
+        )
     return CheckConfig({name: _read(name, value, path) for name, value in table.items()}, spec)
 
 
@@ -75,13 +77,13 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(
             f"cannot read the config {path}: {error.strerror or error}",
-            hint="Check the spelling and the folder.",
+            hint="Check the spelling of the path and the current folder.",
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the config {path} is not UTF-8", hint="Save it as UTF-8.") from error
     except RecursionError as error:
         raise UsageError(
-            f"the config {path} is nested too deeply", hint="It has the tables [check] and [check.spec]."
+            f"the config {path} is nested too deeply", hint="Use only the tables [check] and [check.spec]."
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
@@ -91,14 +93,17 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _read(name: str, value: object, path: Path) -> object:
     if name == "trust":
-        raise UsageError(f"{path}: trust is given on the command line only", hint="Run with --trust.")
+        raise UsageError(
+            f"{path}: `trust` cannot be set in this file", hint="Pass --trust on the command line."
+        )
     if name not in _KEYS:
         raise UsageError(
             f"{path}: unknown key {name!r} in [check]", hint=f"Known keys: {', '.join(_KEYS)}, spec."
         )
     if not any(_is(value, kind) for kind in _KEYS[name]):
         raise UsageError(
-            f"{path}: {name} must be {' or '.join(_KEYS[name])}, not {value!r}", hint="Change it there."
+            f"{path}: {name} must be {' or '.join(_KEYS[name])}, not {value!r}",
+            hint=f"Change `{name}` in that file.",
         )
     if name in ("only", "skip") and isinstance(value, list):
         return ",".join(value)

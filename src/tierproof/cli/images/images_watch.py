@@ -20,8 +20,14 @@ import click
     show_default=True,
     help="Folder of the dated reports. The new report is compared with the latest one in it.",
 )
-@click.option("--from", "source", metavar="DIR_OR_URL", default="", help="Sync images from here.")
-@click.option("--no-sync", is_flag=True, help="Use the stored images.")
+@click.option(
+    "--from",
+    "source",
+    metavar="DIR_OR_URL",
+    default="",
+    help="Where new images are fetched, as in `tierproof images sync --from`.",
+)
+@click.option("--no-sync", is_flag=True, help="Use the stored images, and fetch no new ones.")
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

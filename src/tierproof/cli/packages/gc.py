@@ -7,13 +7,13 @@ import click
 from tierproof.cli.terminal.echo_result import echo_result
 
 
-@click.command(short_help="Remove generations that no running process uses.")
+@click.command(short_help="Remove folders of added packages (generations) that no running process uses.")
 @click.option(
     "--keep",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="How many earlier generations to keep for a rollback.",
+    help="How many earlier generations to keep for `tierproof rollback`.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was removed as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command(short_help="Put back replaced packages, without a restart.")
+@click.command(short_help="Put the loaded versions of replaced packages back on disk, without a restart.")
 @click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Repair only process N.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

@@ -28,11 +28,13 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
         return found
     if os.sep in name and Path(name).is_file():
         raise UsageError(
-            f"{name} is not executable", hint=f"Run `chmod +x {name}`, or put its interpreter first."
+            f"{name} is not executable",
+            hint=f"Run `chmod +x {name}`, or write its interpreter before it, as in: python {name}",
         )
     raise UsageError(
         f"there is no command {name!r}",
-        hint="It is neither on PATH nor among the scripts of the `--with` packages. Write the command after `--`.",
+        hint=f"{name!r} is neither on PATH nor a script of a `--with` package. Write the command and its arguments "
+        "after `--`.",
     )
 
 

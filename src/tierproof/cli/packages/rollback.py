@@ -7,7 +7,7 @@ import click
 from tierproof.cli.terminal.echo_result import echo_result
 
 
-@click.command(short_help="Go back to an earlier generation.")
+@click.command(short_help="Go back to the packages of an earlier install.")
 @click.argument("number", metavar="[N]", required=False, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

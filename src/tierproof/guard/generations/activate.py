@@ -98,8 +98,8 @@ def _prepare(
     session_only = site is not None and file is None
     if session_only and child_path is None:
         raise InstallError(
-            "this interpreter has no user site-packages, so added packages cannot take precedence over installed "
-            "ones from here",
+            "versions that take precedence over installed packages need a user site-packages folder, and this "
+            "interpreter has none",
             hint=f"{CALL_IN_KERNEL}.",
         )
     restart_needed = child_path is not None and not may_swap(store, generation)

@@ -98,7 +98,7 @@ def record_activation(
     except OSError as error:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}",
-            hint="Every change is recorded there. Make the folder writable, or free some space.",
+            hint="tierproof records every install and uninstall in this folder. Make it writable, or free some space.",
         ) from error
     numbers = [int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdigit()]
     entry = Activation(
@@ -135,7 +135,9 @@ def read_boot_id() -> str:
 def _unreadable(path: Path, error: OSError) -> InstallError:
     return InstallError(
         f"cannot read {path}: {error.strerror or error}",
-        hint="It records which added packages may be in use. Make it readable, or remove it.",
+        hint="tierproof records in this place which added packages running processes may use. Make it readable. "
+        "Remove it only if no Python process of this environment is running: `tierproof rollback` and `tierproof "
+        "recover` then no longer know these changes.",
     )
 
 

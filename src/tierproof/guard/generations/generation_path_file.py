@@ -102,7 +102,7 @@ def choose_path_file(position: Position, files: PathFiles) -> Path | None:
         return files.front
     if files.behind is None:
         raise InstallError(
-            "packages cannot be activated here: neither the site directory nor the user's is writable",
+            "packages cannot be added: neither site-packages nor the user site-packages is writable",
             hint=f"Make one of these folders writable: {', '.join(str(file.parent) for _, file in files.legible)}",
         )
     return files.behind
@@ -172,15 +172,16 @@ def refuse_foreign(file: Path | None) -> None:
         return
     locks = named.folder / "locks" / f"{_name_generation(named)}.toml"
     same = (
-        f" To add the same packages here, then run `tierproof recover --lock {locks}`."
+        f" After that, `tierproof recover --lock {locks}` adds the same packages to this environment."
         if locks.is_file()
         else ""
     )
     raise InstallError(
-        f"refused: {named.file} names packages that were added from {named.folder}; {named.refusal}",
+        f"refused: {named.file} makes Python load packages from {named.folder}, and tierproof cannot use that folder: "
+        f"{named.refusal}",
         hint=(
-            f"Run tierproof as the user, and in the environment, that added these packages. Or remove {named.file}; "
-            f"its packages then disappear from this environment.{same}"
+            "Either run tierproof as the user and in the environment that added these packages, or remove "
+            f"{named.file}: Python then no longer finds them in this environment.{same}"
         ),
     )
 
@@ -205,7 +206,7 @@ def _spell(folder: Path, file: Path) -> str:
         return spell_folder(folder, file)
     except UnspeakablePathError:
         raise InstallError(
-            f"the packages cannot be activated from {str(folder)!r}: Python reads path files in the encoding of the "
+            f"the packages cannot be activated from {str(folder)!r}: Python reads .pth files in the encoding of the "
             "locale, and this path is not plain ASCII",
             hint="Set TIERPROOF_DATA to a folder whose path has only ASCII characters. Otherwise no Python of this "
             "environment would start under LC_ALL=C.",
@@ -233,8 +234,8 @@ def _prove(file: Path, folder: Path) -> None:
         status = run_child(command, environment=environment, limit_s=60).status
         if status != 0:
             raise InstallError(
-                f"the packages cannot be activated from {str(folder)!r}: with LC_ALL={locale} Python does not find "
-                "them there",
+                f"the packages cannot be activated from {str(folder)!r}: with LC_ALL={locale}, Python does not find "
+                "that folder",
                 hint="Set TIERPROOF_DATA to a folder whose path has only ASCII characters.",
             )
 

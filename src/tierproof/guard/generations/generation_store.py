@@ -209,6 +209,7 @@ def read_generation(folder: Path) -> Generation:
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InstallError(
-            f"cannot read the generation in {folder}: {error}",
-            hint="Run `tierproof recover` to restore it, or `tierproof rollback` to leave it.",
+            f"cannot read the added packages (generation) in {folder}: {error}",
+            hint="Run `tierproof recover` to restore these packages, or `tierproof rollback` to go back to earlier "
+            "ones.",
         ) from error

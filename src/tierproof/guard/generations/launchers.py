@@ -66,7 +66,7 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
         try:
             ours = _put(Path(path), source, digest, noted.get(path, ""))
         except OSError as error:
-            notes.append(f"The console script {path} is not in place: {error.strerror or error}.")
+            notes.append(f"The console script {path} could not be created: {error.strerror or error}.")
             continue
         (made if ours else taken).append(path)
     try:

@@ -101,7 +101,7 @@ def _refuse_other_versions(loaded: Mapping[str, str], generation: Generation) ->
     if other:
         name, version = next(iter(other.items()))
         raise InstallError(
-            f"this kernel has loaded {name} {version}, but the present generation has "
+            f"this kernel has loaded {name} {version}, but the added packages on disk have "
             f"{versions.get(name, 'no version of it')}",
             hint="Another process changed the added packages. Restart this kernel, then install again.",
         )

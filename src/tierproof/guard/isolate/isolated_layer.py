@@ -118,7 +118,8 @@ def prepare_layer(
     except OSError as error:
         raise InstallError(
             f"cannot write to {shelf}: {error.strerror or error}",
-            hint="Set XDG_DATA_HOME (or TIERPROOF_DATA) to a writable folder: packages for workers are stored there.",
+            hint="Set XDG_DATA_HOME (or TIERPROOF_DATA) to a writable folder: packages for `tp.isolated` and "
+            "`tierproof run --with` are stored there.",
         ) from error
     return Layer(folder, made=True)
 

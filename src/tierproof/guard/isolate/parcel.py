@@ -208,7 +208,7 @@ def _is_about_names(error: Exception) -> bool:
 
 
 def _missing_cloudpickle(refusal: Exception) -> MissingPackageError:
-    feature = "to send a function or class that cannot be imported to a worker"
+    feature = "to send a function or class that cannot be imported to the worker process"
     return MissingPackageError(
         f"cloudpickle is needed {feature}, but it is not installed: {refusal}.",
         package="cloudpickle",

@@ -147,7 +147,7 @@ class Worker:
         if message is None:
             code, self._process = process.end(), None
             raise WorkerError(
-                f"the worker ended before its first call, with exit code {code}",
+                f"the worker process ended before its first call, with exit code {code}",
                 hint=process.last_words.strip() or "It printed nothing.",
             )
         process.pid = message.header["pid"]

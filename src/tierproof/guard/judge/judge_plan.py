@@ -286,7 +286,7 @@ def _plan_waiver(waiver: Waiver, request: Request) -> Judgement:
         touches_loaded=list_loaded(waiver.conflicts, request.base),
         explanation=join_sentences(
             f"{said}.",
-            f"If you waive {'this bound' if len(waiver.conflicts) == 1 else 'these bounds'} on {packages}, "
+            f"If you ignore (waive) {'this bound' if len(waiver.conflicts) == 1 else 'these bounds'} on {packages}, "
             "everything else fits; the imports are tried in a child process first.",
             explain_aged(aged),
             request.base.loaded.how_known,

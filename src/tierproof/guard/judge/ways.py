@@ -14,8 +14,11 @@ from tierproof.guard.judge.plan import Plan, PlanVerdict
 
 # For a message that has no room for a line with the requirements.
 USE_WORKER = "use `tierproof run --with`, or `tp.isolated`"
-RUN_ISOLATED = f"Run it isolated: {USE_WORKER}."
-CALL_IN_KERNEL = "Call `tp.install()` in the kernel, or use `tierproof run --with`"
+RUN_ISOLATED = f"Run the code that needs this package in a process of its own: {USE_WORKER}."
+CALL_IN_KERNEL = (
+    "Call `tp.install()` in the running kernel (only that process then sees the packages), or use `tierproof "
+    "run --with`"
+)
 ALLOW_CELL = (
     "To run it anyway, add the comment  # tierproof: allow  to the cell, and restart the kernel afterwards."
 )

@@ -176,7 +176,7 @@ def _judge(
             torn.append(found)
         if disk.overwritten_by:
             notes.append(
-                f"{package.name} {disk.version} and {disk.overwritten_by} own the same files; the disk holds those of "
+                f"{package.name} {disk.version} and {disk.overwritten_by} contain the same files; on disk are those of "
                 f"{disk.overwritten_by}. Keep one of the two: uninstall both, and install the one that you need"
             )
     return tuple(torn), tuple(notes)

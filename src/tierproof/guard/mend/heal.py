@@ -110,14 +110,15 @@ def _heal_package(pid: int, torn: TornPackage, notes: list[str]) -> HealedPackag
     if present is not None and present.installer == "tierproof":
         raise HealError(
             f"{torn.package} was added by tierproof, and `heal` does not change such packages",
-            hint="Restore its generation with:  tierproof recover",
+            hint="Restore the added packages with:  tierproof recover",
         )
     user = find_user_of_disk(site, torn.package, pid) if present is not None else None
     if user is not None:
         raise HealError(
-            f"process {user} has loaded {torn.package} {torn.disk_version}: restoring the other version would break "
-            "that process",
-            hint=f"End process {user} and run the heal again, or restart this process.",
+            f"process {user} has loaded {torn.package} {torn.disk_version}: putting {torn.loaded_version} back on disk "
+            "would break that process",
+            hint=f"End process {user} and run the heal again. Or restart process {pid}, which then uses "
+            f"{torn.disk_version}.",
         )
     try:
         folder = make_heal_folder(root)
@@ -257,7 +258,7 @@ def _put_in_place(
     try:
         note = exchange(root, folder, journal)
     except (OSError, ForeignChangeError) as error:
-        raise HealError(f"cannot put {staged.name} in place: {error}") from error
+        raise HealError(f"cannot move {staged.name} into place: {error}") from error
     return [note] if note else []
 
 

@@ -126,6 +126,6 @@ def _settle(root: Path, folder: Path, journal: HealJournal) -> str:
         retreat(root, folder / "stage", folder / "aside", journal.units)
     except ForeignChangeError:
         keep_unowned(folder / "aside", root, set(journal.owned))
-        return f"an interrupted heal of {name} was dropped: something else has been installed since"
+        return f"an interrupted heal of {name} was given up, because another version has been installed since"
     held = f"{journal.replaced_version} is on disk" if journal.replaced_version else "it is not on disk"
     return f"an interrupted heal of {name} was undone: {held}"

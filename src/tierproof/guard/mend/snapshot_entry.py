@@ -96,16 +96,20 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
         source, target = entry.folder / "files" / path, stage / path
         if ".." in PurePosixPath(path).parts or PurePosixPath(path).is_absolute():
             raise HealError(
-                f"the snapshot of {entry.name} {entry.version} lists {path}, which is outside its folder"
+                f"the stored copy (snapshot) of {entry.name} {entry.version} lists {path}, which is outside its folder"
             )
         if not has_digest(source, digest):
-            raise HealError(f"a file in the snapshot of {entry.name} {entry.version} has changed: {path}")
+            raise HealError(
+                f"a file in the stored copy (snapshot) of {entry.name} {entry.version} has changed: {path}"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             keep_file(source, target, may_link=".dist-info" not in PurePosixPath(path).parts[0])
         except OSError as error:
-            raise HealError(f"cannot copy the snapshot of {entry.name} {entry.version}: {error}") from error
+            raise HealError(
+                f"cannot put back {entry.name} {entry.version} from its stored copy (snapshot): {error}"
+            ) from error
     found = list(iterate_installed([str(stage)]))
     if [(each.name, each.version) for each in found] != [(entry.name, entry.version)]:
-        raise HealError(f"the snapshot of {entry.name} {entry.version} is incomplete")
+        raise HealError(f"the stored copy (snapshot) of {entry.name} {entry.version} is incomplete")
     return found[0]

@@ -47,7 +47,7 @@ def snapshot_process(pid: int) -> Snapshot:
     site = Site(site_roots(libraries))
     if not site.roots:
         raise ProcessError(
-            f"process {pid} has no native library of a package loaded, so its packages are unknown",
+            f"process {pid} has loaded no native library of a package, so its packages cannot be seen from outside",
             hint="Call `tp.snapshot()` inside the process.",
         )
     return keep_distributions(find_perhaps_loaded(site, libraries), [pid])

@@ -40,7 +40,9 @@ def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "
     try:
         answer = run_uv(command, environment=settings.environment, folder=folder, limit_s=_LIMIT_S)
     except PlanError as error:
-        raise HealError(f"{name} {version} was not fetched within {_LIMIT_S} s", hint=error.hint) from error
+        raise HealError(
+            f"{name} {version} could not be downloaded within {_LIMIT_S} s", hint=error.hint
+        ) from error
     if answer.status:
         raise HealError(
             f"{name} {version} could not be fetched: {' '.join(answer.words.split())[-600:]}", hint=_RETRY

@@ -44,5 +44,6 @@ def changing() -> AbstractContextManager[None]:
     return telling_system_errors(
         InstallError,
         "cannot change the added packages",
-        "Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
+        "Nothing was changed. If the disk is full, run `tierproof gc` to remove added packages that are no longer "
+        "used.",
     )

@@ -195,7 +195,8 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     refuse_foreign(file)
     if file is None and not in_process:
         raise InstallError(
-            "this interpreter has no user site-packages, so installed packages cannot be overridden from here",
+            "versions that take precedence over installed packages need a user site-packages folder, and this "
+            "interpreter has none",
             hint=f"{CALL_IN_KERNEL}.",
         )
 

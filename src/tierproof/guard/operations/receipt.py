@@ -87,7 +87,7 @@ class Receipt:
         if not self.changed:
             head = f"{self.action}: nothing to do; everything is already in place"
         elif not self.in_process:
-            head += ". New processes see it"
+            head += ". New processes see the change"
         elif self.restart_needed:
             head += (
                 ". New processes see the change; this kernel keeps its present packages until you restart it"

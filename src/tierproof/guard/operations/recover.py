@@ -129,8 +129,9 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
     history = [entry for entry in read_history(store) if not entry.session_only and entry.generation]
     if not history:
         raise UsageError(
-            "no packages have ever been added to this environment",
-            hint="Pass the folder that `tierproof save` wrote.",
+            "tierproof has never added packages to this environment",
+            hint="If you have saved packages, run `tierproof recover FOLDER` with the folder that `tierproof save` "
+            "wrote.",
         )
     identifier = history[-1].generation
     if store.is_whole(identifier):
@@ -140,9 +141,11 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
     lock_file = store.lock_file(identifier)
     if not lock_file.is_file():
         raise InstallError(
-            f"generation {identifier} is damaged, and its lock is missing from {lock_file.parent}",
-            hint="Pass the folder that `tierproof save` wrote, or install again: "
-            + ", ".join(history[-1].packages),
+            f"the added packages (generation {identifier}) are damaged, and the lock file to restore them from is "
+            f"missing in {lock_file.parent}",
+            hint="Run `tierproof recover FOLDER` with the folder that `tierproof save` wrote, or install the packages "
+            "again: tierproof install "
+            + " ".join(package.replace(" ", "==") for package in history[-1].packages),
         )
     saved = read_saved_lock(lock_file)
     return _admit(store, staging, _install_exactly(request, saved, lock_file.parent, store, staging))
@@ -154,7 +157,8 @@ def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: P
         if request.lock is not None and saved.archive_sha256 and digest != saved.archive_sha256:
             raise InstallError(
                 f"refused: {archive} does not match the lock {request.lock}",
-                hint="The archive was changed or is damaged. Pass `--lock` alone to download everything again.",
+                hint=f"The archive was changed or is damaged. Run `tierproof recover --lock {request.lock}`, without "
+                "the folder, to download everything again.",
             )
         vouched = {*read_noted_digests(), *([saved.archive_sha256] if request.lock is not None else [])}
         if digest not in vouched and not request.trust:
@@ -162,7 +166,7 @@ def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: P
         generation = read_archive(copy, archive, staging)
     if saved.generation and generation.id != saved.generation:
         raise InstallError(
-            f"refused: {archive} contains generation {generation.id}, but its lock names {saved.generation}",
+            f"refused: {archive} contains generation {generation.id}, but the lock file names {saved.generation}",
             hint="The lock and the archive were not saved together. Save both again with `tierproof save`.",
         )
     note_digest(digest)
@@ -177,9 +181,10 @@ def _refuse_unvouched(request: RecoverRequest, saved: SavedLock, lock_file: Path
 
 def _unverified(file: Path) -> InstallError:
     return InstallError(
-        f"refused: {file} cannot be verified: this machine has neither made nor trusted it before",
-        hint="Someone else may have changed this file. Pass your own copy of the lock (`--lock FILE`), or accept the "
-        "file unverified (`--trust`).",
+        f"refused: {file} cannot be verified, because it was not made on this machine, and you have not trusted it "
+        "here before",
+        hint="Someone else may have changed this file. Run `tierproof recover` with `--lock FILE`, your own copy of "
+        "the lock, or with `--trust` to accept the file unverified.",
     )
 
 
@@ -189,7 +194,7 @@ def _install_exactly(
     base = capture_other_base(store)
     names = [name for name in saved.entries if name not in base.by_name or name in saved.shadows]
     if not names:
-        raise UsageError("everything in that lock is already installed here")
+        raise UsageError("every package that the lock file lists is already installed in this environment")
     request.on_step(f"fetching {len(names)} packages")
     lock = read_lock(format_pylock(saved.entries[name] for name in names), folder)
     packages = stage_packages(

@@ -85,7 +85,8 @@ def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> 
     unmet = find_unmet_bounds(store.site(generation.id), base, generation.waived)
     if unmet:
         raise InstallError(
-            f"that generation no longer fits the installed packages: {describe_conflicts(unmet[:3], base)}",
+            "the packages of that generation no longer fit the installed packages: "
+            f"{describe_conflicts(unmet[:3], base)}",
             hint="Install the packages again: `tierproof install` plans them for the current environment.",
         )
 
@@ -102,7 +103,8 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
     earlier = [entry for entry in lasting if entry.generation != present]
     if not lasting:
         raise UsageError(
-            "no packages have ever been added here", hint="Add packages with `tierproof install`."
+            "tierproof has never added packages to this environment",
+            hint="Add packages with `tierproof install`.",
         )
     # Before the first install there was nothing, which is a state to go back to as well.
     return earlier[-1] if earlier else Activation(0, "", "rollback")
@@ -112,7 +114,7 @@ def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
     if not store.is_whole(entry.generation):
         state = "damaged" if store.path(entry.generation).is_dir() else "removed"
         raise InstallError(
-            f"generation {entry.generation} is {state}",
-            hint=f"Install exactly that generation again: tierproof recover --lock {store.lock_file(entry.generation)}",
+            f"the packages of generation {entry.generation} are {state}",
+            hint=f"Install exactly these packages again:  tierproof recover --lock {store.lock_file(entry.generation)}",
         )
     return store.read(entry.generation)

@@ -81,7 +81,7 @@ def save_generation(folder: Path) -> Saved:
     store = GenerationStore(locate_environment_folder())
     present = read_present(store)
     if present is None:
-        raise UsageError("no packages are added here, so there is nothing to save")
+        raise UsageError("tierproof has added no packages to this environment, so there is nothing to save")
     generation = store.read(present.id)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def uninstall_packages(names: Sequence[str], *, in_process: bool) -> Receipt:
         present = read_present(store)
         if present is None:
             raise UsageError(
-                "no packages are added here, so there is nothing to uninstall",
+                "tierproof has added no packages to this environment, so there is nothing to uninstall",
                 hint="Use pip for packages that tierproof did not add; `tierproof list` shows those it added.",
             )
         generation = store.read(present.id)
@@ -76,7 +76,7 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
     if foreign:
         raise UsageError(
             f"{foreign[0]} was not added by tierproof",
-            hint=f"Choose from the packages that it added: {', '.join(sorted(added)) or 'none'}.",
+            hint=f"tierproof has added these packages: {', '.join(sorted(added)) or 'none'}.",
         )
     requires = list_required(store.site(generation.id), capture_base())
     roots = [each.name for each in generation.requests if each.name not in names]
@@ -86,7 +86,7 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
             users = sorted(each for each in needed if name in requires.get(each, ()))
             raise UsageError(
                 f"{name} is needed by {', '.join(users)}",
-                hint=f"Uninstall all of these together: {' '.join([*names, *users])}",
+                hint=f"To uninstall all of them:  tierproof uninstall {' '.join([*names, *users])}",
             )
     return _Remainder(tuple(sorted(needed)), tuple(sorted(set(added) - needed)))
 

@@ -85,7 +85,7 @@ def run_uv(
     def check() -> None:
         if (short := room.find_short()) is not None:
             raise PlanError(
-                f"uv was ended before the packages were {doing}: the disk of {short} is almost full",
+                f"uv was stopped before the packages were {doing}: the disk of {short} is almost full",
                 hint="Nothing was changed. Free some space. If a small package needs that much, do not trust it.",
             )
 
@@ -120,12 +120,12 @@ def _require_end(ended: Ended, doing: str, limit_s: float, most_memory: int, lar
         )
     if ended.status == -_TOO_LARGE or "os error 27" in ended.words:
         raise PlanError(
-            f"uv was ended before the packages were {doing}: one holds a file of more than "
-            f"{largest_file_bytes / 1e9:.1f} GB, far more than a download of its size may unpack to",
+            f"uv was stopped before the packages were {doing}: one of them contains a file of more than "
+            f"{largest_file_bytes / 1e9:.1f} GB, far more than a package with a download of that size should contain",
             hint="Nothing was changed. Do not trust that package; report it to its index.",
         )
     if ended.status < 0 or "memory allocation of" in ended.words:
-        how = f"was ended by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"
+        how = f"was killed by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"
         raise PlanError(
             f"uv {how} before the packages were {doing}; it may use up to {most_memory / 1e9:.1f} GB of memory",
             hint=(

@@ -105,7 +105,7 @@ def fetch(
         most = _MOST_BYTES if span is None else span[1] - span[0]
         content: bytes = answer.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, "the server answers with more than it should")
+        raise OSError(errno.EFBIG, f"the server sent more than the {most} bytes that were expected")
     return content
 
 
@@ -124,7 +124,7 @@ def _read_metadata(url: str, bytes_: int, environment: Mapping[str, str]) -> str
         remote = RangedFile(lambda begin, end: fetch(url, environment, (begin, end)), bytes_)
         return _read_from_archive(remote)
     if not 0 < bytes_ <= _WHOLE_WHEEL_BYTES:
-        raise OSError("too large to download only for its metadata")
+        raise OSError("the wheel is too large to download only for its metadata")
     return _read_from_archive(io.BytesIO(fetch(url, environment)))
 
 

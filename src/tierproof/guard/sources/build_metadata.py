@@ -81,7 +81,7 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
             if (out / "METADATA").exists():
                 return _read(out / "METADATA", place)
             requires = [*requires, *json.loads((out / "requires.json").read_text(encoding="utf-8"))]
-        raise BuildError("the build requests more packages in every round")
+        raise BuildError("the build requests further packages each time it runs")
 
 
 def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, executable: str) -> None:
@@ -143,12 +143,12 @@ def _fetch_source(
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(archive) as bundle:
             if sum(entry.file_size for entry in bundle.infolist()) > _LARGEST_BYTES:
-                raise ValueError("it is too large")
+                raise ValueError("the unpacked source is too large")
             bundle.extractall(folder)
     else:
         with tarfile.open(archive) as bundle:
             if sum(entry.size for entry in bundle) > _LARGEST_BYTES:
-                raise ValueError("it is too large")
+                raise ValueError("the unpacked source is too large")
             bundle.extractall(folder, filter="data")
     inside = [path for path in folder.iterdir() if path.is_dir()]
     place = {"archive": {**named, "hashes": {"sha256": hash_file(archive)}}}

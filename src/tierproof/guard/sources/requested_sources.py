@@ -84,7 +84,7 @@ def list_index_gaps(resolver: Resolver) -> tuple[Gap, ...]:
         Gap(
             GapReason.INDEX,
             host,
-            f"this index cannot be reached ({reason}); everything else was judged without it",
+            f"this index cannot be reached ({reason}); the rest of the plan was made without it",
         )
         for host, reason in resolver.unreachable.items()
     )
@@ -97,5 +97,5 @@ def make_build_gap(text: str, name: str, source: SourceRelease | None) -> Gap:
         reason = source.failure
     else:
         reason = f"pip would build {name} from source" if text != name else "pip would build it from source"
-    told = "known" if basis is RequirementsOrigin.NOTHING else f"certain; judged by {basis.value}"
+    told = "known" if basis is RequirementsOrigin.NOTHING else f"certain; the plan uses {basis.value}"
     return Gap(GapReason.BUILD, text, f"{reason}, so its requirements are not {told}", name)

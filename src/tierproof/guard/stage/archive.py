@@ -90,8 +90,8 @@ def copy_privately(path: Path, folder: Path) -> tuple[BinaryIO, str]:
                 left -= len(chunk)
                 if left < 0:
                     raise InstallError(
-                        f"{path} does not fit into {folder}",
-                        hint="Free some space: `tierproof gc` removes unused generations.",
+                        f"there is not enough space in {folder} for a copy of {path}",
+                        hint="Free some space: `tierproof gc` removes added packages that are no longer used.",
                     )
                 digest.update(chunk)
                 copy.write(chunk)
@@ -125,16 +125,18 @@ def read_archive(stream: BinaryIO, path: Path, folder: Path) -> Generation:
     generation = read_generation(folder)
     packages = generation.inventory.packages
     if generation.id != compute_id(generation.entries, packages, generation.position):
-        raise InstallError(f"refused: {path} does not contain the generation that it names")
+        raise InstallError(f"refused: the packages in {path} do not match the identifier of their generation")
     damage = find_damage(folder, generation.inventory)
     if damage:
-        raise InstallError(f"refused: {damage[0]} in {path} does not match its inventory")
+        raise InstallError(f"refused: {damage[0]} in {path} does not match the list of files in the archive")
     listed = {file for files in packages.values() for file, _ in files.iterate()}
     for root, _, names in os.walk(folder):
         for name in names:
             relative = Path(root, name).relative_to(folder).as_posix()
             if relative not in listed and relative not in _DESCRIPTIONS:
-                raise InstallError(f"refused: {path} contains {relative}, which is not in its inventory")
+                raise InstallError(
+                    f"refused: {path} contains {relative}, which is not in the list of files in the archive"
+                )
     return generation
 
 
@@ -174,7 +176,9 @@ def _extract(archive: BoundedTar, member: tarfile.TarInfo, folder: Path) -> None
     if not member.isreg():
         raise InstallError(f"refused: {member.name} in the archive is a link or a special file")
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
-        raise InstallError(f"refused: {member.name} in the archive points outside of it")
+        raise InstallError(
+            f"refused: {member.name} in the archive would be unpacked outside of the target folder"
+        )
     if member.mode & 0o6000:
         raise InstallError(f"refused: {member.name} in the archive is a set-uid file")
     target = folder / path

@@ -20,6 +20,7 @@ from tierproof.guard.generations.generation import (
 )
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
+from tierproof.guard.judge.ways import USE_WORKER
 from tierproof.guard.resolve.lock import Lock
 from tierproof.guard.resolve.pylock import strip_entry
 
@@ -113,7 +114,13 @@ def link_kept(
             target = folder / path
             if path in brought:
                 if brought[path] != stamp and not _is_stray(path):
-                    raise InstallError(f"refused: {name}, added earlier, already has a different file {path}")
+                    owner = next(new for new, each in fetched.items() if path in dict(each.iterate()))
+                    raise InstallError(
+                        f"refused: {owner} and {name}, which was added earlier, both contain {path}, with different "
+                        "contents",
+                        hint=f"Run `tierproof uninstall {name}` first, or run the code that needs {owner} in a process "
+                        f"of its own: {USE_WORKER}.",
+                    )
                 continue
             if target.exists():
                 continue
@@ -155,8 +162,9 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileNotFoundError as error:
         raise InstallError(
-            f"{source} of the present generation is missing",
-            hint="Run `tierproof recover` to restore the generation, or `tierproof rollback` to leave it.",
+            f"{source}, a file of the added packages, is missing",
+            hint="Run `tierproof recover` to restore the added packages, or `tierproof rollback` to go back to "
+            "earlier ones.",
         ) from error
     except OSError:  # another file system, or one without hard links
         shutil.copy2(source, target)

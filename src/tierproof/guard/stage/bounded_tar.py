@@ -28,8 +28,10 @@ class _Rationed(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > self.left:
             raise InstallError(
-                "refused: the archive has a header that is larger than any path needs",
-                hint="No archive that `tierproof save` wrote has one. It is damaged, or made to exhaust the memory.",
+                f"refused: the archive has a file header of more than {_MOST_HEADER_BYTES >> 10} KiB, which no valid "
+                "file name needs",
+                hint="`tierproof save` never writes such a header: the archive is damaged, or was made to exhaust the "
+                "memory.",
             )
         self.left -= size
         return self._source.read(size)
@@ -66,15 +68,21 @@ class BoundedTar:
                 return
             self._archive.members = []  # type: ignore[attr-defined]  # tarfile keeps each, to find it again
             if self._archive.pax_headers:
-                raise InstallError("refused: the archive has headers that concern all its members")
+                raise InstallError(
+                    "refused: the archive has a global (pax) header, which would apply to every file in it",
+                    hint="`tierproof save` never writes such a header: the archive is damaged, or was changed.",
+                )
             count += 1
             total += member.size
             if count > MOST_FILES or total > MOST_BYTES or member.size < 0:
-                raise InstallError("refused: the archive unpacks to more data than a generation can contain")
+                raise InstallError(
+                    f"refused: the archive unpacks to more than {MOST_BYTES >> 30} GiB or {MOST_FILES:,} "
+                    "files, more than tierproof accepts"
+                )
             if total > room_bytes:
                 raise InstallError(
                     f"the archive unpacks to more than the {room_bytes / 1e9:.1f} GB that are free",
-                    hint="Free some space: `tierproof gc` removes unused generations.",
+                    hint="Free some space: `tierproof gc` removes added packages that are no longer used.",
                 )
             yield member
 

@@ -38,11 +38,17 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
     hint = ""
     match plan.verdict:
         case PlanVerdict.SHADOW if not consent.shadow:
-            hint = f"To agree, pass `{spell_consents(plan)}` (or `{_spell_keywords(plan)}`)."
+            hint = f"To agree to this, pass `{spell_consents(plan)}` (or `{_spell_keywords(plan)}`)."
         case PlanVerdict.SHADOW if not in_process and find_path_files().front is None:
-            hint = f"`tierproof install` cannot do this here. {CALL_IN_KERNEL}."
+            hint = (
+                "`tierproof install` cannot do this, because this interpreter has no user site-packages. "
+                f"{CALL_IN_KERNEL}."
+            )
         case PlanVerdict.WAIVER if not {item.package for item in plan.conflicts} <= consent.waive:
-            hint = f"To waive it, pass {spell_consents(plan)}. The imports are then tried in a child process first."
+            hint = (
+                f"To ignore the version bound, pass {spell_consents(plan)}. The imports are then tried in a "
+                "child process first."
+            )
         case PlanVerdict.ISOLATED:
             hint = f"Run it isolated from this kernel: {USE_WORKER}."
         case PlanVerdict.INFEASIBLE:

@@ -164,7 +164,8 @@ def _run_uv(
         is_full = "os error 28" in reason or "No space left" in reason
         raise InstallError(
             f"the packages could not be fetched: {reason}",
-            hint="Nothing was changed. The disk is full: run `tierproof gc` to remove unused generations."
+            hint="Nothing was changed. The disk is full: run `tierproof gc` to remove added packages that are no "
+            "longer used."
             if is_full
             else "Nothing was changed. Check the network and the package index, then try again.",
         )

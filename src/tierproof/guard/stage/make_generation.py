@@ -66,7 +66,8 @@ def make_generation(
     except OSError as error:
         raise InstallError(
             f"cannot store the packages in {store.folder}: {describe_system_error(error)}",
-            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove unused generations.",
+            hint="Nothing was changed. If the disk is full, run `tierproof gc` to remove added packages that are no "
+            "longer used.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -156,7 +157,8 @@ def _try(
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
     if grave:
         raise InstallError(
-            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported here: {grave[0].reason}",
+            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported in this environment: "
+            f"{grave[0].reason}",
             hint="Nothing was changed. Pass `--no-trial` (or `trial=False`) to install it anyway.",
         )
     return failures

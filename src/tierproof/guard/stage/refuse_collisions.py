@@ -110,7 +110,7 @@ def _refuse_unit(name: str, site: Path, root: str, unit: str, yielding: Collecti
 def _collision(name: str, unit: str, candidate: str) -> InstallError:
     return InstallError(
         f"refused: {name} contains {unit}, which collides with the installed {candidate}",
-        hint=f"Two packages use that name. {RUN_ISOLATED}",
+        hint=f"Two packages cannot share a module name. {RUN_ISOLATED}",
     )
 
 
@@ -144,5 +144,6 @@ def _module_name(file: str) -> str:
 def _refusal(name: str, what: str) -> InstallError:
     return InstallError(
         f"refused: {name} contains {what}",
-        hint="It would affect every Python process of this environment. Run it isolated: use `tp.isolated`.",
+        hint=f"This file would affect every Python process of this environment. Run the code that needs {name} in a "
+        "process of its own: use `tp.isolated`.",
     )

@@ -111,7 +111,7 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
         raise UsageError(
             f"{source} lists no package",
             hint="Give the output of `pip freeze`: one `name==version` per line."
-            + (f" The first line is: {skipped[0].text[:80]}" if skipped else ""),
+            + (f" Line {skipped[0].line} does not have this form: {skipped[0].text[:80]}" if skipped else ""),
         )
     return FreezeFile(tuple(found.values()), tuple(skipped))
 

@@ -72,8 +72,8 @@ def verify_list(content: bytes, *, source: str, promised: int = 0, sha256: str =
     _refuse_cut_lists(file, source, promised, last_line=len(text.splitlines()) if cut else 0)
     if sha256 and sha256.lower() not in (digest_list(content), digest_list(text.encode())):
         raise UsageError(
-            f"{source} does not match its index: the SHA-256 digest differs",
-            hint="The list was changed or damaged. Run `tierproof images sync` to fetch it again.",
+            f"{source} does not have the SHA-256 digest that the image index gives for this list",
+            hint="The list of packages was changed or damaged. Run `tierproof images sync` to fetch it again.",
         )
     return VerifiedList(text, file, (_NO_LINE_END,) if cut else ())
 

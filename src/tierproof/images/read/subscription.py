@@ -48,7 +48,9 @@ def read_subscriptions(path: Path) -> tuple[Subscription, ...]:
     names = [each.name for each in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f"{path}: two subscriptions are named {twice!r}")
+        raise UsageError(
+            f"{path}: two [[subscribe]] tables have the name {twice!r}", hint="Give each table its own name."
+        )
     return found
 
 
@@ -60,13 +62,13 @@ def subscribe(targets: Sequence[str], images: Sequence[str] = ()) -> Subscriptio
 def _read(entry: Any, number: int, path: Path) -> Subscription:
     if not isinstance(entry, dict):
         raise UsageError(
-            f"{path}: subscription {number} is not a table", hint=f"Write, for example:\n{_EXAMPLE}"
+            f"{path}: entry {number} of `subscribe` is not a table", hint=f"Write, for example:\n{_EXAMPLE}"
         )
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise UsageError(
-            f"{path}: unknown key {unknown[0]!r} in subscription {number}",
-            hint=f"Use only: {', '.join(sorted(_KEYS))}.",
+            f"{path}: unknown key {unknown[0]!r} in [[subscribe]] table {number}",
+            hint=f"Allowed keys: {', '.join(sorted(_KEYS))}.",
         )
     targets, images = entry.get("targets"), entry.get("images", list(DEFAULT_IMAGES))
     for key, value in (("targets", targets), ("images", images)):
@@ -75,8 +77,15 @@ def _read(entry: Any, number: int, path: Path) -> Subscription:
             or not value
             or not all(isinstance(each, str) and each for each in value)
         ):
-            raise UsageError(f"{path}: `{key}` of subscription {number} must be a list of non-empty strings")
+            raise UsageError(
+                f"{path}: `{key}` in [[subscribe]] table {number} must be a list of one or more non-empty "
+                "strings",
+                hint=f"Write, for example:\n{_EXAMPLE}",
+            )
     name = entry.get("name", f"subscription {number}")
     if not isinstance(name, str) or not name:
-        raise UsageError(f"{path}: `name` of subscription {number} must be a non-empty string")
+        raise UsageError(
+            f"{path}: `name` in [[subscribe]] table {number} must be a non-empty string",
+            hint='Write, for example: name = "demo"',
+        )
     return Subscription(name, tuple(targets or ()), tuple(images), path.resolve().parent)

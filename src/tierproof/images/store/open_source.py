@@ -50,7 +50,7 @@ def open_source(text: str = "", environment: Mapping[str, str] | None = None) ->
     if text.startswith(("http://", "https://")):
         return _open_web(text, settings)
     if "://" in text or text.startswith("-"):
-        raise UsageError(f"cannot fetch images from {hide_credentials(text)}", hint=_EXPECTED)
+        raise UsageError(f"cannot fetch lists of images from {hide_credentials(text)}", hint=_EXPECTED)
     return _open_folder(Path(text).expanduser(), settings)
 
 

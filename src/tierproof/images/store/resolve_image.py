@@ -66,7 +66,11 @@ def _find_image(text: str, python: str, hardware: str, platform: str, folder: Pa
     check_hardware(hardware)
     if not text.strip():
         raise UsageError(
-            "no image was given", hint="Name one, such as `colab:2026.07`, a freeze file, or `here`."
+            "no image was given",
+            hint=(
+                "Name an image such as `colab:2026.07`, a file with the output of `pip freeze`, or `here` "
+                "for this interpreter."
+            ),
         )
     told = parse_platform(platform)
     path = Path(text).expanduser() if text.startswith("~") else Path(text)

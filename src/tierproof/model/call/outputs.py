@@ -90,7 +90,9 @@ class OutputPlan:
         for path, tensor in iterate_tensors(output):
             if path == self.main:
                 return tensor
-        raise KeyError(f"the output no longer contains {self.main!r}")
+        raise KeyError(
+            f"the output of this call lacks {self.main!r}, which was the main output of an earlier call"
+        )
 
     def follow(self, output: Any) -> Tensor:
         """The answer in an output that may be built otherwise, as in training mode: two heads there, one here.

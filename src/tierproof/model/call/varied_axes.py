@@ -43,7 +43,10 @@ def _free_batch(probe: ModelProbe, plan: InputPlan) -> InputPlan:
                 working.append(freed)
                 break
     if not working:
-        note = f"only the given batch of {primary.shape[0]} runs, so the batch is not varied"
+        note = (
+            f"the model runs only with the given batch size of {primary.shape[0]}, so other batch sizes were "
+            "not tried"
+        )
         return replace(plan, assumptions=(*plan.assumptions, note))
     if len(working) > 1 and _mixes_axis_0(probe, working[0]):
         return working[1]
@@ -86,7 +89,10 @@ def _free_length(probe: ModelProbe, plan: InputPlan) -> InputPlan:
     length = primary.shape[axis]
     freed = _free_size(probe, plan, primary, axis, LENGTH)
     if freed is None:
-        note = f"{primary.name}: only the given length of {length} runs, so the length is not varied"
+        note = (
+            f"{primary.name}: the model runs only with the given length of {length}, so other lengths were "
+            "not tried"
+        )
         return replace(plan, assumptions=(*plan.assumptions, note))
     return freed
 

@@ -156,7 +156,7 @@ def _search_baseline(subject: Subject, seed: int, batch: int, length: int, seede
 def _settle(found: Baseline, seeded: bool) -> Baseline | str:
     answers, call, answer = found.answers, found.call, found.answer
     if answer.is_meta:
-        return "parameters are on meta"
+        return "parameters are on the meta device"
     if answer.numel() == 0 or not bool(answer.isfinite().all()):
         return "the output is not finite (see T1-STAB)"
     other_seed = answers.seed + (0 if seeded else 1)

@@ -87,7 +87,7 @@ def _read_vocabulary(probe: ModelProbe, found: WorkingCall) -> InputPlan:
                 plan,
                 assumptions=(
                     *plan.assumptions,
-                    f"{argument.name}: unknown vocabulary, so ids are drawn from {{0, 1}}; declare vocab_size",
+                    f"{argument.name}: unknown vocabulary, so ids are 0 or 1; set `ModelSpec(vocab_size=…)`",
                 ),
             )
     return _avoid_padding(probe, plan)

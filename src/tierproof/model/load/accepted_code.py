@@ -44,6 +44,6 @@ def record_accepted(digest: str, target: str, data_folder: Path) -> None:
             stream.write(f"{digest} {target}\n")
     except OSError as error:
         raise TargetError(
-            f"cannot record the accepted code in {data_folder}: {error.strerror or error}",
+            f"cannot record in {data_folder} that you trust this model's code: {error.strerror or error}",
             hint="Set $TIERPROOF_DATA to a writable folder.",
         ) from error

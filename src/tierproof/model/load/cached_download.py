@@ -38,7 +38,8 @@ def fetch_bytes(url: str, *, limit_bytes: int) -> bytes | None:
         raise _explain_network(url, error) from error
     if len(body) > limit_bytes:
         raise TargetError(
-            f"{url} is longer than {limit_bytes} bytes", hint="Download it yourself and pass its folder."
+            f"{url} is larger than {limit_bytes} bytes",
+            hint="Download the files yourself and pass their folder.",
         )
     return body
 
@@ -106,8 +107,8 @@ def _copy(
                 stream.write(piece)
     if left < 0:
         raise TargetError(
-            f"{url} is longer than the {most / 1e6:,.0f} MB that {reason}",
-            hint="Download it yourself and pass its folder.",
+            f"{url} is larger than the {most / 1e6:,.0f} MB that {reason}",
+            hint="Download the files yourself and pass their folder.",
         )
 
 

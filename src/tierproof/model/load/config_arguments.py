@@ -106,7 +106,7 @@ def _bind_by_name(entry: object, config: Mapping[str, Any], entry_shown: str, sh
         meant = f"Did you mean {close[0]!r}? " if close else ""
         raise TargetError(
             f"{shown}: {entry_shown} takes no argument {unknown[0]!r}",
-            hint=f"{meant}It takes {', '.join(named) or 'no arguments'}.",
+            hint=f"{meant}{entry_shown} takes {', '.join(named) or 'no arguments'}.",
         )
     missing = [name for name, item in named.items() if item.default is item.empty and name not in config]
     if missing:

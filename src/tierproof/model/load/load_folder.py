@@ -81,4 +81,10 @@ def _refuse_other_folders(folder: Path) -> None:
         )
     sources = sorted(path.name for path in folder.glob("*.py"))
     found = f" (it has {', '.join(sources[:5])})" if sources else ""
-    raise TargetError(f"{folder} has no model.py{found}", hint=f"Name the file: {folder / 'FILE.py'}[:NAME].")
+    raise TargetError(
+        f"{folder} has no model.py{found}",
+        hint=(
+            f"Name the file that defines the model, {folder / 'FILE.py'}, or a class or function in it, "
+            f"{folder / 'FILE.py'}:NAME."
+        ),
+    )

@@ -50,10 +50,13 @@ def test_a_mean_that_counts_the_labels_before_the_shift():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"mask_labels": False}, "trains on padding"), ({"keep_divisor": True}, "ignored positions count")],
+    [
+        ({"mask_labels": False}, "trains on padding"),
+        ({"keep_divisor": True}, "also counts the ignored positions"),
+    ],
 )
 def test_labels_of_padding_that_count(options, words):
-    codes = {"trains on padding": "T1-LOSS-015", "ignored positions count": "T1-LOSS-013"}
+    codes = {"trains on padding": "T1-LOSS-015", "also counts the ignored positions": "T1-LOSS-013"}
     assert words in find(run(**options), codes[words]).message
 
 

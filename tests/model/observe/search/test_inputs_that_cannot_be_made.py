@@ -56,11 +56,20 @@ class KeywordsUnmade(Head):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (Simulated, "`simulator` of Simulated cannot be made up: the forward asks it for `reset`"),
-        (Listening, "`connection` of Listening cannot be made up: the forward asks it for `recv`"),
+        (
+            Simulated,
+            "cannot make up a value for `simulator` of Simulated: the forward pass reads its attribute `reset`",
+        ),
+        (
+            Listening,
+            "cannot make up a value for `connection` of Listening: the forward pass reads its attribute `recv`",
+        ),
         (Twenty, "no such inputs"),
         (Positional, "not enough values to unpack (expected 3"),
-        (KeywordsUnmade, "`world` of KeywordsUnmade cannot be made up: the forward asks it for `observe`"),
+        (
+            KeywordsUnmade,
+            "cannot make up a value for `world` of KeywordsUnmade: the forward pass reads its attribute `observe`",
+        ),
     ],
 )
 def test_one_clear_message(kind, said):

@@ -19,10 +19,10 @@ Findings:
     T1-CACHE-002 warning: in an encoder-decoder, filling the cache with several tokens at once differs; one at a time is
         right.
     T1-CACHE-003 error: the model raises when it receives the cache that it returned.
-    T1-CACHE-004 error: a first pass that fills the cache gives other outputs than one without a cache.
-    T1-CACHE-005 error: a new cache holds what was decoded before.
+    T1-CACHE-004 error: the prefill (the pass that fills the cache) differs from the same pass without a cache.
+    T1-CACHE-005 error: a new cache contains keys and values of the sequence that was decoded before.
     T1-CACHE-006 error: decoding without a padding mask differs, though with a mask it agrees.
-    T1-CACHE-007 error: decoding behind left padding differs.
+    T1-CACHE-007 error: decoding with left padding differs from the full forward pass.
     T1-CACHE-008 warning: several tokens at once on a filled cache get other outputs than one at a time.
     T1-CACHE-009 warning: the forward changes the cache that the caller passed.
 
@@ -95,11 +95,11 @@ def run(context: CheckContext) -> CheckOutput:
         (
             claim_error(
                 "T1-CACHE-001",
-                "Decoding with a cache differs from the full forward pass, so generated text will not match what was "
+                "Decoding with a cache differs from the full forward pass, so generation does not compute what was "
                 f"trained{_place(where)}.",
                 where,
                 {"largest_change": max(changes), "tolerance": tolerance, "cached_positions": start},
-                "Start positions at the length of the cache, and make the mask cover cached and new positions.",
+                "Number new positions from the length of the cache, and make the mask cover cached and new positions.",
                 rests_on=Basis.ROLES,
             ),
         ),
@@ -119,7 +119,8 @@ def _judge_refusal(decoding: Decoding, error: Exception) -> CheckOutput:
         f"{str(error)[:300]}",
         _find_raising_module(decoding),
         {"cached_positions": decoding.length - STEPS, "new_positions": 1},
-        "Read the length of the cache from its sequence axis, and make mask and positions cover cached and new tokens.",
+        "Read the length of the cache from its sequence axis, and make the mask and the positions cover cached and "
+        "new tokens.",
         rests_on=(Basis.ROLES, _CACHE),
     )
     return CheckOutput((finding,), {"raised": said})
@@ -138,11 +139,11 @@ def _report_first_pass(where: str, change: float, tolerance: float, start: int) 
     return Finding(
         "T1-CACHE-002",
         Severity.WARNING,
-        f"A first pass over several tokens with `use_cache=True` differs from one without{_place(where)}. Decoding "
-        "one token at a time is right.",
+        "The prefill (the first pass over several tokens) gives different outputs with `use_cache=True` than without "
+        f"it{_place(where)}. Decoding one token at a time is correct.",
         where,
         {"largest_change": change, "tolerance": tolerance, "tokens_at_once": start},
-        "Apply the causal mask while the cache is filled too, or feed prefixes one token at a time.",
+        "Apply the causal mask in the prefill with `use_cache=True` as well, or feed prompts one token at a time.",
     )
 
 

@@ -69,14 +69,15 @@ _REPORTS = {
     "first_pass_change": _Report(
         "004",
         Severity.ERROR,
-        "A first pass that fills the cache gives other outputs than the same pass without a cache.",
+        "The prefill (the first pass, which fills the cache) gives different outputs from the same pass without a "
+        "cache.",
         "Apply the same causal mask with `use_cache=True` as with `use_cache=False`.",
     ),
     "change_after_another_sequence": _Report(
         "005",
         Severity.ERROR,
-        "A first pass that fills a new cache depends on the sequence that was decoded before it: the model "
-        "keeps keys and values between sequences.",
+        "A prefill into a new cache depends on the sequence that was decoded before: the model keeps keys and values "
+        "from one sequence to the next.",
         "Keep keys and values in the cache that is passed and returned, not on the module, or reset them "
         "when no cache is passed.",
     ),
@@ -85,28 +86,28 @@ _REPORTS = {
         Severity.ERROR,
         "Decoding with a cache and without a padding mask differs from the full forward pass; with a mask it "
         "agrees.",
-        "Build the causal mask from the positions of cached and new tokens in both cases. "
+        "Build the causal mask from the positions of cached and new tokens, with and without a padding mask. "
         "`is_causal=True` aligns the mask at the first key, so a single new token would see that key only.",
     ),
     "change_behind_left_padding": _Report(
         "007",
         Severity.ERROR,
-        "Behind left padding, decoding with a cache differs from the full forward pass under the same mask.",
+        "With left padding, decoding with a cache differs from the full forward pass under the same mask.",
         "Apply the padding mask in every step, over cached and new positions, and count positions in the same way "
         "with and without a cache.",
     ),
     "chunk_change": _Report(
         "008",
         Severity.WARNING,
-        f"{_CHUNK} tokens at once on a filled cache get other outputs than one at a time, as in a chunked "
-        "prompt or speculative decoding.",
+        f"With a filled cache, decoding {_CHUNK} tokens at once gives different outputs from decoding one at a time. "
+        "This affects chunked prefill and speculative decoding.",
         "Let new token i see the cache and the new tokens up to i: `tril(diagonal=cached)`.",
     ),
     "changed_cache_entries": _Report(
         "009",
         Severity.WARNING,
-        "The forward replaces entries of the list that the caller passed as the cache, so a second continuation "
-        "from that cache starts after the first one's tokens.",
+        "The forward pass changes the list that the caller passed as the cache, so a second continuation from that "
+        "cache (such as another beam) also contains the tokens of the first.",
         "Return a new list or tuple instead of extending the caller's, so that beams can share a prefix.",
     ),
 }

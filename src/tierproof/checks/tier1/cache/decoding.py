@@ -137,7 +137,7 @@ class Decoding:
         if outputs.main == "" and isinstance(output, tuple | list):
             first = next((tensor for _, tensor in iterate_tensors(output[0])), None)
             if first is None:
-                raise NoCacheError("the main output is not the first of the outputs")
+                raise NoCacheError("with a cache, the first output contains no tensor")
             return first
         return outputs.select(output)
 

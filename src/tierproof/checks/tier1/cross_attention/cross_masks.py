@@ -50,8 +50,8 @@ def judge_cross_masks(base: Baseline, with_source: Call, with_target: Call) -> l
         Finding(
             "T1-CROSS-003",
             Severity.WARNING,
-            f"`{hiding[0]}` hides later source positions from earlier target positions: the first target position sees "
-            "nothing of the later half of the source, the last one does.",
+            f"`{hiding[0]}` hides later source positions from earlier target positions: the first target position "
+            "cannot attend to the second half of the source, but the last one can.",
             hiding[0],
             {"modules": hiding[:8], "count": len(hiding)},
             "Give cross-attention the source's padding mask only. The causal mask and the target's padding are for "

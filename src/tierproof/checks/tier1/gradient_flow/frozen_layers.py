@@ -31,7 +31,7 @@ def judge_frozen(model: nn.Module) -> list[Finding]:
             Finding(
                 f"{CODE}-011",
                 Severity.WARNING,
-                f"`{path}` is frozen, although the layers before and after it train.",
+                f"`{path}` is frozen, although the layers before and after it are trained.",
                 where=path,
                 evidence={"trainable_neighbours": neighbours},
                 hint="To train it, call `requires_grad_(True)`. To keep it frozen, also freeze the layers before it.",

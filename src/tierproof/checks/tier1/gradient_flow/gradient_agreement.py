@@ -169,10 +169,11 @@ def _note_straight_through(result: DirectionalDerivative, where: str) -> Finding
     return Finding(
         f"{CODE}-008",
         Severity.INFO,
-        f"`{where}` passes the gradient straight through a quantiser, so it is no derivative of the forward.",
+        f"`{where}` contains a straight-through estimator: its gradient differs from the derivative of the forward "
+        "pass on purpose.",
         where=where,
         evidence={"relative_mismatch": result.mismatch},
-        hint="Nothing to do: `x + (q - x).detach()` is meant so.",
+        hint="Nothing to do: `x + (q - x).detach()` is written to pass the gradient through the quantiser unchanged.",
     )
 
 

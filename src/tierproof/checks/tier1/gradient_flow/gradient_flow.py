@@ -35,7 +35,7 @@ Findings:
         does not use, or a position table that is never read.
     T1-GRAD-015 warning: an aligned block of a projection gets no gradient, so a part of a fused projection is unused.
     T1-GRAD-016 warning: a router chooses experts but is never trained.
-    T1-GRAD-017 warning: the same experts are never chosen in any layer.
+    T1-GRAD-017 warning: some expert numbers never receive a token in any layer.
 
 Source: transformers' model tester and PyTorch's gradcheck do parts of this per class or per function.
 """

@@ -49,7 +49,7 @@ _SOUND = {
     StarvationCause.PADDING: "are only read at the row of `padding_idx`, which never gets a gradient",
     StarvationCause.EMPTY: "get no gradient, because no position of this input goes through them",
     StarvationCause.NOT_PROBED: (
-        "get no gradient and were not examined, because other modules of this model were judged first"
+        f"get no gradient; the reason was not examined, because at most {_MOST_PROBED} such modules are"
     ),
 }
 
@@ -247,7 +247,7 @@ def _report_cut(
     if cut is not None and cut.path and (_is_within(cut.path, where) or not _is_within(where, cut.path)):
         where = cut.path
     cause = f"{cut.operation}()" if cut is not None else "torch.no_grad()" if silent else "a cut in the graph"
-    named = f"`{cause}` cuts the graph" if cut is not None or silent else "the graph is cut"
+    named = f"`{cause}` cuts the autograd graph" if cut is not None or silent else "the autograd graph is cut"
     names = [name for item in run for name in item.names]
     shown = last.path or last.names[-1]
     return claim_error(
@@ -260,8 +260,8 @@ def _report_cut(
             "cause": cause,
             "cut_in": cut.path if cut is not None else "",
         },
-        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor "
-        "rebuilt from numbers.",
+        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor that is built "
+        "anew from numbers.",
         rests_on=Basis.INPUTS,
     )
 
@@ -369,7 +369,7 @@ def _judge_unused(
     findings += slips.findings
     rest = [item for item in rest if not slips.covered & set(item.names)]
     if rest:
-        findings.append(_note(rest, "are not used by this forward"))
+        findings.append(_note(rest, "are not used by this forward pass"))
     return findings, slips.listed
 
 

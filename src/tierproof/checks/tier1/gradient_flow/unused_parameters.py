@@ -104,7 +104,7 @@ def _find_in_every_layer(
                 f"No output depends on `{pattern}`: the layers run, but this part of each layer is unused "
                 f"({len(names)} parameters)."
             ),
-            "Call this part under its own name and use its result in the forward of the layer, or remove it.",
+            "In the layer's forward, call this part under its own name and use its result, or remove the part.",
         )
 
 
@@ -239,8 +239,8 @@ def judge_still_blocks(model: nn.Module, passes: Sequence[GradientPass]) -> list
         Finding(
             f"{CODE}-015",
             Severity.WARNING,
-            f"A block of `{names[0].rpartition('.')[0]}` is never trained: rows {shared[names[0]][0]} to "
-            f"{shared[names[0]][1] - 1} of {shared[names[0]][2]} get a gradient of exactly zero.",
+            f"Part of the weight of `{names[0].rpartition('.')[0]}` is never trained: its rows {shared[names[0]][0]} "
+            f"to {shared[names[0]][1] - 1} of {shared[names[0]][2]} get a gradient of exactly zero.",
             names[0].rpartition(".")[0],
             {
                 "parameters": names[:_NAMES_SHOWN],
@@ -328,9 +328,10 @@ def judge_idle_experts(model: nn.Module, first: GradientPass, tokens: int) -> li
         Finding(
             f"{CODE}-017",
             Severity.WARNING,
-            f"The same experts are never chosen in any layer by any of {tokens} tokens: {numbers}.",
+            f"In every layer, the experts with the numbers {numbers} receive none of the {tokens} tokens.",
             first_idle,
             {"experts": [member for members in idle.values() for member in members][:_NAMES_SHOWN]},
-            "Choose experts by the router's output (`topk` over all of them) instead of a constant.",
+            "Choose experts with `topk` over the router scores of all experts, not from a fixed list or a part of "
+            "them.",
         )
     ]

@@ -95,9 +95,9 @@ def check_initialization(context: CheckContext) -> CheckOutput:
             Finding(
                 f"{CODE}-007",
                 Severity.INFO,
-                "The model looks trained, because its norms have left their initial values. Rules for fresh "
-                "parameters were not applied.",
-                hint="Check a freshly built model to apply them too.",
+                "The model looks trained, because the weights of its normalisation layers differ from their initial "
+                "values. Rules for freshly initialised parameters were not applied.",
+                hint="Check a freshly built model to apply these rules as well.",
             )
         )
     else:
@@ -288,7 +288,8 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
             f"`{w.path}` is all zero and gets no gradient, so it stays zero.",
             where=w.path,
             evidence={"parameter": w.name, "shape": list(w.shape)},
-            hint="Initialise it or the layer after it randomly: of two zero matrices in a row, neither can change.",
+            hint="Initialise it or the layer after it randomly: of two consecutive zero matrices, neither gets a "
+            "gradient.",
         )
         for w in stuck[:_PATHS_SHOWN]
     ]
@@ -356,8 +357,8 @@ def _judge_width(
         Finding(
             f"{CODE}-004",
             Severity.WARNING,
-            f"{len(wide)} layers start with weights up to {ratio:.0f} times wider than in any published scheme; the "
-            f"first loss is {loss:.1f}, but a uniform guess costs {uniform:.1f}.",
+            f"{len(wide)} layers start with weights whose standard deviation is up to {ratio:.0f} times that of any "
+            f"published scheme; the first loss is {loss:.1f}, but a uniform prediction has a loss of {uniform:.1f}.",
             where=worst.path,
             evidence={
                 "std": worst.std,

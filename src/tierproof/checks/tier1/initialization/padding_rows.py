@@ -24,8 +24,8 @@ def judge_padding_rows(model: nn.Module) -> list[Finding]:
         Finding(
             "T1-INIT-009",
             Severity.INFO if is_library_class(model, path) else Severity.WARNING,
-            f"The padding row {module.padding_idx} of `{path}` holds random values, which stay: no gradient reaches "
-            "the row of a `padding_idx`. It was initialised anew after the embedding was made.",
+            f"The padding row {module.padding_idx} of `{path}` holds random values that training never changes, "
+            "because the row at `padding_idx` gets no gradient. Your own initialisation has overwritten its zeros.",
             path,
             {"row": module.padding_idx, "largest": float(row.abs().max()), "embeddings": len(wrong)},
             "Set the row to zero after your own initialisation: `weight[padding_idx].zero_()` under `torch.no_grad()`.",

@@ -42,7 +42,7 @@ def judge_zero_gains(subject: Subject, seed: int) -> list[Finding]:
     if not silent:
         return []
     first, follower = next(iter(silent.items()))
-    more = f" The same holds for {len(silent) - 1} more norm(s)." if len(silent) > 1 else ""
+    more = f" {len(silent) - 1} more norm(s) also start with a gain of zero." if len(silent) > 1 else ""
     return [
         Finding(
             f"{CODE}-008",

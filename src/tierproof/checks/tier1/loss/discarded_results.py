@@ -68,7 +68,7 @@ def _report_functions(ends: list[LooseEnd]) -> list[Finding]:
             "gradient is lost.",
             first.path,
             {"function": first.made_by, "modules": places, "count": len(ends)},
-            f"Go on with what it returns: `x = {first.made_by}.apply(x, …)`.",
+            f"Use the tensor that it returns: `x = {first.made_by}.apply(x, …)`.",
         )
     ]
 
@@ -81,11 +81,11 @@ def _report_scalars(ends: list[LooseEnd]) -> list[Finding]:
         Finding(
             f"{CODE}-008",
             Severity.WARNING,
-            "In training mode this module computes a differentiable scalar that nothing uses: it is neither returned "
-            "nor kept, so an auxiliary loss here trains nothing.",
+            "In training mode this module computes a differentiable scalar, but neither returns nor stores it: if it "
+            "is an auxiliary loss, it trains nothing.",
             first.path,
             {"operation": first.made_by, "modules": places, "count": len(ends)},
-            "Add the scalar to the loss or return it. Compute it under `torch.no_grad()` if it is only for show.",
+            "Add the scalar to the loss or return it. If it is only for logging, compute it under `torch.no_grad()`.",
         )
     ]
 

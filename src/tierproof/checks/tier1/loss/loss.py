@@ -90,7 +90,7 @@ def run(context: CheckContext) -> CheckOutput:
 def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
     """The name of the targets and how many positions they lie ahead of their logits, or why that is unknown."""
     if subject.traits.kind not in ("causal-lm", "encoder-decoder") or not subject.outputs.per_position:
-        return "only sequences of token logits are judged"
+        return "the check applies only to language models that return logits for each position"
     if subject.outputs.axes[-1] != subject.traits.vocab_size:
         return "the outputs are not logits over the vocabulary"
     found = make_target_call(subject, seed)
@@ -129,7 +129,7 @@ def _read_distance(name: str, gradient: Tensor, targets: Tensor) -> tuple[str, i
         return "the logits get no gradient from the loss"
     distance, votes = counts.most_common(1)[0]
     if votes < _AGREEMENT * counts.total() or votes < 3:
-        return "positions are trained on targets at several distances"
+        return "not all positions predict the token at the same distance"
     return name, distance
 
 
@@ -203,9 +203,8 @@ def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
             Finding(
                 f"{CODE}-005",
                 Severity.WARNING,
-                f"The outputs are rectified: none is negative and {zeros:.0%} are exactly zero, so their "
-                "classes get no "
-                "gradient.",
+                f"The outputs look like those of a ReLU: none is negative and {zeros:.0%} are exactly zero, so their "
+                "classes get no gradient.",
                 _locate_last(subject, call, answer, seed),
                 {"zero_share": zeros},
                 "Remove the activation after the last layer.",

@@ -46,7 +46,7 @@ def judge_divisor(own: OwnLoss) -> list[Finding]:
             "label of each row, which no position predicts, so loss and gradient are too small.",
             "",
             {"summed_labels": rows * (length - 1), "divided_by": rows * length},
-            "Count the labels after the shift.",
+            "Divide by the number of labels that remain after the shift.",
         )
     ]
 
@@ -91,7 +91,10 @@ def judge_padded_labels(subject: Subject, name: str, call: Call, seed: int, dist
     summed = abs(float(first.value) - float(second.value)) > _SAME * abs(float(kept))
     share = float(first.value) / float(kept)
     if summed:
-        what = f"The loss changes with labels that `{mask.name}` hides, so it trains on padding unless these are -100."
+        what = (
+            f"The loss changes with labels that `{mask.name}` hides, so it trains on padding unless the "
+            "caller sets these labels to -100."
+        )
     elif abs(share - visible / targets.shape[1]) <= _SAME:
         what = f"The loss is {share:.2f} of the mean over the visible labels: it counts those that `{mask.name}` hides."
     else:

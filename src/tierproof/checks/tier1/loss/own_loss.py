@@ -120,7 +120,7 @@ def _judge_ignored(subject: Subject, name: str, call: Call, seed: int, distance:
             f"{CODE}-013",
             Severity.WARNING,
             f"With half of the labels set to {_IGNORED}, the loss is {share:.2f} of the mean over the other labels: "
-            "ignored positions count.",
+            "the mean also counts the ignored positions.",
             "",
             {"loss": float(own.value), "mean_over_kept": float(expected), "ignored_label": _IGNORED},
             f"Divide the sum by the number of labels that are not {_IGNORED}, as `cross_entropy` does with "
@@ -159,8 +159,8 @@ def _report_gradient(wrong: float) -> Finding:
     return Finding(
         f"{CODE}-012",
         Severity.WARNING,
-        "The loss has the value of a cross entropy, but its gradient at the logits is not softmax minus target, "
-        f"divided by the number of targets: it is off by {wrong:.1%}.",
+        "The loss has the value of a cross entropy, but its gradient with respect to the logits is wrong: it differs "
+        f"from (softmax − target) / number of targets by {wrong:.1%}.",
         "",
         {"relative_error": wrong},
         "Look for a `detach`, a clamp or a second term between the logits and the loss.",

@@ -125,7 +125,8 @@ def _report_change(
             "checkpointed_loss": saved.loss,
             "parameter": name,
         },
-        "Remove counters, caches, writes into inputs and private random generators from the block's forward.",
+        "Remove counters, caches, writes into inputs and random generators of the block's own from the block's "
+        "forward.",
         rests_on=Basis.RUN,
     )
 

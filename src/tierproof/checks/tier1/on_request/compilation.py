@@ -124,7 +124,7 @@ def _report_change(change: float, tolerance: float, backend: str) -> Finding:
         "",
         {"relative_change": change, "tolerance": tolerance, "backend": backend},
         "Replace counters, numbers from `random` or NumPy, and values read with `.item()` by tensor operations: "
-        "tracing fixes everything that is not a tensor.",
+        "tracing records everything that is not a tensor as a constant.",
         rests_on=Basis.RUN,
     )
 

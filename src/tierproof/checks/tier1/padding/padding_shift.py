@@ -63,8 +63,8 @@ def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
     return [
         claim_error(
             "T1-PAD-005",
-            f"`{mask.name}` set to ones hides nothing, but it changes the outputs by {change:.2g} standard deviations: "
-            "it is inverted, added to the scores as it is, or replaces another mask.",
+            f"A `{mask.name}` of ones hides nothing, but passing it changes the outputs by {change:.2g} standard "
+            "deviations: the mask is inverted, added to the scores without conversion, or replaces another mask.",
             where,
             {"relative_change": change},
             f"Hide positions where `{mask.name}` is 0, and combine it with the causal mask instead of "
@@ -199,15 +199,16 @@ def check_left_padding(
         Finding(
             "T1-PAD-004",
             Severity.WARNING,
-            f"Left padding changes the outputs by {change:.2g} standard deviations, although the positions are "
-            f"{subject.traits.positions}, which a shift does not affect.",
+            f"Left padding changes the outputs by {change:.2g} standard deviations, although shifting all positions "
+            f"should change nothing in a model with {subject.traits.positions} positions.",
             _locate_shift(base, padded, cut, length, hidden_positions),
             {
                 "relative_change": change,
                 "tolerance": 10 * base.tolerance,
                 "padded_positions": hidden_positions,
             },
-            "Rotate queries and keys, and nothing else, by the same positions, or count positions from the mask.",
+            "Apply the positions only to queries and keys, and the same positions to both, or count positions from "
+            "the padding mask.",
         )
     ]
 
@@ -234,8 +235,9 @@ def _judge_counted_padding(base: Baseline, mask: Argument, padded: Call, change:
             "padding mask.",
             _locate_counting(base, padded),
             {"relative_change": change, "tolerance": 10 * base.tolerance},
-            f"Count positions from the mask: `({mask.name}.cumsum(-1) - 1).clamp(min=0)`"
-            f"{'' if mask.role == 'mask' else ', with the mask inverted'}, or take `position_ids`.",
+            f"Count positions from the mask: `({mask.name}.cumsum(-1) - "
+            f"1).clamp(min=0)`{'' if mask.role == 'mask' else ', with the mask inverted'}, or let the caller pass "
+            "`position_ids`.",
         )
     ]
 

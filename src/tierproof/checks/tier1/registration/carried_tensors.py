@@ -33,8 +33,8 @@ def judge_carried_tensors(model: nn.Module, base: Baseline | None) -> list[Findi
         Finding(
             "T1-REG-014",
             Severity.WARNING,
-            f"The parameter `{name}` carries a tensor as its attribute `{attribute}`, which no forward pass reads: it "
-            "was assigned to the parameter's attribute, not to the parameter.",
+            f"A tensor was assigned to the attribute `{attribute}` of the parameter `{name}`. No forward pass reads "
+            "this attribute, and the parameter itself was not changed.",
             name.rpartition(".")[0],
             {"parameter": name, "attribute": attribute, "shape": list(value.shape)},
             f"Copy it into the parameter: `with torch.no_grad(): {name.rpartition('.')[2]}.copy_(values)`.",

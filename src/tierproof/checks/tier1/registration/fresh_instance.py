@@ -74,7 +74,10 @@ def _report(
 ) -> Finding:
     names = [*missing, *differing]
     assumed = find_assumed(base.answers.subject.model)
-    unsure = f" It was built with the defaults of {', '.join(f'`{name}`' for name in assumed[:4])}, which may differ."
+    unsure = (
+        f" That instance was built with the defaults of {', '.join(f'`{name}`' for name in assumed[:4])}, "
+        "which may differ."
+    )
     return claim_error(
         "T1-REG-010",
         "A fresh instance that loads this model's state_dict gives a different output: part of the state is neither "

@@ -145,7 +145,7 @@ def _report_shared_part(path: str, part: str, members: list[nn.Module]) -> Findi
         "T1-REG-015",
         Severity.INFO if "shared" in part.lower() else Severity.WARNING,
         f"All {len(members)} blocks of `{path}` hold the same module object as `{part}`, although their other layers "
-        "are their own.",
+        "are separate objects.",
         f"{path}.1.{part}",
         {"part": part, "blocks": len(members)},
         "Create it in the block's `__init__`, or copy it for each block. Nothing to do if the blocks are meant to "

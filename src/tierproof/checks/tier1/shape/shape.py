@@ -246,7 +246,8 @@ def _describe_length(
             return Finding(
                 f"{CODE}-008",
                 Severity.INFO,
-                f"The declared maximum {maximum} includes positions up to the padding id; only {working} tokens fit.",
+                f"The declared maximum length {maximum} counts the rows of the position table up to the padding id, "
+                f"which no token uses; only {working} tokens fit.",
                 where=first.where,
                 evidence={"declared": maximum, "longest_working_length": working},
                 hint=f"Truncate inputs to {working} tokens.",

@@ -36,10 +36,11 @@ def report_collapse(context: CheckContext, call: Call, count: int) -> Finding:
         return Finding(
             f"{CODE}-014",
             Severity.INFO,
-            f"{count} different inputs give bit-equal outputs until the first steps of training: what tells them apart "
-            "is lost in rounding.",
+            f"{count} different inputs give bit-equal outputs before training, because the differences are lost in "
+            "rounding. After a few training steps the outputs differ.",
             evidence={"inputs": count},
-            hint="Nothing to do if the weights are meant to start this small.",
+            hint="Nothing to do if the weights start this small on purpose. Otherwise, initialise them with a larger "
+            "scale.",
         )
     axis = subject.inputs.batch_axis
 

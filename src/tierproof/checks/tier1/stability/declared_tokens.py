@@ -70,7 +70,8 @@ def _judge_padding(subject: Subject, call: Call) -> list[Finding]:
             f"positions contain {values.nan} NaN and {values.positive_infinity} Inf.",
             _locate(subject, padded),
             {"padding_id": pad, "nan": values.nan, "infinite": values.positive_infinity},
-            "Add an epsilon to the norm: the row of the padding id is zero. A weight of zero does not remove NaN.",
+            "Add an epsilon to the normalisation: the embedding of the padding id is zero, and dividing by its norm "
+            "gives NaN. An attention weight of zero does not remove a NaN.",
             rests_on=(grounds[0], *grounds[1:]),
         )
     ]

@@ -38,8 +38,9 @@ def judge_lost_branches(context: CheckContext, measurements: dict[str, JsonValue
         Finding(
             f"{CODE}-017",
             Severity.WARNING,
-            f"The output of `{first.path or 'the model'}` is {first.ratio:.1e} times the tensor that it is added to, "
-            f"less than the rounding error ({first.rounding:.1e}): the branch has no effect and hardly any gradient.",
+            f"The output of `{first.path or 'the model'}` is too small to change the tensor that it is added to: their "
+            f"ratio is {first.ratio:.1e}, below the rounding error ({first.rounding:.1e}). The branch has no effect "
+            "and gets hardly any gradient.",
             where=first.path,
             evidence={
                 "share": first.ratio,

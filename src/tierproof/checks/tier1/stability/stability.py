@@ -280,7 +280,7 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
         return Finding(
             f"{CODE}-014",
             Severity.INFO,
-            f"Two runs of the same input differ by design: {design}.",
+            f"Two runs on the same input differ by design: {design}.",
             where=where,
             evidence={"relative_difference": difference},
             hint="Call `torch.manual_seed` before each run that you compare.",
@@ -345,7 +345,8 @@ def _judge_positions(subject: Subject, call: Call, answer: Tensor) -> list[Findi
             Severity.WARNING,
             f"All {len(positions)} positions give bit-equal outputs, although their tokens differ.",
             evidence={"positions": len(positions)},
-            hint="Do not broadcast a value pooled over the length back to all positions, and give softmax `dim=-1`.",
+            hint="Look for a value that is averaged over all positions and then copied to each of them, or for a "
+            "softmax over the wrong axis (use `dim=-1`).",
         )
     ]
 

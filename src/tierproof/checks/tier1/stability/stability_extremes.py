@@ -59,7 +59,7 @@ def _judge_tokens(subject: Subject, call: Call, tokens: dict[str, int]) -> list[
         findings.append(
             claim_error(
                 f"{CODE}-007",
-                f"A sequence that consists of {words} ({token}) {what}.",
+                f"A sequence that consists only of {words} ({token}) {what}.",
                 where=where if error else _locate(subject, changed),
                 evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
                 hint="Give the embedding table a row for every id below the vocabulary size.",
@@ -98,11 +98,12 @@ def _report_uniform(subject: Subject, call: Call, token: int, what: str) -> Find
     return Finding(
         f"{CODE}-010",
         Severity.WARNING,
-        f"A row of nothing but {'padding' if padding else 'one id'} ({token}) {what}; beside other ids it is fine.",
+        f"A row that consists only of {'padding' if padding else 'one id'} (id {token}) {what}; with other ids in the "
+        "row, the output is finite.",
         where=_locate(subject, call) or _find_fast_path(subject),
         evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
-        hint="Leave one position of such a row unmasked, set its attention weights to zero (`nan_to_num`), and add "
-        "an epsilon to a normalisation over positions.",
+        hint="Leave one position of such a row unmasked, or set its attention weights to zero (`nan_to_num`). Add an "
+        "epsilon to a normalisation over positions.",
     )
 
 
@@ -147,7 +148,8 @@ def judge_length_one(context: CheckContext) -> list[Finding]:
             f"At length 1 the output contains {found.nan} NaN and {found.positive_infinity} Inf.",
             where=_locate(subject, call),
             evidence={"nan": found.nan, "infinite": found.positive_infinity},
-            hint="In this module, guard what is undefined for one position: a standard deviation needs `correction=0`.",
+            hint="In this module, handle operations that are undefined for one position: a standard deviation needs "
+            "`correction=0`.",
             rests_on=Basis.INPUTS,
         )
     ]

@@ -110,5 +110,5 @@ def _report_overflow(beyond: Observation[ValueRange]) -> Finding:
         f"{FLOAT16_MAX:,.0f}.",
         where=beyond.path,
         evidence={"largest_activation": beyond.after.largest, "largest_input": beyond.before.largest},
-        hint="Use bfloat16 or float32 here, or scale the weights down.",
+        hint="Use bfloat16 or float32 for this module, or scale the weights down.",
     )

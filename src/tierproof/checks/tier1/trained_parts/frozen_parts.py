@@ -50,7 +50,7 @@ def judge_frozen_parts(model: nn.Module, entered: Collection[str]) -> list[Findi
         Finding(
             "T1-PART-005",
             Severity.WARNING,
-            f"`{fresh[0]}` is frozen, but its weights are freshly drawn: its {count:,} parameters stay random.",
+            f"`{fresh[0]}` is frozen, but its weights are freshly initialised: its {count:,} parameters stay random.",
             fresh[0],
             {"frozen_parts": fresh[:8], "frozen_parameters": count},
             "Load trained weights into it before you freeze it, or leave `requires_grad` on.",

@@ -31,7 +31,7 @@ def judge_siblings(model: nn.Module, used: Mapping[str, bool], entered: Collecti
             Finding(
                 "T1-PART-003",
                 Severity.WARNING,
-                f"`{path}` leaves `{part or names[0]}` unused, which its siblings use.",
+                f"`{path}` does not use its `{part or names[0]}`, although its sibling blocks use theirs.",
                 f"{path}.{part}".rstrip("."),
                 {"parameters": [f"{path}.{name}" for name in names[:_NAMES_SHOWN]], "count": len(names)},
                 "Call this part in the block's forward and use its result, as its siblings do.",

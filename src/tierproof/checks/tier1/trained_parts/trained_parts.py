@@ -165,12 +165,12 @@ def _judge_trained_elsewhere(subject: Subject, call: Call, seed: int, found: _Gr
         Finding(
             "T1-PART-001",
             Severity.WARNING,
-            f"The main output depends on `{where}`, but no gradient flows from the main output to it: only another "
-            "output, such as an auxiliary loss, trains it.",
+            f"The main output depends on `{where}`, but gets no gradient through the main output. Only another output, "
+            f"such as an auxiliary loss, trains `{where}`.",
             where,
             {"relative_change": change, "parameters": [n for n, _ in moved]},
-            "Multiply each chosen part by the probability with which this module chose it, and do not detach that "
-            "probability.",
+            "If this module chooses parts (such as experts), multiply each chosen part's output by the probability of "
+            "its choice, and do not detach that probability.",
         )
     ]
 
@@ -196,7 +196,8 @@ def _judge_detached(found: _Gradients) -> list[Finding]:
         Finding(
             "T1-PART-002",
             Severity.WARNING,
-            f"The output `{name}` is called a loss but carries no gradient, so adding it to the loss trains nothing.",
+            f"The name of the output `{name}` says that it is a loss, but it carries no gradient, so adding it to the "
+            "loss trains nothing.",
             "",
             {"outputs": list(found.detached)},
             "Compute it from tensors that are not detached, and outside `torch.no_grad()`.",

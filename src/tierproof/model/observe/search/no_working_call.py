@@ -15,7 +15,9 @@ from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
 
 _MOST_SHOWN = 6
 _MOST_CHARACTERS = 240
-_READS_VALUES = "Check the model on the CPU: its forward pass reads values, and parameters on meta have none."
+_READS_VALUES = (
+    "Check the model on the CPU: its forward pass reads values, and parameters on the meta device have none."
+)
 
 
 def explain_failure(
@@ -31,12 +33,12 @@ def explain_failure(
     distinct = list({failure.inputs: failure for failure in failures}.values())
     best = max(distinct, key=lambda failure: failure.operations, default=None)
     if best is None:
-        return ForwardError(f"no inputs could be proposed for {name}", hint=_write_hint(probe, None))
+        return ForwardError(f"tierproof found no inputs to try for {name}", hint=_write_hint(probe, None))
     if missing := _read_missing(best):
         argument, attribute = missing
         return ForwardError(
-            f"`{argument}` of {name} cannot be made up: the forward asks it for `{attribute}`, which tensors lack\n"
-            f"  in {best.place}: {best.source}",
+            f"tierproof cannot make up a value for `{argument}` of {name}: the forward pass reads its attribute "
+            f"`{attribute}`, which tensors do not have\n  in {best.place}: {best.source}",
             hint=f'Pass an object of your own: `inputs=lambda: {{"{argument}": …}}`, or `--inputs FILE.py:NAME` on the '
             "command line.",
         )
@@ -62,7 +64,8 @@ def explain_slowness(probe: ModelProbe, found: WorkingCall) -> ForwardError:
     """The error for a model that runs, and takes too long for any check."""
     inputs = _shorten(", ".join(argument.describe() for argument in found.plan.arguments))
     return ForwardError(
-        f"one forward pass of {probe.name} takes {found.seconds:.0f} s with {inputs}: the checks run hundreds of them",
+        f"one forward pass of {probe.name} takes {found.seconds:.0f} s with {inputs}, and the checks run hundreds of "
+        "passes",
         hint="Check a smaller configuration of the model, or pass inputs of your own (`inputs=…`), which are run "
         "however long they take.",
     )
