@@ -99,7 +99,10 @@ def _keep_upload(files: Mapping[str, bytes], folder: Path) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
+        raise OutputError(
+            f"cannot create the folder {folder} for the uploaded files: {error.strerror or error}",
+            hint="Change to a folder that you may write to: `%cd /tmp`, for example.",
+        ) from error
     for name, content in names.items():
         write_bytes_atomically(folder / name, content)
     return str(folder / ("model.py" if len(sources) > 1 else sources[0]))

@@ -165,7 +165,10 @@ def _parse_path(text: str, folder: Path) -> RequestedPackage:
     if path.is_dir() and not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise UsageError(f"{path} is not a project folder: it contains neither pyproject.toml nor setup.py")
     if path.is_file() and not path.name.endswith(_ARCHIVES):
-        raise UsageError(f"{path} is neither a wheel nor a source archive")
+        raise UsageError(
+            f"{path} is neither a wheel nor a source archive",
+            hint=f"Name a file that ends with {', '.join(_ARCHIVES)}. For a file of requirements, pass `-r {path}`.",
+        )
     source = Source.WHEEL if path.is_file() and path.suffix == ".whl" else Source.BUILD
     name = _name_of_wheel(path.name) if source is Source.WHEEL else _name_of_project(path)
     chosen = bracket + extras

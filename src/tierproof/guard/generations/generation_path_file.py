@@ -172,16 +172,16 @@ def refuse_foreign(file: Path | None) -> None:
         return
     locks = named.folder / "locks" / f"{_name_generation(named)}.toml"
     same = (
-        f" After that, `tierproof recover --lock {locks}` adds the same packages to this environment."
+        f" To add the same packages again afterwards, run `tierproof recover --lock {locks}`: it only reads that file."
         if locks.is_file()
         else ""
     )
     raise InstallError(
-        f"refused: {named.file} makes Python load packages from {named.folder}, and tierproof cannot use that folder: "
-        f"{named.refusal}",
+        f"refused: this environment already loads added packages from {named.folder}, by its path file {named.file}, "
+        f"but tierproof cannot manage that folder: {named.refusal}",
         hint=(
-            "Either run tierproof as the user and in the environment that added these packages, or remove "
-            f"{named.file}: Python then no longer finds them in this environment.{same}"
+            "Run tierproof as the user and in the environment that added these packages. To give them up instead, "
+            f"delete {named.file}.{same}"
         ),
     )
 

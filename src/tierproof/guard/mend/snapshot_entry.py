@@ -100,7 +100,8 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
             )
         if not has_digest(source, digest):
             raise HealError(
-                f"a file in the stored copy (snapshot) of {entry.name} {entry.version} has changed: {path}"
+                f"the stored copy (snapshot) of {entry.name} {entry.version} is damaged: {path} has changed",
+                hint="Restart the kernel to use what is installed.",
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

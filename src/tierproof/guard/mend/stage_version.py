@@ -59,7 +59,11 @@ def verify_staged(name: str, version: str, folder: Path) -> InstalledDistributio
     found = list(iterate_installed([str(folder)]))
     if [(each.name, each.version) for each in found] != [(canonicalize_name(name), version)]:
         came = ", ".join(f"{each.name} {each.version}" for each in found) or "nothing"
-        raise HealError(f"the package index gave {came} instead of {name} {version}", hint=_RETRY)
+        raise HealError(
+            f"{name} {version} was asked for, but the package index delivered {came}",
+            hint=f"Check that the index that pip or uv is configured with offers {name} {version}, then run the heal "
+            "again; or restart the kernel to use what is installed.",
+        )
     (staged,) = found
     entries = read_record(staged.metadata_path, strict=True)
     wrong = find_mismatches(folder, entries)

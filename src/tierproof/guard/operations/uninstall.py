@@ -75,7 +75,7 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
     foreign = [name for name in names if name not in added]
     if foreign:
         raise UsageError(
-            f"{foreign[0]} was not added by tierproof",
+            f"{foreign[0]} was not added by tierproof, so tierproof does not remove it",
             hint=f"tierproof has added these packages: {', '.join(sorted(added)) or 'none'}.",
         )
     requires = list_required(store.site(generation.id), capture_base())

@@ -139,8 +139,9 @@ def locate_releases(
         )
         if answer.status != 0:
             raise PlanError(
-                "cannot read the requirements of the image's packages from the package index",
-                hint=f"{answer.words}\nCheck the network, the proxy, and the index URL in the settings of pip or uv.",
+                "cannot read the requirements of the image's packages from the package index: "
+                f"{answer.words.removeprefix('error: ')}",
+                hint="Check the network, the proxy, and the index URL in the settings of pip or uv.",
             )
         lock = read_lock((folder / "pylock.toml").read_text(encoding="utf-8"), folder)
         return lock.packages

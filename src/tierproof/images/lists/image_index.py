@@ -96,7 +96,10 @@ def parse_index(content: bytes, *, source: str) -> list[object]:
     try:
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{source} is not valid JSON: {error}") from error
+        raise UsageError(
+            f"the index of images {source} is not valid JSON: {error}",
+            hint="It must be a JSON list (see docs/images.md). A web page that was saved in its place fails like this.",
+        ) from error
     if not isinstance(document, list):
         raise UsageError(f"{source} is not an index of images: it must be a JSON list")
     return document

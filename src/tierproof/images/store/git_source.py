@@ -48,7 +48,8 @@ class GitSource:
         if not any(find_hardware(change.path) for change in changes):
             raise UsageError(
                 f"the git repository {self.name} has no pip-freeze.txt",
-                hint="Name a repository laid out like googlecolab/backend-info, or a folder with an index.json.",
+                hint="Name a git repository with lists called pip-freeze.txt, such as "
+                "https://github.com/googlecolab/backend-info, or a folder with an index.json.",
             )
         pinned, refused = self._offer_pinned(changes)
         found, too_large = self._refuse_large([*pinned, *_offer_months(changes)])

@@ -135,7 +135,10 @@ def _find_config_class(raw: Mapping[str, Any], transformers: Any, path: Path) ->
             hint="Read that code, then run again with `--trust`.",
         )
     if model_type is None:
-        raise TargetError(f"{path} does not set model_type", hint='Add, for instance, "model_type": "gpt2".')
+        raise TargetError(
+            f"{path} does not set model_type",
+            hint='Add the architecture as transformers names it, such as "model_type": "gpt2" for GPT-2.',
+        )
     raise TargetError(
         f"{path}: transformers {transformers.__version__} does not know the model_type {model_type!r}",
         hint="Check the spelling, or install a version of transformers that has it.",
