@@ -89,8 +89,8 @@ class Check:
         opt_in: runs only when its full code is named, or when a budget is given that has room for it.
         as_written: looks at the model as it was written; for the others the layers that plain attributes
             hide are registered.
-        native: runs half precision on PyTorch's own kernels, because it times them, measures their memory or hands
-            the model to a compiler; for the others, see `widen_products`.
+        native: looks at a half-precision model in that precision, on PyTorch's own kernels, because it times them,
+            measures their memory or hands the model to a compiler; for the others, see `given_precision`.
     """
 
     code: str

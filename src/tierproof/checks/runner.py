@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
@@ -104,8 +103,11 @@ def _run_one(check: Check, context: CheckContext, *, backward_judged: bool) -> C
 
 def _look(check: Check, context: CheckContext) -> CheckOutput:
     subject = context.subject
-    with nullcontext() if check.native else widen_products(subject.model):
-        return _look_as_written(check, context)
+    if not check.native:
+        with widen_products(subject.model):
+            return _look_as_written(check, context)
+    with subject.as_given() as given:
+        return _look_as_written(check, replace(context, subject=given))
 
 
 def _look_as_written(check: Check, context: CheckContext) -> CheckOutput:

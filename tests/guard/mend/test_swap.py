@@ -72,7 +72,9 @@ def test_files_of_the_users_own_come_back(tmp_path: Path) -> None:
 def test_what_was_fetched_is_verified(tmp_path: Path) -> None:
     install(tmp_path, "pack", "1.0", {"pack/__init__.py": "x = 1\n"})
     assert verify_staged("Pack", "1.0", tmp_path).version == "1.0"
-    with pytest.raises(HealError, match=r"pack 2\.0 was asked for, but the package index delivered pack 1\.0"):
+    with pytest.raises(
+        HealError, match=r"pack 2\.0 was asked for, but the package index delivered pack 1\.0"
+    ):
         verify_staged("pack", "2.0", tmp_path)
     (tmp_path / "pack/__init__.py").write_text("x = 2\n")
     with pytest.raises(HealError, match="damaged"):

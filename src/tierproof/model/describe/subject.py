@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.input_plan import InputPlan
 from tierproof.model.call.outputs import OutputPlan
 from tierproof.model.call.spec import ModelSpec
+from tierproof.model.describe.given_precision import GivenPrecision
 from tierproof.model.describe.hidden_layers import HiddenLayers
 from tierproof.model.describe.shared_passes import SharedPasses
 from tierproof.model.describe.traits import Traits
@@ -27,6 +30,7 @@ class Subject:
         hidden: layers in plain attributes; they are registered while the checks run, so that they hide nothing else.
         stray_dropout: evaluation mode does not reach a dropout of the model; it is switched off
             while the checks run.
+        given: the half precision in which the model was given, if it is checked in float32.
     """
 
     model: nn.Module
@@ -38,7 +42,17 @@ class Subject:
     device: torch.device
     hidden: HiddenLayers = field(default_factory=HiddenLayers)
     stray_dropout: bool = False
+    given: GivenPrecision | None = None
     passes: SharedPasses = field(default_factory=SharedPasses, init=False, repr=False, compare=False)
+
+    @contextmanager
+    def as_given(self) -> Iterator[Subject]:
+        """Inside the `with`, the model has the precision in which it was given, and the subject plans inputs for it."""
+        if self.given is None:
+            yield self
+            return
+        with self.given.as_given():
+            yield replace(self, inputs=self.given.narrow(self.inputs))
 
     def make_call(
         self,

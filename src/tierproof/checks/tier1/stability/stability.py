@@ -63,7 +63,7 @@ from tierproof.checks.tier1.stability.stability_extremes import (
     judge_masked_rows,
 )
 from tierproof.checks.tier1.stability.stability_growth import judge_growth
-from tierproof.checks.tier1.stability.stability_precision import judge_precision
+from tierproof.checks.tier1.stability.stability_precision import judge_given_precision, judge_precision
 from tierproof.core.finding import Cause, Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
@@ -111,6 +111,7 @@ def check_stability(context: CheckContext) -> CheckOutput:
                 lambda: judge_masked_rows(context, measurements),
                 lambda: judge_declared_tokens(context),
                 lambda: judge_growth(context, measurements),
+                lambda: judge_given_precision(context),
                 lambda: judge_precision(context, call, measurements),
                 lambda: judge_lost_branches(context, measurements),
             ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 
 from tierproof.checks.check import CheckContext
+from tierproof.checks.claim import claim_error
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
 from tierproof.model.observe.module_watch import Observation, find_first, watch_modules
@@ -36,6 +38,34 @@ def judge_precision(context: CheckContext, call: Call, measurements: dict[str, J
     if beyond is not None and tried != ("finite", "finite"):
         findings.append(_report_overflow(beyond))
     return findings
+
+
+def judge_given_precision(context: CheckContext) -> list[Finding]:
+    """Whether a half-precision model, which is otherwise checked in float32, stays finite as it was given."""
+    subject, precision = context.subject, context.subject.given
+    if precision is None:
+        return []
+    with subject.as_given() as given, WideProducts():
+        call = given.make_call(seed=context.seed)
+        found = measure_range(list(collect_answers(given.forward(call)).values()))
+        if found.sound:
+            return []
+        with watch_modules(given.model, measure_range) as observations:
+            given.forward(call)
+    first = find_first(observations, lambda values: values.sound, lambda values: not values.sound)
+    if first is None:  # it came and went, as what unwritten memory holds does
+        return []
+    return [
+        claim_error(
+            f"{CODE}-001",
+            f"In {precision.name}, the precision of the weights, the outputs contain {found.nan} NaN and "
+            f"{found.positive_infinity} Inf; with the same weights in float32 they are finite.",
+            where=first.path,
+            evidence={"dtype": precision.name, "nan": found.nan, "infinite": found.positive_infinity},
+            hint="Compute the softmax, norm, power or division of this module in float32.",
+            rests_on=Basis.INPUTS,
+        )
+    ]
 
 
 def _fits_float16(values: ValueRange) -> bool:
