@@ -128,3 +128,20 @@ def test_a_model_that_runs_only_as_given_is_checked_as_given():
 def test_the_report_says_in_which_precision_it_was_checked():
     report = tp.check(CharGPT().to(torch.bfloat16), progress=False, only=["T1-SHAPE"])
     assert any("the weights are bfloat16" in note for note in report.model.assumptions)
+
+
+class Rotating(CharGPT):
+    """Has frequencies that are no part of its state."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("frequencies", 1 / 10000 ** (torch.arange(32) / 32), persistent=False)
+
+    def forward(self, idx):
+        out = super().forward(idx)
+        return out + (torch.arange(out.shape[1])[:, None] * self.frequencies).cos().mean(-1, keepdim=True)
+
+
+def test_frequencies_that_were_rounded_with_the_model_are_no_lost_state():
+    report = tp.check(Rotating().to(torch.bfloat16), progress=False, only=["T1-REG"])
+    assert [f for f in report.findings if f.severity is not Severity.INFO] == []

@@ -56,6 +56,19 @@ class GivenPrecision:
             tensor.grad = None
             tensor.data = widened if wide else given
 
+    def round_twin(self, model: nn.Module, twin: nn.Module) -> None:
+        """Round the values of another instance as those of the same names in `model` were rounded when it was given."""
+        dtypes = {id(tensor): given.dtype for tensor, given, _ in self.tensors}
+        rounded = {
+            name: dtypes[id(tensor)]
+            for name, tensor in (*model.named_parameters(), *model.named_buffers())
+            if id(tensor) in dtypes
+        }
+        with torch.no_grad():
+            for name, tensor in (*twin.named_parameters(), *twin.named_buffers()):
+                if name in rounded and tensor.is_floating_point():
+                    tensor.copy_(tensor.to(rounded[name]))
+
     def narrow(self, plan: InputPlan) -> InputPlan:
         """The same plan with floating-point arguments in the given precision."""
         return replace(

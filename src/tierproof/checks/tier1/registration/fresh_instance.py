@@ -120,6 +120,8 @@ def build_again(base: Baseline) -> nn.Module | str:
         if not library and not _is_built_alike(model, fresh):
             return "the constructor arguments of this model are not known"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
+        if base.answers.subject.given is not None:
+            base.answers.subject.given.round_twin(model, moved)
     except TooLargeError:
         return "an instance built with the known arguments is larger than this model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
