@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo_sweep import Record, find_codes, prepare_process, sweep
+from known_errors import compare_with_known
+from zoo_sweep import Record, prepare_process, sweep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,21 +53,9 @@ def summarize(records: Sequence[Record]) -> tuple[str, bool]:
     """How many were judged, and each error that the model does not have without given inputs."""
     from zoo.explained import EXPLAINED, EXPLAINED_BY_ITS_CACHE, RAISING_BY_THEIR_CACHE
 
-    told = EXPLAINED | EXPLAINED_BY_ITS_CACHE
-    new = [
-        f"New error: {record['name']}: {code}"
-        for record in records
-        for code in find_codes(record, "error")
-        if (record["name"], code) not in told
-    ]
-    unjudged = {r["name"]: str(r["failure"])[:200] for r in records if "failure" in r}
-    raising = sorted(set(unjudged) & set(RAISING_BY_THEIR_CACHE))
-    failed = [f"No report: {name}: {why}" for name, why in unjudged.items() if name not in raising]
-    errored = [f"A check crashed: {r['name']}: {code}" for r in records for code in r.get("errored", ())]
-    warned = sum(bool(find_codes(record, "warning")) for record in records)
+    found = compare_with_known(records, EXPLAINED | EXPLAINED_BY_ITS_CACHE, RAISING_BY_THEIR_CACHE)
     head = (
-        f"{len(records)} healthy models, each with random inputs of three rows: {len(records) - len(unjudged)} judged, "
-        f"{len(new)} new errors, {warned} with a warning.\n"
-        f"Refused, as the model itself raises with its default use_cache=True: {', '.join(raising) or 'none'}."
+        f"{len(records)} healthy models, each with random inputs of three rows: {found.describe()}.\n"
+        f"Refused, as the model itself raises with its default use_cache=True: {', '.join(found.refused) or 'none'}."
     )
-    return "\n".join([head, *new, *failed, *errored]), not (new or failed or errored)
+    return "\n".join([head, *found.problems]), not found.problems

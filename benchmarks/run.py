@@ -17,6 +17,7 @@ import corpus
 import corruption
 import doctor_speed
 import given_zoo
+import half_zoo
 import healthy_zoo
 import images_speed
 import install_speed
@@ -37,6 +38,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "zoo-seeds": ("Tier 1 on healthy models at fifty seeds", healthy_zoo.run_seeds),
     "zoo-renamed": ("Tier 1 on healthy models under other names", renamed_zoo.run),
     "zoo-given": ("Tier 1 on healthy models with given inputs", given_zoo.run),
+    "zoo-half": ("Tier 1 on healthy models in bfloat16", half_zoo.run),
     "install": ("An addition into a live kernel", install_speed.run),
     "plan": ("A plan in an environment of 660 packages", plan_speed.run),
     "doctor": ("The doctor on a large environment", doctor_speed.run),
