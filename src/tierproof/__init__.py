@@ -16,6 +16,7 @@ if "IPython" in sys.modules:  # a notebook: note what is on disk before an insta
 
 TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:
+    from tierproof.api.analysis.attention import attention
     from tierproof.api.check import check
     from tierproof.api.explain import explain
     from tierproof.api.images.preflight import preflight
@@ -59,6 +60,7 @@ __all__ = [
     "WorkerError",
     "WorkerTimeoutError",
     "__version__",
+    "attention",
     "check",
     "doctor",
     "explain",
@@ -79,6 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "attention": "tierproof.api.analysis.attention",
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.packages.doctor",
     "explain": "tierproof.api.explain",

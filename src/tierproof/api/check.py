@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierproof._optional import require
 from tierproof.api.check_options import CheckOptions, read_codes
+from tierproof.api.load_model import load_model
 from tierproof.api.show.progress import ProgressOption
 from tierproof.api.show.verdict import show_verdict
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from tierproof.core.report import Report
     from tierproof.model.call.spec import ModelSpec
-    from tierproof.model.load.load import LoadedModel
 
 
 def check(
@@ -72,21 +72,8 @@ def check(
         progress=progress,
         started_s=started_s,
     )
-    loaded = _load(model, seed)
+    loaded = load_model(model, seed)
     notes = (*assumptions, *loaded.assumptions)
     report = check_loaded(replace(loaded, target=target or loaded.target, assumptions=notes), options)
     show_verdict(report, progress)
     return report
-
-
-def _load(model: nn.Module | str, seed: int) -> LoadedModel:
-    from torch import nn
-
-    from tierproof.model.load.load import LoadedModel, LoadOptions, load_class, load_target
-
-    options = LoadOptions(seed=seed)
-    if isinstance(model, str):
-        return load_target(model, options)
-    if isinstance(model, type) and issubclass(model, nn.Module):
-        return load_class(model, options)
-    return LoadedModel(model, "")

@@ -8,6 +8,7 @@ the softmax, to the product with the values. It also sees `F.scaled_dot_product_
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -136,7 +137,7 @@ class AttentionCapture(TorchFunctionMode):
     scores: list[AttentionScores] = field(default_factory=list)
     mixings: list[AttentionMixing] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    _marks: dict[int, tuple[Tensor, _Mark]] = field(default_factory=dict)
+    _marks: dict[int, tuple[weakref.ref[Tensor], _Mark]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -161,15 +162,24 @@ class AttentionCapture(TorchFunctionMode):
         if not isinstance(value, Tensor):
             return _PLAIN
         found = self._marks.get(id(value))
-        return found[1] if found is not None and found[0] is value else _PLAIN
+        return found[1] if found is not None and found[0]() is value else _PLAIN
 
     def _set(self, result: Any, mark: _Mark) -> None:
-        # The tensors are kept alive so that no id is given out twice.
         for tensor in _tensors_of(result):
             if mark == _PLAIN:
                 self._marks.pop(id(tensor), None)
             else:
-                self._marks[id(tensor)] = (tensor, mark)
+                self._marks[id(tensor)] = (self._refer(tensor), mark)
+
+    def _refer(self, tensor: Tensor) -> weakref.ref[Tensor]:
+        """A weak reference, whose mark goes with the tensor: so a pass holds no more activations than without."""
+        identity, marks = id(tensor), self._marks
+
+        def forget(reference: weakref.ref[Tensor]) -> None:
+            if identity in marks and marks[identity][0] is reference:
+                del marks[identity]
+
+        return weakref.ref(tensor, forget)
 
     def _before(self, name: str, args: tuple[Any, ...]) -> tuple[_Mark, ...]:
         """Marks of the operands, read before an operation in place changes what they mean."""
@@ -251,8 +261,7 @@ class AttentionCapture(TorchFunctionMode):
         for operand, mixed in ((product.first, product.second), (product.second, product.first)):
             mark = self._mark(operand.tensor)
             if mark.weights:
-                path = self.trace.current
-                self.mixings.append(_measure_mixing(path, operand.tensor, operand.summed, operand.rest))
+                self._note_mixing(operand)
                 if self.scores and mark.keys is not None and _hold_the_same(mark.keys, mixed):
                     self.scores[-1] = replace(self.scores[-1], keys_are_values=True)
                 self._set(result, _PLAIN)
@@ -265,9 +274,18 @@ class AttentionCapture(TorchFunctionMode):
         width = math.prod(first.shape[axis] for axis in product.first.summed)
         same = name != "einsum" and _are_same(first, second.transpose(-2, -1), ratio)
         scale = _combine(ratio, product.factor)
-        largest = _measure_largest(result)
-        scores = AttentionScores(self.trace.current, width, scale, same, largest_product=largest)
+        scores = AttentionScores(
+            self.trace.current, width, scale, same, largest_product=self._measure_product(result)
+        )
         self._set(result, _Mark(scores=scores, keys=product.second))
+
+    def _note_mixing(self, weights: Operand) -> None:
+        """Look at weights that are multiplied with values."""
+        self.mixings.append(_measure_mixing(self.trace.current, weights.tensor, weights.summed, weights.rest))
+
+    def _measure_product(self, product: Any) -> float:
+        """The largest magnitude of a product of queries and keys."""
+        return _measure_largest(product)
 
 
 def _hold_the_same(keys: Operand, values: Operand) -> bool:

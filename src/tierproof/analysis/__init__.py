@@ -1,0 +1,1 @@
+"""Measurements that explain a model: frozen results, no thresholds, no judgement."""

@@ -1,0 +1,77 @@
+"""What is measured of attention: a model's operations, and the heads of each.
+
+The scores by position follow Voita et al. 2019 (arXiv 1905.09418) and Clark et al. 2019 (arXiv 1906.04341), those on
+repeated tokens Olsson et al. 2022 (arXiv 2209.11895).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HeadStatistics:
+    """One head; each figure is a mean over rows of the batch and query positions.
+
+    Attributes:
+        entropy_nats: of the weights.
+        relative_entropy: the same divided by the logarithm of the number of keys seen, over the queries that see two
+            or more: 0 for one key, 1 for all keys alike.
+        largest: the largest weight of a query.
+        first: weight on the first key.
+        distance: |query − key| in positions, weighted; None unless queries and keys are the same positions.
+        diagonal, previous, local: weight on the query's own position, on the one before, on at most two to either
+            side; None as above.
+        induction: in the second half of tokens that repeat, weight on the token after the same token's first place.
+        duplicate: there, weight on the first place itself. Both None where nothing repeats.
+    """
+
+    entropy_nats: float
+    relative_entropy: float
+    largest: float
+    first: float
+    distance: float | None = None
+    diagonal: float | None = None
+    previous: float | None = None
+    local: float | None = None
+    induction: float | None = None
+    duplicate: float | None = None
+
+
+@dataclass(frozen=True)
+class PatternStatistics:
+    """The heads of one attention operation.
+
+    Attributes:
+        path, kind, queries, keys: of the pattern.
+        heads: in order.
+        agreement: cosine similarity between the maps of each two heads.
+        sum_error: largest |sum − 1| of the weights of a query that sees any key.
+    """
+
+    path: str
+    kind: str
+    queries: int
+    keys: int
+    heads: tuple[HeadStatistics, ...]
+    agreement: tuple[tuple[float, ...], ...]
+    sum_error: float
+
+
+@dataclass(frozen=True)
+class ModelAttention:
+    """What each attention operation of one forward pass attends to.
+
+    Attributes:
+        model: class of the model.
+        inputs: what the pass ran on, in words.
+        period: after how many positions the tokens repeat; None where they do not.
+        patterns: in the order in which they were computed.
+        unread: what could not be read, with the module.
+    """
+
+    model: str
+    inputs: str
+    period: int | None
+    patterns: tuple[PatternStatistics, ...]
+    unread: tuple[str, ...]

@@ -1,0 +1,75 @@
+"""Draw the heads of a model as a grid: a row for each attention operation, a cell for each head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierproof.analysis.attention.head_role import ROLES, find_role
+from tierproof.errors import UsageError
+from tierproof.plots.chart import WIDTH_IN, hide_frame, new_figure
+from tierproof.plots.palette import ACCENT, GOOD, SERIES, WARN
+from tierproof.plots.read_label import read_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tierproof.analysis.attention.attention_figures import ModelAttention
+
+_COLOURS = {
+    "induction": SERIES[4],
+    "duplicate": SERIES[2],
+    "previous": ACCENT,
+    "diagonal": SERIES[1],
+    "first": WARN,
+    "local": GOOD,
+}
+_ROW_IN, _LEGEND_IN = 0.24, 0.9
+_FAINTEST = 0.08
+
+
+def draw_attention_heads(measured: ModelAttention) -> Figure:
+    """Draw the grid; a cell's colour is the place that the head looks at most, its strength the weight there.
+
+    Raises:
+        UsageError: the model has no attention to draw.
+    """
+    if not measured.patterns:
+        raise UsageError(
+            "no attention was recognised, so there is nothing to draw",
+            hint="`unread` tells what could not be read.",
+        )
+    from matplotlib.patches import Patch, Rectangle
+
+    count = len(measured.patterns)
+    widest = max(len(pattern.heads) for pattern in measured.patterns)
+    figure, (axes,) = new_figure(_ROW_IN * count + _LEGEND_IN, width_in=WIDTH_IN)
+    used: dict[str, None] = {}
+    for row, pattern in enumerate(measured.patterns):
+        for column, head in enumerate(pattern.heads):
+            role, weight = find_role(head)
+            used[role] = None
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.45, row - 0.42),
+                    0.9,
+                    0.84,
+                    facecolor=_COLOURS[role],
+                    alpha=max(_FAINTEST, min(weight, 1.0)),
+                )
+            )
+    axes.set_xlim(-0.6, widest - 0.4)
+    axes.set_ylim(count - 0.4, -0.6)
+    axes.set_yticks(range(count), [read_label(p.path or "model", longest=26) for p in measured.patterns])
+    axes.set_xticks(range(0, widest, max(1, widest // 8)))
+    axes.set_xlabel("head")
+    hide_frame(axes)
+    figure.legend(
+        handles=[Patch(color=_COLOURS[role], label=ROLES[role]) for role in ROLES if role in used],
+        loc="outside lower center",
+        ncols=1,
+        frameon=False,
+    )
+    figure.set_label(
+        f"What the {sum(len(p.heads) for p in measured.patterns)} heads of {measured.model} attend to."
+    )
+    return figure
