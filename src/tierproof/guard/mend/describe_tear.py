@@ -74,7 +74,7 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, 
 
 def _advise_reinstall(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, ...]) -> str:
     if disk.installer == "tierproof":
-        return "tierproof added it: run `tierproof recover` to restore the generation."
+        return "tierproof added it: run `tierproof recover` to restore its files."
     then = ""
     if TearSign.IMPORTED_WHILE_TORN in evidence:
         then = ", and then restart the process"

@@ -88,7 +88,7 @@ class Healing:
         ]
         lines += [f"not healed: {each.package}: {each.reason}" for each in self.failed]
         if not lines and not self.diagnosis.healthy:
-            lines.append("nothing was changed: `tierproof heal` cannot repair this")
+            lines.append("nothing was changed: `tierproof heal` cannot repair the packages below")
         return "\n".join([*lines, self.diagnosis.to_text()])
 
     def __str__(self) -> str:
