@@ -59,7 +59,7 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
     if not hint and plan.aged and not consent.aged:
         hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
-        message = f"nothing was installed (verdict {plan.verdict.value}). {plan.explanation}"
+        message = f"nothing was installed (verdict {plan.verdict.value}): {plan.explanation}"
         raise PlanRefused(message, plan=plan, hint=hint)
 
 
