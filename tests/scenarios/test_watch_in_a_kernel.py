@@ -146,7 +146,7 @@ def test_a_command_that_takes_shape_while_the_cell_runs_is_stopped_there(
 ) -> None:
     seen = notebook.run(f"print('before')\n{cell}\nprint('went on')")
     assert "before" in seen
-    assert STOPPED + "this was not run" in seen
+    assert STOPPED + "the command was not run" in seen
     assert "went on" not in seen
     assert intact(notebook)
 
