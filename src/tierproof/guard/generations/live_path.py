@@ -64,7 +64,7 @@ class ChildPath:
                 self._failure = error
         if self._path is None:
             raise InstallError(
-                f"{self._executable} was started to read its sys.path, and printed none ({self._failure})",
+                f"cannot read the sys.path of {self._executable}, which was started to print it ({self._failure})",
                 hint=f"Nothing was changed. Run `{self._executable} -c pass` to see whether this Python starts.",
             )
         return self._path
