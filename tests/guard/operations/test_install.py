@@ -199,7 +199,7 @@ print(json.dumps([refused, receipt.to_dict(), lone.__version__]))"""
     assert refused["shadows"] == [{"name": "lone", "base": "1.0", "version": "2.0", "dependents": []}]
     assert version == "2.0"
     assert receipt["session_only"]
-    assert "only this process sees the versions" in " ".join(receipt["notes"])
+    assert "only this process uses the added versions" in " ".join(receipt["notes"])
     assert here.find_version("lone") == "1.0"
     assert here.command("install", "lone==2.0", "--allow-shadow").returncode == 1
 

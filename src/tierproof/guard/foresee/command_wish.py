@@ -72,7 +72,7 @@ def _explain_unread(text: str, message: str) -> Gap:
         return Gap(
             GapReason.BUILD, text, "this project folder does not exist, so its requirements are not known"
         )
-    return Gap(GapReason.TEXT, text, f"it cannot be parsed: {message}")
+    return Gap(GapReason.TEXT, text, f"this requirement cannot be parsed ({message})")
 
 
 def _drop_fragment(text: str) -> str:

@@ -118,7 +118,7 @@ def _install_locked(
     accelerators = [name for name in contents.fetched if is_accelerator(name)]
     if accelerators:
         raise InstallError(
-            f"refused: tierproof never adds {accelerators[0]} to a running kernel",
+            f"nothing was installed: tierproof never adds {accelerators[0]} to a running kernel",
             hint=RUN_ISOLATED,
         )
     _refuse_unwritable(contents.position, in_process=request.in_process)
@@ -195,9 +195,9 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     refuse_foreign(file)
     if file is None and not in_process:
         raise InstallError(
-            "versions that take precedence over installed packages need a user site-packages folder, and this "
+            "cannot install other versions of installed packages: they need a user site-packages folder, and this "
             "interpreter has none",
-            hint=f"{CALL_IN_KERNEL}.",
+            hint=f"Nothing was changed. {CALL_IN_KERNEL}.",
         )
 
 
