@@ -83,6 +83,27 @@ def activate(
         return _carry_out(change, file)
 
 
+def show_in_process(store: GenerationStore, generation: Generation, child_path: ChildPath) -> Activated:
+    """Let the calling process see the present generation, which another process may have activated.
+
+    Args:
+        store: of this environment.
+        generation: the present one.
+        child_path: of a fresh process.
+    """
+    if generation.id in list_live_sites(store):
+        return Activated()
+    if not may_swap(store, generation):
+        return Activated(
+            restart_needed=True,
+            notes=("This process has loaded other versions of them: restart it to use what is there now.",),
+        )
+    notes = LiveEntry(store, store.site(generation.id), generation.position, child_path).swap()
+    return Activated(
+        notes=("Another process had added the packages. This process can import them now.", *notes)
+    )
+
+
 def _prepare(
     store: GenerationStore,
     generation: Generation | None,
