@@ -37,5 +37,5 @@ def test_a_document_from_before_is_read():
 
 
 def test_an_unknown_standing_is_refused():
-    with pytest.raises(DocumentError, match="`standing` 'sworn'"):
+    with pytest.raises(DocumentError, match="'sworn' for `standing`"):
         Fact.from_dict({"fact": "kind", "standing": "sworn", "value": ""})

@@ -122,7 +122,7 @@ def test_stopped_before_the_cell_or_at_the_line(told: dict[str, object]) -> None
     assert told["run"] is not None
     assert told["later"] == [
         "InstallStopped",
-        "this was not run: it would change numb, which this kernel has loaded.",
+        "the command was not run: it would change numb, which this kernel has loaded.",
     ]
     assert told["ran_later"] is True
     assert told["script"] is not None

@@ -168,7 +168,7 @@ def test_the_watch_is_set(capsys: pytest.CaptureFixture[str]) -> None:
     magic.run("watch --on --allow-next")
     assert watch.enabled
     assert watch.allow_next
-    assert "let through" in capsys.readouterr().out
+    assert "Installs in the next cell are not stopped" in capsys.readouterr().out
 
 
 def test_list_and_gc_answer_for_this_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

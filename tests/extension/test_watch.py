@@ -67,7 +67,7 @@ def test_harm_is_stopped_and_an_addition_is_not(watch: Watch, told: list[Notice]
         watch.consider_text(HARMFUL)
     assert "numb" in caught.value.message
     assert caught.value.foreseen[0].harms[0].version == "2.0"
-    assert caught.value._render_traceback_()[0].startswith("InstallStopped: this was not run")
+    assert caught.value._render_traceback_()[0].startswith("InstallStopped: the command was not run")
     assert told == []
 
 

@@ -129,7 +129,7 @@ def test_what_needs_its_path_file_to_be_imported_is_refused(here: Throwaway) -> 
     here.index.add("leaner", "1.0", files=files)
     done = here.command("install", "leaner")
     assert done.returncode == 2, done.stdout
-    assert "leaner cannot be imported here" in done.stderr
+    assert "leaner cannot be imported in this environment" in done.stderr
     assert list(here.data.glob("environments/*/generations/*")) == []
 
 

@@ -88,5 +88,5 @@ def _settle(assumed: list[Fact]) -> str:
     named = "; ".join(f"{fact.name} ({fact.value})" if fact.value else fact.name for fact in assumed[:_SHOWN])
     more = f"; {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
     ways = list(dict.fromkeys(fact.settle for fact in assumed if fact.settle))
-    settle = f" To settle this, {', or '.join(ways[:_SHOWN])}." if ways else ""
+    settle = f" To remove the assumption, {', or '.join(ways[:_SHOWN])}." if ways else ""
     return f"This is a warning and not an error, because it rests on an assumption: {named}{more}.{settle}"

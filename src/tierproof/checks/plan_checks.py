@@ -91,7 +91,7 @@ def _drop_beyond_budget(
 
 
 def _explain_opt_in(check: Check) -> str:
-    return f"it runs on request only: name it with --only {check.code}, or give a --budget with room for it"
+    return f"it runs on request only: name it with --only {check.code}, or pass a larger --budget"
 
 
 def _round_up(seconds: float) -> str:

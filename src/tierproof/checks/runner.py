@@ -154,7 +154,7 @@ def _skip(check: Check, reason: str, *, out_of_time: bool = False) -> CheckResul
 
 def _stop(check: Check, duration_s: float = 0.0) -> CheckResult:
     """What is said of a check for which no time was left, or whose time ended before it did."""
-    skipped = _skip(check, "the time budget was used up; give a larger --budget", out_of_time=True)
+    skipped = _skip(check, "the time budget was used up; pass a larger --budget", out_of_time=True)
     return replace(skipped, duration_s=duration_s)
 
 

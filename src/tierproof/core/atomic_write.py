@@ -39,9 +39,12 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or error
+    if not path.parent.is_dir():
+        reason = f"there is no folder {path.parent}"
     return OutputError(
-        f"cannot write {path}: {error.strerror or error}",
-        hint="Name a file in an existing folder that you may write to.",
+        f"cannot write {path}: {reason}",
+        hint="Choose a file in an existing, writable folder with free space.",
     )
 
 

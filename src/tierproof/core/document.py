@@ -66,7 +66,8 @@ def _read_list(document: Mapping[str, JsonValue], key: str) -> Sequence[JsonValu
 def _read(document: Mapping[str, JsonValue], key: str) -> JsonValue:
     if key not in document:
         raise DocumentError(
-            f"the report's JSON has no {key!r}", hint="Read a document that `tierproof check --json` wrote."
+            f"the report's JSON has no {key!r}",
+            hint="Pass a document that `tierproof check --json` wrote, unchanged.",
         )
     return document[key]
 
@@ -74,5 +75,5 @@ def _read(document: Mapping[str, JsonValue], key: str) -> JsonValue:
 def _misfit(key: str, wanted: str, value: JsonValue) -> DocumentError:
     return DocumentError(
         f"in the report's JSON {key!r} must be {wanted}, but is {type(value).__name__} {str(value)[:60]!r}",
-        hint="Read a document that `tierproof check --json` wrote.",
+        hint="Pass a document that `tierproof check --json` wrote, unchanged.",
     )

@@ -61,8 +61,9 @@ class Fact:
         standing = read_text(document, "standing")
         if standing not in {item.value for item in Standing}:
             raise DocumentError(
-                f"a fact in the report's JSON has the unknown `standing` {standing!r}",
-                hint="Read a document that `tierproof check --json` wrote.",
+                f"the report's JSON has the unknown value {standing!r} for `standing`, which says how a fact about the "
+                f"model is known: {', '.join(each.value for each in Standing)}",
+                hint="Pass a document that `tierproof check --json` wrote, unchanged.",
             )
         return cls(read_text(document, "fact"), Standing(standing), read_text(document, "value"))
 

@@ -45,7 +45,7 @@ def make_stop(foreseen: Sequence[Foreseen], limit_s: float) -> InstallStopped:
         advice = advise(each, limit_s)
         plan = plan or advice.plan
         hint += [*_describe(each), *advice.lines]
-    message = describe_stop("this", harmful)
+    message = describe_stop("the command", harmful)
     return InstallStopped(message, hint="\n".join([*hint, ALLOW_CELL]), foreseen=harmful, plan=plan)
 
 

@@ -89,10 +89,8 @@ class TierproofMagic:
         if options.allow_next:
             self._watch.allow_cells()
         state = "on" if self._watch.enabled else "off"
-        limit = f"foreseeing what an install does may take up to {self._watch.limit_s:g} s"
-        more = (
-            ". The next cell is an exception: its installs are not stopped" if self._watch.allow_next else ""
-        )
+        limit = f"to foresee what an install changes, it takes up to {self._watch.limit_s:g} s"
+        more = ". Installs in the next cell are not stopped" if self._watch.allow_next else ""
         print(f"tierproof: the watch is {state}; {limit}{more}.")  # noqa: T201 - the answer
 
 

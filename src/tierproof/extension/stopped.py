@@ -36,7 +36,7 @@ def describe_stop(what: str, harmful: Sequence[Foreseen]) -> str:
     """Say that something was not run, and which loaded packages it would have changed.
 
     Args:
-        what: "this" for a command, "the cell" where no line of the cell ran.
+        what: "the command", or "the cell" where no line of the cell ran.
         harmful: the commands that would change them.
     """
     names = ", ".join(dict.fromkeys(change.name for each in harmful for change in each.harms))

@@ -49,7 +49,9 @@ def write_notebooks(folder: Path) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
+        raise OutputError(
+            f"cannot create {folder}: {error.strerror or error}", hint="Name a folder that you may write to."
+        ) from error
     written = []
     for recipe in read_recipes():
         path = folder / f"{recipe.name}.ipynb"

@@ -85,11 +85,15 @@ def read_notebook(path: Path) -> tuple[Any, tuple[str, ...]]:
     except nbformat.ValidationError as error:
         problems.append(str(error).partition("\n")[0])
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Check that this file exists and that you may read it.",
+        ) from error
     except (ValueError, nbformat.reader.NotJSONError) as error:
-        raise UsageError(f"{path} is not a notebook: {str(error).partition(chr(10))[0]}") from error
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{path} is not a notebook ({reason})", hint="Pass an .ipynb file.") from error
     if not isinstance(notebook.get("cells"), list):
-        raise UsageError(f"{path} is not a notebook: it has no list of cells")
+        raise UsageError(f"{path} is not a notebook: it has no list of cells", hint="Pass an .ipynb file.")
     return notebook, tuple(problems)
 
 
@@ -98,7 +102,9 @@ def _read_base(python: str, on_step: Callable[[str], None], before: BaseFiles | 
     try:
         return read_base_files(python, before)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ProcessError(f"cannot list what is installed in {python}: {error}") from error
+        raise ProcessError(
+            f"cannot list what is installed in {python}: {error}", hint="Check that this Python starts."
+        ) from error
 
 
 def _read_report(path: Path) -> Mapping[str, Any] | None:

@@ -36,7 +36,10 @@ class NotebookKernel:
                 code, timeout=_CELL_LIMIT_S, output_hook=seen.take, allow_stdin=False
             )
         except (TimeoutError, RuntimeError) as error:
-            raise ProcessError(f"cell {identifier!r} did not finish: {error}") from error
+            raise ProcessError(
+                f"cell {identifier!r} did not finish within {_CELL_LIMIT_S:g} s, or its kernel ended: {error}",
+                hint="Run this cell by hand in a notebook to see where it stops.",
+            ) from error
         content = reply["content"]
         failed = content["status"] == "error"
         return CellRun(

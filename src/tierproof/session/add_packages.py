@@ -22,7 +22,7 @@ _COMMAND = re.compile(r"^\s*[!%]?\s*(?:(?:uv\s+)?pip3?\s+install)\s+")
 _TITLES = ("package", "version", "what happens", "download")
 _MOST_ROWS = 12
 _CONSENT = {
-    PlanVerdict.SHADOW: "Other versions would take precedence over installed packages that no process has loaded.",
+    PlanVerdict.SHADOW: "Later imports would use other versions of installed packages that no process has loaded.",
     PlanVerdict.WAIVER: "It would violate a version bound that an installed package declares.",
 }
 _AGED = "It would add a release that is much older than the latest."
@@ -53,12 +53,14 @@ def read_requirements(text: str) -> tuple[str, ...]:
     try:
         words = [word.rstrip(",") for word in shlex.split(_COMMAND.sub("", text))]
     except ValueError as error:
-        raise UsageError(f"{text!r} cannot be read: {error}", hint="Separate names with spaces.") from error
+        raise UsageError(
+            f"{text!r} cannot be read: {error}", hint="Separate names with spaces, and close each quote."
+        ) from error
     options = [word for word in words if word.startswith("-")]
     if options:
         raise UsageError(
             f"{options[0]} is an option, not a package",
-            hint="Enter only packages, such as captum 'optuna>=4'.",
+            hint="Enter only packages. For a newer version, add a bound, as in 'captum>=0.8'.",
         )
     return tuple(word for word in words if word)
 
@@ -158,7 +160,7 @@ def _show_receipt(receipt: Receipt, memory: Sequence[str]) -> Box:
 def _show_plan(plan: Plan, title: str, tone: Tone, advice: tuple[str, ...] = ()) -> Box:
     place = "would be in the worker" if plan.verdict is PlanVerdict.ISOLATED else "is added"
     rows = [(item.name, item.version, place, _describe_bytes(item.bytes)) for item in plan.add]
-    rows += [(item.name, item.version, f"takes precedence over {item.base}", "") for item in plan.shadows]
+    rows += [(item.name, item.version, f"is used instead of {item.base}", "") for item in plan.shadows]
     rows += [
         (item.package, item.required, f"is {item.installed}; {item.required_by} needs another", "")
         for item in plan.conflicts

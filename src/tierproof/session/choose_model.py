@@ -63,7 +63,8 @@ def find_variable(name: str) -> Any:
     found = variables[name]
     if not isinstance(found, nn.Module):
         raise UsageError(
-            f"{name} is a {type(found).__name__}, not an nn.Module", hint="Pass the model itself."
+            f"{name} is a {type(found).__name__}, not an nn.Module",
+            hint="Enter the name of a variable that is the model itself.",
         )
     return found
 

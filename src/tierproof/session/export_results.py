@@ -105,7 +105,9 @@ def _pack(files: list[Path], folder: Path) -> Path:
                     archive.write(file, file.relative_to(folder))
         partial.replace(target)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}", hint="Free some space in that folder."
+        ) from error
     return target
 
 
@@ -119,7 +121,7 @@ def _copy(source: Path, request: ExportRequest) -> list[str]:
         raise OutputError(
             f"cannot copy the results to {target}: {error}", hint="Name a folder that you may write to."
         ) from error
-    return [f"Copied to {target}. On a new runtime, give that folder to the recovery cell."]
+    return [f"Copied to {target}. On a new runtime, enter that folder in the recovery cell."]
 
 
 def restore_from(saved: Path, folder: ResultsFolder) -> tuple[bool, str]:
@@ -136,5 +138,8 @@ def restore_from(saved: Path, folder: ResultsFolder) -> tuple[bool, str]:
     try:
         shutil.copytree(saved, folder.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     except (OSError, shutil.Error) as error:
-        raise TierproofError(f"cannot read {saved}: {error}") from error
+        raise TierproofError(
+            f"the results in {saved} could not be copied here: {error}",
+            hint="Check that this folder can be read and that the disk is not full, then run the cell again.",
+        ) from error
     return True, f"The results were restored from {saved}."

@@ -42,6 +42,6 @@ def reattach_packages(
         else:
             return True, "No packages were added, so none had to be restored."
     except TierproofError as error:
-        return False, f"The packages could not be restored: {error.message} {error.hint}".strip()
+        return False, f"The packages could not be restored: {error.message.rstrip('.')}. {error.hint}".strip()
     names = ", ".join(f"{item.name} {item.version}" for item in receipt.added)
     return True, f"Packages restored: {names}"

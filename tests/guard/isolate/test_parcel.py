@@ -238,7 +238,7 @@ def test_without_cloudpickle_the_message_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
     with pytest.raises(MissingPackageError, match="cloudpickle is needed") as caught:
         pack(value)
-    assert "tierproof install cloudpickle" in str(caught.value)
+    assert 'tp.install("cloudpickle")' in str(caught.value)
     assert ".py file" in str(caught.value)
 
 

@@ -199,7 +199,7 @@ print(json.dumps([refused, receipt.to_dict(), lone.__version__]))"""
     assert refused["shadows"] == [{"name": "lone", "base": "1.0", "version": "2.0", "dependents": []}]
     assert version == "2.0"
     assert receipt["session_only"]
-    assert "only this process sees the versions" in " ".join(receipt["notes"])
+    assert "only this process uses the added versions" in " ".join(receipt["notes"])
     assert here.find_version("lone") == "1.0"
     assert here.command("install", "lone==2.0", "--allow-shadow").returncode == 1
 
@@ -371,3 +371,27 @@ def test_a_project_is_built_only_with_leave(here: Throwaway) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["added"][0]["version"] == "0.3"
     assert here.find_version("sourced") == "0.3"
+
+
+def test_a_running_process_sees_what_another_has_added(here: Throwaway) -> None:
+    """As in a notebook: `!tierproof install` in a cell, then `tp.install` of the same, as the docs say."""
+    here.index.add("first", "1.0")
+    here.index.add("second", "1.0")
+    answer = here.ask(
+        "import json, subprocess, sys\nimport tierproof as tp\n"
+        "def add(name): subprocess.run([sys.executable, '-m', 'tierproof', 'install', name], check=True,\n"
+        "                              stdout=subprocess.DEVNULL)\n"
+        "add('first')\n"
+        "receipt = tp.install('first')\n"
+        "import first\n"
+        "add('second')\n"
+        "again = tp.install('second')\n"
+        "import second\n"
+        "third = tp.install('second')\n"
+        "print(json.dumps([receipt.changed, list(receipt.notes), first.__version__, again.changed,\n"
+        "                  second.__version__, list(third.notes), sys.path]))"
+    )
+    assert [answer[0], answer[2], answer[3], answer[4]] == [False, "1.0", False, "1.0"]
+    assert "This process can import them now" in answer[1][0]
+    assert answer[5] == []
+    assert answer[6] == here.read_path()

@@ -29,7 +29,7 @@ PAGE = b"<!DOCTYPE html>\n<html><body>\n<p>Sign in</p>\nnumpy==2.0.2\n</body></h
         ("numpy==1\n".encode("utf-16-le"), "not a text file"),
         (b"numpy==2.0.2\npandas==2.2.2\nzstand", "cut off on line 3: zstand"),
         (b"numpy==2.0.2\npandas==2.", "cut off on line 2: pandas==2."),
-        (b"numpy>=1\nscipy\npandas==2.2.2\n", "2 of its lines do not name a package"),
+        (b"numpy>=1\nscipy\npandas==2.2.2\n", "2 do not"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "lists no package"),
         (b"# only a comment\n", "lists no package"),
         (b"x==1\n" * (LARGEST_LIST_BYTES // 5 + 1), "too large"),

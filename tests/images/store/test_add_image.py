@@ -85,7 +85,7 @@ def test_names_that_mean_something_else(dirty: Path, folder: Path, name: str) ->
         (b"\0\1\2", {}, "not a text file"),
         (b"a==1\nzstand", {"python": "3.12"}, "cut off on line 2"),
         (b"a==1\n", {}, "cannot tell which Python version"),
-        (b"a==1\n", {"python": "12"}, "not a Python 3 version"),
+        (b"a==1\n", {"python": "12"}, "must have the form 3.x"),
         (b"a==1\n", {"python": "3.12", "hardware": "qpu"}, "hardware"),
         (b"a==1\n", {"python": "3.12", "platform": "plan9"}, "platform"),
     ],

@@ -82,10 +82,10 @@ def test_a_file_without_a_telling_name_and_one_in_the_home(
     ("python", "message"),
     [
         ("3.11", r"contains wheels for Python 3\.12"),
-        ("three", "not a Python 3 version"),
-        ("2.7", "not a Python 3 version"),
-        ("3", "not a Python 3 version"),
-        ("3.12.1.2", "not a Python 3 version"),
+        ("three", "must have the form 3.x"),
+        ("2.7", "must have the form 3.x"),
+        ("3", "must have the form 3.x"),
+        ("3.12.1.2", "must have the form 3.x"),
     ],
 )
 def test_a_python_that_cannot_be(python: str, message: str) -> None:

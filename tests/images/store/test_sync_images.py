@@ -288,7 +288,10 @@ def test_a_folder_on_this_machine(tmp_path: Path) -> None:
     (folder / "a.txt").write_text("a==1\n")
     (folder / "index.json").write_text(json.dumps([entry("x", "a.txt"), entry("y", "b.txt", "d")]))
     report = sync(str(folder), tmp_path / "images")
-    assert (report.new, dict(report.refused)["y"]) == (("x",), f"{folder} has no file b.txt")
+    assert (report.new, dict(report.refused)["y"]) == (
+        ("x",),
+        f"{folder} has no file b.txt, which its index.json names",
+    )
     assert sync(folder.as_uri(), tmp_path / "images").current == 1
     copy = sync(str(tmp_path / "images"), tmp_path / "copy")  # a store is a source for another
     assert copy.new == ("x",)

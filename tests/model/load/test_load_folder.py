@@ -97,7 +97,7 @@ def test_arguments_by_name(folder):
         ({"width": 4, "heads": "x"}, ["heads must be an integer"]),
         ({"widht": 4}, ["no argument 'widht'"]),
         ({"depth": 4}, ["does not set width"]),
-        ([1, 2], ["holds a list"]),
+        ([1, 2], ["contains a list"]),
     ],
 )
 def test_a_config_that_does_not_fit(folder, config, words):

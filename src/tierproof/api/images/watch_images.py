@@ -75,14 +75,15 @@ def _read(words: Sequence[str], images: Sequence[str]) -> tuple[Subscription, ..
     if not configs:
         if not words:
             raise UsageError(
-                "no target was given to watch",
+                "nothing was named to watch",
                 hint="Name notebooks or requirements files, or a TOML file with [[subscribe]] tables.",
             )
         return (subscribe(words, images),)
     if len(configs) != len(words) or images:
+        other = next((word for word in words if word not in configs), *images[:1])
         raise UsageError(
-            "a TOML file of subscriptions cannot be combined with other targets or with images",
-            hint="Write `targets` and `images` into the file.",
+            f"{other} cannot be passed together with {configs[0]}, which itself names what to watch on which images",
+            hint=f"Write {other} into {configs[0]}, under `targets` (notebooks, requirements) or `images`.",
         )
     return tuple(each for config in configs for each in read_subscriptions(Path(config)))
 

@@ -46,7 +46,7 @@ INSTALL_OPTIONS = (
     InstallOption(
         "--allow-shadow",
         "allow_shadow",
-        "Allow other versions to take precedence over installed packages that no running process has loaded.",
+        "Allow other versions of installed packages that no running process has loaded; installed files stay.",
     ),
     InstallOption("--waive", "waive", "Ignore the version bounds on the installed package PKG.", takes="PKG"),
     InstallOption(

@@ -193,7 +193,7 @@ def _prepare(
     with open_progress(progress) as show:
         show(0, _STEPS, "planning")
         planned = plan_isolated(asked, capture_base(), allow_build=allow_build, limit_s=DEFAULT_LIMIT_S)
-        show(1, _STEPS, "looking for the layer")
+        show(1, _STEPS, "looking for the worker's packages")
         layer = prepare_layer(planned, allow_build=allow_build, tell=lambda words: show(1, _STEPS, words))
         show(2, _STEPS, "starting")
     if progress is True and (layer.made or planned.unhappy):

@@ -36,13 +36,13 @@ def _require_seconds(
     _context: click.Context, _parameter: click.Parameter, value: float | None
 ) -> float | None:
     if value is not None and not 0 < value < float("inf"):
-        raise click.BadParameter("give a positive number of seconds")
+        raise click.BadParameter("pass a positive number of seconds")
     return value
 
 
 def _require_seed(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
     if not 0 <= value < 2**63:
-        raise click.BadParameter("give a number from 0 up to 2^63 - 1")
+        raise click.BadParameter("pass a number from 0 up to 2^63 - 1")
     return value
 
 

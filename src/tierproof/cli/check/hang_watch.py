@@ -75,7 +75,7 @@ def explain_hang(limit_s: float, stage: str, place: str = "") -> HangError:
     where = f": it is in {place}" if place else ""
     return HangError(
         f"the check made no progress for {limit_s:g} s while {stage or 'it ended'}{where}",
-        hint="If the model is only slow, give a longer --timeout. Otherwise look for a loop that never ends.",
+        hint="If the model is only slow, pass a larger --timeout. Otherwise look for a loop that never ends.",
     )
 
 

@@ -23,12 +23,15 @@ def require_writable(paths: Sequence[Path]) -> None:
                 f"-o {path}: the suffix {path.suffix!r} is not a report format", hint=f"Use one of {known}."
             )
         if path.is_dir():
-            raise OutputError(f"-o {path}: it is a folder", hint="Name a file in it.")
+            raise OutputError(
+                f"-o {path}: this is a folder, not a file",
+                hint=f"Name a file, such as -o {path / 'report.html'}",
+            )
         try:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
             raise OutputError(
-                f"-o {path}: cannot write in {path.parent}: {error.strerror or error}",
-                hint="Name a file in an existing folder that you may write to.",
+                f"-o {path}: cannot write to the folder {path.parent} ({error.strerror or error})",
+                hint="The model was not checked. Name a file in an existing, writable folder.",
             ) from error

@@ -177,7 +177,7 @@ def _explain_death(return_code: int) -> TierproofError:
         signal.SIGSEGV: (
             "Native code crashed, in torch or in an extension that the model uses. Run with --debug to see where."
         ),
-    }.get(signal.Signals(-return_code), "Native code crashed. Run with --debug to see where.")
+    }.get(signal.Signals(-return_code), "Native code crashed, or another process ended it. Run with --debug.")
     return TierproofError(
         f"the process that ran the check was killed by {name}, so there is no verdict", hint=hint
     )

@@ -31,7 +31,7 @@ def parse_spec(pairs: Sequence[str], defaults: Mapping[str, JsonValue]) -> dict[
         ModelSpec.from_mapping(values)
     except TypeError as error:
         kinds = ", ".join(KINDS)
-        hint = f"Give a number, true or false; for `kind`, one of {kinds}."
+        hint = f"Write a number, true or false; for `kind`, one of {kinds}."
         raise UsageError(f"--spec: {error}", hint=hint) from error
     return values
 

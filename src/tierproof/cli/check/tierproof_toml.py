@@ -77,7 +77,7 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(
             f"cannot read the config {path}: {error.strerror or error}",
-            hint="Check the spelling of the path and the current folder.",
+            hint="Pass an existing file that you may read; a pipe or a folder is not accepted.",
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the config {path} is not UTF-8", hint="Save it as UTF-8.") from error

@@ -13,19 +13,21 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 def take_image_facts(command: _Command) -> _Command:
     """Add --python, --hardware and --platform to a command."""
     options = (
-        click.option("--python", default="", metavar="3.12", help="Python version of a freeze file."),
+        click.option(
+            "--python", default="", metavar="3.12", help="Python version of a file given as IMAGE or FILE."
+        ),
         click.option(
             "--hardware",
             type=click.Choice(("cpu", "gpu", "tpu")),
             default="cpu",
             show_default=True,
-            help="Hardware of a freeze file, or of IMAGE if its name has no -gpu or -tpu.",
+            help="Hardware of that file, or of IMAGE if its name has no -gpu or -tpu.",
         ),
         click.option(
             "--platform",
             default="",
             metavar="linux-x86_64",
-            help="Platform of a freeze file; linux-x86_64 by default.",
+            help="Platform of that file; linux-x86_64 by default.",
         ),
     )
     for option in reversed(options):

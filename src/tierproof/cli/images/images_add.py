@@ -10,7 +10,7 @@ from tierproof.cli.images.image_options import take_image_facts
 from tierproof.cli.terminal.echo_result import echo_result
 
 
-@click.command(short_help="Add a freeze list as an image.")
+@click.command(short_help="Store the output of `pip freeze` as an image.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the new image.")
 @take_image_facts

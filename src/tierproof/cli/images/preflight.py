@@ -15,7 +15,9 @@ import click
     required=True,
     help="Image to judge on, or `all` for every stored image. Repeatable.",
 )
-@click.option("--python", metavar="3.X", default="", help="Python version of a freeze file given as IMAGE.")
+@click.option(
+    "--python", metavar="3.X", default="", help="Python version of a file (`pip freeze`) given as IMAGE."
+)
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases uploaded after DATE.")
 @click.option(
     "--allow-build",

@@ -34,7 +34,7 @@ def install(
     debug: bool,  # noqa: ARG001 - main reads --debug
     **given: Any,
 ) -> int:
-    """Add packages beside what is installed, as a new generation. No installed file changes.
+    """Add packages in a folder beside what is installed. No installed file changes.
 
     \b
     REQ is written as for pip: captum, 'optuna>=4', 'ray[tune]', 'name @ URL', ./package.whl

@@ -11,10 +11,10 @@ import click
     "--image",
     metavar="IMAGE",
     default="",
-    help="Plan for a hosted image: colab:2026.07-gpu, or a freeze file.",
+    help="Plan for a hosted image, such as colab:2026.07-gpu, or a file with the output of `pip freeze`.",
 )
 @click.option(
-    "--python", metavar="3.X", default="", help="The Python version of a freeze file given as IMAGE."
+    "--python", metavar="3.X", default="", help="Python version of a file (`pip freeze`) given as IMAGE."
 )
 @click.option("--exclude-newer", metavar="DATE", default="", help="Ignore releases after that day.")
 @click.option("--offline", is_flag=True, help="With --image: use a stored answer of any age, and no network.")

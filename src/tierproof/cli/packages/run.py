@@ -43,7 +43,7 @@ def _spread(words: Sequence[str]) -> list[str]:
     metavar="REQ…",
     multiple=True,
     required=True,
-    help="Packages that take precedence for CMD; repeatable.",
+    help="Packages, or other versions of installed ones, for CMD alone; repeatable.",
 )
 @click.option(
     "--allow-build", metavar="PKG", multiple=True, help="Allow PKG to be built from source; repeatable."
@@ -59,13 +59,13 @@ def run(
     quiet: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Run CMD with REQ taking precedence over what is installed. No installed file changes.
+    """Run CMD with REQ, which may be another version of an installed package. No installed file changes.
 
     \b
     REQ is written as for pip: 'datasets>=4.4', 'numpy==2.3.4', 'name @ URL', ./package.whl
     tierproof run --with 'numpy==2.3.4' -- python train.py --epochs 3
 
-    Every Python that CMD starts sees them, through PYTHONPATH. The exit code is that of CMD, or 2 if it could
+    Every Python that CMD starts sees these packages, through PYTHONPATH. The exit code is that of CMD, or 2 if it could
     not be started.
     """
     import os

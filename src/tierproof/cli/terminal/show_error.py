@@ -7,7 +7,7 @@ import sys
 import traceback
 
 from tierproof.cli.terminal.error_message import ChildError
-from tierproof.core.addresses import troubleshooting_address
+from tierproof.core.addresses import FEEDBACK, troubleshooting_address
 from tierproof.core.plain_text import clean_text
 from tierproof.errors import BrokenPackageError, MissingPackageError, TierproofError
 
@@ -29,7 +29,11 @@ def show_error(error: Exception, *, debug: bool = False) -> None:
         _show_address(error)
     else:
         told = str(error) if isinstance(error, ChildError) else f"{type(error).__name__}: {error}"
-        hint = "" if debug else "Run with --debug for the traceback."
+        hint = (
+            ""
+            if debug
+            else f"This is a bug in tierproof. Run with --debug, and report the traceback at {FEEDBACK}"
+        )
         _show_message(f"internal error: {told.splitlines()[0]}", hint)
 
 

@@ -86,7 +86,10 @@ def parse_inventory(text: str) -> Inventory:
     try:
         document = json.loads(text)
         if document["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"inventory format {document['format_version']} is not supported")
+            raise ValueError(
+                f"its list of files has the format {document['format_version']}, but this version of tierproof reads "
+                f"{FORMAT_VERSION}"
+            )
         packages = {
             str(name): PackageFiles(
                 str(each["version"]),
@@ -98,7 +101,7 @@ def parse_inventory(text: str) -> Inventory:
             for name, each in document["packages"].items()
         }
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"not a valid inventory: {error!r}") from error
+        raise ValueError(f"its list of files is incomplete ({error!r})") from error
     return Inventory(packages)
 
 
@@ -146,6 +149,6 @@ def _load(files: Mapping[str, Any]) -> dict[str, FileStamp]:
             or not isinstance(digest, str)
             or not isinstance(size, int)
         ):
-            raise ValueError(f"not a valid inventory: bad entry for {path!r}")
+            raise ValueError(f"its list of files has an invalid entry for {path!r}")
         loaded[path] = FileStamp(digest, size)
     return loaded

@@ -98,7 +98,10 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
             hint="Run the command as the user who owns the process.",
         ) from error
     except OSError as error:
-        raise ProcessError(f"process {pid} cannot be inspected: {error.strerror or error}") from error
+        raise ProcessError(
+            f"process {pid} cannot be inspected: {error.strerror or error}",
+            hint="Call `tp.doctor()` inside the process: it compares the loaded modules with the disk.",
+        ) from error
     folders = [f"{folder}/".replace("\n", "\\012") for folder in below]
     return parse_maps(text) if not folders or any(folder in text for folder in folders) else ()
 

@@ -119,7 +119,9 @@ def _refuse_what_is_none(text: str) -> None:
             hint="Pass package names only: pip options (-r, -e, --upgrade, --index-url) are not accepted here.",
         )
     if text.startswith("#"):
-        raise UsageError(f"{text!r} is a comment, not a requirement")
+        raise UsageError(
+            f"{text!r} is a comment, not a requirement", hint="Remove the # and what follows it."
+        )
 
 
 def _looks_like_url(text: str) -> bool:
@@ -136,7 +138,10 @@ def _parse_url(text: str) -> RequestedPackage:
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise UsageError(f"cannot read the URL {text!r}: {error}") from error
+        raise UsageError(
+            f"cannot read the URL {text!r}: {error}",
+            hint="Write the full URL, for example git+https://github.com/owner/repo",
+        ) from error
     if not (parts.netloc or parts.path.startswith("/")):
         raise UsageError(
             f"the URL {text!r} has no host",
@@ -157,13 +162,19 @@ def _parse_path(text: str, folder: Path) -> RequestedPackage:
         path = (folder / os.path.expanduser(base)).resolve()  # noqa: PTH111 - Path's own raises for an unknown user
         present = path.exists()
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the path {base!r}: {error}") from error
+        raise UsageError(
+            f"cannot read the path {base!r}: {error}",
+            hint="Pass the path of a wheel, a source archive or a project folder.",
+        ) from error
     if not present:
         raise UsageError(
             f"{path} does not exist", hint="Pass the path of a wheel, a source archive or a project folder."
         )
     if path.is_dir() and not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise UsageError(f"{path} is not a project folder: it contains neither pyproject.toml nor setup.py")
+        raise UsageError(
+            f"{path} is not a project folder: it contains neither pyproject.toml nor setup.py",
+            hint="Pass the folder that contains one of these files.",
+        )
     if path.is_file() and not path.name.endswith(_ARCHIVES):
         raise UsageError(
             f"{path} is neither a wheel nor a source archive",
@@ -190,7 +201,10 @@ def _name_of_wheel(path: str) -> str:
     try:
         return parse_wheel_filename(file)[0]
     except InvalidWheelFilename as error:
-        raise UsageError(f"{file!r} is not a valid wheel file name: {error}") from error
+        raise UsageError(
+            f"{file!r} is not a valid wheel file name: {error}",
+            hint="Use the name that the wheel was built with, such as captum-0.8.0-py3-none-any.whl",
+        ) from error
 
 
 def _name_of_project(path: Path) -> str:

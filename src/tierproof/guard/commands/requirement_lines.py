@@ -44,6 +44,7 @@ def read_requirement_lines(
     constraint: bool = False,
     depth: int = 0,
     given: Mapping[str, str] | None = None,
+    named_by: str = "",
 ) -> None:
     """Read a file and what it refers to.
 
@@ -53,6 +54,7 @@ def read_requirement_lines(
         constraint: treat the lines as bounds, not as requests.
         depth: number of files that include this one.
         given: the text of files that are not on disk, by normal path.
+        named_by: words on the file that includes this one, for a message.
 
     Raises:
         UsageError: a file cannot be read.
@@ -61,7 +63,11 @@ def read_requirement_lines(
     try:
         text = path.read_text(encoding="utf-8-sig") if told is None else told
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"cannot read the requirements file {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"cannot read the requirements file {path}{named_by}: {reason or error}",
+            hint="Check the path (in an `-r` line it is relative to that file), and that the file is UTF-8 text.",
+        ) from error
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         said = _COMMENT.sub("", line).strip()
         if not said:
@@ -96,6 +102,7 @@ def _read_option_line(
                 constraint=constraint or name == "constraint",
                 depth=depth + 1,
                 given=given,
+                named_by=f", which {path} includes",
             )
         elif name == "editable":
             into.requirements.append((value, path.parent))

@@ -26,11 +26,19 @@ def read_requirements_file(path: Path) -> tuple[str, ...]:
 
 def _iterate(path: Path, above: tuple[Path, ...]) -> Iterator[str]:
     if path.resolve() in above or len(above) > _DEEPEST:
-        raise UsageError(f"{path} includes itself")
+        raise UsageError(
+            f"{path} includes itself, or its files are nested too deeply",
+            hint=f"Remove an `-r` line that leads back to {path.name}, or use fewer files.",
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        named_by = f", which {above[-1]} includes" if above else ""
+        raise UsageError(
+            f"cannot read the requirements file {path}{named_by}: {reason or error}",
+            hint="Check the path (in an `-r` line it is relative to that file), and that the file is UTF-8 text.",
+        ) from error
     for number, joined in _join_lines(text):
         line = _COMMENT.sub("", joined).strip()
         if not line:

@@ -16,6 +16,7 @@ from tierproof.guard.commands.requirement_lines import RequirementLines, read_re
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 
 _PATH = re.compile(r"[.~]?/|\.{1,2}(\[[\w,-]*\])?\Z")
+_STRATEGY = "--index-strategy"
 _UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)\Z")
 
 
@@ -72,7 +73,7 @@ def _explain_unread(text: str, message: str) -> Gap:
         return Gap(
             GapReason.BUILD, text, "this project folder does not exist, so its requirements are not known"
         )
-    return Gap(GapReason.TEXT, text, f"it cannot be parsed: {message}")
+    return Gap(GapReason.TEXT, text, f"this requirement cannot be parsed ({message})")
 
 
 def _drop_fragment(text: str) -> str:
@@ -101,7 +102,7 @@ def read_settings(
         told = {name: value for name, value in told.items() if value or not _UV_INDEX.match(name)}
         settings = read_index_settings(told)
         # On uv's command line the stubs' --find-links would take the variable's place.
-        settings = replace(settings, options=(*settings.options, *_spell((), settings.find_links)))
+        settings = replace(settings, options=(*settings.options, *_spell((), settings.find_links, ())))
     else:
         if index:
             told["PIP_INDEX_URL"] = index
@@ -110,15 +111,16 @@ def read_settings(
             settings,
             index_urls=(*extra, *settings.index_urls),
             find_links=(*settings.find_links, *links),
-            options=(*settings.options, *_spell(extra, links)),
+            options=(*settings.options, *_spell(extra, links, settings.options)),
         )
     if command.prereleases or given.has("pre"):
         settings = replace(settings, options=(*settings.options, "--prerelease", "allow"))
     return settings
 
 
-def _spell(extra: Sequence[str], links: Sequence[str]) -> list[str]:
+def _spell(extra: Sequence[str], links: Sequence[str], present: Sequence[str]) -> list[str]:
+    """The options for more indexes and links, beside those that are `present`: uv takes a strategy only once."""
     options = [word for url in extra for word in ("--extra-index-url", url)]
-    if extra:  # pip takes the best of all indexes
-        options += ["--index-strategy", "unsafe-best-match"]
+    if extra and _STRATEGY not in present:  # pip takes the best of all indexes
+        options += [_STRATEGY, "unsafe-best-match"]
     return [*options, *(word for link in links for word in ("--find-links", os.path.expanduser(link)))]  # noqa: PTH111

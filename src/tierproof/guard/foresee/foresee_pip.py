@@ -128,7 +128,7 @@ def _foresee_install(
             Gap(
                 GapReason.BUILD,
                 command.text,
-                f"no combination of versions satisfies it: {_shorten(found.words)}",
+                f"no combination of versions satisfies it ({_shorten(found.words)})",
             )
         )
         if command.wheels_only:  # without a build pip finds none either, and ends before it changes anything

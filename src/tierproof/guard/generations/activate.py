@@ -83,6 +83,27 @@ def activate(
         return _carry_out(change, file)
 
 
+def show_in_process(store: GenerationStore, generation: Generation, child_path: ChildPath) -> Activated:
+    """Let the calling process see the present generation, which another process may have activated.
+
+    Args:
+        store: of this environment.
+        generation: the present one.
+        child_path: of a fresh process.
+    """
+    if generation.id in list_live_sites(store):
+        return Activated()
+    if not may_swap(store, generation):
+        return Activated(
+            restart_needed=True,
+            notes=("This process has loaded other versions of them: restart it to use what is there now.",),
+        )
+    notes = LiveEntry(store, store.site(generation.id), generation.position, child_path).swap()
+    return Activated(
+        notes=("Another process had added the packages. This process can import them now.", *notes)
+    )
+
+
 def _prepare(
     store: GenerationStore,
     generation: Generation | None,
@@ -98,9 +119,9 @@ def _prepare(
     session_only = site is not None and file is None
     if session_only and child_path is None:
         raise InstallError(
-            "versions that take precedence over installed packages need a user site-packages folder, and this "
+            f"cannot {action} other versions of installed packages: they need a user site-packages folder, and this "
             "interpreter has none",
-            hint=f"{CALL_IN_KERNEL}.",
+            hint=f"Nothing was changed. {CALL_IN_KERNEL}.",
         )
     restart_needed = child_path is not None and not may_swap(store, generation)
     if generation is not None:
@@ -157,8 +178,8 @@ def _carry_out(change: _Change, file: Path | None) -> Activated:
     notes += launchers.notes
     if session_only:
         notes.append(
-            "This interpreter has no user site-packages: only this process sees the versions that take precedence, "
-            "and only until it ends."
+            "This interpreter has no user site-packages, so only this process uses the added versions of installed "
+            "packages, and only until it ends."
         )
     return Activated(session_only, change.restart_needed, launchers, tuple(notes))
 
@@ -179,7 +200,10 @@ def _keep_lock(store: GenerationStore, generation: Generation) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InstallError(f"cannot create {file.parent}: {error.strerror or error}") from error
+            raise InstallError(
+                f"cannot create {file.parent}: {error.strerror or error}",
+                hint="Nothing was changed. Make the folder above it writable, or free some space.",
+            ) from error
         write_text_atomically(file, format_saved_lock(generation, ""))
 
 

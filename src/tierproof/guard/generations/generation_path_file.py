@@ -103,7 +103,8 @@ def choose_path_file(position: Position, files: PathFiles) -> Path | None:
     if files.behind is None:
         raise InstallError(
             "packages cannot be added: neither site-packages nor the user site-packages is writable",
-            hint=f"Make one of these folders writable: {', '.join(str(file.parent) for _, file in files.legible)}",
+            hint="Nothing was changed. Make one of these folders writable: "
+            f"{', '.join(str(file.parent) for _, file in files.legible)}",
         )
     return files.behind
 
@@ -120,7 +121,10 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
         file.parent.mkdir(parents=True, exist_ok=True)
         _replace(file, f"{_spell(folder, file)}\n".encode("ascii"), folder)
     except OSError as error:
-        raise InstallError(f"cannot write {file}: {error.strerror or error}") from error
+        raise InstallError(
+            f"cannot write {file}: {error.strerror or error}",
+            hint=f"Nothing was changed. Make {file.parent} writable, or free some space.",
+        ) from error
     try:
         remove_path_files(store, files, keep=file)
     except InstallError as error:
@@ -129,7 +133,8 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
         except OSError as second:
             raise InstallError(
                 f"{error.message}, and {file} could not be restored: {second.strerror or second}",
-                hint=f"Remove one of these files: {', '.join(str(each) for _, each in files.legible)}",
+                hint="New Python processes would load two sets of added packages. Delete one of these files: "
+                f"{', '.join(str(each) for _, each in files.legible)}",
             ) from second
         raise
 
@@ -140,7 +145,10 @@ def _read_whole(file: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InstallError(f"cannot read {file}: {error.strerror or error}") from error
+        raise InstallError(
+            f"cannot read {file}: {error.strerror or error}",
+            hint="Nothing was changed. Make this file readable: it names the folder of the added packages.",
+        ) from error
 
 
 def _replace(file: Path, content: bytes, folder: Path | None = None) -> None:
@@ -180,7 +188,7 @@ def refuse_foreign(file: Path | None) -> None:
         f"refused: this environment already loads added packages from {named.folder}, by its path file {named.file}, "
         f"but tierproof cannot manage that folder: {named.refusal}",
         hint=(
-            "Run tierproof as the user and in the environment that added these packages. To give them up instead, "
+            "Run tierproof as the user and in the environment that added these packages. To remove them here, "
             f"delete {named.file}.{same}"
         ),
     )
@@ -252,7 +260,10 @@ def remove_path_files(store: GenerationStore, files: PathFiles, *, keep: Path | 
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
-            raise InstallError(f"cannot remove {file}: {error.strerror or error}") from error
+            raise InstallError(
+                f"cannot remove {file}: {error.strerror or error}",
+                hint=f"Make {file.parent} writable, then run the command again.",
+            ) from error
 
 
 def clear_strays(folders: Iterable[Path]) -> None:

@@ -52,7 +52,7 @@ class GenerationStore:
             InstallError: `identifier` is not an id; it may come from a file that another user wrote.
         """
         if not _ID.match(identifier):
-            raise InstallError(f"{identifier!r} is not a valid generation name")
+            raise InstallError(f"{identifier!r} is not the name of a folder of added packages")
         return self.generations / identifier
 
     def site(self, identifier: str) -> Path:
@@ -70,7 +70,10 @@ class GenerationStore:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise InstallError(f"cannot read {self.generations}: {error.strerror or error}") from error
+            raise InstallError(
+                f"cannot read {self.generations}: {error.strerror or error}",
+                hint="Make this folder readable: it contains the added packages.",
+            ) from error
         return tuple(sorted(entry.name for entry in entries if entry.is_dir() and _ID.match(entry.name)))
 
     def read(self, identifier: str) -> Generation:
@@ -106,7 +109,8 @@ class GenerationStore:
         except OSError as error:
             raise InstallError(
                 f"cannot write to {self.folder}: {error.strerror or error}",
-                hint="Set XDG_DATA_HOME to a writable folder: tierproof stores added packages there.",
+                hint="Make this folder writable, or free some space. To store added packages elsewhere, set "
+                "XDG_DATA_HOME to a writable folder.",
             ) from error
 
     def name_staging(self, suffix: str) -> Path:
@@ -128,7 +132,10 @@ class GenerationStore:
                 target.rename(Path(f"{staged}-damaged"))  # `recover` heals a kill between the two
             staged.rename(target)
         except OSError as error:
-            raise InstallError(f"cannot write {target}: {error.strerror or error}") from error
+            raise InstallError(
+                f"cannot write {target}: {error.strerror or error}",
+                hint="Nothing was changed. Make this folder writable, or free some space.",
+            ) from error
         return target
 
     def is_whole(self, identifier: str, *, read: bool = True) -> bool:
@@ -209,7 +216,7 @@ def read_generation(folder: Path) -> Generation:
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InstallError(
-            f"cannot read the added packages (generation) in {folder}: {error}",
-            hint="Run `tierproof recover` to restore these packages, or `tierproof rollback` to go back to earlier "
-            "ones.",
+            f"the record of the added packages in {folder} is missing or damaged: {error}",
+            hint="Nothing was changed. Run `tierproof recover` to restore these packages, or `tierproof rollback` to "
+            "go back to earlier ones.",
         ) from error

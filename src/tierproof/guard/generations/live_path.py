@@ -63,7 +63,10 @@ class ChildPath:
             except (ValueError, IndexError) as error:
                 self._failure = error
         if self._path is None:
-            raise InstallError(f"cannot read the sys.path of {self._executable}: {self._failure}")
+            raise InstallError(
+                f"cannot read the sys.path of {self._executable}, which was started to print it ({self._failure})",
+                hint=f"Nothing was changed. Run `{self._executable} -c pass` to see whether this Python starts.",
+            )
         return self._path
 
 

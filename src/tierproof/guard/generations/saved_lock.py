@@ -96,7 +96,11 @@ def read_saved_lock(path: Path) -> SavedLock:
             hashlib.sha256(content).hexdigest(),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InstallError(f"cannot read the lock {path}: {error}") from error
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise InstallError(
+            f"cannot read the lock file {path}: {getattr(error, 'strerror', None) or reason}",
+            hint="Pass a pylock.toml as `tierproof save` writes it.",
+        ) from error
 
 
 def _complete(name: str, generation: Generation) -> dict[str, Any]:

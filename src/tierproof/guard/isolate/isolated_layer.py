@@ -197,8 +197,9 @@ def _refuse_names(site: Path) -> None:
         importable = entry.suffix in (".py", ".so", ".pyd") or (entry / "__init__.py").exists()
         if importable and name != _STRAY and (name in sys.stdlib_module_names or name in _REFUSED):
             raise InstallError(
-                f"refused: {entry.name} would hide a standard library module or run at every Python start",
-                hint="Request a newer version of the package that contains it; this one was made for an older Python.",
+                f"refused: the packages contain {entry.name}, which would hide a standard library module or run at "
+                "every Python start",
+                hint="Nothing was installed. Request a newer version of the package that contains this file.",
             )
 
 

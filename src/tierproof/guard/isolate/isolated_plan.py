@@ -93,7 +93,11 @@ def plan_isolated(
         plan = judgement.plan
         if judgement.lock is None or plan.verdict in (PlanVerdict.INFEASIBLE, PlanVerdict.UNKNOWN):
             options = spell_builds(plan)
-            hint = f"To build it, which runs its code, pass {options}." if options else ""
+            hint = (
+                f"To build from source, which runs the code of these packages, pass {options}."
+                if options
+                else ""
+            )
             raise PlanRefused(f"{', '.join(requirements)}: {plan.explanation}", plan=plan, hint=hint)
         return IsolatedPlan(_explain(plan, base), judgement.lock, find_unhappy(judgement.lock, plan, base))
 

@@ -215,7 +215,8 @@ def _missing_cloudpickle(refusal: Exception) -> MissingPackageError:
         feature=feature,
         command="tierproof install cloudpickle",
         hint=(
-            "Install it with:  tierproof install cloudpickle   (it is pure Python and needs nothing else)\n"
+            'Add it to this process:  import tierproof as tp; tp.install("cloudpickle")   (it is pure Python and needs '
+            "nothing else)\n"
             "Or move the function into a .py file next to the notebook and import it from there."
         ),
     )

@@ -146,9 +146,11 @@ class Worker:
             raise
         if message is None:
             code, self._process = process.end(), None
+            said = process.last_words.strip()
             raise WorkerError(
-                f"the worker process ended before its first call, with exit code {code}",
-                hint=process.last_words.strip() or "It printed nothing.",
+                f"the worker process ended before its first call, with exit code {code}"
+                + (f"\nIts last output:\n{said}" if said else ""),
+                hint=f"Check what {sys.executable} runs at its start: sitecustomize.py and .pth files.",
             )
         process.pid = message.header["pid"]
         return False
@@ -210,7 +212,7 @@ class Worker:
         end = "it was interrupted" if stopped else "it did not stop when interrupted, so its worker was ended"
         return WorkerTimeoutError(
             f"{name} took longer than limit_s={limit_s:g} seconds: {end}",
-            hint="Raise `limit_s`, or give the call less work.",
+            hint="Pass a larger `limit_s`, or make the call do less.",
         )
 
     def _kill(self) -> None:

@@ -189,7 +189,10 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
             hint="Use `tierproof run --with REQ -- CMD`: it runs a program with its own packages.",
         )
     if not sys.executable:
-        raise UsageError("sys.executable is empty, so there is no interpreter to start a worker with")
+        raise UsageError(
+            "sys.executable is empty, so there is no interpreter to start a worker process with",
+            hint="Set sys.executable to the path of this Python. It is empty where Python is embedded in a program.",
+        )
     ours, theirs = socket.socketpair()
     lifeline, their_lifeline = socket.socketpair()
     reads, writes = zip(os.pipe(), os.pipe(), strict=True)
@@ -212,7 +215,10 @@ def start_process(environment: Mapping[str, str]) -> WorkerProcess:
         lifeline.close()
         for descriptor in reads:
             os.close(descriptor)
-        raise WorkerError(f"cannot start a worker process: {error.strerror or error}") from error
+        raise WorkerError(
+            f"cannot start a worker process with {sys.executable}: {error.strerror or error}",
+            hint="Check that this file exists, and that memory and processes are left (`ulimit -u`).",
+        ) from error
     finally:
         theirs.close()
         their_lifeline.close()

@@ -23,11 +23,11 @@ def mark_unknown(plan: Plan, gaps: Sequence[Gap]) -> Plan:
     if judged is PlanVerdict.SATISFIED and not plan.reuse:  # there is no rest
         judged = None
     told = "; ".join(gap.describe() for gap in every)
-    rest = f" Everything else: {judged.value}. {plan.explanation}" if judged is not None else ""
+    rest = f" The verdict on the rest is {judged.value}. {plan.explanation}" if judged is not None else ""
     return replace(
         plan,
         verdict=PlanVerdict.UNKNOWN,
         gaps=every,
         judged=judged,
-        explanation=f"Not worked out: {told}.{rest}",
+        explanation=f"A part of the request could not be planned. {told}.{rest}",
     )

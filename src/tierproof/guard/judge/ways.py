@@ -124,4 +124,4 @@ def _list_builds(plan: Plan, requests: Sequence[str], files: Sequence[str]) -> t
         return (told,)
     judged = Plan((), plan.base, verdict, aged=plan.aged, conflicts=plan.conflicts)
     line = _spell_install(judged, requests, files, options)
-    return (told, Way("To build it, which runs its code:", line))
+    return (told, Way("To build it from source, which runs its code:", line))

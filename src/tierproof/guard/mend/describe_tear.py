@@ -35,7 +35,7 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign,
         )
     sentences += _describe_disk(name, disk)
     if loaded.failed_heal:
-        sentences.append(f"It could not be healed: {loaded.failed_heal.rstrip('.')}.")
+        sentences.append(f"An earlier heal failed: {loaded.failed_heal.rstrip('.')}.")
     sentences.append(_advise(loaded, disk, evidence, remedy))
     text = " ".join(sentences)
     return text[0].upper() + text[1:]
@@ -63,7 +63,7 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, 
                 "modules imported since the install, restart: these modules run the other version's code."
             )
             if TearSign.IMPORTED_WHILE_TORN in evidence:
-                text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart it."
+                text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart the process."
             return text
         case Remedy.RESTART:
             tried = " (a new Python process can import it)" if disk.was_tried else ""
@@ -74,7 +74,7 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, 
 
 def _advise_reinstall(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, ...]) -> str:
     if disk.installer == "tierproof":
-        return "tierproof added it: run `tierproof recover` to restore the generation."
+        return "tierproof added it: run `tierproof recover` to restore its files."
     then = ""
     if TearSign.IMPORTED_WHILE_TORN in evidence:
         then = ", and then restart the process"

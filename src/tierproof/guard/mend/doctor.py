@@ -71,7 +71,10 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
     notes = [*notes, *told]
     if not site.roots:
         if not _is_python(pid, libraries):
-            raise ProcessError(f"process {pid} is not a Python process, or has not started yet")
+            raise ProcessError(
+                f"process {pid} is not a Python process, or has not started yet",
+                hint="List your processes with `ps -u $USER`.",
+            )
         notes.append(
             "the process has loaded no native library of a package; pure Python modules are invisible from outside"
         )

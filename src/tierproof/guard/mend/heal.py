@@ -38,6 +38,7 @@ from tierproof.guard.system.environment_lock import lock_environment
 from tierproof.guard.system.process import ProcessError, find_own_processes, has_maps
 
 _LOCK_LIMIT_S = 300.0
+_RESTART = "The package was left as it was. Restart the process: it then loads the version on disk."
 
 
 def heal_process(pid: int) -> Healing:
@@ -123,7 +124,7 @@ def _heal_package(pid: int, torn: TornPackage, notes: list[str]) -> HealedPackag
     try:
         folder = make_heal_folder(root)
     except OSError as error:
-        raise HealError(f"cannot write to {root}: {error.strerror}", hint="Restart the process.") from error
+        raise HealError(f"cannot write to {root}: {error.strerror}", hint=_RESTART) from error
     try:
         staged = _stage(site, pid, torn, root, folder / "stage")
         adopt_scripts(staged, present)
@@ -145,7 +146,7 @@ def _find_former_root(site: Site, name: str) -> Path:
     for root, first_sight in site.first_sights.items():
         if name in first_sight.versions:
             return root
-    raise HealError(f"cannot find out where {name} was installed", hint="Restart the process.")
+    raise HealError(f"cannot find out where {name} was installed", hint=_RESTART)
 
 
 def find_user_of_disk(site: Site, name: str, pid: int) -> int | None:
@@ -213,7 +214,7 @@ def _refuse_other_build(site: Site, pid: int, torn: TornPackage, root: Path, sta
             raise HealError(
                 f"the available {torn.package} {torn.loaded_version} is a different build from the loaded one: "
                 f"{path.name} differs",
-                hint="Restart the process.",
+                hint=_RESTART,
             )
 
 
@@ -224,7 +225,7 @@ def _refuse_other_code(site: Site, torn: TornPackage, root: Path, stage: Path) -
     if inside and all(holds_other_code(module, stage / path) for module, path in inside):
         raise HealError(
             f"the loaded modules differ from the code of {torn.package} {torn.loaded_version}",
-            hint="Restart the process.",
+            hint=_RESTART,
         )
 
 
@@ -258,7 +259,11 @@ def _put_in_place(
     try:
         note = exchange(root, folder, journal)
     except (OSError, ForeignChangeError) as error:
-        raise HealError(f"cannot move {staged.name} into place: {error}") from error
+        reason = f"another process has changed {error}" if isinstance(error, ForeignChangeError) else error
+        raise HealError(
+            f"cannot move {staged.name} into place: {reason}",
+            hint="Run the heal again: it first finishes or undoes what was begun.",
+        ) from error
     return [note] if note else []
 
 

@@ -86,9 +86,9 @@ class Healing:
             f"(the disk had {each.replaced_version or 'no version of it'})"
             for each in self.healed
         ]
-        lines += [f"not healed: {each.package}: {each.reason}" for each in self.failed]
+        lines += [f"{each.package} was not healed: {each.reason}" for each in self.failed]
         if not lines and not self.diagnosis.healthy:
-            lines.append("nothing was changed: `tierproof heal` cannot repair this")
+            lines.append("nothing was changed: `tierproof heal` cannot repair the packages below")
         return "\n".join([*lines, self.diagnosis.to_text()])
 
     def __str__(self) -> str:

@@ -97,7 +97,7 @@ class Snapshot:
             f"snapshot: {len(self.kept)} distributions, {files} files, {megabytes:.0f} MB, "
             f"of which {copied:.0f} MB use extra disk space; {self.duration_s:.2f} s"
         )
-        return "\n".join([head, *(f"not kept: {name}: {reason}" for name, reason in self.skipped.items())])
+        return "\n".join([head, *(f"not kept: {name} ({reason})" for name, reason in self.skipped.items())])
 
     def __str__(self) -> str:
         return self.to_text()

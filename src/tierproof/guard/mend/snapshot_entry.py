@@ -15,6 +15,8 @@ from tierproof.guard.capture.record import has_digest
 from tierproof.guard.mend.heal_error import HealError
 from tierproof.guard.mend.keep_file import keep_file
 
+_RESTART = "The package was left as it was. Restart the kernel: it then loads the version on disk."
+
 MANIFEST = "manifest.json"
 
 
@@ -96,21 +98,25 @@ def lay_out(entry: SnapshotEntry, stage: Path) -> InstalledDistribution:
         source, target = entry.folder / "files" / path, stage / path
         if ".." in PurePosixPath(path).parts or PurePosixPath(path).is_absolute():
             raise HealError(
-                f"the stored copy (snapshot) of {entry.name} {entry.version} lists {path}, which is outside its folder"
+                f"the stored copy (snapshot) of {entry.name} {entry.version} lists {path}, which is outside its folder",
+                hint=_RESTART,
             )
         if not has_digest(source, digest):
             raise HealError(
                 f"the stored copy (snapshot) of {entry.name} {entry.version} is damaged: {path} has changed",
-                hint="Restart the kernel to use what is installed.",
+                hint=_RESTART,
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             keep_file(source, target, may_link=".dist-info" not in PurePosixPath(path).parts[0])
         except OSError as error:
             raise HealError(
-                f"cannot put back {entry.name} {entry.version} from its stored copy (snapshot): {error}"
+                f"cannot put back {entry.name} {entry.version} from its stored copy (snapshot): {error}",
+                hint=_RESTART,
             ) from error
     found = list(iterate_installed([str(stage)]))
     if [(each.name, each.version) for each in found] != [(entry.name, entry.version)]:
-        raise HealError(f"the stored copy (snapshot) of {entry.name} {entry.version} is incomplete")
+        raise HealError(
+            f"the stored copy (snapshot) of {entry.name} {entry.version} is incomplete", hint=_RESTART
+        )
     return found[0]

@@ -41,7 +41,7 @@ def stage_version(name: str, version: str, folder: Path, *, interpreter: str = "
         answer = run_uv(command, environment=settings.environment, folder=folder, limit_s=_LIMIT_S)
     except PlanError as error:
         raise HealError(
-            f"{name} {version} could not be downloaded within {_LIMIT_S} s", hint=error.hint
+            f"{name} {version} could not be downloaded: {error.message}", hint=error.hint
         ) from error
     if answer.status:
         raise HealError(

@@ -49,7 +49,7 @@ class Collected:
         """Return it as plain text."""
         count = len(self.removed) + len(self.kept)
         lines = [
-            f"gc: removed {len(self.removed)} of {count} generations and worker folders, {self.bytes / 1e6:.1f} MB"
+            f"gc: removed {len(self.removed)} of {count} folders of added packages, {self.bytes / 1e6:.1f} MB"
         ]
         lines += [f"  - {name}" for name in self.removed]
         lines += [f"    {name} stays: {reason}" for name, reason in self.kept]
@@ -106,7 +106,7 @@ def _find_reasons(store: GenerationStore, keep: int) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for identifier in store.list():
         if present is not None and identifier == present.id:
-            reasons[identifier] = "it is the present generation"
+            reasons[identifier] = "it holds the packages that are added now"
         elif identifier in list_live_sites(store):
             reasons[identifier] = "this process has it on its sys.path"
         elif processes is None:

@@ -9,7 +9,7 @@ from tierproof.core.credentials import hide_credentials
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.loaded_distributions import Loaded
 from tierproof.guard.commands.requirement import parse_requirements
-from tierproof.guard.generations.activate import activate
+from tierproof.guard.generations.activate import Activated, activate, show_in_process
 from tierproof.guard.generations.generation import Generation, PastRequest, Position
 from tierproof.guard.generations.generation_path_file import (
     choose_path_file,
@@ -75,7 +75,7 @@ def install_requirements(request: InstallRequest) -> Receipt:
         judgement = _judge(request, start)
         watch.lap("plan")
         if judgement.plan.verdict is PlanVerdict.SATISFIED:
-            return _confirm(start, judgement.plan, watch)
+            return _confirm(request, store, start, judgement.plan, child_path, watch)
         with change_environment(store):
             watch.lap("wait")
             if not start.session_only and (present := read_present(store)) and present.id != start.id:
@@ -85,7 +85,7 @@ def install_requirements(request: InstallRequest) -> Receipt:
                 judgement = _judge(request, start)
                 watch.lap("plan")
                 if judgement.plan.verdict is PlanVerdict.SATISFIED:
-                    return _confirm(start, judgement.plan, watch)
+                    return _confirm(request, store, start, judgement.plan, child_path, watch)
             return _install_locked(request, store, start, judgement, child_path, watch)
 
 
@@ -100,9 +100,28 @@ def _judge(request: InstallRequest, start: PresentBase) -> Judgement:
     return judgement
 
 
-def _confirm(start: PresentBase, plan: Plan, watch: Stopwatch) -> Receipt:
+def _confirm(
+    request: InstallRequest,
+    store: GenerationStore,
+    start: PresentBase,
+    plan: Plan,
+    child_path: ChildPath,
+    watch: Stopwatch,
+) -> Receipt:
+    """Say that nothing has to be added; a kernel gets to see what another process has added since it started."""
+    shown = Activated()
+    if request.in_process and start.generation is not None and not start.session_only:
+        shown = show_in_process(store, start.generation, child_path)
     return Receipt(
-        "install", start.id, start.id, plan=plan, parts_s=watch.parts_s, duration_s=watch.total_s()
+        "install",
+        start.id,
+        start.id,
+        restart_needed=shown.restart_needed,
+        in_process=request.in_process,
+        notes=shown.notes,
+        plan=plan,
+        parts_s=watch.parts_s,
+        duration_s=watch.total_s(),
     )
 
 
@@ -118,7 +137,7 @@ def _install_locked(
     accelerators = [name for name in contents.fetched if is_accelerator(name)]
     if accelerators:
         raise InstallError(
-            f"refused: tierproof never adds {accelerators[0]} to a running kernel",
+            f"nothing was installed: tierproof never adds {accelerators[0]} to a running kernel",
             hint=RUN_ISOLATED,
         )
     _refuse_unwritable(contents.position, in_process=request.in_process)
@@ -195,9 +214,9 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
     refuse_foreign(file)
     if file is None and not in_process:
         raise InstallError(
-            "versions that take precedence over installed packages need a user site-packages folder, and this "
+            "cannot install other versions of installed packages: they need a user site-packages folder, and this "
             "interpreter has none",
-            hint=f"{CALL_IN_KERNEL}.",
+            hint=f"Nothing was changed. {CALL_IN_KERNEL}.",
         )
 
 

@@ -141,7 +141,7 @@ def _recover_own(request: RecoverRequest, store: GenerationStore, staging: Path)
     lock_file = store.lock_file(identifier)
     if not lock_file.is_file():
         raise InstallError(
-            f"the added packages (generation {identifier}) are damaged, and the lock file to restore them from is "
+            f"the added packages in {store.path(identifier)} are damaged, and the lock file to restore them from is "
             f"missing in {lock_file.parent}",
             hint="Run `tierproof recover FOLDER` with the folder that `tierproof save` wrote, or install the packages "
             "again: tierproof install "
@@ -166,8 +166,8 @@ def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: P
         generation = read_archive(copy, archive, staging)
     if saved.generation and generation.id != saved.generation:
         raise InstallError(
-            f"refused: {archive} contains generation {generation.id}, but the lock file names {saved.generation}",
-            hint="The lock and the archive were not saved together. Save both again with `tierproof save`.",
+            f"refused: {archive} contains the packages {generation.id}, but the lock file names {saved.generation}",
+            hint="The lock file and the archive come from different saves. Save both again with `tierproof save`.",
         )
     note_digest(digest)
     return generation
@@ -194,7 +194,10 @@ def _install_exactly(
     base = capture_other_base(store)
     names = [name for name in saved.entries if name not in base.by_name or name in saved.shadows]
     if not names:
-        raise UsageError("every package that the lock file lists is already installed in this environment")
+        raise UsageError(
+            "nothing was added: every package that the lock file lists is already installed in this environment",
+            hint="Nothing has to be recovered; `pip list` shows the installed versions.",
+        )
     request.on_step(f"fetching {len(names)} packages")
     lock = read_lock(format_pylock(saved.entries[name] for name in names), folder)
     packages = stage_packages(
@@ -233,11 +236,11 @@ def _refuse_unfit(folder: Path, generation: Generation, base: Base) -> None:
         raise InstallError(
             f"{twice[0]} {base.version(twice[0])} is now installed in the environment itself; the saved packages "
             f"contain {twice[0]} {generation.versions[twice[0]]}",
-            hint="Install the packages again: `tierproof install` plans them for the current environment.",
+            hint="Nothing was changed. Install the packages again: `tierproof install` chooses versions that fit.",
         )
     unmet = find_unmet_bounds(folder / "site", base, generation.waived)
     if unmet:
         raise InstallError(
             f"the saved packages do not fit the packages installed here: {describe_conflicts(unmet[:3], base)}",
-            hint="Install the packages again: `tierproof install` plans them for the current environment.",
+            hint="Nothing was changed. Install the packages again: `tierproof install` chooses versions that fit.",
         )

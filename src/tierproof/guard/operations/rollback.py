@@ -85,9 +85,9 @@ def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> 
     unmet = find_unmet_bounds(store.site(generation.id), base, generation.waived)
     if unmet:
         raise InstallError(
-            "the packages of that generation no longer fit the installed packages: "
+            "the earlier packages no longer fit the packages that are installed now: "
             f"{describe_conflicts(unmet[:3], base)}",
-            hint="Install the packages again: `tierproof install` plans them for the current environment.",
+            hint="Nothing was changed. Install the packages again: `tierproof install` chooses versions that fit.",
         )
 
 
@@ -114,7 +114,8 @@ def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
     if not store.is_whole(entry.generation):
         state = "damaged" if store.path(entry.generation).is_dir() else "removed"
         raise InstallError(
-            f"the packages of generation {entry.generation} are {state}",
-            hint=f"Install exactly these packages again:  tierproof recover --lock {store.lock_file(entry.generation)}",
+            f"the packages of history entry {entry.number} ({entry.generation}) are {state}",
+            hint="Nothing was changed. Install exactly these packages again:  tierproof recover --lock "
+            f"{store.lock_file(entry.generation)}",
         )
     return store.read(entry.generation)

@@ -81,12 +81,17 @@ def save_generation(folder: Path) -> Saved:
     store = GenerationStore(locate_environment_folder())
     present = read_present(store)
     if present is None:
-        raise UsageError("tierproof has added no packages to this environment, so there is nothing to save")
+        raise UsageError(
+            "tierproof has added no packages to this environment, so there is nothing to save",
+            hint="Add packages with `tierproof install`; for others, keep the output of `pip freeze`.",
+        )
     generation = store.read(present.id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot create {folder}: {error.strerror or error}") from error
+        raise OutputError(
+            f"cannot create {folder}: {error.strerror or error}", hint="Name a folder that you may write to."
+        ) from error
     digest = write_archive(store, generation, folder)
     lock = format_saved_lock(generation, digest)
     note_digest(hashlib.sha256(lock.encode()).hexdigest())

@@ -75,8 +75,8 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
     foreign = [name for name in names if name not in added]
     if foreign:
         raise UsageError(
-            f"{foreign[0]} was not added by tierproof, so tierproof does not remove it",
-            hint=f"tierproof has added these packages: {', '.join(sorted(added)) or 'none'}.",
+            f"nothing was uninstalled, because {foreign[0]} was not added by tierproof",
+            hint=f"tierproof can uninstall {', '.join(sorted(added)) or 'nothing here'}; use pip for other packages.",
         )
     requires = list_required(store.site(generation.id), capture_base())
     roots = [each.name for each in generation.requests if each.name not in names]
@@ -85,7 +85,7 @@ def _choose(store: GenerationStore, generation: Generation, names: Collection[st
         if name in needed:
             users = sorted(each for each in needed if name in requires.get(each, ()))
             raise UsageError(
-                f"{name} is needed by {', '.join(users)}",
+                f"nothing was uninstalled, because {name} is needed by {', '.join(users)}",
                 hint=f"To uninstall all of them:  tierproof uninstall {' '.join([*names, *users])}",
             )
     return _Remainder(tuple(sorted(needed)), tuple(sorted(set(added) - needed)))
@@ -103,7 +103,10 @@ def _make(store: GenerationStore, present: Generation, remainder: _Remainder) ->
         write_generation(staging, generation)
         store.admit(staging, generation.id)
     except OSError as error:
-        raise InstallError(f"cannot write to {store.folder}: {error.strerror or error}") from error
+        raise InstallError(
+            f"cannot write to {store.folder}: {error.strerror or error}",
+            hint="Nothing was uninstalled. Make this folder writable, or free some space.",
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return store.read(generation.id)

@@ -200,8 +200,8 @@ class Resolver:
         if answer.status == 1:
             return Unsolvable(answer.words)
         raise PlanError(
-            f"the packages could not be resolved: {_first_line(answer.words)}",
-            hint=f"{answer.words}\nCheck the network, the proxy and the index that pip or uv is configured with.",
+            f"uv could not resolve the packages: {_in_one_line(answer.words)}",
+            hint="Check the network, the proxy and the index that pip or uv is configured with.",
         )
 
     def _find_away(self) -> str:
@@ -307,5 +307,5 @@ def _describe_preferences(base: Base, names: Collection[str]) -> str:
     return "\n".join(['lock-version = "1.0"\ncreated-by = "tierproof"\n', *entries])
 
 
-def _first_line(words: str) -> str:
-    return (words.splitlines() or ["uv printed no message"])[0].removeprefix("error: ")
+def _in_one_line(words: str) -> str:
+    return " ".join(words.removeprefix("error: ").split())[:600] or "it printed no message"

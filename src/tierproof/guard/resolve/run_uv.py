@@ -100,7 +100,10 @@ def run_uv(
             check=check,
         )
     except OSError as error:
-        raise PlanError(f"uv cannot be started: {error.strerror or error}") from error
+        raise PlanError(
+            f"uv cannot be started: {error.strerror or error}",
+            hint="Run `uv --version`. If that fails too, install uv again: pip install --force-reinstall uv",
+        ) from error
     status = _require_end(ended, doing, limit_s, most_memory, largest_file_bytes)
     return UvAnswer(status, ended.output, clean_text(hide_credentials(ended.words.strip())))
 

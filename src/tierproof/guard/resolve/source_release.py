@@ -28,7 +28,7 @@ class RequirementsOrigin(StrEnum):
     BUILT = "its own metadata, which was built"
     STATIC = "its static metadata"
     DECLARED = "what it declares"
-    LAST_RELEASE = "the requirements of the last release"
+    LAST_RELEASE = "those of its latest release on the package index"
     NOTHING = "its requirements are not known"
 
 

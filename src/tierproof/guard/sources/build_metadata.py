@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _LIMIT_S = 180.0
 _MEMORY_BYTES = 4 << 30
 _LARGEST_BYTES = 500_000_000
+_TOO_LARGE = f"the archive unpacks to more than {_LARGEST_BYTES // 1_000_000} MB"
 _LINES = 3
 
 
@@ -71,7 +72,7 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
         try:
             project, place = _fetch_source(address, folder / "source", settings.environment)
         except (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
-            raise BuildError(f"the source cannot be fetched: {error}") from error
+            raise BuildError(f"its source cannot be fetched or unpacked ({error})") from error
         requires = read_build_system(project)[0]
         out = folder / "out"
         out.mkdir()
@@ -81,7 +82,7 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
             if (out / "METADATA").exists():
                 return _read(out / "METADATA", place)
             requires = [*requires, *json.loads((out / "requires.json").read_text(encoding="utf-8"))]
-        raise BuildError("the build requests further packages each time it runs")
+        raise BuildError("its build asks for further packages each time it runs")
 
 
 def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, executable: str) -> None:
@@ -99,7 +100,7 @@ def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, exe
         doing="fetched",
     )
     if answer.status != 0:
-        raise BuildError(f"its build requirements cannot be installed: {_shorten(answer.words)}")
+        raise BuildError(f"what it is built with cannot be installed ({_shorten(answer.words)})")
 
 
 def _call_hooks(folder: Path, project: Path, executable: str) -> None:
@@ -119,7 +120,7 @@ def _call_hooks(folder: Path, project: Path, executable: str) -> None:
     if answer.status is None:
         raise BuildError(f"its build took more than {_LIMIT_S:.0f} seconds")
     if answer.status != 0:
-        raise BuildError(f"its build failed: {_shorten(answer.words)}")
+        raise BuildError(f"its build failed ({_shorten(answer.words)})")
 
 
 def _fetch_source(
@@ -143,12 +144,12 @@ def _fetch_source(
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(archive) as bundle:
             if sum(entry.file_size for entry in bundle.infolist()) > _LARGEST_BYTES:
-                raise ValueError("the unpacked source is too large")
+                raise ValueError(_TOO_LARGE)
             bundle.extractall(folder)
     else:
         with tarfile.open(archive) as bundle:
             if sum(entry.size for entry in bundle) > _LARGEST_BYTES:
-                raise ValueError("the unpacked source is too large")
+                raise ValueError(_TOO_LARGE)
             bundle.extractall(folder, filter="data")
     inside = [path for path in folder.iterdir() if path.is_dir()]
     place = {"archive": {**named, "hashes": {"sha256": hash_file(archive)}}}
@@ -183,7 +184,7 @@ def _run_git(*words: str) -> str:
         output, words_ = process.communicate(timeout=_LIMIT_S)
     except subprocess.TimeoutExpired as error:
         end_process(process)
-        raise OSError("the repository does not answer") from error
+        raise OSError(f"git took more than {_LIMIT_S:.0f} seconds") from error
     except BaseException:
         end_process(process)
         raise
@@ -205,4 +206,4 @@ def _read(path: Path, place: Mapping[str, Any]) -> BuiltMetadata:
 
 def _shorten(words: str) -> str:
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return " ".join(lines[-_LINES:])[-300:] or "it said nothing"
+    return " ".join(lines[-_LINES:])[-300:] or "without a message"

@@ -30,6 +30,10 @@ ARCHIVE_NAME = "tierproof-packages.tar.gz"
 LOCK_NAME = "pylock.toml"
 _DESCRIPTIONS = ("generation.json", "inventory.json", "pylock.toml")
 _CHUNK_BYTES = 1 << 20
+_ADVICE = (
+    "Nothing was restored: the archive is damaged or was changed. Save it again with `tierproof save`, or pass only "
+    "the lock file: `tierproof recover --lock LOCK` downloads the packages."
+)
 
 
 def write_archive(store: GenerationStore, generation: Generation, folder: Path) -> str:
@@ -49,8 +53,7 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     damage = find_damage(root, generation.inventory)
     if damage:
         raise InstallError(
-            f"cannot save the added packages: their file {damage[0]} is missing or has changed "
-            f"(generation {generation.id})",
+            f"the added packages were not saved, because {root / damage[0]} is missing or has changed",
             hint="Run `tierproof recover` to install them again from their lock, then `tierproof save`.",
         )
     paths = sorted({path for files in generation.inventory.packages.values() for path, _ in files.iterate()})
@@ -99,7 +102,10 @@ def copy_privately(path: Path, folder: Path) -> tuple[BinaryIO, str]:
             stack.pop_all()
             return copy, digest.hexdigest()
     except OSError as error:
-        raise InstallError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InstallError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Check that you may read this file, and that the disk is not full.",
+        ) from error
 
 
 def read_archive(stream: BinaryIO, path: Path, folder: Path) -> Generation:
@@ -120,22 +126,28 @@ def read_archive(stream: BinaryIO, path: Path, folder: Path) -> Generation:
         for name in _DESCRIPTIONS:
             read_bounded(folder / name)  # they are read whole
     except (tarfile.TarError, zlib.error, EOFError, ValueError, OSError, RecursionError) as error:
-        raise InstallError(f"cannot unpack {path}: {error}") from error
+        raise InstallError(f"cannot unpack {path}: {error}", hint=_ADVICE) from error
     refuse_special_files(folder)
     generation = read_generation(folder)
     packages = generation.inventory.packages
     if generation.id != compute_id(generation.entries, packages, generation.position):
-        raise InstallError(f"refused: the packages in {path} do not match the identifier of their generation")
+        raise InstallError(
+            f"refused: the packages in {path} do not match the identifier {generation.id}, which is their hash",
+            hint=_ADVICE,
+        )
     damage = find_damage(folder, generation.inventory)
     if damage:
-        raise InstallError(f"refused: {damage[0]} in {path} does not match the list of files in the archive")
+        raise InstallError(
+            f"refused: {damage[0]} in {path} does not match the list of files in the archive", hint=_ADVICE
+        )
     listed = {file for files in packages.values() for file, _ in files.iterate()}
     for root, _, names in os.walk(folder):
         for name in names:
             relative = Path(root, name).relative_to(folder).as_posix()
             if relative not in listed and relative not in _DESCRIPTIONS:
                 raise InstallError(
-                    f"refused: {path} contains {relative}, which is not in the list of files in the archive"
+                    f"refused: {path} contains {relative}, which is not in the list of files in the archive",
+                    hint=_ADVICE,
                 )
     return generation
 
@@ -174,13 +186,14 @@ def _extract(archive: BoundedTar, member: tarfile.TarInfo, folder: Path) -> None
     if member.isdir():
         return
     if not member.isreg():
-        raise InstallError(f"refused: {member.name} in the archive is a link or a special file")
+        raise InstallError(f"refused: {member.name} in the archive is a link or a special file", hint=_ADVICE)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
         raise InstallError(
-            f"refused: {member.name} in the archive would be unpacked outside of the target folder"
+            f"refused: {member.name} in the archive would be unpacked outside of the target folder",
+            hint=_ADVICE,
         )
     if member.mode & 0o6000:
-        raise InstallError(f"refused: {member.name} in the archive is a set-uid file")
+        raise InstallError(f"refused: {member.name} in the archive is a set-uid file", hint=_ADVICE)
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as stream:

@@ -77,7 +77,8 @@ class BoundedTar:
             if count > MOST_FILES or total > MOST_BYTES or member.size < 0:
                 raise InstallError(
                     f"refused: the archive unpacks to more than {MOST_BYTES >> 30} GiB or {MOST_FILES:,} "
-                    "files, more than tierproof accepts"
+                    "files, more than tierproof accepts",
+                    hint="Recover without the archive: `tierproof recover --lock LOCK` downloads the packages.",
                 )
             if total > room_bytes:
                 raise InstallError(

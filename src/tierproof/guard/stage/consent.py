@@ -52,14 +52,15 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
         case PlanVerdict.ISOLATED:
             hint = f"Run it isolated from this kernel: {USE_WORKER}."
         case PlanVerdict.INFEASIBLE:
-            hint = "Request other versions."
+            hint = "Request other versions or other packages."
         case PlanVerdict.UNKNOWN:
             lines = [f"{way.text}  {way.line}" for way in list_ways(plan) if way.line]
             hint = "\n".join(lines) or "Leave out the packages named above."
     if not hint and plan.aged and not consent.aged:
         hint = "To accept the old version, pass `--allow-aged` (or `allow_aged=True`)."
     if hint:
-        raise PlanRefused(f"{plan.verdict.value}: {plan.explanation}", plan=plan, hint=hint)
+        message = f"nothing was installed (verdict {plan.verdict.value}): {plan.explanation}"
+        raise PlanRefused(message, plan=plan, hint=hint)
 
 
 def _spell_keywords(plan: Plan) -> str:

@@ -28,6 +28,9 @@ _DATA_FOLDERS = ("share", "etc", "include", "man")
 # Where a package came from (PEP 610): uv writes the whole address there.
 _ORIGIN = "direct_url.json"
 _HASHING_THREADS = 4
+_ADVICE = (
+    "Nothing was installed. Try again; if that does not help, report the wheel to the package's authors."
+)
 # Code and libraries grow three- to tenfold when they are unpacked.
 _MOST_GROWTH, _LEAST_BOUND_BYTES, _LARGEST_UNTOLD_BYTES = 50, 256 << 20, 16 << 30
 _METADATA_FILES = ("RECORD", "REQUESTED", "INSTALLER", "uv_cache.json", "uv_build.json")
@@ -101,8 +104,10 @@ def _refuse_other_packages(
         got = found.get(item.name)
         if got is None or (item.version and got.version != item.version and not item.built):
             raise InstallError(
-                f"requested {item.name} {item.version}, but received {got.version if got else 'nothing'}",
-                hint="Report it to the package's authors: the file name of the wheel and its metadata disagree.",
+                f"refused: the download of {item.name} {item.version} contains "
+                f"{f'version {got.version}' if got else 'no such package'}",
+                hint="Nothing was installed. Report this to the package's authors: the file name of the wheel and its "
+                "metadata disagree.",
             )
 
 
@@ -124,7 +129,7 @@ def refuse_special_files(folder: Path) -> None:
         if kind:
             raise InstallError(
                 f"refused: the download contains {kind}, {path.relative_to(folder)}",
-                hint="Report it to the package's authors: no package needs such a file.",
+                hint="Nothing was installed. Report this to the package's authors: no package needs such a file.",
             )
 
 
@@ -186,7 +191,7 @@ def _verify_records(
             continue
         digests = [digest for _, digest in owners if digest]
         if digests and not any(_agrees(files[path], stamp, digest) for digest in digests):
-            raise InstallError(f"refused: {path} does not match the RECORD of {owners[0][0]}")
+            raise InstallError(f"refused: {path} does not match the RECORD of {owners[0][0]}", hint=_ADVICE)
         for name, _ in owners:
             verified[name][path] = stamp
     return verified
@@ -200,7 +205,8 @@ def _collect_claims(found: Mapping[str, InstalledDistribution]) -> dict[str, lis
             path = os.path.normpath(entry.path)
             if path.startswith("..") or os.path.isabs(path):  # noqa: PTH117
                 raise InstallError(
-                    f"refused: the RECORD of {name} lists {entry.path}, which is outside the package"
+                    f"refused: the RECORD of {name} lists {entry.path}, which is outside the package",
+                    hint=_ADVICE,
                 )
             claims.setdefault(path, []).append((name, entry.digest))
     return claims
@@ -210,11 +216,13 @@ def _refuse_other_files(claims: Mapping[str, list[tuple[str, str]]], files: Mapp
     """Refuse files that no RECORD names, and RECORDs that name what is not there."""
     for path in files:
         if path not in claims and not path.endswith(".pyc"):
-            raise InstallError(f"refused: no package's RECORD lists the file {path}")
+            raise InstallError(
+                f"refused: the download contains {path}, which no package's RECORD lists", hint=_ADVICE
+            )
     for path, owners in claims.items():
         if path not in files and not path.endswith((".pyc", "RECORD")):
             raise InstallError(
-                f"refused: the RECORD of {owners[0][0]} lists {path}, which the download lacks"
+                f"refused: the RECORD of {owners[0][0]} lists {path}, which the download lacks", hint=_ADVICE
             )
 
 

@@ -112,8 +112,8 @@ class ImportTrial:
         ended = self._tell(self._start(()), {**request, "out": str(said)}).wait(limit_s)
         if ended.status is None:
             raise InstallError(
-                f"the added packages did not import within {limit_s:.0f} seconds in a child process",
-                hint="Pass `--no-trial` (or `trial=False`) to skip the trial.",
+                f"nothing was installed: the imports in a child process did not end within {limit_s:.0f} seconds",
+                hint="To install them without trying the imports, pass `--no-trial` (or `trial=False`).",
             )
         return _judge(owners, _read_said(said), ended.status, ended.words)
 
@@ -189,7 +189,10 @@ def _judge(
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         failures.append(ImportFailure(owners[begun[0]], begun[0], f"the import ended the process with {how}"))
     elif not said:
-        raise InstallError(f"cannot start the child process for the import trial: {words.strip()[-500:]}")
+        raise InstallError(
+            f"nothing was installed: the child process for the import trial did not start ({words.strip()[-500:]})",
+            hint="To install without trying the imports, pass `--no-trial` (or `trial=False`).",
+        )
     return tuple(failures)
 
 

@@ -156,10 +156,13 @@ def _try(
     requested = {each.name for each in contents.requests} & set(packages)
     grave = [each for each in failures if _is_grave(each, requested, provided, modules)]
     if grave:
+        module, package = grave[0].module, grave[0].package
+        shown = module if module == package else f"{module} (from {package})"
         raise InstallError(
-            f"{grave[0].package} was fetched, but {grave[0].module} cannot be imported in this environment: "
-            f"{grave[0].reason}",
-            hint="Nothing was changed. Pass `--no-trial` (or `trial=False`) to install it anyway.",
+            f"nothing was installed, because {shown} cannot be imported in this "
+            f"environment: {grave[0].reason}",
+            hint="If the error names a missing system library, install that library first. To install in spite of the "
+            "error, pass `--no-trial` (or `trial=False`).",
         )
     return failures
 

@@ -65,7 +65,8 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror}", hint="Set XDG_DATA_HOME to a folder you may write to."
+            f"cannot write {path}: {error.strerror}",
+            hint="Nothing was changed. Make this file writable, or set XDG_DATA_HOME to a writable folder.",
         ) from error
 
 
@@ -93,7 +94,7 @@ def _try_lock(descriptor: int, path: Path) -> bool:
     except OSError as error:
         raise OutputError(
             f"{path} cannot be locked: {error.strerror}",
-            hint="Set XDG_DATA_HOME to a folder on a local disk.",
+            hint="Nothing was changed. Set XDG_DATA_HOME to a folder on a local disk.",
         ) from error
     return True
 
@@ -116,7 +117,7 @@ def _busy(path: Path, pid: int) -> EnvironmentBusyError:
     who = "this process" if pid == os.getpid() else f"process {pid}" if pid else "another process"
     return EnvironmentBusyError(
         f"{who} is changing this environment at the moment",
-        hint=f"Wait until it has finished, then try again. (The lock is {path}.)",
+        hint=f"Nothing was changed. Try again when {who} has finished. (The lock is {path}.)",
     )
 
 

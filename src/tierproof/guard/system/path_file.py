@@ -46,7 +46,10 @@ def read_named_folders(file: Path) -> tuple[str, ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
-        raise PathFileError(f"cannot read {file}: {error.strerror or error}") from error
+        raise PathFileError(
+            f"cannot read {file}: {error.strerror or error}",
+            hint="Make this file readable: it names the folder of the added packages.",
+        ) from error
     lines = [line.strip() for line in text.splitlines()]
     return tuple(os.path.normpath(file.parent / line) for line in lines if line and "\0" not in line)
 

@@ -79,7 +79,7 @@ def make_image_base(
     if not python:
         raise UsageError(
             f"cannot tell which Python version {image.label} uses",
-            hint="Pass it, for example `--python 3.12`.",
+            hint="Pass its Python version, as in `--python 3.12`.",
         )
     target = Target(python, image.platform, executable)
     declared = find_requires(

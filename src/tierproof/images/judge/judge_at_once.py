@@ -38,7 +38,7 @@ def judge_at_once(command: PipCommand, foreseen: Foreseen, base: Base) -> Plan |
             base.name,
             PlanVerdict.UNKNOWN,
             gaps=foreseen.gaps,
-            explanation=f"Not worked out: {foreseen.unforeseen}.",
+            explanation=f"What this command changes could not be worked out: {foreseen.unforeseen}.",
         )
     return None
 

@@ -159,7 +159,7 @@ def judge_install(
     if options.offline:
         raise PlanError(
             f"no answer is stored for {hide_credentials(command.text)!r} on {image.label}",
-            hint="Run it once without --offline to store the answer.",
+            hint="Ask once without `--offline`: the answer is then stored.",
         )
     try:
         answer = replace(_ask(question), answered_at=now.isoformat(timespec="seconds"))

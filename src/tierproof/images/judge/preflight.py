@@ -105,6 +105,6 @@ def _note(image: HostedBase) -> tuple[str, ...]:
         )
     if made.skipped:
         notes.append(
-            f"{len(made.skipped)} lines of the image's list were skipped; the first: {made.skipped[0]}"
+            f"{len(made.skipped)} lines of the image's list were skipped, for example {made.skipped[0]}"
         )
     return tuple(notes)

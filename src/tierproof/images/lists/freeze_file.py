@@ -110,7 +110,7 @@ def parse_freeze(text: str, *, source: str = "the list") -> FreezeFile:
     if not found:
         raise UsageError(
             f"{source} lists no package",
-            hint="Give the output of `pip freeze`: one `name==version` per line."
+            hint="Pass the output of `pip freeze`, with one `name==version` per line."
             + (f" Line {skipped[0].line} does not have this form: {skipped[0].text[:80]}" if skipped else ""),
         )
     return FreezeFile(tuple(found.values()), tuple(skipped))

@@ -47,8 +47,7 @@ def read_list_file(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise UsageError(
-                f"{path} is a folder, not a freeze list",
-                hint="Give the path of a file with the output of `pip freeze`.",
+                f"{path} is a folder, not a file", hint="Pass a file that holds the output of `pip freeze`."
             )
         with path.open("rb") as stream:
             return stream.read(LARGEST_LIST_BYTES + 1)
@@ -56,6 +55,6 @@ def read_list_file(path: Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
             f"cannot read {path}: {reason or error}",
-            hint="Check the path and its permissions. If the file is the package list of a stored image, restore it "
-            "with `tierproof images sync`, or with `tierproof images add FILE --name NAME`.",
+            hint="Check that this file exists and that you may read it. If `tierproof images sync` stored it, run that "
+            "command again to restore it.",
         ) from error

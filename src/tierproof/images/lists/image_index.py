@@ -17,6 +17,7 @@ _GLIBC = {"18.04": "2_27", "20.04": "2_31", "22.04": "2_35", "24.04": "2_39", "2
 _OLDEST_GLIBC = "2_28"
 INDEX_NAME = "index.json"
 HARDWARE = ("cpu", "gpu", "tpu")
+_LIST = "It must be a JSON list, as docs/images.md describes."
 _TEXT_FIELDS = ("python", "os", "date", "commit", "numpy", "torch", "transformers", "sha256")
 HERE = "here"  # the name of the running interpreter as an image
 
@@ -82,7 +83,10 @@ def read_index(folder: Path) -> tuple[Image, ...]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Make this file readable: it lists the stored images.",
+        ) from error
     entries = parse_index(content, source=str(path))
     return tuple(read_entry(entry, number, folder) for number, entry in enumerate(entries, 1))
 
@@ -98,10 +102,10 @@ def parse_index(content: bytes, *, source: str) -> list[object]:
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"the index of images {source} is not valid JSON: {error}",
-            hint="It must be a JSON list (see docs/images.md). A web page that was saved in its place fails like this.",
+            hint=f"{_LIST} If {source} is a web page, download the index again.",
         ) from error
     if not isinstance(document, list):
-        raise UsageError(f"{source} is not an index of images: it must be a JSON list")
+        raise UsageError(f"{source} is not an index of images", hint=_LIST)
     return document
 
 
@@ -128,11 +132,15 @@ def read_entry(entry: object, number: int, folder: Path) -> Image:
         missing = ", no ".join(
             key for key, value in values.items() if not isinstance(value, str) or not value
         )
-        raise UsageError(f"entry {number} of {folder / INDEX_NAME} has no {missing}")
+        raise UsageError(
+            f"entry {number} of {folder / INDEX_NAME} has no {missing}",
+            hint="Each entry needs `image`, `hardware` and `file`, each a non-empty string.",
+        )
     path = folder / str(values["file"])
     if "\0" in str(path) or path.resolve().parent != folder.resolve():
         raise UsageError(
-            f"entry {number} of {folder / INDEX_NAME} names a file outside its folder: {values['file']}"
+            f"entry {number} of {folder / INDEX_NAME} names a file outside its folder: {values['file']}",
+            hint="Name a file that is directly in this folder.",
         )
     packages = fields.get("packages")
     texts = {key: str(fields.get(key) or "") for key in _TEXT_FIELDS}

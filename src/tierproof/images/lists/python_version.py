@@ -22,7 +22,10 @@ def choose_python(given: str, file: FreezeFile, source: str) -> str:
         UsageError: it is not a Python 3 version, or the list's wheels are for another one.
     """
     if given and not _VERSION.match(given):
-        raise UsageError(f"{given!r} is not a Python 3 version", hint="Write it as 3.12 or 3.12.12.")
+        raise UsageError(
+            f"the Python version {given!r} is not supported: it must have the form 3.x or 3.x.y",
+            hint="Pass a version such as 3.12 or 3.12.12.",
+        )
     told = find_python(file)
     if given and told and given.split(".")[:2] != told.split("."):
         raise UsageError(

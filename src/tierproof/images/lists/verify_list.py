@@ -10,6 +10,7 @@ from tierproof.errors import UsageError
 from tierproof.images.lists.freeze_file import FreezeFile, parse_freeze
 
 LARGEST_LIST_BYTES = 5_000_000  # a list of 700 packages has 15 kB
+_PASS_FREEZE = "Pass the output of `pip freeze`: plain text with one `name==version` per line."
 _PAGE = ("<!doctype", "<html", "<head", "<?xml")
 _NO_LINE_END = (
     "the last line does not end with a newline, which pip always writes; the list may be incomplete"
@@ -54,16 +55,16 @@ def verify_list(content: bytes, *, source: str, promised: int = 0, sha256: str =
         UsageError: it is empty, too large, binary, a web page, another kind of file, damaged or cut off.
     """
     if not content.strip():
-        raise UsageError(f"{source} is empty", hint="Give the output of `pip freeze`.")
+        raise UsageError(f"{source} is empty", hint=_PASS_FREEZE)
     if len(content) > LARGEST_LIST_BYTES:
         raise UsageError(
-            f"{source} is too large for a freeze list: over {LARGEST_LIST_BYTES // 1_000_000} MB",
-            hint="Give the output of `pip freeze`.",
+            f"{source} is too large for the output of `pip freeze`: over {LARGEST_LIST_BYTES // 1_000_000} MB",
+            hint=_PASS_FREEZE,
         )
     text = _decode(content, source)
     if text.lstrip().lower().startswith(_PAGE):
         raise UsageError(
-            f"{source} is a web page, not a freeze list",
+            f"{source} is a web page, not the output of `pip freeze`",
             hint="An error or login page was probably saved instead of the list. Download the list again.",
         )
     file = parse_freeze(text, source=source)
@@ -93,7 +94,7 @@ def _decode(content: bytes, source: str) -> str:
 def _no_text(source: str, reason: str) -> UsageError:
     return UsageError(
         f"{source} is not a text file: {reason}",
-        hint="Give the output of `pip freeze`: plain text with one `name==version` per line.",
+        hint=_PASS_FREEZE,
     )
 
 
@@ -102,10 +103,9 @@ def _refuse_other_kinds(file: FreezeFile, source: str) -> None:
     if len(unread) > len(file.packages):
         first = unread[0]
         raise UsageError(
-            f"{source} is not a freeze list: {len(unread)} of its lines do not name a package with a version, "
-            f"only {len(file.packages)} do",
-            hint=f"The first such line is line {first.line}: {first.reason}: {first.text[:80]}\n"
-            "Give the output of `pip freeze`.",
+            f"{source} is not the output of `pip freeze`: {len(file.packages)} of its lines name a package and its "
+            f"version, {len(unread)} do not",
+            hint=f"For example line {first.line} ({first.reason}): {first.text[:80]}\n{_PASS_FREEZE}",
         )
 
 

@@ -30,15 +30,20 @@ def read_notebook(path: Path) -> tuple[CodeCell, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="Check that this file exists and that you may read it.",
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{path} is not a notebook: it is not UTF-8 text", hint="Give the path of an .ipynb file."
+            f"{path} is not a notebook: it is not UTF-8 text", hint="Pass an .ipynb file."
         ) from error
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not a notebook: {_describe(text, error)}", hint=_advise(text)) from error
+        raise UsageError(
+            f"{path} is not a notebook ({_describe(text, error)})", hint=_advise(text)
+        ) from error
     return _read_cells(document, path)
 
 
@@ -47,7 +52,7 @@ def _read_cells(document: Any, path: Path) -> tuple[CodeCell, ...]:
     if not isinstance(major, int):
         raise UsageError(
             f"{path} is JSON but not a notebook: it has no `nbformat`",
-            hint="Give the path of an .ipynb file.",
+            hint="Pass an .ipynb file.",
         )
     if major < _FORMAT:
         raise UsageError(f"{path} is in the old notebook format {major}", hint=_RESAVE)
@@ -87,5 +92,5 @@ def _describe(text: str, error: Exception) -> str:
 
 def _advise(text: str) -> str:
     if text.lstrip()[:1] == "<":
-        return "Download the raw .ipynb file; this is the web page that shows it."
+        return "Download the .ipynb file itself (the raw file), not the web page that shows it."
     return "Save or download it again; the file may be incomplete."

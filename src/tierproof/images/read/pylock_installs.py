@@ -11,6 +11,8 @@ from tierproof.guard.resolve.lock import find_url
 from tierproof.images.read.found_install import FoundInstall
 from tierproof.images.read.toml_document import read_toml
 
+_EXPECTED = "Pass a pylock.toml (PEP 751), as `uv export --format pylock.toml` writes it."
+
 
 def read_pylock(path: Path) -> FoundInstall:
     """Read `path`.
@@ -23,18 +25,18 @@ def read_pylock(path: Path) -> FoundInstall:
     if "lock-version" not in document or not isinstance(packages, list):
         raise UsageError(
             f"{path} is not a lock file: it has no `lock-version` or no `packages`",
-            hint="Give a pylock.toml (PEP 751), as `uv export --format pylock.toml` writes it.",
+            hint=_EXPECTED,
         )
     lines = tuple(_spell(entry, number, path) for number, entry in enumerate(packages, 1))
     if not lines:
-        raise UsageError(f"{path} lists no packages")
+        raise UsageError(f"{path} lists no packages", hint=_EXPECTED)
     return FoundInstall(PipCommand(Program.PIP, Action.INSTALL, lines, text=path.name), path.name)
 
 
 def _spell(entry: Any, number: int, path: Path) -> str:
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str):
-        raise UsageError(f"{path}: package {number} has no name")
+        raise UsageError(f"{path}: package {number} has no name", hint=_EXPECTED)
     marker = f" ; {entry['marker']}" if isinstance(entry.get("marker"), str) else ""
     archive = entry.get("archive")
     if isinstance(archive, dict) and (url := find_url(archive)):
@@ -43,4 +45,4 @@ def _spell(entry: Any, number: int, path: Path) -> str:
         return f"{name} @ {vcs.get('type', 'git')}+{vcs['url']}@{vcs.get('commit-id', '')}{marker}"
     if isinstance(entry.get("version"), str):
         return f"{name}=={entry['version']}{marker}"
-    raise UsageError(f"{path}: package {name} has no version")
+    raise UsageError(f"{path}: package {name} has no version, URL or repository", hint=_EXPECTED)

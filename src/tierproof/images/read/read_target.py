@@ -53,7 +53,7 @@ def _read_file(word: str, base: Path) -> PreflightTarget:
     if not path.is_file():
         raise UsageError(
             f"{word} is a folder, not a file" if path.is_dir() else f"there is no file {word}",
-            hint="Give the path of a notebook (.ipynb), a requirements file (.txt, .in) or a lock file (pylock.toml).",
+            hint="Pass a notebook (.ipynb), a requirements file (.txt, .in), a pylock.toml or requirements.",
         )
     suffix = path.suffix.lower()
     if suffix == ".ipynb":

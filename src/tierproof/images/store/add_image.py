@@ -109,7 +109,8 @@ def add_image(
         python = choose_python(python, verified.file, str(path))
     if not python:
         raise UsageError(
-            f"cannot tell which Python version {path} is for", hint="Pass it, for example `--python 3.12`."
+            f"cannot tell which Python version {path} is for",
+            hint="Pass its Python version, as in `--python 3.12`.",
         )
     today = datetime.now(UTC).date().isoformat()
     image = Image(name, hardware, Path(), python, os_name, today, given_platform=told, added=True)

@@ -30,7 +30,7 @@ def lock_folder(folder: Path, *, limit_s: float, hint: str) -> Iterator[None]:
         except EnvironmentBusyError as error:
             raise EnvironmentBusyError(
                 f"another process is changing {folder}",
-                hint=f"Try again when that process has finished. (The lock is {folder / LOCK_NAME}.)",
+                hint=f"Nothing was changed. Try again when that process is done. (The lock is {folder / LOCK_NAME}.)",
             ) from error
         except OutputError as error:
             raise OutputError(error.message, hint=hint) from error

@@ -32,7 +32,9 @@ class FolderSource:
         """Read the index; an entry that cannot be used is refused, the others stay."""
         content = self._read_file(INDEX_NAME)
         if content is None:
-            raise UsageError(f"{self.name} has no {INDEX_NAME}")
+            raise UsageError(
+                f"{self.name} has no {INDEX_NAME}", hint=f"Name a folder that contains an {INDEX_NAME}."
+            )
         offers: list[Offer] = []
         refused: list[tuple[str, str]] = []
         seen: set[tuple[str, str]] = set()
@@ -55,7 +57,10 @@ class FolderSource:
         """Read a list."""
         content = self._read_file(offer.location)
         if content is None:
-            raise UsageError(f"{self.name} has no file {offer.location}")
+            raise UsageError(
+                f"{self.name} has no file {offer.location}, which its {INDEX_NAME} names",
+                hint=f"Add that file, or remove its entry from {INDEX_NAME}.",
+            )
         return OfferedList(content, offer.image.python, offer.image.os)
 
 

@@ -173,7 +173,8 @@ class GitRepository:
         if process.returncode != 0:
             said = hide_credentials(complaints.decode("utf-8", "replace").strip())
             raise ImageSourceError(
-                f"git could not read {self.name}", hint=said or f"Run `git ls-remote {self.name}` to see why."
+                f"git could not read {self.name}: {' '.join(said.split())[-300:] or 'it printed no message'}",
+                hint=f"Check the address, the network and your access: git ls-remote {self.name}",
             )
         return output
 

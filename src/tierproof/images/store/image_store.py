@@ -105,7 +105,7 @@ def store_image(
         others = [each for each in known if (each.name, each.hardware) != (image.name, image.hardware)]
         if len(others) < len(known) and not replace_other:
             raise UsageError(
-                f"the image {image.label} already exists",
+                f"nothing was stored, because the image {image.label} already exists",
                 hint="Choose another name, or pass --replace to replace it.",
             )
         write_text_atomically(kept.path, verified.text)  # before the index, which must name what is there

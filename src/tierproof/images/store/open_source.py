@@ -69,7 +69,9 @@ def _open_folder(folder: Path, environment: Mapping[str, str]) -> ImageSource:
         if (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir()):
             return _open_repository(str(folder.resolve()), environment)
     except OSError as error:
-        raise UsageError(f"cannot read {folder}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {folder}: {error.strerror or error}", hint="Check that you may read this folder."
+        ) from error
     raise UsageError(f"{folder} has no {INDEX_NAME} and is not a git repository", hint=_EXPECTED)
 
 

@@ -54,7 +54,10 @@ def download(url: str, *, limit_bytes: int, environment: Mapping[str, str]) -> b
             if error.code in _ABSENT:
                 return None
             if error.code < HTTPStatus.INTERNAL_SERVER_ERROR and error.code not in _PASSING:
-                raise UsageError(f"the server refused {shown}: {error.code} {error.reason}") from error
+                raise UsageError(
+                    f"the server refused {shown}: {error.code} {error.reason}",
+                    hint="Check the address. If it needs a login, write it as https://USER:PASSWORD@HOST/PATH.",
+                ) from error
             reason = f"{error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", "") or error) or type(error).__name__
@@ -73,9 +76,13 @@ def _make_opener(url: str, environment: Mapping[str, str]) -> tuple[OpenerDirect
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")
     except ValueError as error:
-        raise UsageError(f"{hide_credentials(url)} is not a valid URL: {error}") from error
+        raise UsageError(
+            f"{hide_credentials(url)} is not a valid URL: {error}", hint="Write it as https://HOST/PATH."
+        ) from error
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{hide_credentials(url)} is not an http or https URL")
+        raise UsageError(
+            f"{hide_credentials(url)} is not an http or https URL", hint="Write it as https://HOST/PATH."
+        )
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
     passwords = HTTPPasswordMgrWithPriorAuth()
     if parts.username:
@@ -111,7 +118,10 @@ def _read(opener: OpenerDirector, url: str, limit_bytes: int) -> bytes:
         promised = answer.headers.get("Content-Length", "")
         content = _read_chunks(answer, limit_bytes, ends_at)
     if len(content) > limit_bytes:
-        raise UsageError(f"{url} is too large: over {limit_bytes / 1e6:.0f} MB")
+        raise UsageError(
+            f"{url} is too large for a list of packages: over {limit_bytes / 1e6:.0f} MB",
+            hint="Check the address.",
+        )
     if promised.isdigit() and len(content) < int(promised):
         raise OSError(f"the connection broke off after {len(content)} of {promised} bytes")
     return content

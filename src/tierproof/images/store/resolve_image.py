@@ -42,7 +42,7 @@ def resolve_image(
     if not image.python:
         raise UsageError(
             f"cannot tell which Python version {image.label} uses",
-            hint="Pass it, for example `--python 3.12`.",
+            hint="Pass its Python version, as in `--python 3.12`.",
         )
     return image
 

@@ -60,4 +60,7 @@ def read_outputs(probe: ModelProbe, plan: InputPlan) -> OutputPlan:
             return planned
     if failure is not None:
         raise failure  # not even the size that ran before
-    raise ForwardError(f"{probe.name} returned no floating-point tensor")
+    raise ForwardError(
+        f"the forward pass of {probe.name} returned no floating-point tensor, so there is no output to check",
+        hint="Return logits, features or a loss, not only ids or masks.",
+    )

@@ -126,7 +126,7 @@ def join_url(base: str, *parts: str) -> str:
         TargetError: when the base is not an http or https URL.
     """
     if urllib.parse.urlsplit(base).scheme not in ("http", "https"):
-        raise TargetError(f"{base!r} is not an http or https URL", hint="Give the base URL as https://HOST.")
+        raise TargetError(f"{base!r} is not an http or https URL", hint="Write the base URL as https://HOST.")
     return "/".join([base.rstrip("/"), *(urllib.parse.quote(part, safe="/") for part in parts)])
 
 

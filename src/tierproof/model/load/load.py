@@ -188,6 +188,6 @@ def _refuse_empty(loaded: LoadedModel) -> None:
         return
     what = "is an empty module" if not any(True for _ in model.children()) else "has no parameters"
     raise TargetError(
-        f"{loaded.target}: {type(model).__name__} {what}: there is nothing to check",
+        f"{loaded.target}: {type(model).__name__} {what}, so there is nothing to check",
         hint="Use nn.ModuleList or nn.ModuleDict: layers in a plain list or dict are not registered.",
     )

@@ -58,8 +58,9 @@ def parse_config(text: str, shown: str) -> dict[str, Any]:
         raise TargetError(f"{shown} is nested too deeply", hint="Flatten the config.") from error
     if not isinstance(config, dict):
         raise TargetError(
-            f"{shown} holds a {type(config).__name__}, not a JSON object",
-            hint='Write {"name": value, …}, with one name for each argument of the model.',
+            f"{shown} contains a {type(config).__name__}, not a JSON object",
+            hint='Write an object, such as {"hidden_size": 64, "num_layers": 2}. Beside a model.py, its keys are the '
+            "arguments of the model's `__init__` or of `build_model`.",
         )
     refuse_negative_sizes(config, shown)
     return config

@@ -80,7 +80,8 @@ class ModelRecord:
             self._gate.open()
         if failures:
             raise RestorationError(
-                f"could not restore {len(failures)} part(s) of the model after the checks: {'; '.join(failures[:5])}",
+                f"{len(failures)} part(s) of the model could not be restored after the checks: "
+                f"{'; '.join(failures[:5])}",
                 hint="Load the model again before you use it.",
             )
         self._gate.deliver()
@@ -117,17 +118,17 @@ class _ModelState:
                 try:
                     record.restore()
                 except Exception as error:  # noqa: BLE001 - told in RestorationError; the rest must go on
-                    failures.append(f"{type(record).__name__}: {type(error).__name__}: {error}")
+                    failures.append(f"{type(record).__name__} ({type(error).__name__}: {error})")
             for tensor in self.tensors:
                 try:
                     lost.append(tensor.restore())
                 except Exception as error:  # noqa: BLE001 - as above
-                    failures.append(f"{tensor.path}: {type(error).__name__}: {error}")
+                    failures.append(f"{tensor.path} ({type(error).__name__}: {error})")
             for storage in self.storages:
                 try:
                     storage.restore(compare_all=full or self._small)
                 except Exception as error:  # noqa: BLE001 - as above
-                    failures.append(f"the contents of a tensor: {type(error).__name__}: {error}")
+                    failures.append(f"the values of {storage.path} ({type(error).__name__}: {error})")
             for tensor in self.tensors:
                 tensor.reset_version()
         return [text for text in lost if text]

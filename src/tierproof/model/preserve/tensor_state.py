@@ -123,6 +123,7 @@ class StorageBackup:
         self.storage = storage
         self.storage_bytes = storage.nbytes()
         self.owners = owners
+        self.path = owners[0].path if owners else "a tensor"
         # Whole words where possible: comparing int64 is five times faster than comparing bytes.
         self.start, self.stop = start - start % 8, min(stop + -stop % 8, self.storage_bytes)
         self.word = torch.int64
@@ -173,6 +174,7 @@ class ComponentBackup:
 
     def __init__(self, record: TensorRecord) -> None:
         self.record = record
+        self.path = record.path
         self.copy = record.alias.clone()
 
     def restore(self, *, compare_all: bool) -> None:

@@ -54,7 +54,7 @@ def judge_cross_masks(base: Baseline, with_source: Call, with_target: Call) -> l
             "cannot attend to the second half of the source, but the last one can.",
             hiding[0],
             {"modules": hiding[:8], "count": len(hiding)},
-            "Give cross-attention the source's padding mask only. The causal mask and the target's padding are for "
+            "Pass only the source's padding mask to cross-attention. The causal mask and the target's padding are for "
             "self-attention.",
         )
     ]

@@ -151,7 +151,7 @@ def _report_probabilities(reading: _Reading) -> Finding:
         "is wrong.",
         "",
         {"computed": reading.words},
-        "Give `cross_entropy` the logits themselves, or `nll_loss` their `log_softmax`.",
+        "Pass the logits themselves to `cross_entropy`, or their `log_softmax` to `nll_loss`.",
     )
 
 

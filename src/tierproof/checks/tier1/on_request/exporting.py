@@ -20,6 +20,8 @@ Source: PyTorch's documentation of torch.export.
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,10 @@ from tierproof.model.preserve.copy_model import copy_sharing_values
 
 CODE = "T1-EXPORT"
 _FACTOR = 10.0
+# How torch names the line that it could not export; it shortens the path of the second form.
+_CALLED = re.compile(r'File "([^"]+)", line (\d+), in (\w+)')
+_CAUSED = re.compile(r"Caused by: \((\S+\.py):(\d+) in (\w+)\)")
+_TORCH = re.compile(r"(^|/)(torch|_export)/")
 
 
 def run(context: CheckContext) -> CheckOutput:
@@ -87,15 +93,31 @@ def _draw_other_values(base: Baseline) -> Call:
 
 
 def _report_refusal(error: Exception) -> Finding:
-    lines = str(error).strip().splitlines() or [""]
+    text = str(error).strip()
+    hint = "Rewrite what the error names with torch operations. Nothing to do if you do not export the model."
+    if "data-dependent" in text:
+        hint = (
+            "Replace a branch on a tensor's values by `torch.where` or `torch.cond`. State the bounds of a size that "
+            "comes from `.item()` or `nonzero()` with `torch._check`."
+        )
     return Finding(
         f"{CODE}-002",
         Severity.INFO,
-        f"The model cannot be exported: {type(error).__name__}: {lines[0][:300]}",
+        f"The model cannot be exported{_find_line(text)}: {type(error).__name__}: {text.partition(chr(10))[0][:300]}",
         "",
         {"exception": type(error).__name__},
-        "Replace branches and loops on tensor values by `torch.where` or `torch.cond`.",
+        hint,
     )
+
+
+def _find_line(text: str) -> str:
+    """Return the line of the model's code that torch's message names; empty where it names none."""
+    found = _CALLED.findall(text) or _CAUSED.findall(text)
+    named = [place for place in found if not _TORCH.search(place[0]) and place[2] != "_call_impl"]
+    if not named:
+        return ""
+    file, line, function = named[-1]
+    return f" ({file.rpartition('/')[2]}:{line}, in {function})"
 
 
 def _report_change(change: float, tolerance: float, name: str) -> Finding:

@@ -246,8 +246,8 @@ def _describe_length(
             return Finding(
                 f"{CODE}-008",
                 Severity.INFO,
-                f"The declared maximum length {maximum} counts the rows of the position table up to the padding id, "
-                f"which no token uses; only {working} tokens fit.",
+                f"Only {working} tokens fit, although the declared maximum length is {maximum}. That number also "
+                "counts the rows of the position table up to the padding id, which no token uses.",
                 where=first.where,
                 evidence={"declared": maximum, "longest_working_length": working},
                 hint=f"Truncate inputs to {working} tokens.",
@@ -359,7 +359,7 @@ def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
                         "output_shape": list(result.shape),
                         "expected_shape": wanted,
                     },
-                    hint="Give `squeeze()` an axis, and use sizes from the input's shape in `view()` and reductions.",
+                    hint="Pass an axis to `squeeze()`, and use sizes of the input in `view()` and reductions.",
                     rests_on=Basis.INPUTS,
                     at_most=Severity.INFO if published else Severity.ERROR,
                 )
