@@ -1,0 +1,1 @@
+"""Functions that analyse a model: what it attends to."""

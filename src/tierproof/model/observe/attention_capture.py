@@ -32,20 +32,8 @@ _PASSING = frozenset(
      "tril", "triu", "view_as", "mT", "T", "detach", "nan_to_num", "index_select", "roll"}
 )  # fmt: skip
 _SUMS = frozenset(
-    {
-        "add",
-        "add_",
-        "__add__",
-        "__radd__",
-        "__iadd__",
-        "sub",
-        "sub_",
-        "__sub__",
-        "__isub__",
-        "rsub",
-        "__rsub__",
-    }
-)
+    {"add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "__sub__", "__isub__", "rsub", "__rsub__"}
+)  # fmt: skip
 _TIMES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"})
 _OVER = frozenset({"div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"})
 # Their results are new quantities, to which an earlier scale does not apply.
