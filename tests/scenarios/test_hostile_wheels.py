@@ -148,6 +148,19 @@ def test_an_archive_with_a_path_file_is_refused(here: Throwaway, saved: Path) ->
     assert refuse_recovery(here, str(saved), "--trust")
 
 
+def test_a_backport_of_the_standard_library_is_never_imported(here: Throwaway) -> None:
+    here.index.add("dataclasses", "0.8", files={"dataclasses.py": "raise RuntimeError\n"})
+    here.index.add("old-fashioned", "1.0", "dataclasses", files={"old_fashioned.py": "import dataclasses\n"})
+    done = here.command("install", "old-fashioned")
+    assert done.returncode == 0, done.stderr
+    assert here.run("-c", "import old_fashioned; old_fashioned.dataclasses.dataclass").returncode == 0
+
+
+def test_a_backport_with_something_beside_it_is_refused(here: Throwaway) -> None:
+    here.index.add("dataclasses", "0.8", files={"dataclasses.py": "", "json.py": ""})
+    assert "which has the name of a standard library module" in refuse(here, "dataclasses")
+
+
 def test_a_namespace_that_two_share_is_fine(here: Throwaway) -> None:
     here.index.add("friendly", "1.0", files={"spread/two.py": "", "tests/test_it.py": ""})
     assert here.command("install", "friendly").returncode == 0

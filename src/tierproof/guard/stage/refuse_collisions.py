@@ -25,6 +25,7 @@ def refuse_names(packages: Mapping[str, PackageFiles]) -> None:
         InstallError: the message names the package and the file.
     """
     for name, files in packages.items():
+        backport = _find_backport(name, files)
         for path in files.files:
             top, _, rest = path.partition("/")
             module = _module_name(top) if not rest else top
@@ -34,8 +35,23 @@ def refuse_names(packages: Mapping[str, PackageFiles]) -> None:
                 raise _refusal(name, f"{path}, which Python runs at every start")
             if module and is_accelerator(module):
                 raise _refusal(name, f"{path}, and tierproof never adds that library to a running kernel")
-            if module in sys.stdlib_module_names and _is_importable(path) and module not in STRAY_MODULES:
+            if module not in sys.stdlib_module_names or module in STRAY_MODULES or module == backport:
+                continue
+            if _is_importable(path):
                 raise _refusal(name, f"{path}, which has the name of a standard library module")
+
+
+def _find_backport(name: str, files: PackageFiles) -> str:
+    """The standard library module that a package brings to older Pythons under its own name; empty if it is none.
+
+    Requirements without a marker ask for such packages on every Python. Nothing imports them: a generation lies
+    behind the standard library on sys.path.
+    """
+    tops = {
+        _module_name(top) if not rest else top for top, _, rest in (p.partition("/") for p in files.files)
+    }
+    modules = {top for top in tops if top and not top.endswith(".dist-info")}
+    return name if modules == {name} and name in sys.stdlib_module_names else ""
 
 
 def refuse_collisions(
