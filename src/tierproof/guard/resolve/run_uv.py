@@ -86,7 +86,8 @@ def run_uv(
         if (short := room.find_short()) is not None:
             raise PlanError(
                 f"uv was stopped before the packages were {doing}: the disk of {short} is almost full",
-                hint="Nothing was changed. Free some space. If a small package needs that much, do not trust it.",
+                hint="Nothing was changed. Free some space on that disk. If there is plenty of it, the package may be "
+                "built to fill disks: do not install it.",
             )
 
     try:

@@ -82,7 +82,9 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
             if (out / "METADATA").exists():
                 return _read(out / "METADATA", place)
             requires = [*requires, *json.loads((out / "requires.json").read_text(encoding="utf-8"))]
-        raise BuildError("its build asks for further packages each time it runs")
+        raise BuildError(
+            "its build kept asking for more packages after those that it had asked for were there"
+        )
 
 
 def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, executable: str) -> None:

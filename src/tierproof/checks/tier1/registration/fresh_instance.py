@@ -118,14 +118,14 @@ def build_again(base: Baseline) -> nn.Module | str:
         with base.answers.subject.device, SizeLimit.for_another(model):
             fresh = type(model)(*arguments[0], **arguments[1])
         if not library and not _is_built_alike(model, fresh):
-            return "the constructor arguments of this model are not known"
+            return "not compared: the constructor arguments of this model are not known"
         moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
         if base.answers.subject.given is not None:
             base.answers.subject.given.round_twin(model, moved)
     except TooLargeError:
-        return "an instance built with the known arguments is larger than this model"
+        return "not compared: the class, built with the arguments that this model shows, is larger than this model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
-        return "the class cannot be rebuilt"
+        return "not compared: the class could not be built again"
     return moved
 
 
