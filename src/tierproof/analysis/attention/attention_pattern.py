@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Numbers in one block: 4 MB in float32.
@@ -20,7 +21,8 @@ class AttentionPattern:
         path: of the module that computed them.
         kind: `softmax` (written out), `scaled_dot_product_attention` or `multi_head_attention`.
         batch, heads, queries, keys: sizes.
-        read: gives the weights of a stretch of heads and of query rows, [batch, heads, rows, keys].
+        read: gives the weights of a stretch of heads and of query rows, [batch, heads, rows, keys]; keys at the end
+            that have no weight may be left out.
     """
 
     path: str
@@ -34,7 +36,8 @@ class AttentionPattern:
     def iterate_blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield rows and their weights, of all heads, in blocks of a few megabytes.
 
-        The weights are float32 or float64, [batch, heads, rows, keys].
+        The weights are float32 or float64, [batch, heads, rows, keys]; keys at the end that have no weight may be left
+        out.
         """
         per_row = max(self.batch * self.heads * self.keys, 1)
         rows = max(1, _BLOCK_NUMBERS // per_row)
@@ -44,7 +47,8 @@ class AttentionPattern:
 
     def read_all(self) -> Tensor:
         """All weights, [batch, heads, queries, keys]: as much memory as eager attention takes."""
-        return _as_float(self.read(slice(0, self.heads), slice(0, self.queries)))
+        weights = _as_float(self.read(slice(0, self.heads), slice(0, self.queries)))
+        return F.pad(weights, (0, self.keys - weights.shape[-1]))
 
 
 def _as_float(weights: Tensor) -> Tensor:

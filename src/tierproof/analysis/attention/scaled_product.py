@@ -32,11 +32,13 @@ class ScaledProduct:
     scale: float
 
     def read(self, heads: slice, rows: slice) -> Tensor:
-        """The weights of some heads and rows, [batch, heads, rows, keys]."""
+        """The weights of some heads and rows, [batch, heads, rows, keys]; keys that no row may see are left out."""
         query = self.query[:, heads, rows].detach()
         group = self.query.shape[1] // self.key.shape[1]
         shared = torch.arange(heads.start, heads.stop, device=self.key.device) // group
         key = self.key.detach()[:, shared] if group > 1 else self.key.detach()[:, heads]
+        if self.causal:
+            key = key[:, :, : rows.stop]
         # As in PyTorch: the root on either side keeps half precision in range.
         root, sign = math.sqrt(abs(self.scale)), -1.0 if self.scale < 0 else 1.0
         scores = (query * (sign * root)) @ (key * root).transpose(-2, -1)
