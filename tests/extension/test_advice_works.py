@@ -35,6 +35,8 @@ def make_house(folder: Path) -> Wheelhouse:
     house.add("needy", "1.0", "numb>=2")
     house.add("past", "1.0", "numb<2")
     house.add("capt", "1.0")
+    house.add("numb-lite", "2.0", files={"numb.py": "__version__ = '2.0'\n"})
+    house.add("lookalike", "2.0", files={"numb.py": "__version__ = '2.0'\n"})
     house.add_buildable("alone", "1.0", "", ["numb>=2"])
     return house
 
@@ -113,6 +115,15 @@ def find_lines(shown: str) -> list[str]:
             ["%tierproof install past"],
             "import past; past.__version__",
         ),
+        (
+            "!pip install numb-lite",
+            [
+                "tp.isolated(['numb-lite'], function, *arguments)",
+                "!tierproof run --with numb-lite -- python script.py",
+            ],
+            "",
+        ),
+        ("!pip install lookalike", ["tp.isolated(['lookalike'], function, *arguments)"], ""),
         ("!pip install alone", ["%tierproof install alone --waive numb --allow-build alone"], "import alone"),
         ("!pip install -U there", [], ""),
         ("!pip uninstall -y numb", [], ""),
@@ -126,6 +137,7 @@ def test_a_line_of_advice_does_what_it_says(
     found = find_lines(shown)
     for line in lines:
         assert line in found, shown
+    assert not [line for line in found if line.startswith("%tierproof install") and not then], shown
     for line in found:
         answer = notebook.run(line)
         assert "ERROR" not in answer, f"{line}\n{answer}"

@@ -247,3 +247,124 @@ show(tp.heal())
     (failed,) = healing["failed"]
     assert "the loaded modules differ from the code of pack 1.0" in failed["reason"]
     assert (site / "pack/__init__.py").read_text() == NEWER["pack/__init__.py"]
+
+
+TWO = {
+    "part.py": "def p():\n    return 1\n",
+    "kit/__init__.py": "__version__ = '75.2'\ndef k():\n    return 1\n",
+}
+NEWER_TWO = {
+    "part.py": "def p():\n    return 2\n",
+    "kit/__init__.py": "__version__ = '80.9'\ndef k():\n    return 2\n",
+}
+WITHOUT_TIERPROOF = """
+for name in [name for name in sys.modules if name.partition(".")[0] == "tierproof"]:
+    del sys.modules[name]
+import time; time.sleep(2.1)  # the clock of a process's start has whole seconds
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "loaded"),
+    [("", ""), ("tp.doctor()", "75.2")],
+    ids=["never seen", "seen by a doctor"],
+)
+def test_a_module_imported_after_the_install_does_not_tell_what_was_loaded_before(
+    site: Path, before: str, loaded: str
+) -> None:
+    """`part` is of the version before, `kit` of the one on disk: its `__version__` is that of the disk."""
+    install(site, "kit", "75.2", TWO)
+    first, again = run(
+        site,
+        f"""
+import part
+{before}
+{WITHOUT_TIERPROOF}
+replace("kit", "75.2", "80.9", {NEWER_TWO!r})
+import kit, tierproof as tp
+show(tp.doctor()); show(tp.doctor())
+""",
+    )
+    for told in (first, again):
+        (torn,) = told["torn"]
+        assert (torn["loaded_version"], torn["disk_version"]) == (loaded, "80.9")
+        assert (torn["evidence"], torn["remedy"]) == (["version", "imported-while-torn"], "restart")
+        assert torn["modules"] == ["part"]
+        assert f"kit {loaded or '(version unknown)'}; the disk has 80.9" in torn["detail"]
+        assert "has also loaded kit from 80.9" in torn["detail"]
+
+
+def test_the_version_that_a_running_process_has_seen_is_the_loaded_one(site: Path) -> None:
+    install(site, "kit", "75.2", TWO)
+    found, healing = run(
+        site,
+        f"""
+import part
+from tierproof.guard.capture.disk_history import HISTORY
+HISTORY.look()
+replace("kit", "75.2", "80.9", {NEWER_TWO!r})
+import kit
+show(tp.doctor()); show(tp.heal())
+""",
+    )
+    (torn,) = found["torn"]
+    assert (torn["loaded_version"], torn["disk_version"], torn["remedy"]) == ("75.2", "80.9", "restart")
+    assert [each["remedy"] for each in healing["diagnosis"]["torn"]] == ["restart"]
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ('(root / "part.py").write_text("def p():\\n    return 3\\n")', "restart"),
+        (f'replace("kit", "80.9", "81.0", {NEWER_TWO!r} | {{"part.py": ""}})', "heal"),
+    ],
+    ids=["a file was edited", "another version came"],
+)
+def test_what_was_imported_after_an_install_is_told_by_its_own_version(
+    site: Path, change: str, remedy: str
+) -> None:
+    """The ordinary session: installed in it, then imported; the version on disk, or of before, is the loaded one."""
+    install(site, "kit", "75.2", TWO)
+    (told,) = run(
+        site,
+        f"""
+{WITHOUT_TIERPROOF}
+replace("kit", "75.2", "80.9", {NEWER_TWO!r})
+import kit, part
+{change}
+import tierproof as tp
+show(tp.doctor())
+""",
+    )
+    (torn,) = told["torn"]
+    assert (torn["loaded_version"], torn["remedy"]) == ("80.9", remedy)
+
+
+def test_what_a_package_carries_along_is_not_installed_on_any_path(site: Path) -> None:
+    """Also where the path is chosen, as for a plan, and where only `sys.path` names the folder above."""
+    vendored = site / "kit/_vendor"
+    install(site, "kit", "75.2", {"kit/__init__.py": ""})
+    vendored.mkdir()
+    install(vendored, "more", "10.3.0", {"more/__init__.py": "__version__ = '10.3.0'\n"})
+    told = run(
+        site,
+        """
+vendored = str(root / "kit/_vendor")
+sys.path.append(vendored)
+import more
+from tierproof.guard.capture.base import capture_base
+from tierproof.guard.capture.disk_history import HISTORY
+from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.present_base import capture_present_base
+from tierproof.guard.capture.loaded_distributions import find_loaded_here
+bases = [
+    capture_base(),
+    capture_base(paths=[str(root), vendored]),
+    capture_base(paths=[vendored]),
+    capture_present_base(GenerationStore(root / "store"), find_loaded_here).base,
+]
+HISTORY.look()
+print(json.dumps({"found": ["more" in base.by_name for base in bases], "seen": HISTORY.find_versions("more")}))
+""",
+    )
+    assert told == [{"found": [False] * 4, "seen": []}]

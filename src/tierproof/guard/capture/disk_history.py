@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Iterable
 
+from tierproof.guard.capture.vendored_entry import drop_vendored
+
 _CLOCK_GRAIN_S = 0.1  # a file's time and a process's start come from clocks of different grain
 _SUFFIXES = (".dist-info", ".egg-info")
 
@@ -29,11 +31,11 @@ class DiskHistory:
         """Note the versions in each path entry that has changed since the last look.
 
         Args:
-            paths: entries of a path; `sys.path` by default. What is no text or no folder is left out.
+            paths: entries of a path; `sys.path` by default. What is no text or no folder is left out, and what lies
+                inside a package.
         """
-        for path in list(sys.path) if paths is None else paths:
-            if not isinstance(path, str):
-                continue
+        texts = (path for path in (list(sys.path) if paths is None else paths) if isinstance(path, str))
+        for path in drop_vendored(texts):
             try:
                 stamp = os.stat(path or ".").st_mtime_ns  # noqa: PTH116 - after every cell
                 if self._stamps.get(path) == stamp:
@@ -65,6 +67,11 @@ class DiskHistory:
     def may_be_loaded(self, name: str, version: str) -> bool:
         """False for a version that came after the loaded one, or that the loaded code was compared with in vain."""
         return (name, version) not in self._not_loaded
+
+    def was_there_before(self, name: str, version: str) -> bool:
+        """Tell whether `version`, which is on disk, was seen there before the last install of `name`."""
+        seen = self.find_versions(name)
+        return version in seen[:-1] or (seen == (version,) and self.may_be_loaded(name, version))
 
     def note_not_loaded(self, name: str, version: str) -> None:
         """Remember that this process has another version loaded than this one, which is on disk."""

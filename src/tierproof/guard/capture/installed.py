@@ -67,11 +67,13 @@ def iterate_installed(
 ) -> Iterator[InstalledDistribution]:
     """Yield every distribution, also those that another of the same name hides, in the order of the path.
 
+    What a package carries along in its own folder is none, even where that folder is on the path.
+
     Args:
         paths: entries of a path; sys.path by default.
         memory: of what was read before.
     """
-    for entry in drop_vendored(read_search_path(paths)) if paths is None else read_search_path(paths):
+    for entry in drop_vendored(read_search_path(paths)):
         root = Path(entry or ".")
         for metadata in _find_metadata(entry, root):
             if not isinstance(metadata, Path):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+
+from tierproof.guard.system.search_path import read_search_path
 
 
 def drop_vendored(entries: Iterable[str]) -> tuple[str, ...]:
     """Leave out the path entries that lie in a package of another entry, such as `setuptools/_vendor`.
 
-    Eggs stay: they are distributions, in a folder of their own.
+    The other entry may also be one of `sys.path` alone: a list of chosen entries need not name it. Eggs stay: they
+    are distributions, in a folder of their own.
     """
     kept = tuple(entries)
-    return tuple(entry for entry in kept if not _is_in_package(entry, kept))
+    others = tuple(dict.fromkeys((*kept, *read_search_path())))
+    return tuple(entry for entry in kept if not _is_in_package(entry, others))
 
 
 def _is_in_package(entry: str, entries: Iterable[str]) -> bool:
@@ -21,6 +24,7 @@ def _is_in_package(entry: str, entries: Iterable[str]) -> bool:
         return False
     for above in entries:
         inside = entry.removeprefix(f"{above.rstrip(os.sep)}{os.sep}") if above else entry
-        if inside != entry and Path(above, inside.partition(os.sep)[0], "__init__.py").is_file():
+        # Without pathlib: this runs when tierproof is imported.
+        if inside != entry and os.path.isfile(f"{above}/{inside.partition(os.sep)[0]}/__init__.py"):  # noqa: PTH113
             return True
     return False

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.kin_names import find_kin, split_name
 from tierproof.guard.capture.record import read_own_record
 from tierproof.guard.capture.stray_modules import STRAY_MODULES
 from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.resolve.lock import Lock, LockedPackage, has_native_wheel
-from tierproof.guard.resolve.resolve import Resolver, Unsolvable
+from tierproof.guard.resolve.remote_owners import list_remote_owners
+from tierproof.guard.resolve.resolve import Resolver
 from tierproof.guard.resolve.wheel_files import read_wheel_files
 
 _AT_ONCE = 8
 _MODULES = (".py", ".so", ".pyd")
-_PARTS = re.compile(r"[-_.]+")
 
 
 def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[tuple[Change, ...], tuple[Gap, ...]]:
@@ -62,21 +62,15 @@ def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[tuple[Change, ...]
 def _is_doubtful(
     item: LockedPackage, read: Mapping[LockedPackage, frozenset[str] | None], base: Base
 ) -> bool:
-    return read[item] is None and bool(_find_kin(item, base))
+    return read[item] is None and bool(find_kin(item.name, base.loaded.names))
 
 
 def _describe_unread(item: LockedPackage, base: Base) -> Gap:
-    kin = " and ".join(_find_kin(item, base)[:3])
+    kin = " and ".join(find_kin(item.name, base.loaded.names)[:3])
     reason = (
         f"its files could not be read from the index, and it may overwrite those of {kin}, which is loaded"
     )
     return Gap(GapReason.INDEX, f"{item.name} {item.version}", reason)
-
-
-def _find_kin(item: LockedPackage, base: Base) -> list[str]:
-    """The loaded packages that share a part of a package's name: opencv-python and opencv-python-headless."""
-    parts = set(_split(item.name))
-    return [name for name in sorted(base.loaded.names) if not parts.isdisjoint(_split(name))]
 
 
 def _keep_modules(paths: Iterable[str]) -> frozenset[str]:
@@ -100,31 +94,15 @@ def _list_owners_here(files: Mapping[LockedPackage, frozenset[str]], base: Base)
 
 def _list_owners_there(files: Mapping[LockedPackage, frozenset[str]], resolver: Resolver) -> dict[str, str]:
     base = resolver.base
-    words = {word for item, paths in files.items() for word in (*_split(item.name), *map(_top, paths))}
+    words = {word for item, paths in files.items() for word in (*split_name(item.name), *map(_top, paths))}
     candidates = [name for name in sorted(base.loaded.names) if name in base.by_name and _shares(name, words)]
-    if not candidates:
-        return {}
-    found = resolver.locate([f"{name}=={base.version(name)}" for name in candidates])
-    if isinstance(found, Unsolvable):  # a release of an image that is on no index
-        return {}
-    return _read_owners(found.packages, resolver)
-
-
-def _read_owners(packages: Sequence[LockedPackage], resolver: Resolver) -> dict[str, str]:
-    environment = resolver.settings.environment
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        listed = pool.map(lambda item: read_wheel_files(item, environment), packages)
-        return {path: item.name for item, paths in zip(packages, listed, strict=True) for path in paths or ()}
+    return list_remote_owners(candidates, resolver)
 
 
 def _shares(name: str, words: set[str]) -> bool:
-    return any(part in words for part in _split(name)) or any(
+    return any(part in words for part in split_name(name)) or any(
         len(word) > 2 and word in name for word in words
     )
-
-
-def _split(name: str) -> list[str]:
-    return [part for part in _PARTS.split(name) if part not in ("python", "py", "lib", "core", "client")]
 
 
 def _top(path: str) -> str:

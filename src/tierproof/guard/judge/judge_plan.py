@@ -10,6 +10,7 @@ from tierproof.core.credentials import hide_credentials
 from tierproof.guard.capture.base import Base
 from tierproof.guard.commands.requirement import RequestedPackage, Source, parse_requirements
 from tierproof.guard.judge.age import find_aged
+from tierproof.guard.judge.collision import find_collision
 from tierproof.guard.judge.conflict import (
     Waiver,
     describe_conflicts,
@@ -181,6 +182,17 @@ def _complete(
 
 
 def _judge(request: Request) -> Judgement:
+    """Go down the ladder; what would be installed may not share a module with what is installed."""
+    judgement = _go_down(request)
+    collision = find_collision(judgement, request)
+    if collision is None:
+        return judgement
+    isolated = _plan_isolated(request, judgement.plan.conflicts, collision.describe())
+    touched = {*isolated.plan.touches_loaded, *({collision.owner} & request.base.loaded.names)}
+    return replace(isolated, plan=replace(isolated.plan, touches_loaded=tuple(sorted(touched))))
+
+
+def _go_down(request: Request) -> Judgement:
     """Go down the ladder to the first verdict that holds."""
     direct = find_direct_conflicts(request.active, request.base)
     barred = ""

@@ -1,14 +1,10 @@
-"""Gathers what a process has loaded of each distribution: modules, mapped libraries, and the version.
-
-The version is the metadata's, as it was on disk when the process loaded it: a `__version__` only chooses among
-the versions that were seen there, and stands alone where none was.
-"""
+"""Gathers what a process has loaded of each distribution: modules, mapped libraries, and the version."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +14,7 @@ from packaging.utils import canonicalize_name
 from tierproof.guard.capture.broken_bounds import list_required_names
 from tierproof.guard.capture.disk_history import HISTORY
 from tierproof.guard.capture.loaded import (
-    LoadedModule,
     capture_loaded_modules,
-    choose_version,
     find_own_modules,
     holds_other_code,
 )
@@ -28,14 +22,19 @@ from tierproof.guard.capture.mapped import MappedLibrary, is_replaced, read_mapp
 from tierproof.guard.capture.remote_version import read_remote_versions
 from tierproof.guard.capture.start_hooks import find_start_hooks
 from tierproof.guard.mend.judge_tear import agree
+from tierproof.guard.mend.loaded_version import (
+    LoadedVersion,
+    Placed,
+    choose_seen_version,
+    find_root_of,
+    tell_version,
+)
 from tierproof.guard.mend.site import Site
 from tierproof.guard.mend.torn import LoadedPackage
 from tierproof.guard.system.process import has_maps, process_started_at
 
 # A file's time and a process's come from clocks of different grain.
 _CLOCK_GRAIN_S = 0.1
-
-Placed = tuple[LoadedModule, Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class LoadedFacts:
         """The modules that a fresh process must import to have what this one has of a distribution."""
         placed = self.modules.get(name, ())
         distribution = site.find(name)
-        root = distribution.root if distribution else _find_root(site, placed)
+        root = distribution.root if distribution else find_root_of(site, placed)
         own = [module.name for module in find_own_modules(placed, root)] if root else []
         held = {module.name for module, _ in placed} & _list_held_modules()
         return tuple(dict.fromkeys([*own, *sorted(held)])) or list_import_names(site, name)
@@ -108,14 +107,14 @@ def gather_here(site: Site) -> LoadedFacts:
         suspect = name in suspects or any(module.name in gone for module, _ in own)
         differing = tuple(module.name for module, _ in own if suspect and holds_other_code(module))
         libraries = mapped.replaced.get(name, [])
-        version, is_exact = "", False
+        told = LoadedVersion()
         if differing or libraries:
-            version, is_exact = _tell_version(site, name, own, libraries, is_changed=name in changed)
-            HISTORY.note_loaded(name, version if is_exact else "")
+            told = tell_version(site, name, own, differing, libraries, is_changed=name in changed)
+            HISTORY.note_loaded(name, told.version if told.is_exact else "")
             present = site.find(name)
-            if present is not None and present.version != version:
+            if present is not None and present.version != told.version:
                 HISTORY.note_not_loaded(name, present.version)
-        packages.append(_make(site, name, version, is_exact, differing, mapped, name in changed))
+        packages.append(_make(site, name, told, differing, mapped, name in changed))
     wanted = (each for each in packages if each.replaced or each.differing or each.name in changed)
     return LoadedFacts(tuple(wanted), {name: tuple(each) for name, each in grouped.items()}, changed)
 
@@ -134,9 +133,8 @@ def gather_from_outside(
     packages = []
     for name, own in sorted(mapped.replaced.items()):
         said = next((told[top] for top in tops[name] if top in told), "")
-        version, is_exact = _choose_seen_version(site, name, said, own, ())
-        made = _make(site, name, version, is_exact, (), mapped, name in changed, pid)
-        packages.append(made)
+        version = choose_seen_version(site, name, said, own)
+        packages.append(_make(site, name, version, (), mapped, name in changed, pid))
     return tuple(packages)
 
 
@@ -211,8 +209,7 @@ def _part_libraries(
 def _make(
     site: Site,
     name: str,
-    version: str,
-    is_exact: bool,
+    told: LoadedVersion,
     differing: tuple[str, ...],
     mapped: _MappedByOwner,
     is_changed: bool,
@@ -222,64 +219,18 @@ def _make(
     disk = distribution.version if distribution else ""
     replaced = mapped.replaced.get(name, [])
     # What came with the install and is mapped was loaded after it; a heal puts the loaded version's own back.
-    is_late = bool(replaced) and is_changed and bool(version) and not agree(version, disk)
+    is_late = bool(replaced) and is_changed and bool(told.version) and not agree(told.version, disk)
+    late = _names(mapped.present.get(name, ())) if is_late else ()
     return LoadedPackage(
         name,
-        version,
-        is_exact,
+        told.version,
+        told.is_exact,
         _names(replaced),
         differing,
-        _names(mapped.present.get(name, ())) if is_late else (),
-        "" if pid else HISTORY.find_failed_heal(name, version, disk),
+        (*told.late, *late),
+        "" if pid else HISTORY.find_failed_heal(name, told.version, disk),
         pid,
     )
-
-
-def _tell_version(
-    site: Site,
-    name: str,
-    placed: Iterable[Placed],
-    libraries: Iterable[MappedLibrary],
-    *,
-    is_changed: bool,
-) -> tuple[str, bool]:
-    noted = HISTORY.find_loaded(name)
-    if noted:
-        return noted, True
-    placed, distribution = tuple(placed), site.find(name)
-    if distribution is not None and not is_changed:  # its metadata lay there when this process started
-        return distribution.version, True
-    root = distribution.root if distribution else _find_root(site, placed)
-    own = find_own_modules(placed, root) if root else ()
-    return _choose_seen_version(site, name, choose_version(own), libraries, HISTORY.find_versions(name))
-
-
-def _choose_seen_version(
-    site: Site, name: str, told: str, libraries: Iterable[MappedLibrary], history: Sequence[str]
-) -> tuple[str, bool]:
-    """Choose the loaded version, and tell whether it is exact: one that was seen on disk.
-
-    Args:
-        site: where it lies.
-        name: of the distribution.
-        told: its `__version__`; empty if it has none.
-        libraries: of it, mapped and no longer on disk.
-        history: the versions that this process has seen on disk, the first one first.
-    """
-    distribution = site.find(name)
-    disk = distribution.version if distribution else ""
-    mapped = [site.find_seen_library(each.device, each.inode) for each in libraries]
-    by_library = [seen[1] for seen in mapped if seen is not None and seen[0] == name]
-    seen_before = site.find_seen_versions(name)
-    known = [*by_library, *reversed(history), *reversed(seen_before), *([disk] if disk else [])]
-    # Exactly told first: `1.0` may be short for 1.0.1, and is 1.0 where that was there too.
-    for version in (*(each for each in known if each == told), *known):
-        if told and agree(told, version):
-            return version, True
-    earlier = [version for version in known if version != disk and HISTORY.may_be_loaded(name, version)]
-    if told and not earlier:
-        return told, False
-    return (earlier[0], True) if earlier else ("", False)
 
 
 def _name_former_owner(site: Site, path: Path) -> str:
@@ -288,10 +239,6 @@ def _name_former_owner(site: Site, path: Path) -> str:
     top = path.relative_to(root).parts[0] if root else path.name
     known = site.first_sights[root].find_owner_of_top(top) if root in site.first_sights else ""
     return known or canonicalize_name(top.partition(".")[0])
-
-
-def _find_root(site: Site, placed: Iterable[Placed]) -> Path | None:
-    return next((root for _, path in placed if (root := site.find_root(str(path)))), None)
 
 
 def _list_held_modules() -> frozenset[str]:

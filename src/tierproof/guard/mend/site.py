@@ -203,6 +203,11 @@ class Site:
                     by[f"{other.name} {other.version}"] = None
         return frozenset(found), ", ".join(by)
 
+    def holds_as_recorded(self, distribution: InstalledDistribution, path: Path) -> bool:
+        """Tell whether the file at `path` is there as the RECORD of `distribution` says, by its hash."""
+        inside = path.is_relative_to(distribution.root) and path.is_file()
+        return inside and self._holds(distribution, path.relative_to(distribution.root).as_posix())
+
     def _holds(self, distribution: InstalledDistribution, path: str) -> bool:
         if distribution.metadata_path not in self._digests:
             entries = self.read_record(distribution)

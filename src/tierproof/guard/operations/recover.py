@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base
+from tierproof.guard.capture.module_collisions import list_yielding
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.activate import activate
 from tierproof.guard.generations.activation_history import read_history
@@ -36,7 +37,7 @@ from tierproof.guard.stage.archive import (
 )
 from tierproof.guard.stage.assemble import GenerationContents
 from tierproof.guard.stage.fetch_packages import stage_packages
-from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
+from tierproof.guard.stage.refuse_collisions import refuse_collisions, refuse_names
 from tierproof.guard.system.environment_folder import find_environment_folder
 from tierproof.guard.system.stopwatch import Stopwatch
 
@@ -224,7 +225,7 @@ def _admit(store: GenerationStore, staging: Path, generation: Generation) -> Gen
         for item in base.installed
         if item.name in generation.shadows
     )
-    refuse_collisions(staging / "site", generation.inventory.packages, roots, yielding)
+    refuse_collisions(generation.inventory.packages, roots, yielding)
     store.admit(staging, generation.id)
     return store.read(generation.id)
 

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, cast
 from urllib.parse import urlsplit
 
@@ -29,19 +30,32 @@ def read_wheel_files(item: LockedPackage, environment: Mapping[str, str]) -> fro
     """
     if item.built or not item.url:
         return None
-    path = find_user_cache_folder() / "files" / item.digest[:2] / f"{item.digest[2:]}.json"
-    if item.digest:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return frozenset(json.loads(path.read_text(encoding="utf-8")))
+    known = recall_wheel_files(item)
+    if known is not None:
+        return known
     try:
         found = _read(item, environment)
     except (OSError, ValueError, zipfile.BadZipFile):
         return None
     if item.digest:
         with contextlib.suppress(OSError, OutputError):  # without it the next answer only takes longer
+            path = _find_place(item)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text_atomically(path, json.dumps(sorted(found)))
     return found
+
+
+def recall_wheel_files(item: LockedPackage) -> frozenset[str] | None:
+    """Return what an earlier `read_wheel_files` has read of the same wheel; None if nothing. No index is asked."""
+    if item.built or not item.digest:
+        return None
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return frozenset(json.loads(_find_place(item).read_text(encoding="utf-8")))
+    return None
+
+
+def _find_place(item: LockedPackage) -> Path:
+    return find_user_cache_folder() / "files" / item.digest[:2] / f"{item.digest[2:]}.json"
 
 
 def _read(item: LockedPackage, environment: Mapping[str, str]) -> frozenset[str]:

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from tierproof.core.system_errors import describe_system_error
 from tierproof.guard.capture.inventory import PackageFiles
+from tierproof.guard.capture.module_collisions import list_yielding
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_store import GenerationStore, write_generation
@@ -22,7 +23,7 @@ from tierproof.guard.stage.assemble import GenerationContents, link_kept
 from tierproof.guard.stage.consent import Consent
 from tierproof.guard.stage.fetch_packages import stage_packages
 from tierproof.guard.stage.import_trial import ImportFailure, ImportTrial, find_modules
-from tierproof.guard.stage.refuse_collisions import list_yielding, refuse_collisions, refuse_names
+from tierproof.guard.stage.refuse_collisions import refuse_collisions, refuse_names
 from tierproof.guard.stage.trial_parts import TrialParts, part_trial
 from tierproof.guard.system.stopwatch import Stopwatch
 
@@ -106,7 +107,7 @@ def _make_in(
     request.on_step("verifying")
     refuse_names(packages)
     roots = list_base_roots(store, start)
-    refuse_collisions(staging / "site", packages, roots, _list_yielding(start, contents.shadows))
+    refuse_collisions(packages, roots, _list_yielding(start, contents.shadows))
     kept = link_kept(store, contents, staging, packages)
     watch.lap("verify")
     failures: tuple[ImportFailure, ...] = ()
