@@ -205,7 +205,9 @@ def test_ctrl_c_inside_the_models_own_forward(calls):
 
 def test_a_forward_that_ignores_ctrl_c_leaves_it_working():
     model = build("char_gpt")
-    model.blocks[1].register_forward_pre_hook(lambda *_: signal.signal(signal.SIGINT, signal.SIG_IGN) and None)
+    model.blocks[1].register_forward_pre_hook(
+        lambda *_: signal.signal(signal.SIGINT, signal.SIG_IGN) and None
+    )
     watched = Watched(model)
     assert check(model, only=["T1-SHAPE"]).results
     watched.assert_untouched()

@@ -96,4 +96,6 @@ def _set_handler(handler: _Handler) -> None:
 
 
 def _is_blocked() -> bool:
-    return hasattr(signal, "pthread_sigmask") and signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return hasattr(signal, "pthread_sigmask") and signal.SIGINT in signal.pthread_sigmask(
+        signal.SIG_BLOCK, ()
+    )
