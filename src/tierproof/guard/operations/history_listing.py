@@ -36,6 +36,11 @@ class History:
 
     def describe(self) -> str:
         """Return one line for each entry."""
+        if not self.entries and self.present:
+            return (
+                "The history of this environment was deleted. The packages that are added to it are still there: "
+                "`tierproof list` shows them."
+            )
         if not self.entries:
             return "No packages have been added to this environment yet."
         last = max((e.number for e in self.entries if e.generation == self.present), default=0)
