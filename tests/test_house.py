@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -37,3 +38,31 @@ def test_every_room_says_in_one_sentence_what_is_in_it() -> None:
         str(p) for p in FILES if p.name == "__init__.py" and not ast.get_docstring(ast.parse(p.read_text()))
     ]
     assert silent == []
+
+
+def test_text_leaves_the_command_by_one_way() -> None:
+    """Elsewhere a name out of a notebook could reach the terminal with its control characters."""
+    ways = re.compile(r"\bclick\.s?echo\(|\bprint\(|\bsys\.std(?:out|err)\.write\(|\.show\(file=")
+    room = PACKAGE / "cli"
+    allowed = {
+        room / "terminal",
+        room / "main.py",
+    }  # main's own sentence, where nothing may be imported any more
+    found = [
+        f"{path}: {line.strip()}"
+        for path in room.rglob("*.py")
+        if not allowed & {path, path.parent}
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if ways.search(line)
+    ]
+    assert found == []
+
+
+def test_text_becomes_html_by_one_way() -> None:
+    """`html.escape` alone keeps control characters."""
+    found = [
+        str(path)
+        for path in FILES
+        if "html.escape(" in path.read_text(encoding="utf-8") and path.name != "plain_html.py"
+    ]
+    assert found == []

@@ -203,6 +203,16 @@ def test_ctrl_c_inside_the_models_own_forward(calls):
     watched.assert_untouched()
 
 
+def test_a_forward_that_ignores_ctrl_c_leaves_it_working():
+    model = build("char_gpt")
+    model.blocks[1].register_forward_pre_hook(
+        lambda *_: signal.signal(signal.SIGINT, signal.SIG_IGN) and None
+    )
+    watched = Watched(model)
+    assert check(model, only=["T1-SHAPE"]).results
+    watched.assert_untouched()
+
+
 def test_a_forward_that_raises_after_some_calls():
     model = build("char_gpt")
     done = []  # in the closure of a hook: the model's too

@@ -29,7 +29,7 @@ def _run(arguments: Sequence[str]) -> int:
     import click
 
     from tierproof.cli.commands import tierproof
-    from tierproof.cli.terminal.show_error import show_error
+    from tierproof.cli.terminal.show_error import show_error, show_usage_error
     from tierproof.cli.terminal.streams import drop_output, prepare_streams
 
     debug = "--debug" in arguments
@@ -38,7 +38,7 @@ def _run(arguments: Sequence[str]) -> int:
         code = tierproof.main(args=list(arguments), prog_name="tierproof", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         return EXIT_COULD_NOT_JUDGE
     except click.Abort:
         return EXIT_COULD_NOT_JUDGE

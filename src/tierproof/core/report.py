@@ -20,6 +20,7 @@ from tierproof.core.document import (
 )
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_text import clean_text
 from tierproof.core.renderers import find_renderer, known_suffixes
 from tierproof.core.verdict import Verdict, judge
 from tierproof.errors import OutputError
@@ -166,7 +167,7 @@ class Report:
 
     def __repr__(self) -> str:
         counts = summarize_results(self.results)
-        return f"<Report of {self.target}: {self.verdict.value}, {counts}>"
+        return clean_text(f"<Report of {self.target}: {self.verdict.value}, {counts}>")
 
     def __str__(self) -> str:
         renderer = find_renderer(".txt")

@@ -16,6 +16,7 @@ from tierproof.api.packages.install_options import (
     read_keywords,
     read_requirements,
 )
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import TierproofError, UsageError
 from tierproof.extension.stopped import render
 from tierproof.extension.watch import Watch
@@ -185,7 +186,7 @@ def _gather(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _show_step(step: str) -> None:
-    print(f"{step} …", flush=True)  # noqa: T201 - a person waits
+    print(clean_text(f"{step} …"), flush=True)  # noqa: T201 - a person waits
 
 
 def _read_seconds(text: str) -> float:

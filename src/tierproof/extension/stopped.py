@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierproof.core.addresses import troubleshooting_address
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import TierproofError
 from tierproof.guard.foresee.foreseen import Foreseen
 from tierproof.guard.judge.plan import Plan
@@ -45,11 +46,11 @@ def describe_stop(what: str, harmful: Sequence[Foreseen]) -> str:
 
 def render(error: TierproofError) -> list[str]:
     """Give an error as the lines that a notebook shows: message, next step and page, without a traceback."""
-    first, *rest = error.message.splitlines() or [""]
+    first, *rest = clean_text(error.message).splitlines() or [""]
     address = troubleshooting_address(error.slug)
     return [
         f"{type(error).__name__}: {first}",
         *rest,
-        *(["", *error.hint.splitlines()] if error.hint else []),
+        *(["", *clean_text(error.hint).splitlines()] if error.hint else []),
         *([f"More: {address}"] if address else []),
     ]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 
+from tierproof.core import plain_text
+
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x9f"  # what a terminal obeys and XML forbids
-    r"\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that reorder text: a path could read as another one
-    r"\ud800-\udfff\ufffe\uffff]"  # what UTF-8 or XML cannot hold
-)
 
 
 def clean_text(text: str) -> str:
     """Drop terminal sequences, end lines with a newline, and put U+FFFD for what must not be shown."""
-    return _UNSAFE.sub("\ufffd", _LINE_ENDS.sub("\n", _ANSI.sub("", text))).replace("\t", "    ")
+    return plain_text.clean_text(_LINE_ENDS.sub("\n", _ANSI.sub("", text))).replace("\t", "    ")
 
 
 def clean_line(text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import escape_html
+from tierproof.core.plain_text import clean_text
 from tierproof.session.box_style import BOX_STYLE
 
 _MOST_LINES = 16
@@ -72,20 +73,20 @@ class Box:
         text += [f"  {line}" for line in _lay_out(self.titles, self.rows)]
         text += [f"  → {part}" for part in self.advice]
         text += [f"  {label}: {address}" for label, address in self.links]
-        return "\n".join(text)
+        return clean_text("\n".join(text))
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        parts = [f'<p class="tpn-title"><span>{_MARKS[self.tone]}</span> {html.escape(self.title)}</p>']
+        parts = [f'<p class="tpn-title"><span>{_MARKS[self.tone]}</span> {escape_html(self.title)}</p>']
         if self._shown_lines:
-            parts.append(f'<p class="tpn-lines">{html.escape(chr(10).join(self._shown_lines))}</p>')
+            parts.append(f'<p class="tpn-lines">{escape_html(chr(10).join(self._shown_lines))}</p>')
         if self.rows:
             parts.append(_make_table(self.titles, self.rows))
-        parts += [f'<p class="tpn-advice">{html.escape(part)}</p>' for part in self.advice]
+        parts += [f'<p class="tpn-advice">{escape_html(part)}</p>' for part in self.advice]
         links = " · ".join(
-            f'<a href="{html.escape(address)}" target="_blank" rel="noopener">{html.escape(label)}</a>'
+            f'<a href="{escape_html(address)}" target="_blank" rel="noopener">{escape_html(label)}</a>'
             for label, address in self.links
         )
         parts += [f'<p class="tpn-links">{links}</p>'] if links else []
@@ -93,7 +94,7 @@ class Box:
 
 
 def _make_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
+    head = "".join(f'<th scope="col">{escape_html(title)}</th>' for title in titles)
     body = "".join(
         f"<tr>{''.join(_make_cell(title, cell) for title, cell in zip(titles, row, strict=True))}</tr>"
         for row in rows
@@ -103,7 +104,7 @@ def _make_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _make_cell(title: str, cell: str) -> str:
     # On a phone the rows become blocks, and each cell is led by its column's title.
-    return f'<td data-title="{html.escape(title)}">{html.escape(cell)}</td>'
+    return f'<td data-title="{escape_html(title)}">{escape_html(cell)}</td>'
 
 
 def _lay_out(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import importlib
 from collections.abc import Callable, Iterator
 
 from tierproof.api.show.progress import in_notebook
+from tierproof.core.plain_html import escape_html
 
 _STYLE = "color:#7a8594;font:13px system-ui,sans-serif"
 
@@ -32,4 +32,4 @@ def open_live_line() -> Iterator[Callable[[str], None]]:
 
 
 def _page(display: object, text: str) -> object:
-    return display.HTML(f'<span style="{_STYLE}">{html.escape(text)}</span>')  # type: ignore[attr-defined]
+    return display.HTML(f'<span style="{_STYLE}">{escape_html(text)}</span>')  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tierproof.core.plain_text import clean_text
 from tierproof.core.report import Report
 from tierproof.reporters.story import tell
 
@@ -33,7 +34,7 @@ class ShownReport:
             lines.append(f"  {finding.severity.value} {finding.code}{where}: {finding.message}")
         if len(report.findings) > len(shown):
             lines.append(f"  … and {len(report.findings) - len(shown)} more in session.report.findings")
-        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+        return clean_text("\n".join([*lines, *(f"  {note}" for note in self.notes)]))
 
     def __repr__(self) -> str:
         return str(self)

@@ -11,10 +11,24 @@ import pytest
 import torch
 from torch import nn
 
+from tierproof.model.call.call import Call
 from tierproof.model.preserve import preserve as preserve_module
 from tierproof.model.preserve.preserve import preserve
 from zoo.fingerprint import find_differences, fingerprint
 from zoo.nasty import Counting
+
+
+def block():
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+
+
+# What code of a model may do so that Ctrl-C no longer reaches the work.
+DISTURBANCES = [
+    pytest.param(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), id="ignore"),
+    pytest.param(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), id="default"),
+    pytest.param(lambda: signal.signal(signal.SIGINT, lambda *_: None), id="handle"),
+    pytest.param(block, id="block"),
+]
 
 
 class TestInterrupts:
@@ -108,11 +122,43 @@ class TestInterrupts:
         finally:
             signal.signal(signal.SIGINT, previous)
 
-    def test_a_handler_set_meanwhile_is_not_overwritten(self):
-        before = signal.getsignal(signal.SIGINT)
+    @pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL])
+    @pytest.mark.parametrize("disturb", DISTURBANCES)
+    def test_what_the_models_code_does_to_the_signal_is_undone(self, disturb, before):
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        own = signal.signal(signal.SIGINT, before)
         try:
-            with preserve(nn.Linear(2, 2)):
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            with preserve(nn.Linear(2, 2)) as record:
+                during = signal.getsignal(signal.SIGINT)
+                disturb()
+                record.restore(full=False)
+                assert signal.getsignal(signal.SIGINT) == during
+                assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+                disturb()
+            assert signal.getsignal(signal.SIGINT) == before
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, own)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    @pytest.mark.parametrize("disturb", DISTURBANCES)
+    def test_one_between_two_calls_stops_the_work_whatever_the_last_call_did(self, disturb):
+        class Disturbing(nn.Module):
+            def forward(self, x):
+                disturb()
+                return x
+
+        call = Call({"x": torch.zeros(1)})
+        with pytest.raises(KeyboardInterrupt), preserve(Disturbing()), preserve(model := Disturbing()):
+            call.run(model)
+            self._press()
+            raise AssertionError("not reached")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_one_while_the_model_has_blocked_it_is_raised_after_the_restoration(self):
+        model = Counting()
+        with pytest.raises(KeyboardInterrupt), preserve(model):
+            model.steps = 7
+            block()
+            self._press()
+        assert model.steps == 0

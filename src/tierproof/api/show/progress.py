@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from tierproof.core.plain_text import clean_text
+
 Progress: TypeAlias = Callable[[int, int, str], None]
 ProgressOption: TypeAlias = bool | Progress
 
@@ -26,12 +28,17 @@ def open_progress(option: ProgressOption) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("tierproof"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("tierproof"),
+        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def show(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=name)
+            bar.update(task, completed=done, total=total, description=clean_text(name))
 
         yield show
 

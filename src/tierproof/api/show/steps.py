@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from tierproof.api.show.progress import in_notebook
+from tierproof.core.plain_text import clean_text
 
 Steps = Callable[[str], None]
 
@@ -28,7 +29,7 @@ def open_steps(on_step: Steps | None) -> Iterator[Steps]:
 
     def show(step: str) -> None:
         nonlocal longest
-        line = f"tierproof: {step} …" if step else ""
+        line = clean_text(f"tierproof: {step} …") if step else ""
         longest = max(longest, len(line))
         sys.stderr.write(f"\r{line.ljust(longest)}" + ("" if step else "\r"))
         sys.stderr.flush()

@@ -13,6 +13,8 @@ import click
 from tierproof.checks.tiers import TIERS, describe_tiers
 from tierproof.cli.check.check_request import DEFAULT_TIMEOUT_S
 from tierproof.cli.check.tierproof_toml import FILE_NAME, CheckConfig, read_check_config
+from tierproof.cli.terminal.echo_result import echo_document
+from tierproof.cli.terminal.echo_text import echo_text
 
 if TYPE_CHECKING:
     from tierproof.cli.check.check_request import CheckRequest
@@ -179,7 +181,7 @@ def check(context: click.Context, /, **options: Any) -> int:
     from tierproof.reporters.register import register_all
 
     if context.meta[_FOUND_KEY] and not options["quiet"]:
-        click.echo(f"defaults from {FILE_NAME}", err=True)
+        echo_text(f"defaults from {FILE_NAME}", err=True)
     register_all()
     request = make_request(context.meta[_CONFIG_KEY], options)
     outputs = list(dict.fromkeys(options["output"]))
@@ -192,7 +194,7 @@ def check(context: click.Context, /, **options: Any) -> int:
     for path in outputs:
         report.save(path)
         if not options["quiet"]:
-            click.echo(f"wrote {path}", err=True)
+            echo_text(f"wrote {path}", err=True)
     try:
         _print_report(report, as_json=options["as_json"])
         sys.stdout.flush()
@@ -253,9 +255,7 @@ def _split(codes: str) -> tuple[str, ...]:
 
 def _print_report(report: Report, *, as_json: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+        echo_document(report.to_dict(), "", as_json=True)
         return
     from rich.console import Console
 

@@ -8,6 +8,7 @@ import click
 
 from tierproof.cli.images.image_options import take_image_facts
 from tierproof.cli.terminal.echo_result import echo_result
+from tierproof.cli.terminal.echo_text import echo_text
 
 
 @click.command(short_help="Store the output of `pip freeze` as an image.")
@@ -38,6 +39,6 @@ def add(
 
     added = add_image(file, name=name, python=python, hardware=hardware, platform=platform, replace=replace)
     for line in added.describe_skipped():
-        click.echo(line, err=True)
+        echo_text(line, err=True)
     echo_result(added, as_json=as_json)
     return 0

@@ -6,6 +6,7 @@ import click
 
 from tierproof.cli.images.image_options import take_image_facts
 from tierproof.cli.terminal.echo_result import echo_document
+from tierproof.cli.terminal.echo_text import echo_text
 from tierproof.cli.terminal.show_steps import open_steps
 
 
@@ -45,5 +46,5 @@ def diff(
         result = compare_images(first, second, ask_index=native)
     echo_document(result.to_dict(), result.to_text(), as_json=as_json)
     if not as_json and not native and any(item.native is None for item in result.changed):
-        click.echo("Pass --native to ask the package index which of them have native code.", err=True)
+        echo_text("Pass --native to ask the package index which of them have native code.", err=True)
     return 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from tierproof.cli.terminal.echo_result import echo_result
+from tierproof.cli.terminal.echo_text import echo_text
 from tierproof.cli.terminal.interruption import Interrupted
+from tierproof.core.plain_text import clean_text
 
 
 @click.command(short_help="Fetch the lists of Colab's images.")
@@ -40,12 +42,12 @@ def sync(*, source: str, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - m
 
             def show(done: int, total: int, name: str) -> None:
                 if total == 0 and isinstance(display, LineDisplay):
-                    display.write(f"{name}\n")
+                    display.write(clean_text(f"{name}\n"))
                 display.show(done, total, name)
 
             report = sync_images(open_source(source), on_progress=show)
     except (Interrupted, KeyboardInterrupt):
-        click.echo(
+        echo_text(
             "The lists fetched so far are kept. Run `tierproof images sync` again to continue.", err=True
         )
         raise

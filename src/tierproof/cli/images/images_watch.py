@@ -57,6 +57,7 @@ def watch(
     """
     from tierproof.api.images.watch_images import watch as watch_over
     from tierproof.cli.terminal.echo_result import echo_document
+    from tierproof.cli.terminal.echo_text import echo_text
     from tierproof.cli.terminal.show_steps import open_steps
 
     with open_steps(quiet=as_json) as step:
@@ -70,5 +71,5 @@ def watch(
         )
     echo_document(found.to_dict(), found.to_text(), as_json=as_json)
     if not as_json:
-        click.echo(f"written to {report / found.date}.json and .md", err=True)
+        echo_text(f"written to {report / found.date}.json and .md", err=True)
     return found.exit_code

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from tierproof.cli.terminal.echo_result import echo_document
+
 
 @click.command(short_help="Check whether a process runs other package versions than those on disk.")
 @click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Check process N.")
@@ -31,11 +33,7 @@ def doctor(pid: int | None, snapshot: bool, as_json: bool, debug: bool) -> int: 
         from tierproof.guard.mend.snapshot_process import snapshot_environment, snapshot_process
 
         kept = snapshot_environment() if pid is None else snapshot_process(pid)
-    if as_json:
-        import json
-
-        document = diagnosis.to_dict() | ({"snapshot": kept.to_dict()} if kept else {})
-        click.echo(json.dumps(document, indent=2, allow_nan=False))
-    else:
-        click.echo("\n".join([diagnosis.to_text(), *([kept.to_text()] if kept else [])]))
+    document = diagnosis.to_dict() | ({"snapshot": kept.to_dict()} if kept else {})
+    text = "\n".join([diagnosis.to_text(), *([kept.to_text()] if kept else [])])
+    echo_document(document, text, as_json=as_json)
     return diagnosis.exit_code

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from tierproof.cli.terminal.echo_result import echo_document
+
 
 @click.command(short_help="Put the loaded versions of replaced packages back on disk, without a restart.")
 @click.option("--pid", type=click.IntRange(min=1), metavar="N", help="Repair only process N.")
@@ -24,10 +26,5 @@ def heal(pid: int | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - 
     from tierproof.guard.mend.heal_environment import heal_environment
 
     healing = heal_environment() if pid is None else heal_process(pid)
-    if as_json:
-        import json
-
-        click.echo(json.dumps(healing.to_dict(), indent=2, allow_nan=False))
-    else:
-        click.echo(healing.to_text())
+    echo_document(healing.to_dict(), healing.to_text(), as_json=as_json)
     return healing.exit_code

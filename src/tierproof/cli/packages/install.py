@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tierproof.cli.packages.install_options import take_install_options
-from tierproof.cli.terminal.echo_result import echo_result
+from tierproof.cli.terminal.echo_result import echo_document, echo_result
 from tierproof.cli.terminal.show_steps import open_steps
 
 
@@ -54,10 +54,10 @@ def install(
             receipt = install_for_new_processes(*wanted, on_step=show, **read_keywords(given))
     except PlanRefused as error:
         if as_json:
-            import json
-
-            document = {"format_version": 1, "action": "install", "ok": False, "plan": error.plan.to_dict()}
-            click.echo(json.dumps(document, indent=2, allow_nan=False))
+            plan = error.plan.to_dict()
+            echo_document(
+                {"format_version": 1, "action": "install", "ok": False, "plan": plan}, "", as_json=True
+            )
         raise
     echo_result(receipt, as_json=as_json)
     return 0

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from tierproof.cli.terminal.echo_text import echo_text
+
 
 class _WithMany(click.Command):
     """Reads `--with A B -- CMD` as `--with A --with B -- CMD`."""
@@ -69,7 +71,6 @@ def run(
     not be started.
     """
     import os
-    import sys
 
     from tierproof.api.packages.isolated import describe_layer
     from tierproof.api.show.progress import open_progress
@@ -91,7 +92,7 @@ def run(
             error.exit_code = EXIT_COULD_NOT_JUDGE  # 1 is CMD's to say
             raise
         layer = prepare_layer(planned, allow_build=allow_build, tell=lambda words: show(1, 2, words))
-    if not quiet:
-        sys.stderr.write(describe_layer(planned, layer))
+    if not quiet and (told := describe_layer(planned, layer)):
+        echo_text(told.rstrip("\n"), err=True)
     environment = extend_environment(layer.modules, layer.programs, os.environ)
     return replace_process(find_program(command[0], environment), command, environment)

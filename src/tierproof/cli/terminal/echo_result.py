@@ -7,6 +7,7 @@ from typing import Protocol
 
 import click
 
+from tierproof.cli.terminal.echo_text import echo_text
 from tierproof.core.json_value import JsonValue
 
 
@@ -34,4 +35,4 @@ def echo_document(document: Mapping[str, JsonValue], text: str, *, as_json: bool
 
         click.echo(json.dumps(document, indent=2, allow_nan=False))
     else:
-        click.echo(text)
+        echo_text(text)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
 
+import click
+
+from tierproof.cli.terminal.echo_text import echo_text
 from tierproof.cli.terminal.error_message import ChildError
 from tierproof.core.addresses import FEEDBACK, troubleshooting_address
 from tierproof.core.plain_text import clean_text
@@ -20,7 +24,7 @@ def show_error(error: Exception, *, debug: bool = False) -> None:
         debug: the traceback comes first.
     """
     if debug:
-        sys.stderr.write(_describe_traceback(error))
+        sys.stderr.write(clean_text(_describe_traceback(error)))
     if isinstance(error, MissingPackageError | BrokenPackageError):
         _show_box(error)
         _show_address(error)
@@ -35,6 +39,13 @@ def show_error(error: Exception, *, debug: bool = False) -> None:
             else f"This is a bug in tierproof. Run with --debug, and report the traceback at {FEEDBACK}"
         )
         _show_message(f"internal error: {told.splitlines()[0]}", hint)
+
+
+def show_usage_error(error: click.ClickException) -> None:
+    """Write what click says of a command line that it cannot read."""
+    told = io.StringIO()
+    error.show(file=told)
+    echo_text(told.getvalue().rstrip("\n"), err=True)
 
 
 def _describe_traceback(error: Exception) -> str:
@@ -64,7 +75,7 @@ def _show_box(error: MissingPackageError | BrokenPackageError) -> None:
 
     absent = isinstance(error, MissingPackageError)
     title = f"{error.package} is {'not installed' if absent else 'broken'}"
-    body = Text(f"{error.message}\n\n{error.hint}".rstrip())
+    body = Text(clean_text(f"{error.message}\n\n{error.hint}".rstrip()))
     if isinstance(error, MissingPackageError):
         body.highlight_words([error.command], style="bold green")
     Console(stderr=True).print(Panel(body, title=title, border_style="red", padding=(1, 2)))

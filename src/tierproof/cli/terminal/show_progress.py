@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from tierproof.core.plain_text import clean_text
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -32,7 +34,7 @@ def open_display(*, quiet: bool) -> Iterator[Listener]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = (BarColumn(24), TextColumn("{task.description}"), TimeElapsedColumn())
+        columns = (BarColumn(24), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             yield BarDisplay(bar, bar.add_task("starting", total=None))
 
@@ -72,7 +74,7 @@ class BarDisplay:
 
     def show(self, done: int, total: int, name: str) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total or None, description=name)
+        self._bar.update(self._task, completed=done, total=total or None, description=clean_text(name))
 
     def write(self, text: str) -> None:
         """Print whole lines above the bar."""

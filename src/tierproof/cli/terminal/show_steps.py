@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tierproof.cli.terminal.echo_text import echo_text
+from tierproof.core.plain_text import clean_text
+
 
 @contextmanager
 def open_steps(*, quiet: bool) -> Iterator[Callable[[str], None]]:
@@ -13,9 +16,10 @@ def open_steps(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     if quiet:
         yield lambda _: None
     elif not sys.stderr.isatty():
-        yield lambda step: print(step, file=sys.stderr, flush=True)  # noqa: T201 - the edge
+        yield lambda step: echo_text(step, err=True)
     else:
         from rich.console import Console
+        from rich.text import Text
 
         with Console(stderr=True).status("") as status:
-            yield lambda step: status.update(f"{step} …")
+            yield lambda step: status.update(Text(f"{clean_text(step)} …"))

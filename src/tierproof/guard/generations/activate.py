@@ -10,6 +10,7 @@ from pathlib import Path
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.credentials import hide_credentials
 from tierproof.guard.generations.activation_history import (
+    FOUND,
     forget_activation,
     read_history,
     record_activation,
@@ -223,7 +224,7 @@ def settle_history(store: GenerationStore) -> None:
         packages: list[str] = []
         if identifier and (store.path(identifier) / "generation.json").is_file():
             packages = [f"{n} {v}" for n, v in sorted(store.read(identifier).versions.items())]
-        record_activation(store, identifier, "found", packages=packages)
+        record_activation(store, identifier, FOUND, packages=packages)
 
 
 def list_live_sites(store: GenerationStore) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.generations.install_error import InstallError
 
 FORMAT_VERSION = 1
+FOUND = "found"
+"""The action of an entry that only says what was present by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ def read_history(store: GenerationStore) -> tuple[Activation, ...]:
             if entry is not None:
                 found.append(entry)
     return tuple(sorted(found, key=lambda entry: entry.number))
+
+
+def is_beginning_lost(history: Sequence[Activation]) -> bool:
+    """Tell whether the first entries were deleted: an environment does not begin with what was found in it."""
+    return bool(history) and (history[0].number > 1 or history[0].action == FOUND)
 
 
 def record_activation(

@@ -8,13 +8,19 @@ since boot, which a clock that is set back does not change.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tierproof.guard.capture.loaded_distributions import iterate_python_processes, read_mapped_files
 from tierproof.guard.capture.module_namespace import iterate_modules, read_file
-from tierproof.guard.generations.activation_history import Activation, read_boot_id
+from tierproof.guard.generations.activation_history import (
+    FOUND,
+    Activation,
+    is_beginning_lost,
+    read_boot_id,
+)
 from tierproof.guard.generations.generation_store import GenerationStore
 from tierproof.guard.system.process import PROC, parse_start_ticks
 
@@ -70,15 +76,33 @@ def find_users(
 
 
 def list_spans(identifier: str, history: Sequence[Activation], boot: str) -> tuple[tuple[float, float], ...]:
-    """Return the spans, in seconds since this boot, in which a generation was the present one."""
+    """Return the spans, in seconds since this boot, in which a generation was the present one, or may have been.
+
+    Of the time of which the history does not tell any more, because entries were deleted, each may have been.
+    """
+    spans = list(_list_untold(history, boot))
     lasting = [entry for entry in history if not entry.session_only]
-    moments = [entry.uptime_s if entry.boot == boot else 0.0 for entry in lasting]
-    ends = [*moments[1:], float("inf")]
-    return tuple(
-        (began, ended)
-        for entry, began, ended in zip(lasting, moments, ends, strict=True)
-        if entry.generation == identifier
-    )
+    for at, entry in enumerate(lasting):
+        if entry.generation == identifier:
+            # One that was found later was present before, for as long as the entry before it can be wrong.
+            first = max(at - 1, 0) if entry.action == FOUND else at
+            ended = _read_moment(lasting[at + 1], boot) if at + 1 < len(lasting) else float("inf")
+            spans.append((_read_moment(lasting[first], boot), ended))
+    return tuple(spans)
+
+
+def _list_untold(history: Sequence[Activation], boot: str) -> Iterator[tuple[float, float]]:
+    if not history:
+        yield 0.0, float("inf")
+    elif is_beginning_lost(history):
+        yield 0.0, _read_moment(history[0], boot)
+    for before, after in pairwise(history):
+        if after.number != before.number + 1:
+            yield _read_moment(before, boot), _read_moment(after, boot)
+
+
+def _read_moment(entry: Activation, boot: str) -> float:
+    return entry.uptime_s if entry.boot == boot else 0.0
 
 
 def find_loaded_added(store: GenerationStore) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from tierproof.errors import OutputError
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_path_file import STRAY_PREFIX
 from tierproof.guard.generations.generation_store import GenerationStore
+from tierproof.guard.generations.install_error import InstallError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,20 @@ def sync_launchers(store: GenerationStore, generation: Generation | None) -> Lau
     then, so what fails here is told, and is no error.
     """
     wanted = _list_scripts(store, generation)
+    folder, note = _choose_folder()
     try:
-        noted = _read_notes(store)
+        written = _read_notes(store)
     except OSError as error:
         return Launchers(notes=(f"cannot read {error.filename}, so console scripts stay as they were.",))
-    folder, note = _choose_folder() if wanted else ("", "")
+    noted = _gather_notes(store, folder) if written is None else written
+    if not wanted:
+        folder, note = "", ""
     notes = [*([note] if note else []), *_list_shared(generation)]
     targets = {str(Path(folder) / name): (source, digest) for name, (source, digest) in wanted.items()}
     try:
         # Noted before they are made: a kill in between leaves a note of nothing, never a script of nobody's.
         foreseen = {**noted, **{path: digest for path, (_, digest) in targets.items()}}
-        if foreseen != noted:
+        if foreseen != (written or {}):
             _write_notes(store, foreseen)
     except OutputError as error:
         return Launchers(folder, notes=(*notes, f"{error.message}, so console scripts stay as they were."))
@@ -177,12 +181,25 @@ def _remove(path: Path, digest: str) -> None:
             path.unlink()
 
 
-def _read_notes(store: GenerationStore) -> dict[str, str]:
+def _read_notes(store: GenerationStore) -> dict[str, str] | None:
+    """Read which scripts were put where, with their digests; None if that is not known any more."""
     try:
         notes = json.loads(read_bounded(store.folder / "launchers.json"))
     except (FileNotFoundError, ValueError, RecursionError):
-        return {}
-    return {str(path): str(digest) for path, digest in notes.items()} if isinstance(notes, dict) else {}
+        return None
+    return {str(path): str(digest) for path, digest in notes.items()} if isinstance(notes, dict) else None
+
+
+def _gather_notes(store: GenerationStore, folder: str) -> dict[str, str]:
+    """Tell from the generations themselves which scripts in `folder` are theirs, byte for byte."""
+    found: dict[str, str] = {}
+    for identifier in store.list():
+        with contextlib.suppress(InstallError, OSError):
+            for name, (_, digest) in _list_scripts(store, store.read(identifier)).items():
+                path = Path(folder) / name
+                if path.is_file() and hash_file(path) == digest:
+                    found[str(path)] = digest
+    return found
 
 
 def _write_notes(store: GenerationStore, notes: Mapping[str, str]) -> None:

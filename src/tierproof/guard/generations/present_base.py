@@ -47,7 +47,7 @@ def capture_present_base(
         find_loaded: finds the loaded ones among the installed distributions.
 
     Raises:
-        InstallError: the present generation cannot be read, or this process runs another one.
+        InstallError: the present generation cannot be read or is damaged, or this process runs another one.
     """
     present = read_present(store)
     live = next(
@@ -59,6 +59,7 @@ def capture_present_base(
     base = capture_base(find_loaded, _arrange(store, generation))
     if generation is None:
         return PresentBase(base, None)
+    _refuse_missing(store, base, generation)
     loaded = find_loaded_added(store)
     _refuse_other_versions(loaded, generation)
     held = set(loaded)
@@ -93,6 +94,17 @@ def _arrange(store: GenerationStore, generation: Generation | None) -> tuple[str
         site = str(store.site(generation.id))
         paths.insert(0 if generation.position is Position.FRONT else len(paths), site)
     return tuple(paths)
+
+
+def _refuse_missing(store: GenerationStore, base: Base, generation: Generation) -> None:
+    """Refuse to plan on packages of which the disk no longer has the metadata."""
+    missing = sorted(set(generation.versions) - set(base.by_name))
+    if missing:
+        raise InstallError(
+            f"the added packages (generation) in {store.path(generation.id)} are damaged: {missing[0]} is not there",
+            hint="Run `tierproof recover` to restore these packages, or `tierproof rollback` to go back to earlier "
+            "ones.",
+        )
 
 
 def _refuse_other_versions(loaded: Mapping[str, str], generation: Generation) -> None:

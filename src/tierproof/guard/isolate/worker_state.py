@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.isolate.worker import CallRecord
 from tierproof.guard.judge.plan import Conflict, Plan
 
@@ -64,7 +65,7 @@ class WorkerState:
                 f"  last call: {call.seconds:.2f} s, {call.sent_bytes / 1e6:.1f} MB sent, "
                 f"{call.received_bytes / 1e6:.1f} MB received, copies of array data each way: {call.copies}; {way}"
             )
-        return "\n".join(lines)
+        return clean_text("\n".join(lines))
 
     def _repr_html_(self) -> str:
         return show_plainly(self.describe())

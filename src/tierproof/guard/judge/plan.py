@@ -9,6 +9,7 @@ from typing import Any
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.commands.gap import Gap
 
 FORMAT_VERSION = 1
@@ -226,7 +227,7 @@ class Plan:
             for item in self.conflicts
         ]
         lines += [f"  ! {item.name} {item.version} is old: {item.latest} is the latest" for item in self.aged]
-        return "\n".join(lines)
+        return clean_text("\n".join(lines))
 
     def _repr_html_(self) -> str:
         return show_plainly(self.describe())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import escape_html
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.capture.broken_bounds import BrokenBound
 from tierproof.guard.mend.torn import TornPackage
 
@@ -64,7 +65,7 @@ class Diagnosis:
             codes = ", ".join(code.value for code in each.evidence)
             lines += ["", f"{each.package}  [{codes}]  remedy: {each.remedy.value}", f"  {each.detail}"]
         lines += [f"note: {note}" for note in self._list_notes()]
-        return "\n".join(lines)
+        return clean_text("\n".join(lines))
 
     def _describe_torn(self) -> str:
         replaced = any(each.loaded_version and each.loaded_version != each.disk_version for each in self.torn)
@@ -94,10 +95,10 @@ class Diagnosis:
         )
         titles = ("package", "loaded", "on disk", "evidence", "remedy", "what happened")
         table = f"<table><tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>{rows}</table>"
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._list_notes())
+        notes = "".join(f"<p>{escape_html(note)}</p>" for note in self._list_notes())
         checked = f"<p><b>{head}</b>: {self.checked} distributions checked in {self.duration_s:.2f} s</p>"
         return checked + (table if self.torn else "") + notes
 
 
 def _cell(text: str) -> str:
-    return f"<td>{html.escape(text)}</td>"
+    return f"<td>{escape_html(text)}</td>"

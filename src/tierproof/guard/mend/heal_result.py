@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import escape_html
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.mend.diagnosis import Diagnosis
 
 FORMAT_VERSION = 1
@@ -89,11 +90,11 @@ class Healing:
         lines += [f"{each.package} was not healed: {each.reason}" for each in self.failed]
         if not lines and not self.diagnosis.healthy:
             lines.append("nothing was changed: `tierproof heal` cannot repair the packages below")
-        return "\n".join([*lines, self.diagnosis.to_text()])
+        return clean_text("\n".join([*lines, self.diagnosis.to_text()]))
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
         lines = self.to_text().splitlines()[: len(self.healed) + len(self.failed)]
-        return "".join(f"<p>{html.escape(line)}</p>" for line in lines) + self.diagnosis._repr_html_()
+        return "".join(f"<p>{escape_html(line)}</p>" for line in lines) + self.diagnosis._repr_html_()

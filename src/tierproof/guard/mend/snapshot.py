@@ -6,7 +6,6 @@ change both; so each file is verified before it is used.
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import shutil
@@ -19,6 +18,8 @@ from pathlib import Path
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.hash_file import hash_for_record
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import escape_html
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.capture.installed import InstalledDistribution
 from tierproof.guard.capture.record import read_record
 from tierproof.guard.mend.heal_journal import is_alive, read_start_ticks
@@ -97,13 +98,14 @@ class Snapshot:
             f"snapshot: {len(self.kept)} distributions, {files} files, {megabytes:.0f} MB, "
             f"of which {copied:.0f} MB use extra disk space; {self.duration_s:.2f} s"
         )
-        return "\n".join([head, *(f"not kept: {name} ({reason})" for name, reason in self.skipped.items())])
+        lines = [head, *(f"not kept: {name} ({reason})" for name, reason in self.skipped.items())]
+        return clean_text("\n".join(lines))
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return "".join(f"<p>{html.escape(line)}</p>" for line in self.to_text().splitlines())
+        return "".join(f"<p>{escape_html(line)}</p>" for line in self.to_text().splitlines())
 
 
 def keep_distributions(

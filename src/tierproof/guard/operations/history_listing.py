@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.generations.activation_history import Activation, read_history
 from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
@@ -35,12 +36,16 @@ class History:
 
     def describe(self) -> str:
         """Return one line for each entry."""
+        if not self.entries and self.present:
+            return (
+                "The history of this environment was deleted. The packages that are added to it are still there: "
+                "`tierproof list` shows them."
+            )
         if not self.entries:
             return "No packages have been added to this environment yet."
         last = max((e.number for e in self.entries if e.generation == self.present), default=0)
-        return "\n".join(
-            self._describe_entry(entry, is_present=entry.number == last) for entry in self.entries
-        )
+        lines = [self._describe_entry(entry, is_present=entry.number == last) for entry in self.entries]
+        return clean_text("\n".join(lines))
 
     def _describe_entry(self, entry: Activation, *, is_present: bool) -> str:
         moment = datetime.fromtimestamp(entry.at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -90,9 +95,10 @@ class Additions:
         """Return one line for each package."""
         if not self.packages:
             return "No packages are added to this environment."
-        return "\n".join(
+        lines = [
             f"{each.name} {each.version}  (for {', '.join(each.requested_by)})" for each in self.packages
-        )
+        ]
+        return clean_text("\n".join(lines))
 
     def __str__(self) -> str:
         return self.describe()

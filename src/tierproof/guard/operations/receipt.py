@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.generations.launchers import Launchers
 from tierproof.guard.judge.plan import AddedPackage, Plan
 
@@ -102,7 +103,7 @@ class Receipt:
                 f"in {self.launchers.folder}"
             )
         lines += [f"  {note}" for note in self.notes]
-        return "\n".join([f"{head}.", *lines])
+        return clean_text("\n".join([f"{head}.", *lines]))
 
     def __str__(self) -> str:
         return self.describe()

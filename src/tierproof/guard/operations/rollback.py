@@ -5,7 +5,7 @@ from __future__ import annotations
 from tierproof.errors import UsageError
 from tierproof.guard.capture.base import Base, capture_base
 from tierproof.guard.generations.activate import activate
-from tierproof.guard.generations.activation_history import Activation, read_history
+from tierproof.guard.generations.activation_history import Activation, is_beginning_lost, read_history
 from tierproof.guard.generations.generation import Generation
 from tierproof.guard.generations.generation_path_file import read_present
 from tierproof.guard.generations.generation_store import GenerationStore
@@ -106,6 +106,11 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
             "tierproof has never added packages to this environment",
             hint="Add packages with `tierproof install`.",
         )
+    if not earlier and is_beginning_lost(history):
+        raise UsageError(
+            "the history of this environment was deleted, so the packages before the present ones are not known",
+            hint="Add or remove packages with `tierproof install` and `tierproof uninstall`.",
+        )
     # Before the first install there was nothing, which is a state to go back to as well.
     return earlier[-1] if earlier else Activation(0, "", "rollback")
 
@@ -113,9 +118,14 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
 def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
     if not store.is_whole(entry.generation):
         state = "damaged" if store.path(entry.generation).is_dir() else "removed"
+        lock = store.lock_file(entry.generation)
+        again = "tierproof install " + " ".join(package.replace(" ", "==") for package in entry.packages)
         raise InstallError(
             f"the packages of history entry {entry.number} ({entry.generation}) are {state}",
             hint="Nothing was changed. Install exactly these packages again:  tierproof recover --lock "
-            f"{store.lock_file(entry.generation)}",
+            f"{lock}"
+            if lock.is_file()
+            else "Nothing was changed. The lock with their exact files was deleted. Install these packages again:  "
+            f"{again}",
         )
     return store.read(entry.generation)

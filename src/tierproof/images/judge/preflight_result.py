@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.guard.commands.gap import Gap, GapReason
 from tierproof.guard.foresee.foreseen import Change
 from tierproof.guard.judge.explain_plan import name_packages
@@ -180,7 +181,7 @@ class TargetVerdict:
             more = len(self.replaced) - len(named)
             lines.append(f"  plain pip would replace {', '.join(named)}{f' and {more} more' if more else ''}")
         lines += [f"  note: {each}" for each in self.notes]
-        return "\n".join(lines)
+        return clean_text("\n".join(lines))
 
     def _summarise(self) -> str:
         """Say in the headline what it rests on: what is not known, or what the commands as written would harm."""
@@ -238,7 +239,7 @@ class Preflight:
                 "\n".join(rows),
                 *texts,
             ]
-        return "\n\n".join(texts)
+        return clean_text("\n\n".join(texts))
 
     def _repr_html_(self) -> str:
         return show_plainly(self.to_text())

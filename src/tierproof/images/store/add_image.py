@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import UsageError
 from tierproof.images.lists.freeze_file import SkippedLine
 from tierproof.images.lists.here_image import capture_here, format_list
@@ -63,7 +64,7 @@ class AddedImage:
         return (*skipped, *(f"note: {note}" for note in self.notes))
 
     def __str__(self) -> str:
-        return "\n".join([self.describe(), *self.describe_skipped()])
+        return clean_text("\n".join([self.describe(), *self.describe_skipped()]))
 
     def _repr_html_(self) -> str:
         return show_plainly(str(self))

@@ -11,6 +11,7 @@ from pathlib import Path
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import UsageError
 from tierproof.images.lists.freeze_file import find_python
 from tierproof.images.lists.image_index import Image
@@ -78,7 +79,7 @@ class SyncReport:
         lines += [f"  {title}: {_shorten(names)}" for title, names in groups if names]
         lines += [f"  kept: {label}, which you added yourself" for label in self.kept]
         lines += [f"  refused: {label}: {reason}" for label, reason in self.refused]
-        return "\n".join([*lines, f"Stored in {self.folder}"])
+        return clean_text("\n".join([*lines, f"Stored in {self.folder}"]))
 
     def __str__(self) -> str:
         return self.describe()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,8 @@ from packaging.version import Version
 
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
+from tierproof.core.plain_html import escape_html
+from tierproof.core.plain_text import clean_text
 from tierproof.images.lists.freeze_file import FrozenPackage
 from tierproof.images.lists.image_contents import ImageContents
 from tierproof.images.lists.image_index import Image
@@ -137,19 +138,19 @@ class ImageDiff:
         for title, rows in tables:
             if rows:
                 parts += ["", title, align_table((), rows, indent="  ")]
-        return "\n".join(parts)
+        return clean_text("\n".join(parts))
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<p>{html.escape(line)}</p>" for line in self.list_facts())
+        head = "".join(f"<p>{escape_html(line)}</p>" for line in self.list_facts())
         rows = [(item.name, item.before, item.after, _mark(item)) for item in self.changed]
         rows += [(item.name, "–", _name_version(item), "added") for item in self.added]
         rows += [(item.name, _name_version(item), "–", "removed") for item in self.removed]
         titles = ("package", self.before.label, self.after.label, "")
         cells = [
-            f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
+            f"<tr>{''.join(f'<{tag}>{escape_html(cell)}</{tag}>' for cell in row)}</tr>"
             for tag, row in [("th", titles), *(("td", row) for row in rows)]
         ]
         return head + (f"<table>{''.join(cells)}</table>" if rows else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tierproof.core.credentials import hide_credentials
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.images.lists.freeze_file import FrozenPackage
 from tierproof.images.lists.image_contents import ImageContents
 from tierproof.images.tell.image_listing import describe_image
@@ -103,7 +104,7 @@ class ImageSummary:
             rows = [(item.name, item.version or "unknown version") for item in self.notable]
             lines += ["notable packages", align_table((), rows, indent="  "), ""]
         lines += [*self.describe_skipped()]
-        return "\n".join(lines).rstrip()
+        return clean_text("\n".join(lines)).rstrip()
 
     def describe_skipped(self) -> tuple[str, ...]:
         """Give a line for each line of the list that was skipped, and for each note."""

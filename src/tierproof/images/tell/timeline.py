@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.images.judge.preflight_result import TargetVerdict
 from tierproof.images.lists.image_index import Image
 
@@ -79,7 +80,7 @@ class Timeline:
             + "  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)).rstrip()
             for row in rows
         ]
-        return "\n".join(lines)
+        return clean_text("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)

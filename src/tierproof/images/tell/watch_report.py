@@ -14,6 +14,7 @@ from typing import Any
 from tierproof.core.atomic_write import write_text_atomically
 from tierproof.core.json_value import JsonValue
 from tierproof.core.plain_html import show_plainly
+from tierproof.core.plain_text import clean_text
 from tierproof.errors import OutputError
 
 FORMAT_VERSION = 1
@@ -127,7 +128,7 @@ class WatchReport:
             lines += ["", f"{change.value.capitalize()}:"]
             lines += [f"  {_describe(each)}" for each in entries]
         lines += ["", *(f"note: {each}" for each in self.notes)] if self.notes else []
-        return "\n".join(lines)
+        return clean_text("\n".join(lines))
 
     def to_markdown(self) -> str:
         """Give it as Markdown."""
@@ -142,7 +143,7 @@ class WatchReport:
             ]
             lines.append("")
         lines += [f"- {each}" for each in self.notes]
-        return "\n".join(lines).rstrip() + "\n"
+        return clean_text("\n".join(lines)).rstrip() + "\n"
 
     def _repr_html_(self) -> str:
         return show_plainly(self.to_text())

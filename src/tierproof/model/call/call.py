@@ -14,6 +14,7 @@ from tierproof.core.time_limit import require_time
 from tierproof.model.call.layout import Layout, fill_template, iterate_slots
 from tierproof.model.call.stray_dropout import open_dropout_guard
 from tierproof.model.call.unprintable_error import refuse_unprintable
+from tierproof.model.preserve.interrupt_gate import renew_interrupts
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Call:
         except Exception as error:
             refuse_unprintable(error)
             raise
+        finally:
+            renew_interrupts()
 
     def _pass_to(self, model: nn.Module, values: Mapping[str, Any]) -> Any:
         args, kwargs = self._arrange(values)

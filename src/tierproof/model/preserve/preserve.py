@@ -76,6 +76,7 @@ class ModelRecord:
                 self._working = self._original
             self.lost = tuple(self._working.restore(full, failures))
             self._process.restore(failures)
+            self._gate.renew()
         finally:
             self._gate.open()
         if failures:
@@ -164,6 +165,6 @@ class _Preservation(AbstractContextManager["ModelRecord"]):
         try:
             self._snapshot.restore(full=True)
         finally:
+            self._gate.remove()  # while closed: an interrupt must not come between
             self._gate.open()
-            self._gate.remove()
             self._gate.deliver(already_interrupted=interrupted)

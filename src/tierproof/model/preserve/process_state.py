@@ -31,8 +31,8 @@ class Setting:
 class ProcessState:
     """The settings of the process, recorded when this object is created.
 
-    Not covered: variables of Python modules, environment variables, the handler of Ctrl-C, which is guarded elsewhere,
-    and the number of inter-operation threads, which torch allows to be set only once.
+    Not covered: variables of Python modules, environment variables, the handler of Ctrl-C, which `InterruptGate`
+    puts back, and the number of inter-operation threads, which torch allows to be set only once.
     """
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-# Ctrl-C has a guard of its own, and these two cannot be caught.
+# The handler of Ctrl-C is put back by `InterruptGate`, and these two cannot be caught.
 _LEFT_ALONE = frozenset(
     number for name in ("SIGINT", "SIGKILL", "SIGSTOP") if (number := getattr(signal, name, None)) is not None
 )
@@ -28,6 +28,12 @@ def iterate_surroundings() -> Iterator[tuple[str, Callable[[], Any], Callable[[A
         yield "numpy's print options", numpy.get_printoptions, lambda value: numpy.set_printoptions(**value)
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may set a handler
+    if hasattr(signal, "pthread_sigmask"):
+        yield (
+            "blocked signals",
+            partial(signal.pthread_sigmask, signal.SIG_BLOCK, ()),
+            partial(signal.pthread_sigmask, signal.SIG_SETMASK),
+        )
     for number in sorted(signal.valid_signals() - _LEFT_ALONE):
         # A handler that was set outside of Python reads as None, and cannot be set again from here.
         if signal.getsignal(number) is not None:
