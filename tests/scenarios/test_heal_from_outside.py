@@ -58,7 +58,7 @@ def test_a_snapshot_that_was_changed_and_an_index_out_of_reach_are_both_told(roo
     upgrade(root)
     after = read_tree(root)
     (failed,) = heal_process(pid).failed
-    assert "has changed: pack/late.py" in failed.reason
+    assert "is damaged: pack/late.py has changed" in failed.reason
     assert "could not be fetched" in failed.reason
     assert read_tree(root) == after
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 from tierproof.analysis.attention.head_role import ROLES, find_role
+from tierproof.core.plain_html import escape_html
 
 if TYPE_CHECKING:
     from tierproof.analysis.attention.attention_figures import (
@@ -41,9 +41,9 @@ def render_attention_grid(measured: ModelAttention) -> str:
     heads = sum(len(pattern.heads) for pattern in measured.patterns)
     title = f"{measured.model}: {len(measured.patterns)} attention operations with {heads} heads, on {measured.inputs}"
     rows = "".join(map(_render_row, measured.patterns))
-    unread = "".join(f"<p>Not read: {html.escape(each)}</p>" for each in measured.unread)
+    unread = "".join(f"<p>Not read: {escape_html(each)}</p>" for each in measured.unread)
     table = f"<table>{rows}</table>{_render_legend()}" if rows else "<p>No attention was recognised.</p>"
-    return f'<div class="tp-heads"><style>{_STYLE}</style><p>{html.escape(title)}</p>{table}{unread}</div>'
+    return f'<div class="tp-heads"><style>{_STYLE}</style><p>{escape_html(title)}</p>{table}{unread}</div>'
 
 
 def render_attention_page(measured: ModelAttention) -> str:
@@ -51,7 +51,7 @@ def render_attention_page(measured: ModelAttention) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Attention of {html.escape(measured.model)}</title>"
+        f"<title>Attention of {escape_html(measured.model)}</title>"
         "<style>:root{color-scheme:light dark}body{margin:1.5em}</style></head>"
         f"<body><main>{render_attention_grid(measured)}</main></body></html>\n"
     )
@@ -73,14 +73,14 @@ def describe_head(number: int, head: HeadStatistics) -> str:
 
 def _render_row(pattern: PatternStatistics) -> str:
     cells = "".join(_render_cell(number, head) for number, head in enumerate(pattern.heads))
-    name = html.escape(pattern.path or "the model")
+    name = escape_html(pattern.path or "the model")
     return f"<tr><th scope=row>{name}</th><td>{cells}</td></tr>"
 
 
 def _render_cell(number: int, head: HeadStatistics) -> str:
     role, weight = find_role(head)
     shade = max(_FAINTEST, min(weight, 1.0))
-    words = html.escape(describe_head(number, head), quote=True)
+    words = escape_html(describe_head(number, head))
     return (
         f'<span style="{_CELL};background:rgba({COLOURS[role]},{shade:.2f})" title="{words}" '
         f'aria-label="{words}">{weight:.0%}</span> '
@@ -90,7 +90,7 @@ def _render_cell(number: int, head: HeadStatistics) -> str:
 def _render_legend() -> str:
     entries = " ".join(
         f'<span style="white-space:nowrap"><span style="{_CELL};width:1em;background:rgba({COLOURS[role]},.8)">&nbsp;'
-        f"</span> {html.escape(words)}</span>"
+        f"</span> {escape_html(words)}</span>"
         for role, words in ROLES.items()
     )
     return (

@@ -39,11 +39,11 @@ def roll_back(number: int | None = None, *, in_process: bool) -> Receipt:
     with change_environment(store):
         present = read_present(store)
         before = "" if present is None else present.id
-        entry = _choose(read_history(store), number, before)
+        old = _read_versions(store, before)
+        entry = _choose(read_history(store), number, before, is_present_readable=bool(old))
         target = _read_whole(store, entry) if entry.generation else None
         if target is not None:
             refuse_unmet(store, target, capture_other_base(store))
-        old = _read_versions(store, before)
         activated = activate(store, target, "rollback", requested=entry.requested, in_process=in_process)
     new = {} if target is None else target.versions
     return Receipt(
@@ -91,7 +91,9 @@ def refuse_unmet(store: GenerationStore, generation: Generation, base: Base) -> 
         )
 
 
-def _choose(history: tuple[Activation, ...], number: int | None, present: str) -> Activation:
+def _choose(
+    history: tuple[Activation, ...], number: int | None, present: str, *, is_present_readable: bool
+) -> Activation:
     if number is not None:
         entry = next((entry for entry in history if entry.number == number), None)
         if entry is None:
@@ -106,7 +108,8 @@ def _choose(history: tuple[Activation, ...], number: int | None, present: str) -
             "tierproof has never added packages to this environment",
             hint="Add packages with `tierproof install`.",
         )
-    if not earlier and is_beginning_lost(history):
+    # Packages that are gone themselves are no loss.
+    if not earlier and is_beginning_lost(history) and is_present_readable:
         raise UsageError(
             "the history of this environment was deleted, so the packages before the present ones are not known",
             hint="Add or remove packages with `tierproof install` and `tierproof uninstall`.",
