@@ -45,6 +45,10 @@ T1-STAB or T1-INIT its verdict is *inconclusive*.
 that evaluation mode does not reach is switched off; afterwards everything is as it was. A finding that only follows
 from another one says so, stands after it, and has no advice of its own (`follows_from` in the JSON).
 
+**Half precision.** A model whose weights are bfloat16 or float16 is checked with the same weights in float32, where
+the memory allows it: rounding would hide faults, and look like faults that are not there. Speed, memory, compilation
+and export are asked of the model as it came; what is not finite only there is an error (`T1-STAB-001`).
+
 `tierproof explain CODE` and `tp.explain("CODE")` print what a finding or a check means.
 """
 
