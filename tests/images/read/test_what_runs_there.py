@@ -233,3 +233,10 @@ def test_who_offers_an_image() -> None:
     assert find_service("mine", {"google-colab": "1"}) is Service.COLAB
     assert find_service("mine", {"kaggle-environments": "1", "google-colab": "1"}) is Service.KAGGLE
     assert find_service("mine", {"numpy": "1"}) is Service.OTHER
+
+
+@pytest.mark.parametrize("value", ["os.environ['COLAB_RELEASE_TAG']", "os.getenv('COLAB_RELEASE_TAG')"])
+def test_a_value_that_only_the_machine_knows_is_a_gap(tmp_path: Path, value: str) -> None:
+    installs, unread = read(tmp_path, COLAB, f"import os\n!pip install tool=={{{value}}} other")
+    assert [each for found in installs for each in found.command.requirements] in ([], ["other"])
+    assert unread or installs

@@ -34,11 +34,11 @@ def expand_text(text: str, names: Mapping[str, Any], host: HostedService) -> str
             return match[0]
         try:
             value = evaluate(ast.parse(told.strip(), mode="eval").body, names, host)
-        except NotConstant:
+            return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        except (NotConstant, LookupError):  # a variable whose value only the machine knows raises the latter
             return UNKNOWN
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return match[0]
-        return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
     return _EXPRESSION.sub(put_in, text)
 
