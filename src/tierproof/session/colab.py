@@ -23,7 +23,8 @@ def upload_files() -> dict[str, bytes]:
     if not has_colab():
         raise UsageError(
             "this notebook has no upload dialog: only Colab has one",
-            hint="Upload the file in the file browser, set `source` to `path`, and enter the file's name in `value`.",
+            hint="Upload the file in the file browser. Then choose `path` as the source in the form above, and enter "
+            "the file's name as the value.",
         )
     uploaded: dict[str, bytes] = _files().upload()
     if not uploaded:

@@ -124,9 +124,10 @@ def _require_end(ended: Ended, doing: str, limit_s: float, most_memory: int, lar
         )
     if ended.status == -_TOO_LARGE or "os error 27" in ended.words:
         raise PlanError(
-            f"uv was stopped before the packages were {doing}: one of them contains a file of more than "
-            f"{largest_file_bytes / 1e9:.1f} GB, far more than a package with a download of that size should contain",
-            hint="Nothing was changed. Do not trust that package; report it to its index.",
+            f"uv was stopped before the packages were {doing}: one of them unpacks to a file of more than "
+            f"{largest_file_bytes / 1e9:.1f} GB, far more than the size of its download promises",
+            hint="Nothing was changed. Install the packages one by one to find it; do not trust it, and report it to "
+            "its index.",
         )
     if ended.status < 0 or "memory allocation of" in ended.words:
         how = f"was killed by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"

@@ -25,7 +25,7 @@ _CAUSES = {
     GapReason.RUNTIME: "something known only at run time",
     GapReason.PYTHON: "Python itself is replaced",
     GapReason.FOLDER: "a folder on sys.path",
-    GapReason.INDEX: "an index that did not answer",
+    GapReason.INDEX: "an index, or the list of an image, that could not be used",
 }
 UNKNOWN = "unknown"
 _NAMED = 6

@@ -50,7 +50,10 @@ class ModelSpec:
         if given is not None:
             size = tuple(given) if isinstance(given, tuple | list) else ()
             if len(size) != 2 or any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in size):
-                raise UsageError(f"ModelSpec.image_size must be (height, width), not {self.image_size!r}")
+                raise UsageError(
+                    f"ModelSpec.image_size must be a height and a width, not {self.image_size!r}",
+                    hint="Write image_size=(224, 224) in Python, or --spec image_size=224x224 on the command line.",
+                )
             object.__setattr__(self, "image_size", size)
         for name in ("causal", "batch_first"):
             if getattr(self, name) not in (None, True, False):

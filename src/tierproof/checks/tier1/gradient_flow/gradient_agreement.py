@@ -237,9 +237,9 @@ def _report_handwritten(
     return Finding(
         f"{CODE}-008",
         Severity.WARNING,
-        f"For the parameters of `{last.rpartition('.')[0]}` and of the layers before it, backward differs from "
-        f"finite differences by {result.mismatch:.0%}. The model has hand-written backwards "
-        f"({', '.join(functions[:3])}).",
+        f"From `{last.rpartition('.')[0]}` back towards the input, gradients differ from finite differences by "
+        f"{result.mismatch:.0%}. The suspects are the hand-written backwards of this model: "
+        f"{', '.join(functions[:3])}.",
         where=where,
         evidence={
             "relative_mismatch": result.mismatch,
