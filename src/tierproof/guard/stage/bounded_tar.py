@@ -70,8 +70,8 @@ class BoundedTar:
             if self._archive.pax_headers:
                 raise InstallError(
                     "refused: the archive has a global (pax) header, which would apply to every file in it",
-                    hint="Nothing was restored. `tierproof save` never writes such a header, so the archive is damaged or "
-                    "was changed: save the packages again.",
+                    hint="Nothing was restored. `tierproof save` never writes such a header, so the archive is damaged "
+                    "or was changed: save the packages again.",
                 )
             count += 1
             total += member.size

@@ -155,7 +155,8 @@ class ImportTrial:
 def find_modules(files: PackageFiles) -> tuple[str, ...]:
     """Return the modules that a package puts at the top, and of namespaces those one step below.
 
-    Private ones are left out where there are others.
+    Private ones are left out where there are others, and always the names of the standard library: Python finds its
+    own modules first, and may have loaded them at its start.
     """
     packages = {path.rpartition("/")[0] for path in files.files if path.endswith("/__init__.py")}
     found: dict[str, None] = {}
@@ -169,7 +170,8 @@ def find_modules(files: PackageFiles) -> tuple[str, ...]:
         )
         # The first dot of the file, not of the path: `faiss_cpu.libs/` holds libraries, and no module faiss_cpu.
         module = top or ("/".join([*parts, file.partition(".")[0]]) if len(parts) <= 1 else "")
-        if module and all(part.isidentifier() for part in module.split("/")):
+        names = module.split("/")
+        if module and names[0] not in sys.stdlib_module_names and all(map(str.isidentifier, names)):
             found[module.replace("/", ".")] = None
     shown = [name for name in found if not any(part.startswith("_") for part in name.split("."))]
     return tuple(sorted(shown or found, key=lambda name: (name.count("."), name)))[:_MOST_TOPS]
