@@ -57,6 +57,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.outputs import iterate_tensors
+from tierproof.model.compare.short_call import make_short_call
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.observe.activation_trace import trace_activations
@@ -174,7 +175,7 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
 
 
 def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
-    call = subject.make_call(seed=seed)
+    call = make_short_call(subject, seed)
     torch.manual_seed(seed)
     with torch.no_grad():
         answer = subject.answer(call)

@@ -10,6 +10,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
 from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import convert_call, convert_tensors, run_substituted
+from tierproof.model.compare.short_call import make_short_call
 from tierproof.model.describe.basis import Basis
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import collect_answers
@@ -31,9 +32,11 @@ def judge_precision(context: CheckContext, call: Call, measurements: dict[str, J
     if largest is not None:
         measurements["largest_activation"] = largest.after.largest
         measurements["largest_activation_in"] = largest.path
-    measurements["float16"] = _try_float16(subject, call)
-    measurements["float16_autocast"] = _try_autocast(subject, call)
     beyond = find_first(observations, _fits_float16, lambda values: not _fits_float16(values))
+    # Where nothing leaves float16's range, a short input shows as much.
+    tried_on = call if beyond is not None else make_short_call(subject, context.seed)
+    measurements["float16"] = _try_float16(subject, tried_on)
+    measurements["float16_autocast"] = _try_autocast(subject, tried_on)
     tried = (measurements["float16"], measurements["float16_autocast"])
     if beyond is not None and tried != ("finite", "finite"):
         findings.append(_report_overflow(beyond))
