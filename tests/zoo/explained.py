@@ -92,4 +92,11 @@ EXPLAINED_BY_ITS_CACHE: dict[tuple[str, str], str] = {
 # These raise as they are called by a person who passes ids alone.
 RAISING_BY_THEIR_CACHE = ("hf-bamba", "hf-jamba", "hf-recurrent_gemma", "hf-xlstm")
 # These raise in bfloat16 on the CPU: no Fourier transform in it, and products of bfloat16 with parts kept in float32.
-RAISING_IN_BFLOAT16 = ("fnet_like", "hf-fnet", "hf-inkling2_loop", "hf-inkling2_text")
+RAISING_IN_BFLOAT16 = (
+    "fnet_like",
+    "hf-fnet",
+    "hf-inkling2_loop",
+    "hf-inkling2_loop_text",
+    "hf-inkling2_text",
+    "hf-mra",
+)

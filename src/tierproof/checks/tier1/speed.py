@@ -31,7 +31,7 @@ from tierproof.model.costs.flops import count_flops
 from tierproof.model.costs.peak_flops import find_peak_flops
 from tierproof.model.describe.subject import Subject
 
-FEWEST_RUNS, MOST_RUNS = 3, 30
+FEWEST_RUNS, MOST_RUNS = 2, 30
 LONGEST_S = 1.0
 # A pass longer than this needs no second warm-up: what the first one pays once is small beside it.
 _LONG_PASS_S = 0.1
@@ -92,7 +92,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _time_repeatedly(context: CheckContext, call: Call) -> list[float]:
-    """At least three passes, then more for up to a second; fewer only when the time budget is used up."""
+    """At least two passes, then more for up to a second; fewer only when the time budget is used up."""
     latencies_s: list[float] = []
     while len(latencies_s) < MOST_RUNS:
         latencies_s.append(_time_once(context.subject, call))
