@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -25,6 +26,8 @@ TROUBLEMAKERS = (
     "protobuf<5", "huggingface-hub<0.30", "matplotlib<3.8",
 )  # fmt: skip
 FIRST, MORE = 70, 45
+# Where Python's errors name a file of the machine that measured.
+_PLACE = re.compile(r" \(/[^)]*\)?")
 PIP_LIMIT_S = 60
 
 _LIVE = """
@@ -137,7 +140,7 @@ def try_requests(requests: list[list[str]], *, with_pip: bool) -> tuple[str, boo
         "pip would change",
     )
     causes = [
-        f"{each.verdict}: {each.request[:60]}: {word[:160]}"
+        f"{each.verdict}: {each.request[:60]}: {_PLACE.sub('', word)[:160]}"
         for each in outcomes
         for word in (*([each.error] if each.error else []), *each.told)
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tierproof.analysis.attention.head_role import ROLES, find_role
 from tierproof.errors import UsageError
 from tierproof.plots.chart import WIDTH_IN, hide_frame, new_figure
-from tierproof.plots.palette import ACCENT, GOOD, SERIES, WARN
+from tierproof.plots.head_role_colours import ROLE_COLOURS, find_opacity
 from tierproof.plots.read_label import read_label
 
 if TYPE_CHECKING:
@@ -15,16 +15,7 @@ if TYPE_CHECKING:
 
     from tierproof.analysis.attention.attention_figures import ModelAttention
 
-_COLOURS = {
-    "induction": SERIES[4],
-    "duplicate": SERIES[2],
-    "previous": ACCENT,
-    "diagonal": SERIES[1],
-    "first": WARN,
-    "local": GOOD,
-}
 _ROW_IN, _LEGEND_IN = 0.24, 0.9
-_FAINTEST = 0.08
 
 
 def draw_attention_heads(measured: ModelAttention) -> Figure:
@@ -53,8 +44,8 @@ def draw_attention_heads(measured: ModelAttention) -> Figure:
                     (column - 0.45, row - 0.42),
                     0.9,
                     0.84,
-                    facecolor=_COLOURS[role],
-                    alpha=max(_FAINTEST, min(weight, 1.0)),
+                    facecolor=ROLE_COLOURS[role],
+                    alpha=find_opacity(weight),
                 )
             )
     axes.set_xlim(-0.6, widest - 0.4)
@@ -64,7 +55,7 @@ def draw_attention_heads(measured: ModelAttention) -> Figure:
     axes.set_xlabel("head")
     hide_frame(axes)
     figure.legend(
-        handles=[Patch(color=_COLOURS[role], label=ROLES[role]) for role in ROLES if role in used],
+        handles=[Patch(color=ROLE_COLOURS[role], label=ROLES[role]) for role in ROLES if role in used],
         loc="outside lower center",
         ncols=1,
         frameon=False,

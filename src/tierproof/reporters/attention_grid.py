@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tierproof.analysis.attention.head_role import ROLES, find_role
 from tierproof.core.plain_html import escape_html
+from tierproof.plots.head_role_colours import ROLE_COLOURS, find_opacity
 
 if TYPE_CHECKING:
     from tierproof.analysis.attention.attention_figures import (
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
         PatternStatistics,
     )
 
-# Mid-tones that read on white and on near-black, one for each role.
-COLOURS = {
-    "induction": "198, 90, 148",
-    "duplicate": "138, 103, 207",
-    "previous": "63, 116, 214",
-    "diagonal": "42, 154, 165",
-    "first": "194, 122, 6",
-    "local": "35, 145, 90",
-}
-_FAINTEST = 0.08
 _CELL = (
     "display:inline-block;width:2.4em;padding:.25em 0;text-align:center;border-radius:3px;font-size:.8em;"
     "border:1px solid rgba(128,128,128,.35)"
@@ -79,17 +70,16 @@ def _render_row(pattern: PatternStatistics) -> str:
 
 def _render_cell(number: int, head: HeadStatistics) -> str:
     role, weight = find_role(head)
-    shade = max(_FAINTEST, min(weight, 1.0))
     words = escape_html(describe_head(number, head))
     return (
-        f'<span style="{_CELL};background:rgba({COLOURS[role]},{shade:.2f})" title="{words}" '
+        f'<span style="{_CELL};background:{_tint(role, find_opacity(weight))}" title="{words}" '
         f'aria-label="{words}">{weight:.0%}</span> '
     )
 
 
 def _render_legend() -> str:
     entries = " ".join(
-        f'<span style="white-space:nowrap"><span style="{_CELL};width:1em;background:rgba({COLOURS[role]},.8)">&nbsp;'
+        f'<span style="white-space:nowrap"><span style="{_CELL};width:1em;background:{_tint(role, 0.8)}">&nbsp;'
         f"</span> {escape_html(words)}</span>"
         for role, words in ROLES.items()
     )
@@ -97,3 +87,8 @@ def _render_legend() -> str:
         f"<p>A cell shows the largest weight that the head gives to one of these places, and its colour the place: "
         f"{entries}</p>"
     )
+
+
+def _tint(role: str, opacity: float) -> str:
+    """The role's colour as CSS writes it with an opacity: two more hexadecimal digits."""
+    return f"{ROLE_COLOURS[role]}{round(255 * opacity):02x}"

@@ -9,7 +9,8 @@ from torch import nn
 from tierproof.core.finding import Finding, Severity
 
 CODE = "T1-GRAD"
-_BLOCK = re.compile(r"^(.*?\.?)(\d+)\.")
+# A layer of a stack: what stands before its number, and the number.
+BLOCK = re.compile(r"^(.*?\.?)(\d+)\.")
 
 
 def judge_frozen(model: nn.Module) -> list[Finding]:
@@ -44,7 +45,7 @@ def _find_lonely_frozen(model: nn.Module) -> dict[str, int]:
     """Parameters' owners frozen in one layer of a stack while the same ones before and after train."""
     states: dict[tuple[str, str], dict[int, bool]] = {}
     for name, parameter in model.named_parameters():
-        match = _BLOCK.match(name)
+        match = BLOCK.match(name)
         if match:
             states.setdefault((match.group(1), name[match.end() :]), {})[int(match.group(2))] = (
                 parameter.requires_grad
@@ -64,7 +65,7 @@ def _merge_children(model: nn.Module, lonely: dict[str, int]) -> dict[str, int]:
     """Name a layer instead of its parts when all its parameters are frozen."""
     merged: dict[str, int] = {}
     for path, count in lonely.items():
-        match = _BLOCK.match(path + ".")
+        match = BLOCK.match(path + ".")
         block = path if match is None else f"{match.group(1)}{match.group(2)}"
         whole = not any(parameter.requires_grad for parameter in model.get_submodule(block).parameters())
         merged[block if whole else path] = count

@@ -43,7 +43,6 @@ Source: transformers' model tester and PyTorch's gradcheck do parts of this per 
 from __future__ import annotations
 
 import math
-import re
 from itertools import pairwise
 
 import torch
@@ -52,7 +51,7 @@ from torch import nn
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.gradient_norms import GradientNorms, ModuleGradient
-from tierproof.checks.tier1.gradient_flow.frozen_layers import judge_frozen
+from tierproof.checks.tier1.gradient_flow.frozen_layers import BLOCK, judge_frozen
 from tierproof.checks.tier1.gradient_flow.gradient_agreement import compare_gradients
 from tierproof.checks.tier1.gradient_flow.gradient_starvation import find_starved, judge_starved
 from tierproof.checks.tier1.gradient_flow.unused_parameters import (
@@ -78,7 +77,6 @@ CODE = "T1-GRAD"
 # Only what no healthy depth reaches: half of float32's exponent range, in one direction throughout.
 _DEPTH_RATIO = 1e6
 _INPUTS = 3
-_BLOCK = re.compile(r"^(.*?\.?)(\d+)\.")
 
 
 def check_gradient_flow(context: CheckContext) -> CheckOutput:
@@ -274,7 +272,7 @@ def _judge_training(context: CheckContext, call: Call, known: set[str]) -> list[
 def _judge_depth(result: GradientPass) -> list[Finding]:
     blocks: dict[str, dict[int, float]] = {}
     for name, norm in result.norms.items():
-        match = _BLOCK.match(name)
+        match = BLOCK.match(name)
         if match and norm:
             sums = blocks.setdefault(match.group(1), {})
             sums[int(match.group(2))] = math.hypot(sums.get(int(match.group(2)), 0.0), norm)
