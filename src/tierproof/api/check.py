@@ -25,6 +25,9 @@ def check(
     *,
     tier: int | str = 1,
     inputs: Any = None,
+    examples: Any = None,
+    tokenizer: Any = None,
+    labels: Sequence[int] | None = None,
     spec: ModelSpec | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -43,6 +46,10 @@ def check(
             report says so.
         tier: a tier that is built, or "all".
         inputs: a tensor, a tuple, a dict, or a function that returns one; worked out when None.
+        examples: your own data for tier 2: texts with a `tokenizer`, lists of token ids, tensors or batches. Without
+            any, random inputs are drawn.
+        tokenizer: turns texts into token ids: from transformers or tokenizers, or a function.
+        labels: the right class of each example.
         spec: what you declare about the model.
         only, skip: codes of checks or prefixes of them, such as "T1-GRAD" or "T1-S".
         seed: of every random draw.
@@ -58,6 +65,7 @@ def check(
     """
     started_s = time.monotonic()
     require("torch", feature="to check a model")
+    from tierproof.analysis.examples.given_examples import collect_examples
     from tierproof.api.check_loaded import check_loaded
 
     options = CheckOptions(
@@ -70,6 +78,7 @@ def check(
         budget_s=budget_s,
         device=device,
         progress=progress,
+        examples=collect_examples(examples, tokenizer, labels),
         started_s=started_s,
     )
     loaded = load_model(model, seed)

@@ -6,7 +6,9 @@ repeated tokens Olsson et al. 2022 (arXiv 2209.11895).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from tierproof.core.json_value import JsonValue, to_json_value
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,24 @@ class ModelAttention:
     period: int | None
     patterns: tuple[PatternStatistics, ...]
     unread: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The measurements as they stand in a report."""
+        return {
+            "model": self.model,
+            "inputs": self.inputs,
+            "period": self.period,
+            "patterns": [
+                {
+                    "path": each.path,
+                    "kind": each.kind,
+                    "queries": each.queries,
+                    "keys": each.keys,
+                    "sum_error": to_json_value(each.sum_error),
+                    "heads": [to_json_value(asdict(head)) for head in each.heads],
+                    "agreement": to_json_value(each.agreement),
+                }
+                for each in self.patterns
+            ],
+            "unread": list(self.unread),
+        }

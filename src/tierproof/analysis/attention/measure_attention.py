@@ -8,6 +8,8 @@ from tierproof.analysis.attention.attention_figures import ModelAttention, Patte
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.measure_pattern import measure_pattern
+from tierproof.analysis.examples.example_set import ExampleSet
+from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
 from tierproof.model.describe.subject import Subject
 
@@ -15,24 +17,25 @@ from tierproof.model.describe.subject import Subject
 _PERIOD = 32
 
 
-def measure_attention(subject: Subject, *, seed: int = 0, repeat: bool = True) -> ModelAttention:
+def measure_attention(subject: Subject, examples: ExampleSet, *, seed: int = 0) -> ModelAttention:
     """Run one forward pass in evaluation mode and measure its attention, without keeping any map.
 
     Args:
         subject: the model and how to call it.
+        examples: what to run on; where they are not given, random tokens are repeated once, so that induction heads
+            show.
         seed: of the inputs.
-        repeat: let random tokens repeat once, so that induction heads show; for inputs that are not given.
     """
     subject.model.eval()
-    call, period = _make_repeats(subject, seed) if repeat else (None, None)
+    call, period = (None, None) if examples.given else _make_repeats(subject, seed)
     if call is None:
-        call, period = subject.make_call(seed=seed), None
+        call, period = (examples.calls[0] if examples.given else subject.make_call(seed=seed)), None
     patterns: list[PatternStatistics] = []
     torch.manual_seed(seed)
     capture = observe_attention(
         subject.model,
         lambda: subject.forward(call),
-        _count_rows(subject, call),
+        count_rows(subject, call),
         lambda pattern: patterns.append(measure_pattern(pattern, _find_period(pattern, period))),
     )
     return ModelAttention(
@@ -77,11 +80,3 @@ def _make_repeats(subject: Subject, seed: int) -> tuple[Call | None, int | None]
             continue
         return call, period
     return None, None
-
-
-def _count_rows(subject: Subject, call: Call) -> int:
-    primary = next((a for a in subject.inputs.arguments if a.name == subject.inputs.primary), None)
-    tensor = call.tensors.get(subject.inputs.primary)
-    if primary is None or tensor is None or "batch" not in primary.shape:
-        return 1
-    return int(tensor.shape[primary.shape.index("batch")])

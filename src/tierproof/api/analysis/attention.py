@@ -17,6 +17,7 @@ def attention(
     model: nn.Module | str,
     examples: Any = None,
     *,
+    tokenizer: Any = None,
     spec: ModelSpec | None = None,
     seed: int = 0,
 ) -> AttentionView:
@@ -27,8 +28,9 @@ def attention(
 
     Args:
         model: an nn.Module, or a TARGET as on the command line.
-        examples: inputs as for `tierproof.check`: a tensor, a tuple, a dict, or a function that returns one. None for
-            random inputs; random tokens are repeated once, which shows induction heads.
+        examples: texts with a `tokenizer`, lists of token ids, tensors or batches. None for random inputs; random
+            tokens are repeated once, which shows induction heads.
+        tokenizer: turns texts into token ids.
         spec: what you declare about the model.
         seed: of every random draw.
 
@@ -40,18 +42,9 @@ def attention(
     """
     require("torch", feature="to measure attention")
     from tierproof.analysis.attention.measure_attention import measure_attention
+    from tierproof.analysis.examples.given_examples import collect_examples
     from tierproof.api.analysis.attention_view import AttentionView
-    from tierproof.api.load_model import load_model
-    from tierproof.model.describe.given_model import refuse_cycle, refuse_uncheckable, unwrap_model
-    from tierproof.model.describe.prepare_subject import prepare_subject
-    from tierproof.model.preserve.preserve import preserve
-    from tierproof.model.sizes.wide_products import widen_products
+    from tierproof.api.analysis.open_subject import open_subject
 
-    loaded = load_model(model, seed)
-    module = unwrap_model(loaded.model).model
-    refuse_uncheckable(module)
-    refuse_cycle(module)
-    with loaded.scope, preserve(module) as snapshot, widen_products(module):
-        subject = prepare_subject(module, target=loaded.target, spec=spec, inputs=examples, seed=seed)
-        snapshot.restore(full=False)
-        return AttentionView(measure_attention(subject, seed=seed, repeat=examples is None))
+    with open_subject(model, collect_examples(examples, tokenizer), spec=spec, seed=seed) as opened:
+        return AttentionView(measure_attention(opened.subject, opened.examples, seed=seed))
