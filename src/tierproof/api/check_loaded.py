@@ -46,8 +46,9 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
     started = time.monotonic() if options.started_s is None else options.started_s
+    tier = registry.choose_tier(options.tier, options.only)
     checks = registry.select_checks(
-        registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
+        registry.load_checks(tier), tier=tier, only=options.only, skip=options.skip
     )
     unwrapped = unwrap_model(loaded.model)
     loaded = replace(loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes))
