@@ -100,3 +100,12 @@ def test_a_stalled_index_ends_at_the_limit(house: Wheelhouse) -> None:
         }
         with pytest.raises(PlanError, match="within 1 seconds"):
             house.plan("capt", base=make_base({}), environment=environment, limit_s=1.0)
+
+
+def test_a_folder_of_unknown_name_says_why_its_build_failed(house: Wheelhouse, tmp_path: Path) -> None:
+    project = tmp_path / "unnamed"
+    project.mkdir()
+    (project / "setup.py").write_text("from setuptools import setup; setup()\n")
+    plan = house.plan(str(project), base=make_base({"numb": "2.0.2"}), allow_build=["*"])
+    (gap,) = plan.gaps
+    assert "what it is built with cannot be installed" in gap.reason

@@ -134,14 +134,14 @@ def adopt_release(item: LockedPackage, resolver: Resolver) -> LockedPackage:
     return replace(item, known=source.known, entry=source.entry)
 
 
-def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease | None:
+def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease | str:
     """Adopt a requested repository, folder or source archive with what is known of it without a build.
 
     What a build tells is taken where the resolver may build it. Of a repository, the last release of the same
     name is taken.
 
     Returns:
-        what was adopted; None where not even its name is known.
+        what was adopted; where not even its name is known, why its build failed (empty where none was tried).
     """
     project = _read_requested(item)
     name = item.name or (project.name if project else "") or guess_name(item.text)
@@ -178,7 +178,7 @@ def adopt_requested(item: RequestedPackage, resolver: Resolver) -> SourceRelease
     else:
         last = _find_last_release(name, resolver) if name else None
         if last is None:
-            return None
+            return failure
         source = replace(last, text=item.text, direct=True, failure=failure)
     resolver.adopt(source)
     return source

@@ -49,7 +49,8 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
             known.append(item)
             lines.append(item.line)
             continue
-        source = adopt_requested(item, resolver)
+        adopted = adopt_requested(item, resolver)
+        source, failure = (None, adopted) if isinstance(adopted, str) else (adopted, adopted.failure)
         if source is not None:
             known.append(replace(item, name=source.name))
             extras = f"[{','.join(item.extras)}]" if item.extras else ""
@@ -57,7 +58,9 @@ def plan_sources(requested: Sequence[RequestedPackage], resolver: Resolver) -> P
         may_build = resolver.may_build(item.name, item.text, source.name if source else "")
         if source is None or not (may_build and source.is_certain):
             gaps.append(
-                make_build_gap(item.text, item.name or (source.name if source else "") or item.text, source)
+                make_build_gap(
+                    item.text, item.name or (source.name if source else "") or item.text, source, failure
+                )
             )
     return PlannedSources(tuple(known), tuple(lines), tuple(gaps))
 
@@ -70,7 +73,7 @@ def list_build_gaps(lock: Lock | None, resolver: Resolver) -> tuple[Gap, ...]:
     """Return a gap for each release of the index in `lock` that would be built and whose metadata was not."""
     found = {(item.name, item.version) for item in (lock.packages if lock else ()) if item.built}
     return tuple(
-        make_build_gap(source.text, source.name, source)
+        make_build_gap(source.text, source.name, source, source.failure)
         for source in resolver.sources
         if not source.direct
         and not (resolver.may_build(source.name) and source.is_certain)
@@ -90,12 +93,11 @@ def list_index_gaps(resolver: Resolver) -> tuple[Gap, ...]:
     )
 
 
-def make_build_gap(text: str, name: str, source: SourceRelease | None) -> Gap:
-    """Say that something must be built first, and what stands in for its requirements."""
+def make_build_gap(text: str, name: str, source: SourceRelease | None, failure: str) -> Gap:
+    """Say that something must be built first, why its build failed, and what stands in for its requirements."""
     basis = RequirementsOrigin.NOTHING if source is None else source.basis
-    if source is not None and source.failure:
-        reason = source.failure
-    else:
-        reason = f"pip would build {name} from source" if text != name else "pip would build it from source"
+    reason = failure or (
+        f"pip would build {name} from source" if text != name else "pip would build it from source"
+    )
     told = "known" if basis is RequirementsOrigin.NOTHING else f"certain; the plan uses {basis.value}"
     return Gap(GapReason.BUILD, text, f"{reason}, so its requirements are not {told}", name)

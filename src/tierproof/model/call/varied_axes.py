@@ -13,6 +13,7 @@ from tierproof.model.call.input_plan import BATCH, LENGTH, TARGET_LENGTH, Argume
 from tierproof.model.call.model_probe import ModelProbe
 
 _MOST_TRIALS = 12
+_SHORT_LENGTH, _MUCH_LONGER = 11, 4
 Axes = tuple[int, ...]
 
 
@@ -160,7 +161,7 @@ def _free_size(
         freed = _name_axes(plan, {leader.name: (axis,)} | _by_name(plan, leader, chosen), name)
         if name == LENGTH:
             freed = replace(freed, default_length=size)
-            if size > 1 and _runs(probe, freed, length=size - 1):
+            if any(_runs(probe, freed, length=other) for other in _list_shorter(size)):
                 return freed
             if _runs(probe, freed, length=size + 1) and not _ignores_more(probe, freed, leader.name, size):
                 return freed
@@ -169,6 +170,12 @@ def _free_size(
         if any(_runs(probe, freed, target_length=other) for other in (size - 1, size + 1) if other > 0):
             return freed
     return None
+
+
+def _list_shorter(size: int) -> tuple[int, ...]:
+    """Shorter lengths to try: a short one first, which costs little, where the given one is much longer."""
+    near = (size - 1,) if size > 1 else ()
+    return (_SHORT_LENGTH, *near) if size >= _MUCH_LONGER * _SHORT_LENGTH else near
 
 
 def _ignores_more(probe: ModelProbe, plan: InputPlan, name: str, size: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +12,7 @@ from tierproof.model.call.call import Call
 from tierproof.model.call.substitution import run_substituted
 from tierproof.model.describe.subject import Subject
 from tierproof.model.gradients.objective import compute_objective
+from tierproof.model.sizes.extremes import find_extremes
 
 # A gate behind a gate behind a head: more zeros in a row are no published scheme.
 _STEPS = 3
@@ -67,4 +69,9 @@ def _find_gradients(subject: Subject, call: Call, seed: int, values: dict[str, T
         return {}
     found = torch.autograd.grad(objective, list(leaves.values()), allow_unused=True)
     dense = {n: g.to_dense() for n, g in zip(leaves, found, strict=True) if g is not None}
-    return {name: g for name, g in dense.items() if bool(g.isfinite().all()) and bool(g.any())}
+    return {name: g for name, g in dense.items() if _moves(g)}
+
+
+def _moves(gradient: Tensor) -> bool:
+    smallest, largest = find_extremes(gradient)
+    return math.isfinite(smallest) and math.isfinite(largest) and (smallest, largest) != (0.0, 0.0)

@@ -11,6 +11,7 @@ from tierproof.checks.tier1.loss.target_call import find_loss
 from tierproof.model.call.call import Call
 from tierproof.model.call.outputs import iterate_tensors
 from tierproof.model.describe.subject import Subject
+from tierproof.model.sizes.extremes import is_finite
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def run_with_targets(subject: Subject, name: str, call: Call, seed: int) -> OwnL
     broken = tuple(
         key
         for key, gradient in zip(parameters, gradients, strict=True)
-        if gradient is not None and not bool(gradient.isfinite().all())
+        if gradient is not None and not is_finite(gradient.to_dense())
     )
     return OwnLoss(targets, value.detach().reshape(()), logits.detach(), at_logits, broken)
 

@@ -42,8 +42,16 @@ from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.claim import claim_error
 from tierproof.checks.measurements.shape_sweep import ShapeSweep, SweptCase
 from tierproof.checks.tier1.shape.bounding_table import find_table
+from tierproof.checks.tier1.shape.expected_shape import find_expected_shape
 from tierproof.checks.tier1.shape.larger_input import runs_larger
-from tierproof.checks.tier1.shape.shape_cases import ShapeCase, choose_cases, excuse_maximum, find_default
+from tierproof.checks.tier1.shape.shape_cases import (
+    ShapeCase,
+    choose_cases,
+    excuse_maximum,
+    find_batch_length,
+    find_default,
+    list_batches,
+)
 from tierproof.checks.tier1.shape.size_hints import advise_on_raise
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.json_value import JsonValue
@@ -105,6 +113,9 @@ def check_shapes(context: CheckContext) -> CheckOutput:
             untried.append((case, "no time left"))
         elif case != results[0].case:
             results.append(run_case(subject, case, context.seed))
+    if not any(result.passed and result.case.length == find_batch_length(subject) for result in results):
+        # The short length is none that the model takes: batch sizes are compared at its own.
+        results += [run_case(subject, case, context.seed) for case in list_batches(subject, default.length)]
     left_out = [SweptCase(case.batch, case.length, f"not tried: {why}") for case, why in untried]
     measured = ShapeSweep(
         cases=(*(result.swept for result in results), *left_out),
@@ -168,12 +179,13 @@ def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
 
 def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[CaseResult]) -> list[Finding]:
     subject = context.subject
-    default = find_default(subject)
-    batches = [r for r in raised if r.case.length == default.length]
+    batches = _list_refused_batches(subject, raised, passed)
     refused = {r.case.batch for r in batches}
-    lengths = [r for r in raised if r.case.length != default.length and r.case.batch not in refused]
+    lengths = [r for r in raised if r not in batches and r.case.batch not in refused]
     findings = [
-        _describe_raise(r, "006", f"The model raises for batch {r.case.batch} but works for {passed[0].case}")
+        _describe_raise(
+            r, "006", f"The model raises for {r.case} but works for {_find_beside(r, passed).case}"
+        )
         for r in batches[:1]
         if not runs_larger(subject, r.case, context.seed)
     ]
@@ -216,6 +228,20 @@ def _judge_raises(context: CheckContext, raised: list[CaseResult], passed: list[
         if group:
             findings.append(_describe_length(context, number, group, passed))
     return findings
+
+
+def _find_beside(raised: CaseResult, passed: list[CaseResult]) -> CaseResult:
+    """One that passed, of the same length where there is one."""
+    return next((r for r in passed if r.case.length == raised.case.length), passed[0])
+
+
+def _list_refused_batches(
+    subject: Subject, raised: list[CaseResult], passed: list[CaseResult]
+) -> list[CaseResult]:
+    """The cases that raise at the length at which batch sizes were compared."""
+    short = find_batch_length(subject)
+    length = short if any(r.case.length == short for r in passed) else find_default(subject).length
+    return [r for r in raised if r.case.length == length]
 
 
 def _are_too_short(subject: Subject, raised: list[CaseResult], passed: list[CaseResult]) -> bool:
@@ -338,7 +364,7 @@ def _common_step(raised: list[CaseResult], passed: list[CaseResult]) -> int:
 
 def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
     for result in passed:
-        expected = _expected_shape(subject, result.case)
+        expected = find_expected_shape(subject, result.case)
         mismatch = len(expected) != len(result.shape) or any(
             want is not None and want != got for want, got in zip(expected, result.shape, strict=False)
         )
@@ -365,36 +391,6 @@ def _judge_shapes(subject: Subject, passed: list[CaseResult]) -> list[Finding]:
                 )
             ]
     return []
-
-
-def _expected_shape(subject: Subject, case: ShapeCase) -> list[int | None]:
-    """What the contract says of each axis; None where it says nothing for this size."""
-    length = subject.inputs.default_length if case.length is None else case.length
-    varied = case.length is not None and case.length != subject.inputs.default_length
-    expected: list[int | None] = []
-    for position, axis in enumerate(subject.outputs.axes):
-        if axis == "batch":
-            expected.append(case.batch)
-        elif axis == "length":
-            expected.append(length)
-        elif axis == "target_length":
-            expected.append(subject.inputs.follow_length(length))
-        elif axis == "vocab":
-            expected.append(subject.traits.vocab_size)
-        elif isinstance(axis, int):
-            # A number may be a length that the model shortens: frames, or where no other axis follows the length.
-            primary = subject.inputs.primary_argument
-            frames = primary.dtype.is_floating_point
-            channels_first = len(primary.shape) > 2 and primary.shape[-1] == "length"
-            shortened = (
-                varied
-                and (frames or not subject.outputs.per_position)
-                and (channels_first or position < len(subject.outputs.axes) - 1)
-            )
-            expected.append(None if shortened else axis)
-        else:
-            expected.append(None)
-    return expected
 
 
 CHECK = Check(CODE, "shapes", 1, check_shapes, cost_steps=2.0, value=100)

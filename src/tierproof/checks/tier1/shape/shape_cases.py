@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tierproof.model.compare.short_call import find_short_length
 from tierproof.model.describe.subject import Subject
 
 # About three forward passes of batch 2 × length 128, or two seconds for small models.
@@ -38,6 +39,19 @@ def find_default(subject: Subject) -> ShapeCase:
     return ShapeCase(inputs.default_batch, inputs.default_length if inputs.has_length else None)
 
 
+def find_batch_length(subject: Subject) -> int | None:
+    """The length at which batch sizes are tried: a short one where the default is much longer."""
+    inputs = subject.inputs
+    if not inputs.has_length:
+        return None
+    return find_short_length(inputs) or inputs.default_length
+
+
+def list_batches(subject: Subject, length: int | None) -> list[ShapeCase]:
+    """The batch sizes to try at one length; none where the model has no batch axis."""
+    return [ShapeCase(batch, length) for batch in (1, 2, 3)] if subject.inputs.has_batch else []
+
+
 def choose_cases(subject: Subject, forward_s: float) -> tuple[list[ShapeCase], list[tuple[ShapeCase, str]]]:
     """Choose sizes, most telling first.
 
@@ -50,12 +64,13 @@ def choose_cases(subject: Subject, forward_s: float) -> tuple[list[ShapeCase], l
     """
     plan = subject.inputs
     default = plan.default_length if plan.has_length else None
-    batches = [ShapeCase(batch, default) for batch in (1, 2, 3)] if plan.has_batch else []
+    batches = list_batches(subject, find_batch_length(subject))
     if default is None:
         return batches, []
     token_s = forward_s / max(1, plan.default_batch * default)
     budget_s = max(_BUDGET_S, token_s * _BUDGET_TOKENS)
-    chosen, untried, spent_s = list(batches), [], token_s * 6 * default
+    chosen, untried = list(batches), []
+    spent_s = token_s * sum(case.batch * (case.length or 0) for case in batches)
     maximum = plan.max_length
     if maximum is not None:
         case = ShapeCase(1, maximum)

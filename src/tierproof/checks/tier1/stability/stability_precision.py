@@ -25,7 +25,6 @@ _COPIED_PARAMETERS = 50_000_000
 def judge_precision(context: CheckContext, call: Call, measurements: dict[str, JsonValue]) -> list[Finding]:
     """Run in bfloat16 autocast and in float16, and measure float32's largest activation."""
     subject = context.subject
-    findings = _judge_bfloat16(subject, call, measurements)
     with watch_modules(subject.model, measure_range) as observations:
         subject.forward(call)
     largest = max(observations, key=lambda item: item.after.largest, default=None)
@@ -35,6 +34,7 @@ def judge_precision(context: CheckContext, call: Call, measurements: dict[str, J
     beyond = find_first(observations, _fits_float16, lambda values: not _fits_float16(values))
     # Where nothing leaves float16's range, a short input shows as much.
     tried_on = call if beyond is not None else make_short_call(subject, context.seed)
+    findings = _judge_bfloat16(subject, tried_on, measurements)
     measurements["float16"] = _try_float16(subject, tried_on)
     measurements["float16_autocast"] = _try_autocast(subject, tried_on)
     tried = (measurements["float16"], measurements["float16_autocast"])
