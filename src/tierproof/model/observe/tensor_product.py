@@ -19,11 +19,13 @@ class Operand:
         tensor: the operand.
         summed: its axes that the product sums over.
         rest: its axes that the other operand lacks; the remaining ones, such as batch and heads, are shared.
+        placed: for each of its axes, the axis of the product where it lands; −1 for those summed over.
     """
 
     tensor: Tensor
     summed: tuple[int, ...]
     rest: tuple[int, ...]
+    placed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +54,11 @@ def read_product(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     if len(pair) != 2 or not all(isinstance(value, Tensor) and value.dim() >= 2 for value in pair):
         return None
     first, second = pair
+    axes = max(first.dim(), second.dim())
+    lead = [tuple(range(axes - each.dim(), axes - 2)) for each in pair]
     return TensorProduct(
-        Operand(first, (first.dim() - 1,), (first.dim() - 2,)),
-        Operand(second, (second.dim() - 2,), (second.dim() - 1,)),
+        Operand(first, (first.dim() - 1,), (first.dim() - 2,), (*lead[0], axes - 2, -1)),
+        Operand(second, (second.dim() - 2,), (second.dim() - 1,), (*lead[1], -1, axes - 1)),
         factor,
     )
 
@@ -81,6 +85,7 @@ def _read_einsum(args: tuple[Any, ...]) -> TensorProduct | None:
             tensor,
             tuple(name.index(letter) for letter in summed),
             tuple(axis for axis, letter in enumerate(name) if letter not in other),
+            tuple(output.find(letter) for letter in name),
         )
         for tensor, name, other in zip(operands, names, reversed(names), strict=True)
     )
