@@ -6,6 +6,7 @@ repeated tokens Olsson et al. 2022 (arXiv 2209.11895).
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 from tierproof.core.json_value import JsonValue, to_json_value
@@ -53,6 +54,11 @@ class HeadStatistics:
     nearest: int | None = None
     nearest_difference: float | None = None
     effect: float | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the weights held neither NaN nor infinity."""
+        return math.isfinite(self.entropy_nats) and math.isfinite(self.first)
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,11 @@ class PatternCapture(AttentionCapture):
         if product is not None:
             tensors = (product.first.tensor, product.second.tensor)
             marks = [self._mark(tensor) for tensor in tensors]
-            mixed = any(mark.scores is not None for mark in marks)
-            if mixed and not any(mark.weights for mark in marks) and not any(map(_is_parameter, tensors)):
+            weights = any(mark.weights for mark in marks)
+            if not weights and any(map(_is_parameter, tensors)):
+                self._set(result, ValueMark())  # a linear layer that is written out
+                return
+            if not weights and any(mark.scores is not None for mark in marks):
                 self.unread.append(f"{self.trace.current or 'the model'}: {_NO_SOFTMAX}")
         super()._note_product(name, args, kwargs, result)
 
@@ -179,7 +182,8 @@ class PatternCapture(AttentionCapture):
 
 
 def _is_parameter(tensor: Tensor) -> bool:
-    return isinstance(tensor, nn.Parameter)
+    """Whether a tensor is a parameter or a view of one."""
+    return isinstance(tensor, nn.Parameter) or isinstance(tensor._base, nn.Parameter)
 
 
 def observe_attention(

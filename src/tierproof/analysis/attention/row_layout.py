@@ -19,10 +19,10 @@ class RowLayout:
     batch: int
 
     def part(self, tensor: Tensor) -> Tensor:
-        """[…, positions, width] to [batch, heads, positions, width]."""
+        """[…, positions, width] to [batch, heads, positions, width]; windows count as rows, or as heads if behind them."""
         lead = tensor.shape[:-2]
-        if len(lead) == 2 and lead[0] == self.batch:
-            return tensor
+        if len(lead) == 2 and (lead[0] % self.batch == 0 or lead[1] != self.batch):
+            return tensor  # more rows than the batch has are windows of it
         if len(lead) == 1:
             batch = self.batch if lead[0] % self.batch == 0 else 1
             return tensor.reshape(batch, -1, *tensor.shape[1:])

@@ -70,11 +70,10 @@ def _read_einsum(args: tuple[Any, ...]) -> TensorProduct | None:
         or not isinstance(args[0], str)
         or len(operands) != 2
         or "->" not in args[0]
-        or "." in args[0]
     ):
         return None
     left, output = args[0].replace(" ", "").split("->")
-    names = left.split(",")
+    *names, output = _spell_ellipsis([*left.split(","), output], [operand.dim() for operand in operands])
     if len(names) != 2 or any(len(n) != t.dim() for n, t in zip(names, operands, strict=True)):
         return None
     summed = [letter for letter in names[0] if letter in names[1] and letter not in output]
@@ -90,3 +89,17 @@ def _read_einsum(args: tuple[Any, ...]) -> TensorProduct | None:
         for tensor, name, other in zip(operands, names, reversed(names), strict=True)
     )
     return TensorProduct(first, second)
+
+
+def _spell_ellipsis(names: list[str], axes: list[int]) -> list[str]:
+    """Letters in place of the dots of an equation; those of the last axes are the same in each operand."""
+    free = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if not any(letter in name for name in names)]
+    counts = [size - len(name) + 3 for name, size in zip(names, axes, strict=False) if "..." in name]
+    most = max(counts, default=0)
+    if not 0 <= most <= len(free):
+        return names
+    spelled = []
+    for at, name in enumerate(names):
+        count = most if at >= len(axes) else axes[at] - len(name) + 3
+        spelled.append(name.replace("...", "".join(free[most - count : most])))
+    return spelled
