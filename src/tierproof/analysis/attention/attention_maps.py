@@ -95,7 +95,7 @@ class AttentionMaps:
         largest_error: the largest difference between a weight and what its byte stands for.
         beyond: how many weights were no number from 0 to 1; the nearest such number is shown, 0 for NaN.
         budget_bytes: how many bytes the maps could have, before compression.
-        missed: operations of the figures that this pass did not compute again, in words.
+        missed: modules with an operation that the figures do not hold, or with other heads.
     """
 
     inputs: str

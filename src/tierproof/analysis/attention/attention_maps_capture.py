@@ -75,7 +75,7 @@ def capture_maps(
     """
     call, period = choose_measured_call(subject, examples, seed)
     pieces = examples.pieces[0] if examples.given and examples.pieces else ()
-    book = LabelBook(subject, call, pieces, examples.tokenizer)
+    book = LabelBook(subject, call, pieces)
     keeper = _Keeper(measured.patterns, book, choose_heads(measured.patterns, budget_bytes))
     torch.manual_seed(seed)
     observe_attention(subject.model, lambda: subject.forward(call), count_rows(subject, call), keeper.keep)
@@ -159,6 +159,7 @@ class _Keeper:
             return
         heads = self.chosen[place]
         values, causal = self._read(pattern, heads) if heads else (torch.empty(0), False)
+        labels = self.book.find_pair(pattern.path, pattern.queries, pattern.keys, causal=causal)
         self.patterns.append(
             PatternMaps(
                 pattern.path,
@@ -168,8 +169,7 @@ class _Keeper:
                 find_step(pattern.queries),
                 find_step(pattern.keys),
                 causal,
-                self.book.find(pattern.path, pattern.queries),
-                self.book.find(pattern.path, pattern.keys),
+                *labels,
                 pattern.heads,
                 heads,
                 tuple(bytes(one.flatten().tolist()) for one in values),

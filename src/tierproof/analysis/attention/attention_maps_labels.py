@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from tierproof.analysis.attention.attention_maps import PositionLabels
-from tierproof.analysis.examples.token_text import list_pieces
 from tierproof.model.call.call import Call
 from tierproof.model.call.input_plan import BATCH, Argument
 from tierproof.model.describe.subject import Subject
@@ -20,13 +19,11 @@ class LabelBook:
     Args:
         subject: the model; the roles of its arguments tell tokens from images.
         call: that the maps are of.
-        pieces: the text of each token of the primary argument; empty where there is no tokenizer.
-        tokenizer: of the texts; None where there is none.
+        pieces: the text of each token of the primary argument; empty where there is no tokenizer. Tokens of other
+            arguments are random draws: their ids are shown.
     """
 
-    def __init__(
-        self, subject: Subject, call: Call, pieces: tuple[str, ...] = (), tokenizer: object = None
-    ) -> None:
+    def __init__(self, subject: Subject, call: Call, pieces: tuple[str, ...] = ()) -> None:
         primary = subject.inputs.primary
         tokens = [
             argument
@@ -39,23 +36,34 @@ class LabelBook:
             if ids is None:
                 continue
             texts = pieces if argument.name == primary and len(pieces) == len(ids) else ()
-            if not texts and tokenizer is not None:
-                texts = list_pieces(tokenizer, ids)
-            self.sequences.append(PositionLabels(argument.name, texts or tuple(map(str, ids))))
+            self.sequences.append(PositionLabels(argument.name, texts or tuple(f"#{each}" for each in ids)))
         self._images = [
             (argument.name, _find_size(call.tensors[argument.name]))
             for argument in subject.inputs.arguments
             if argument.role == "image" and argument.name in call.tensors
         ]
 
-    def find(self, path: str, positions: int) -> int | None:
-        """Which sequence has that many positions, for the module at `path`; None where none or several have."""
+    def find_pair(self, path: str, queries: int, keys: int, *, causal: bool) -> tuple[int | None, int | None]:
+        """Which sequences the queries and the keys of the module at `path` are; None where that is not known.
+
+        Args:
+            causal: whether no query sees a later key. Where source and target are equally long, a causal decoder
+                looks at itself, another at the source.
+        """
+        parts = path.split(".")
+        sides = [side for side in ("encoder", "decoder") if side in parts]
+        side = sides[0] if len(sides) == 1 else ""
+        return (
+            self._find(queries, {"encoder": 0, "decoder": 1}.get(side)),
+            self._find(keys, {"encoder": 0, "decoder": int(causal)}.get(side)),
+        )
+
+    def _find(self, positions: int, place: int | None) -> int | None:
+        """The sequence of that length; of several the one at `place`, the source coming first."""
         alike = [at for at, each in enumerate(self.sequences) if each.length == positions]
         if len(alike) > 1:
-            # The source comes first, the target after it; only the module's name tells which of the two it reads.
-            parts = path.split(".")
-            sides = [side for side in ("encoder", "decoder") if side in parts]
-            return alike[0] if sides == ["encoder"] else None
+            known = place is not None and len(alike) == 2 and positions > 1
+            return alike[place or 0] if known else None
         if alike:
             return alike[0]
         for name, size in self._images:

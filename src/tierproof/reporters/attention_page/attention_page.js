@@ -1,4 +1,3 @@
-// Turns the picture of all heads into thumbnails that open. Needs nothing from the network and no library.
 (() => {
 "use strict";
 const ROW = 17, NEXT = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1};
@@ -10,26 +9,38 @@ const make = (tag, name, text) => {
   if (tag === "button") made.type = "button";
   return made;
 };
+const list = (length, make) => Array.from({length}, (_, i) => make(i));
+// The places of the three largest.
+const top = own => {
+  const best = [];
+  own.forEach((w, k) => {
+    if (!w || best.length > 2 && w <= own[best[2]]) return;
+    best.push(k);
+    best.sort((a, b) => own[b] - own[a]);
+    best.length = Math.min(3, best.length);
+  });
+  return best;
+};
 const percent = w => (w >= 0.0995 || w === 0 ? Math.round(100 * w) : (100 * w).toFixed(w < 0.00095 ? 2 : 1)) + " %";
 // The row and the column under the pointer.
 const cell = (event, rows, columns) => {
   const area = event.target.getBoundingClientRect(), bound = (part, count) => Math.max(0, Math.min(count - 1, Math.floor(part * count)));
   return [bound((event.clientY - area.top) / area.height, rows), bound((event.clientX - area.left) / area.width, columns)];
 };
-// Small weights are drawn somewhat darker than their square root, to be seen at all.
-const INK = Array.from({length: 256}, (_, byte) => Math.round(255 * (byte / 255) ** 0.75));
+// Small weights get more ink than their square root, to be seen at all.
+const INK = list(256, byte => Math.round(255 * (byte / 255) ** 0.75));
 
 function start(root) {
   const data = JSON.parse(root.querySelector(".tp-att-data").textContent);
   const sprite = root.querySelector(".tp-att-sprite"), panel = root.querySelector(".tp-att-one");
   const pad = document.createElement("canvas"), pen = pad.getContext("2d", {willReadFrequently: true});
   const heads = [], grid = make("div", "grid");
-  let current = -1;
+  let current = -1, picture;
 
   data.ops.forEach((op, o) => {
     const row = make("div", "row"), name = make("div", "path"), thumbs = make("div", "thumbs");
     name.title = op.path;
-    name.append(make("bdi", "", op.path));
+    name.append(make("bdi", "", op.short));
     thumbs.role = "group";
     thumbs.ariaLabel = op.path;
     op.heads.forEach((head, number) => {
@@ -57,24 +68,21 @@ function start(root) {
     } else if (event.key !== "Escape" || current < 0) return;
     else close();
     event.preventDefault();
-    event.stopPropagation();
   });
-  on(panel, "keydown", event => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    close();
-  });
+  on(panel, "keydown", event => event.key === "Escape" && close());
+  // A key that is answered here is no shortcut of a notebook.
+  on(root, "keydown", event => (event.defaultPrevented || event.key === "Escape") && event.stopPropagation());
   root.querySelector(".tp-att-static").hidden = true;
   root.querySelector(".tp-att-heads").append(grid);
   root.querySelector(".tp-att-help").hidden = false;
-  sprite.decode().then(paintAll, () => {
+  sprite.decode().then(() => createImageBitmap(sprite)).then(paintAll, () => {
     root.querySelector(".tp-att-static").hidden = false;
     grid.remove();
   });
 
-  function paintAll() {
-    const scale = Math.min(window.devicePixelRatio || 1, 2);
-    const size = Math.round(scale * (heads.length ? heads[0].button.clientWidth || 34 : 34));
+  function paintAll(made) {
+    picture = made;
+    const size = Math.round(Math.min(window.devicePixelRatio || 1, 2) * (heads[0].button.clientWidth || 34));
     for (const head of heads) if (head.tile) paint(head.button.firstChild, read(head, size, size), size, size, head.colour);
     root.dataset.on = "ready";
   }
@@ -82,20 +90,20 @@ function start(root) {
   function read(head, width, height) {
     pad.width = width;
     pad.height = height;
-    pen.drawImage(sprite, ...head.tile, head.op.columns, head.op.rows, 0, 0, width, height);
+    pen.drawImage(picture, ...head.tile, head.op.columns, head.op.rows, 0, 0, width, height);
     const pixels = pen.getImageData(0, 0, width, height).data, bytes = new Uint8Array(width * height);
     for (let i = 0; i < bytes.length; i++) bytes[i] = pixels[4 * i];
     return bytes;
   }
-  function paint(canvas, bytes, width, height, colour, causal) {
+  function paint(canvas, bytes, width, height, [red, green, blue], causal) {
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height), out = image.data;
-    for (let i = 0; i < bytes.length; i++) {
-      const hidden = causal && i % width > Math.floor(i / width);
-      out.set([...colour, hidden ? 18 : INK[bytes[i]]], 4 * i);
-    }
-    context.putImageData(image, 0, 0);
+    const image = new ImageData(width, height), out = new Uint32Array(image.data.buffer);
+    bytes.forEach((byte, i) => {
+      const ink = causal && i % width > i / width ? 18 : INK[byte];
+      out[i] = ink << 24 | blue << 16 | green << 8 | red;
+    });
+    canvas.getContext("2d").putImageData(image, 0, 0);
   }
   function find(key, at) {
     const {o, number} = heads[at], last = heads.length - 1;
@@ -120,22 +128,21 @@ function start(root) {
   }
   function open(at) {
     if (current >= 0) heads[current].button.ariaPressed = "false";
-    const fresh = current < 0, head = heads[at];
-    current = at;
+    const fresh = current < 0, head = heads[current = at];
     for (const other of heads) other.button.tabIndex = other === head ? 0 : -1;
     head.button.ariaPressed = "true";
     root.classList.add("tp-att-open");
     panel.hidden = false;
-    panel.ariaLabel = `${head.op.path}, head ${head.number}`;
+    panel.ariaLabel = `${head.op.path} · head ${head.number}`;
     panel.style.setProperty("--role", `rgb(${head.colour})`);
-    panel.replaceChildren(drawTop(head, at), make("p", "said", head.words));
+    panel.replaceChildren(drawTop(at), make("p", "said", head.words));
     if (head.finding) panel.append(make("p", "finding", head.finding));
     if (head.tile) drawMaps(head);
-    else panel.append(make("p", "soft", "The map of this head was not kept: all maps together would exceed the size limit."));
+    else panel.append(make("p", "soft", "The map of this head was not kept."));
     if (fresh && panel.getBoundingClientRect().top > window.innerHeight - 80) panel.scrollIntoView({block: "nearest"});
   }
-  function drawTop(head, at) {
-    const top = make("div", "top"), title = make("strong", "", `${head.op.path} · head ${head.number}`);
+  function drawTop(at) {
+    const bar = make("div", "top"), title = make("strong", "", panel.ariaLabel);
     const step = (sign, by, words) => {
       const button = make("button", "step", sign);
       button.ariaLabel = words;
@@ -146,8 +153,8 @@ function start(root) {
       });
       return button;
     };
-    top.append(title, step("‹", -1, "previous head"), step("›", 1, "next head"), step("×", 0, "close"));
-    return top;
+    bar.append(title, step("‹", -1, "previous head"), step("›", 1, "next head"), step("×", 0, "close"));
+    return bar;
   }
   function label(at, cell, step, positions) {
     const sequence = at === null ? null : data.sequences[at], first = cell * step;
@@ -155,19 +162,20 @@ function start(root) {
     if (!sequence) return [place, ""];
     if (!sequence.grid) return [place, sequence.pieces[first] + (last > first ? " …" : "")];
     const patch = first - sequence.extra;
-    return [place, patch < 0 ? "extra" : `row ${Math.floor(patch / sequence.grid[1])}, column ${patch % sequence.grid[1]}`];
+    return [place, patch < 0 ? "extra" : `patch ${Math.floor(patch / sequence.grid[1])},${patch % sequence.grid[1]}`];
   }
   function drawMaps(head) {
     const {op} = head, {rows, columns} = op, bytes = read(head, columns, rows);
-    const weight = (q, k) => (bytes[q * columns + k] / 255) ** 2;
+    const weights = Float32Array.from(bytes, byte => (byte / 255) ** 2), weight = (q, k) => weights[q * columns + k];
     const names = [
-      Array.from({length: rows}, (_, i) => label(op.query_labels, i, op.query_step, op.queries)),
-      Array.from({length: columns}, (_, i) => label(op.key_labels, i, op.key_step, op.keys)),
+      list(rows, i => label(op.query_labels, i, op.query_step, op.queries)),
+      list(columns, i => label(op.key_labels, i, op.key_step, op.keys)),
     ];
-    const text = (side, i) => `${["query", "key"][side]} ${names[side][i].join(" ").trim()}`;
+    const named = (side, i) => names[side][i].join(" ").trim();
+    const text = (side, i) => `${["query", "key"][side]} ${named(side, i)}`;
     const views = make("div", "views"), status = make("p", "status");
     status.role = "status";
-    const hint = `Lines: the three largest weights of each query. Point at a token or a cell, or move between tokens with the arrow keys, to see one token's own${columns > 60 || rows > 60 ? " (the list scrolls)" : ""}.`;
+    const hint = "Lines: the three largest weights of each query. Point at a token or a cell, or use the arrow keys on tokens, to see those of one.";
     let pinned = [];
     const back = () => show(...pinned);
 
@@ -192,7 +200,6 @@ function start(root) {
           const turn = {ArrowLeft: 0, ArrowRight: 1}[event.key];
           if (!(event.key in NEXT)) return;
           event.preventDefault();
-          event.stopPropagation();
           const to = turn === undefined ? tokens[s][i + NEXT[event.key]] : tokens[turn][Math.min(i, tokens[turn].length - 1)];
           if (to) choose(to);
         });
@@ -210,34 +217,34 @@ function start(root) {
     box.firstChild.append(make("span", "", "keys"));
 
     // The matrix.
-    const frame = make("figure", "matrix"), cells = make("div", "cells"), canvas = make("canvas"), mark = make("div", "mark");
+    const [frame, canvas, mark, legend] = drawCells(columns, rows);
     paint(canvas, bytes, columns, rows, head.colour, op.causal);
-    canvas.role = "img";
     canvas.ariaLabel = `weights of ${rows} queries (down) by ${columns} keys (across)`;
-    cells.style.aspectRatio = `${columns} / ${rows}`;
-    cells.style.setProperty("--fit", Math.min(1, columns / rows));
-    cells.append(canvas, mark);
+    legend.textContent = `queries ↓ (${op.queries})  keys → (${op.keys})${op.causal ? "; grey: later keys, not seen" : ""}`;
     on(canvas, "pointermove", event => show(0, ...cell(event, rows, columns)));
     on(canvas, "pointerleave", back);
     on(canvas, "click", event => choose(tokens[0][cell(event, rows, columns)[0]]));
-    frame.append(cells, make("figcaption", "soft", `queries ↓ (${op.queries})  keys → (${op.keys})${op.causal ? "; grey: later keys, not seen" : ""}`));
     const sequence = op.key_labels === null || op.key_step > 1 ? null : data.sequences[op.key_labels];
     const heat = sequence && sequence.grid ? drawHeat(sequence) : null;
 
-    function drawHeat({grid: [height, width], extra}) {
-      const figure = make("figure", "heat"), area = make("div", "cells"), picture = make("canvas"), caption = make("figcaption", "soft");
-      const spot = make("div", "mark"), same = op.query_labels === op.key_labels && op.query_step === 1;
+    function drawCells(width, height) {
+      const figure = make("figure"), area = make("div", "cells"), picture = make("canvas"), spot = make("div", "mark"), caption = make("figcaption", "soft");
       area.style.aspectRatio = `${width} / ${height}`;
       area.style.setProperty("--fit", Math.min(1, width / height));
       area.append(picture, spot);
       figure.append(area, caption);
       picture.role = "img";
+      return [figure, picture, spot, caption];
+    }
+    function drawHeat({grid: [height, width], extra}) {
+      const [figure, picture, spot, caption] = drawCells(width, height);
+      const same = op.query_labels === op.key_labels && op.query_step === 1;
       if (same) on(picture, "click", event => {
         const [r, c] = cell(event, height, width);
         choose(tokens[0][extra + r * width + c]);
       });
       return {figure, show(query) {
-        const values = Array.from({length: height * width}, (_, i) => {
+        const values = list(height * width, i => {
           if (query !== null) return weight(query, extra + i);
           let sum = 0;
           for (let q = 0; q < rows; q++) sum += weight(q, extra + i);
@@ -245,7 +252,7 @@ function start(root) {
         });
         const most = Math.max(...values);
         paint(picture, values.map(value => most ? Math.round(255 * value / most) : 0), width, height, head.colour);
-        caption.textContent = `${query === null ? "mean over all queries" : text(0, query)}: weight on each patch, at most ${percent(most)}${same ? "; click a patch to choose it as the query" : ""}`;
+        caption.textContent = `${query === null ? "mean over all queries" : text(0, query)}: weight on each patch (row, column), at most ${percent(most)}${same ? "; click one to see its own" : ""}`;
         picture.ariaLabel = caption.textContent;
         const patch = query === null || !same ? -1 : query - extra;
         place(spot, patch < 0 ? null : [Math.floor(patch / width) / height, patch % width / width, 1 / height, 1 / width]);
@@ -260,28 +267,26 @@ function start(root) {
         const from = (q + 0.5) * ROW, to = (k + 0.5) * ROW;
         lines.push(`<path d="M0 ${from}C45 ${from} 55 ${to} 100 ${to}" stroke-opacity="${Math.max(0.07, strength).toFixed(2)}"/>`);
       };
-      for (const token of tokens.flat()) if (token.firstChild.textContent || token.style.length) {
+      for (const token of tokens.flat()) {
         token.firstChild.textContent = "";
         token.removeAttribute("style");
+        token.classList.remove("tp-att-chosen");
       }
-      for (const token of root.querySelectorAll(".tp-att-chosen")) token.classList.remove("tp-att-chosen");
       if (one) {
         tokens[side][i].classList.add("tp-att-chosen");
-        const far = tokens[1 - side], weights = far.map((_, j) => side ? weight(j, i) : weight(i, j)), most = Math.max(...weights);
-        weights.forEach((w, j) => {
+        const far = tokens[1 - side], own = far.map((_, j) => side ? weight(j, i) : weight(i, j)), most = Math.max(...own);
+        own.forEach((w, j) => {
           if (!w || w < most / 20) return;
           line(side ? j : i, side ? i : j, w / most);
           far[j].firstChild.textContent = percent(w);
           far[j].style.setProperty("--w", w / most);
         });
-        const best = weights.map((w, j) => j).sort((a, b) => weights[b] - weights[a]).slice(0, 3).filter(j => weights[j]);
-        const list = best.map(j => `${names[1 - side][j].join(" ").trim()} (${percent(weights[j])})`).join(", ");
+        const seen = top(own).map(j => `${named(1 - side, j)} (${percent(own[j])})`).join(", ");
         status.textContent = key !== undefined ? `${text(0, i)} → ${text(1, key)}: ${percent(weight(i, key))}`
-          : `${text(side, i)} ${side ? "is seen most by" : "sees most of all"}: ${list || "nothing"}`;
+          : `${text(side, i)} ${side ? "is seen most by" : "sees most of all"}: ${seen || "nothing"}`;
       } else {
         for (let q = 0; q < rows; q++) {
-          const best = Array.from({length: columns}, (_, k) => k).sort((a, b) => weight(q, b) - weight(q, a)).slice(0, 3);
-          for (const k of best) if (weight(q, k)) line(q, k, weight(q, k));
+          for (const k of top(weights.subarray(q * columns, (q + 1) * columns))) line(q, k, weight(q, k));
         }
         status.textContent = hint;
       }
@@ -290,7 +295,7 @@ function start(root) {
       if (heat) heat.show(one && !side ? i : null);
     }
     const pictures = make("div", "pictures");
-    pictures.append(...(heat ? [heat.figure, frame] : [frame]));
+    pictures.append(heat ? heat.figure : "", frame);
     views.append(box, pictures);
     panel.append(status, views);
     show();

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tierproof.analysis.attention.head_role import find_role
+from tierproof.core import plain_text
 from tierproof.plots.head_role_colours import ROLE_COLOURS
 from tierproof.reporters.attention_grid import describe_head
 from tierproof.reporters.clean_text import clean_text
@@ -29,12 +30,14 @@ class ShownPattern:
 
     Attributes:
         name: the module, numbered where a module computes several.
+        short: the same without what the names of all operations have in common.
         path: of the module.
         heads: the figures of each.
         maps: what the picture tells of the operation; None where it has no map of it.
     """
 
     name: str
+    short: str
     path: str
     heads: Sequence[HeadStatistics]
     maps: Mapping[str, Any] | None
@@ -53,8 +56,23 @@ def pair_patterns(measured: ModelAttention, described: Mapping[str, Any]) -> lis
         name = pattern.path or "model"
         if paths.count(pattern.path) > 1:
             name = f"{name} ({number + 1})"
-        shown.append(ShownPattern(clean_text(name), pattern.path, pattern.heads, found))
-    return shown
+        shown.append(ShownPattern(clean_text(name), "", pattern.path, pattern.heads, found))
+    short = shorten_names([pattern.name for pattern in shown])
+    return [replace(pattern, short=name) for pattern, name in zip(shown, short, strict=True)]
+
+
+def shorten_names(names: Sequence[str]) -> list[str]:
+    """Drop the parts with which all names begin and end; a lone number keeps the word before it."""
+    parts = [name.split(".") for name in names]
+    shortest = min(map(len, parts), default=0)
+    same = [len({tuple(each[:count]) for each in parts}) == 1 for count in range(1, shortest)]
+    head = same.index(False) if False in same else len(same)
+    same = [len({tuple(each[-count:]) for each in parts}) == 1 for count in range(1, shortest - head)]
+    tail = same.index(False) if False in same else len(same)
+    kept = [each[head : len(each) - tail] for each in parts]
+    if head and len(names) > 1:
+        kept = [[parts[0][head - 1], *each] if each[0].isdigit() else each for each in kept]
+    return [".".join(each) for each in kept] if len(names) > 1 else list(names)
 
 
 def write_page_data(patterns: Sequence[ShownPattern], described: Mapping[str, Any], marks: HeadMarks) -> str:
@@ -74,7 +92,7 @@ def show_piece(piece: str) -> str:
     piece = piece if piece.strip(" ") else piece.replace(" ", _SIGNS[" "])
     for sign in "\n\r\t":
         piece = piece.replace(sign, _SIGNS[sign])
-    piece = clean_text(piece)
+    piece = plain_text.clean_text(piece)
     return piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…"
 
 
@@ -96,7 +114,7 @@ def _show_sequence(sequence: Mapping[str, Any]) -> dict[str, Any]:
 def _show_pattern(pattern: ShownPattern, marks: HeadMarks) -> dict[str, Any]:
     maps = pattern.maps or {}
     tiles = dict(zip(maps.get("heads", ()), maps.get("tiles", ()), strict=True))
-    shown: dict[str, Any] = {"path": pattern.name, "heads": []}
+    shown: dict[str, Any] = {"path": pattern.name, "short": pattern.short, "heads": []}
     if maps:
         names = ("queries", "keys", "query_step", "key_step", "causal", "query_labels", "key_labels")
         shown |= {name: maps[name] for name in names}

@@ -141,7 +141,9 @@ def _tell(measured: ModelAttention, described: Mapping[str, Any], patterns: list
             f"{'; '.join(lacking[:_NAMED])}{more}). They stand below without a picture."
         )
     if described["missed"]:
-        said.append(f"Not computed again in the same way: {', '.join(described['missed'][:_NAMED])}.")
+        said.append(
+            f"Not shown, as there are no figures of the same heads: {', '.join(described['missed'][:_NAMED])}."
+        )
     return said + [f"Not read: {each}" for each in measured.unread]
 
 
@@ -157,22 +159,21 @@ def _render_legend(marks: HeadMarks) -> str:
 
 def _render_static(patterns: list[ShownPattern], described: Mapping[str, Any], picture: str) -> str:
     """What is seen where scripts do not run: the picture, with the name of each line beside it."""
-    names = {id(pattern.maps): pattern.name for pattern in patterns}
-    named = [names.get(id(each), each["path"]) for each in described["patterns"]]
+    names = {id(pattern.maps): (pattern.short, pattern.name) for pattern in patterns}
+    named = [names.get(id(each), (each["path"], each["path"])) for each in described["patterns"]]
     lines = described["lines"]
     rows = []
     for number, (place, heads) in enumerate(lines):
         whole = heads == list(range(len(heads))) and all(at != place for at, _ in lines[:number])
-        name = named[place] if whole else f"{named[place]}: {', '.join(map(str, heads))}"
+        some = "" if whole else f": {', '.join(map(str, heads))}"
+        short, full = (escape_html(each + some) for each in named[place])
         cell = (
             f'<td rowspan="{len(lines)}"><img class="tp-att-sprite" alt="{escape_html(_describe_picture(lines))}" '
             f'src="data:image/png;base64,{picture}"></td>'
             if not number
             else ""
         )
-        rows.append(
-            f'<tr><th scope="row" title="{escape_html(name)}"><bdi>{escape_html(name)}</bdi></th>{cell}</tr>'
-        )
+        rows.append(f'<tr><th scope="row" title="{full}"><bdi>{short}</bdi></th>{cell}</tr>')
     return f'<table class="tp-att-static">{"".join(rows)}</table>'
 
 
