@@ -32,7 +32,7 @@ class AnalysisView(ABC, Generic[M]):
 
     @abstractmethod
     def _render_page(self) -> str:
-        """A page of its own, in HTML without scripts or anything from the network."""
+        """A page of its own, in HTML without anything from the network."""
 
     @abstractmethod
     def _repr_html_(self) -> str: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tierproof.analysis.attention.attention_figures import ModelAttention
@@ -12,11 +13,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tierproof.analysis.attention.attention_figures import PatternStatistics
+    from tierproof.analysis.attention.attention_maps import AttentionMaps
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionView(AnalysisView[ModelAttention]):
-    """The attention of a model; in a notebook it shows itself as a grid of heads."""
+    """The attention of a model; in a notebook it shows itself as a grid of heads, which open where maps were kept.
+
+    Attributes:
+        maps: the weights of the heads as bytes; None where none were kept.
+    """
+
+    maps: AttentionMaps | None = None
 
     @property
     def patterns(self) -> tuple[PatternStatistics, ...]:
@@ -45,11 +53,26 @@ class AttentionView(AnalysisView[ModelAttention]):
     __repr__ = __str__
 
     def _render_page(self) -> str:
-        from tierproof.reporters.attention_grid import render_attention_page
+        if self.maps is not None:
+            from tierproof.reporters.attention_page.render_page import render_attention_page
 
-        return render_attention_page(self.measured)
+            return render_attention_page(self.measured, self._sprite)
+        from tierproof.reporters.attention_grid import render_attention_page as render_grid_page
+
+        return render_grid_page(self.measured)
 
     def _repr_html_(self) -> str:
+        if self.maps is not None:
+            from tierproof.reporters.attention_page.render_page import render_attention_section
+
+            return render_attention_section(self.measured, self._sprite)
         from tierproof.reporters.attention_grid import render_attention_grid
 
         return render_attention_grid(self.measured)
+
+    @cached_property
+    def _sprite(self) -> bytes:
+        from tierproof.analysis.attention.attention_maps_sprite import draw_sprite
+
+        assert self.maps is not None
+        return draw_sprite(self.maps)
