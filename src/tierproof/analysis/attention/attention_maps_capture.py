@@ -73,14 +73,14 @@ def capture_maps(
         measured: the figures of the heads; where not all maps fit, those with the strongest role are kept.
         budget_bytes: how many bytes all maps may have together; each weight or pooled cell is one.
     """
-    call, period = choose_measured_call(subject, examples, seed)
+    call = choose_measured_call(subject, examples, measured, seed)
     pieces = examples.pieces[0] if examples.given and examples.pieces else ()
     book = LabelBook(subject, call, pieces)
     keeper = _Keeper(measured.patterns, book, choose_heads(measured.patterns, budget_bytes))
     torch.manual_seed(seed)
     observe_attention(subject.model, lambda: subject.forward(call), count_rows(subject, call), keeper.keep)
     return AttentionMaps(
-        inputs=measured.inputs if period is not None else _describe(examples, call),
+        inputs=measured.inputs if measured.period is not None else _describe(examples, call),
         sequences=tuple(book.sequences),
         patterns=tuple(keeper.patterns),
         largest_error=keeper.largest_error,
