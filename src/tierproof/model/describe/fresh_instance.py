@@ -27,14 +27,14 @@ def build_again(subject: Subject) -> nn.Module | str:
         with subject.device, SizeLimit.for_another(model):
             fresh = type(model)(*arguments[0], **arguments[1])
         if not library and not _is_built_alike(model, fresh):
-            return "not compared: the constructor arguments of this model are not known"
+            return "the constructor arguments of this model are not known"
         moved: nn.Module = fresh.to(subject.device, next(model.parameters()).dtype)
         if subject.given is not None:
             subject.given.round_twin(model, moved)
     except TooLargeError:
-        return "not compared: the class, built with the arguments that this model shows, is larger than this model"
+        return "the class, built with the arguments that this model shows, is larger than this model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
-        return "not compared: the class could not be built again"
+        return "the class could not be built again"
     return moved
 
 

@@ -29,7 +29,7 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     """
     fresh = build_again(base.answers.subject)
     if isinstance(fresh, str):
-        measured["fresh_instance"] = fresh
+        measured["fresh_instance"] = f"not compared: {fresh}"
         return []
     model = base.answers.subject.model
     mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
