@@ -219,7 +219,7 @@ class ModelCapacity:
             "unusual": [to_json_value(asdict(each)) for each in self.unusual],
             "own": self.own.to_dict(),
             "twin": None if self.twin is None else self.twin.to_dict(),
-            "twin_reason": self.twin_reason,
+            "twin_reason": self.twin_reason or None,
             "reference": None if self.reference is None else self.reference.to_dict(),
             "reference_name": self.reference_name,
         }

@@ -75,7 +75,7 @@ def _list_singular_values(matrix: Tensor, largest: float) -> Tensor:
     for start in range(0, matrix.shape[0], rows):
         block = matrix[start : start + rows].double() / largest
         gram.addmm_(block.T, block)
-    squares = torch.linalg.eigvalsh(gram).flip(0)
+    squares: Tensor = torch.linalg.eigvalsh(gram).flip(0)
     noise = width * torch.finfo(torch.float64).eps * float(squares[0])
     return squares.where(squares > noise, 0.0).sqrt()
 

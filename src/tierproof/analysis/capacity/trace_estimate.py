@@ -82,7 +82,8 @@ def _draw_probes(width: int, basis: Tensor, generator: torch.Generator) -> Tenso
     """Random unit vectors at right angles to the basis, [width, probes]."""
     probes = torch.randn(width, _PROBES, generator=generator, dtype=torch.float64).to(basis.device)
     probes -= basis @ (basis.T @ probes)
-    return probes / probes.norm(dim=0)
+    units: Tensor = probes / probes.norm(dim=0)
+    return units
 
 
 def _run_lanczos(apply: Apply, current: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,4 +121,5 @@ def _add_entropy(values: Tensor) -> Tensor:
 
 def _log_rank(sums: Tensor) -> Tensor:
     """ln Σσ − Σσ ln σ / Σσ."""
-    return sums[0].log() - sums[1] / sums[0]
+    found: Tensor = sums[0].log() - sums[1] / sums[0]
+    return found

@@ -108,7 +108,7 @@ class UnitWatch:
 
     def _find_owner(self, path: str) -> nn.Module:
         """The module whose layers the function stands between: the one that runs, or its parent if it has none."""
-        module = self._modules[path]
+        module: nn.Module = self._modules[path]
         while path and next(module.parameters(), None) is None:
             path = path.rpartition(".")[0]
             module = self._modules[path]

@@ -67,7 +67,7 @@ def check_capacity(context: CheckContext) -> CheckOutput:
         return CheckOutput(skipped="the model has no weight matrix and no stack of blocks that could be read")
     more = _confirm(context, measured)
     findings = (
-        *judge_experts(measured, more, given=examples.given),
+        *judge_experts(measured, more, given=examples.given, vocabulary=subject.traits.vocab_size),
         *judge_massive(measured),
         *judge_unchanged(measured),
         *judge_units(measured, more),

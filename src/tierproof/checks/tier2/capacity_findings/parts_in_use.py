@@ -12,6 +12,7 @@ CODE = "T2-CAPACITY"
 # Of an even share.
 _STARVED = 0.02
 _TOKENS_PER_EXPERT = 64
+_WORDS_PER_EXPERT = 4
 _SILENT_SHARE = 0.9
 _LEAST_UNITS, _LEAST_POSITIONS = 8, 256
 _SHOWN = 8
@@ -32,8 +33,17 @@ def find_silent_layers(units: Iterable[UnitActivity]) -> list[UnitActivity]:
     return [each for each in units if each.units >= _LEAST_UNITS and each.silent > _SILENT_SHARE * each.units]
 
 
-def judge_experts(measured: ModelCapacity, more: WatchedPasses | None, *, given: bool) -> list[Finding]:
-    """The first mixture with an idle expert; the others are in the evidence."""
+def judge_experts(
+    measured: ModelCapacity, more: WatchedPasses | None, *, given: bool, vocabulary: int | None
+) -> list[Finding]:
+    """The first mixture with an idle expert; the others are in the evidence.
+
+    Args:
+        more: random inputs beside the examples.
+        given: whether the examples are a person's.
+        vocabulary: how many different tokens there are; None where the model reads something else. Few tokens cannot
+            reach many experts.
+    """
     confirmed = {} if more is None else {load.path: load for load in more.experts}
     twins = {} if measured.twin is None else {load.path: load for load in measured.twin.experts}
     judged: list[tuple[Severity, ExpertLoad, tuple[int, ...], ExpertLoad]] = []
@@ -44,6 +54,7 @@ def judge_experts(measured: ModelCapacity, more: WatchedPasses | None, *, given:
         still = {n for _, idle in find_idle_experts([seen]) for n in idle}
         kept = tuple(n for n in numbers if n in still)
         enough = seen.choices >= _TOKENS_PER_EXPERT * len(seen.shares) or not seen.choices
+        enough &= vocabulary is None or vocabulary >= _WORDS_PER_EXPERT * len(seen.shares)
         if kept and enough:
             judged.append((_weigh_experts(kept, twins.get(load.path)), load, kept, seen))
         elif given and not kept:
@@ -55,9 +66,12 @@ def judge_experts(measured: ModelCapacity, more: WatchedPasses | None, *, given:
 
 
 def _weigh_experts(numbers: Sequence[int], twin: ExpertLoad | None) -> Severity:
-    """A warning, unless a router that is drawn at random starves experts too, and others than these."""
+    """A warning, unless a router that is drawn at random starves experts too, and others than these.
+
+    The same ones in both are no chance: the code leaves them out.
+    """
     idle = {n for _, found in find_idle_experts([] if twin is None else [twin]) for n in found}
-    return Severity.INFO if idle and not idle & set(numbers) else Severity.WARNING
+    return Severity.INFO if idle and idle != set(numbers) else Severity.WARNING
 
 
 def _report_experts(judged: Sequence[tuple[Severity, ExpertLoad, tuple[int, ...], ExpertLoad]]) -> Finding:
