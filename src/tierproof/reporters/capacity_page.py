@@ -126,8 +126,18 @@ def _render_stack(stack: BlockStack, measured: ModelCapacity) -> str:
     twins = _index_states(measured.twin, stack.path)
     read = any(state.agreement is not None for state in stack.states)
     rows = [_list_state(state, twins.get(state.path), read=read) for state in stack.states[:_MOST_ROWS]]
-    titles = ("block", "norm", "fresh", "share", "fresh", "spread", "fresh", "largest", "÷ median")
-    titles = (*titles, "lens", "KL (nats)") if read else titles
+    titles: tuple[str, ...] = (
+        "block",
+        "norm",
+        "fresh",
+        "share",
+        "fresh",
+        "spread",
+        "fresh",
+        "largest",
+        "÷ median",
+    )
+    titles += ("lens", "KL (nats)") if read else ()
     note = (
         "Norm: of the residual stream behind the block. Share: ‖block(x) − x‖ / ‖x‖. Spread: 0 where all positions are "
         "alike."

@@ -13,9 +13,9 @@ loss alone does not tell them from a model that is too small.
 Evidence: the figure that was judged, the same figure of the twin, and how many positions it rests on.
 
 Exemptions: experts and units are judged only after enough random inputs were run beside the examples (64 tokens for
-each expert, 1,024 positions for units). An expert of which the twin starves another one is an info: a router that is
-drawn at random may be uneven. A block whose twin passes its input on too, and blocks that all do, are zero-initialised
-by design. Ranks and the likeness of positions are judged only against a twin.
+each expert, 1,024 positions for units). Idle experts are an info where the twin starves others (a router that is drawn
+at random may be uneven), and where the router's scores are all equal. A block whose twin passes its input on too, and
+blocks that all do, are zero-initialised by design. Ranks and the likeness of positions are judged only against a twin.
 
 Findings:
     T2-CAPACITY-001 warning or info: an expert gets no token, or less than a fiftieth of an even share. An info where

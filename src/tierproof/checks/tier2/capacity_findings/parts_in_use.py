@@ -13,6 +13,7 @@ CODE = "T2-CAPACITY"
 _STARVED = 0.02
 _TOKENS_PER_EXPERT = 64
 _WORDS_PER_EXPERT = 4
+_EVEN = 1 - 1e-6
 _SILENT_SHARE = 0.9
 _LEAST_UNITS, _LEAST_POSITIONS = 8, 256
 _SHOWN = 8
@@ -56,7 +57,7 @@ def judge_experts(
         enough = seen.choices >= _TOKENS_PER_EXPERT * len(seen.shares) or not seen.choices
         enough &= vocabulary is None or vocabulary >= _WORDS_PER_EXPERT * len(seen.shares)
         if kept and enough:
-            judged.append((_weigh_experts(kept, twins.get(load.path)), load, kept, seen))
+            judged.append((_weigh_experts(kept, load, twins.get(load.path)), load, kept, seen))
         elif given and not kept:
             judged.append((Severity.INFO, load, numbers, seen))
     if not judged:
@@ -65,11 +66,14 @@ def judge_experts(
     return [_report_experts(judged)]
 
 
-def _weigh_experts(numbers: Sequence[int], twin: ExpertLoad | None) -> Severity:
-    """A warning, unless a router that is drawn at random starves experts too, and others than these.
+def _weigh_experts(numbers: Sequence[int], load: ExpertLoad, twin: ExpertLoad | None) -> Severity:
+    """A warning, unless the router has not begun to choose, or one drawn at random starves others than these.
 
-    The same ones in both are no chance: the code leaves them out.
+    Where the scores of all experts are equal, the order alone decides. The same idle experts in both models are no
+    chance: the code leaves them out.
     """
+    if load.choices and load.relative_entropy is not None and load.relative_entropy > _EVEN:
+        return Severity.INFO
     idle = {n for _, found in find_idle_experts([] if twin is None else [twin]) for n in found}
     return Severity.INFO if idle and idle != set(numbers) else Severity.WARNING
 
