@@ -79,16 +79,14 @@ def _render_legend() -> str:
 
 
 def _render_example(example: ExampleAttribution) -> str:
-    head = (
-        f"Example {example.number}: {example.target}, score {example.score:.4g}; {example.baseline_score:.4g} at the "
-        f"baseline ({example.baseline})"
-    )
+    head = f"Example {example.number}: {example.target}"
+    ends = f"score {example.score:.4g}, at the baseline {example.baseline_score:.4g}; baseline: {example.baseline}"
     agreement = "; ".join(
         f"{' and '.join(METHOD_NAMES.get(m, m) for m in pair.split('~'))} {value:.2f}"
         for pair, value in example.agreement.items()
         if value is not None
     )
-    foot = [f"Rank correlation: {agreement}."] if agreement else []
+    foot = [f"Rank correlation (1: the same order, 0: no agreement): {agreement}."] if agreement else []
     foot += [f"{METHOD_NAMES.get(m, m)} left out: {why}." for m, why in example.left_out.items()]
     lines = "".join(
         _render_line(example, part, method)
@@ -97,7 +95,8 @@ def _render_example(example: ExampleAttribution) -> str:
         if part.scores.get(method)
     )
     feet = "".join(f'<p class="m">{escape_html(each)}</p>' for each in foot)
-    return f"<section><p><b>{escape_html(head)}</b></p>{lines}{feet}</section>"
+    told = f'<p><b>{escape_html(head)}</b></p><p class="m">{escape_html(ends)}</p>'
+    return f"<section>{told}{lines}{feet}</section>"
 
 
 def _render_line(example: ExampleAttribution, part: PartScores, method: str) -> str:

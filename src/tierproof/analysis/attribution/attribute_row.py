@@ -23,7 +23,12 @@ from tierproof.analysis.attribution.attribution_figures import (
     PartScores,
     PathIntegral,
 )
-from tierproof.analysis.attribution.attribution_target import AttributionTarget, GivenTarget, choose_target
+from tierproof.analysis.attribution.attribution_target import (
+    AnswerPlaces,
+    AttributionTarget,
+    GivenTarget,
+    choose_target,
+)
 from tierproof.analysis.attribution.example_rows import ExampleRow, find_kept
 from tierproof.analysis.attribution.forecast_cost import forecast_cost
 from tierproof.analysis.attribution.gradient_scores import (
@@ -32,6 +37,7 @@ from tierproof.analysis.attribution.gradient_scores import (
     multiply_gradient,
     sum_pieces,
 )
+from tierproof.analysis.attribution.model_refusal import explain_refusal
 from tierproof.analysis.attribution.path_input import GivenBaseline, PathInput
 from tierproof.analysis.attribution.rank_agreement import correlate_ranks
 from tierproof.analysis.attribution.regular_start import open_inputs
@@ -135,7 +141,9 @@ def open_row(subject: Subject, row: ExampleRow, options: AttributionOptions) -> 
     """
     inputs = open_inputs(subject, row, options.baseline, options.most_pieces, options.special, options.seed)
     if not inputs:
-        raise CannotAttributeError("the model reads neither tokens nor images, audio or other real numbers here")
+        raise CannotAttributeError(
+            "the model reads neither tokens nor images, audio or other real numbers here"
+        )
     if not any(any(each.kept) for each in inputs):
         raise CannotAttributeError("all of its positions are padding")
     if all(torch.equal(each.value, each.baseline) for each in inputs):
@@ -146,9 +154,8 @@ def open_row(subject: Subject, row: ExampleRow, options: AttributionOptions) -> 
         answer, blank = scored.answer(at_input), scored.answer(at_baseline)
         if not bool(answer.isfinite().any()):
             raise CannotAttributeError("the model's answer is NaN or infinite")
-        target = choose_target(
-            subject, options.target, answer, blank, *_find_positions(subject, row, options)
-        )
+        places = _find_places(subject, row, options, inputs)
+        target = choose_target(subject, options.target, answer, blank, places)
         scored.aim(target)
         score, baseline_score = (float(scored.score(end)) for end in (at_input, at_baseline))
     if not math.isfinite(score):
@@ -156,8 +163,11 @@ def open_row(subject: Subject, row: ExampleRow, options: AttributionOptions) -> 
     return RowScores(row, inputs, target, score, baseline_score), scored
 
 
-def _find_positions(subject: Subject, row: ExampleRow, options: AttributionOptions) -> tuple[int, int]:
+def _find_places(
+    subject: Subject, row: ExampleRow, options: AttributionOptions, inputs: tuple[PathInput, ...]
+) -> AnswerPlaces:
     """The last position of the answer that is no padding, and the one that an encoder is asked about."""
+    vocabularies = frozenset(each.rows for each in inputs if each.rows)
     plan = subject.inputs
     name = plan.primary
     if subject.traits.encoder_decoder:
@@ -165,14 +175,14 @@ def _find_positions(subject: Subject, row: ExampleRow, options: AttributionOptio
         name = next((each for each in targets if each in row.call.tensors), name)
     argument, tensor = plan.argument(name), row.call.tensors.get(name)
     if tensor is None:
-        return 0, 0
+        return AnswerPlaces(0, 0, vocabularies)
     length = tensor.numel() if argument.role == "tokens" else tensor.shape[-1]
     kept = find_kept(subject, row, argument)
     last = int(kept.nonzero().max()) if kept is not None and bool(kept.any()) else length - 1
     if options.mask_token is None:
-        return last, 0
+        return AnswerPlaces(last, 0, vocabularies)
     masked = (tensor.flatten() == options.mask_token).nonzero()
-    return last, int(masked[0]) if masked.numel() else 0
+    return AnswerPlaces(last, int(masked[0]) if masked.numel() else 0, vocabularies)
 
 
 def attribute_row(
@@ -219,7 +229,7 @@ def _reporting(opened: RowScores, method: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - reported with the example, beside the methods that worked
-        opened.left_out[method] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        opened.left_out[method] = explain_refusal(error)
 
 
 def _gather(inputs: tuple[PathInput, ...], values: Points) -> dict[str, list[float]]:

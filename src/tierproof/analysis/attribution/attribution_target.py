@@ -12,6 +12,8 @@ from torch import Tensor
 from tierproof.errors import UsageError
 from tierproof.model.describe.subject import Subject
 
+# So few numbers are no features, whatever they were computed from.
+_FEW_CLASSES = 10
 GivenTarget = int | tuple[int, int] | Callable[[Tensor], Tensor] | None
 
 
@@ -26,6 +28,21 @@ class AttributionTarget:
 
     words: str
     read: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class AnswerPlaces:
+    """Where in an answer the score is looked for.
+
+    Attributes:
+        last: the last position that is no padding.
+        first: the position that an encoder is asked about.
+        vocabularies: rows of the tables that the tokens are looked up in.
+    """
+
+    last: int
+    first: int
+    vocabularies: frozenset[int] = frozenset()
 
 
 def refuse_target(given: Any) -> None:
@@ -44,7 +61,7 @@ def refuse_target(given: Any) -> None:
 
 
 def choose_target(
-    subject: Subject, given: GivenTarget, answer: Tensor, blank: Tensor, last: int, first: int
+    subject: Subject, given: GivenTarget, answer: Tensor, blank: Tensor, places: AnswerPlaces
 ) -> AttributionTarget:
     """The target for one example.
 
@@ -52,15 +69,14 @@ def choose_target(
         subject: says what the axes of the answer are.
         given: a class, (position, class), a function, or None for the predicted class.
         answer, blank: the answers at the input and at the baseline, batch first, one row each.
-        last: the last position that is no padding.
-        first: the position that an encoder is asked about.
+        places: where in the answer the score is, if it has positions.
 
     Raises:
         UsageError: the answer has no such class or position.
     """
     if callable(given):
         return AttributionTarget("the score of the function that was given", given)
-    classes = _count_classes(subject, answer)
+    classes = _count_classes(subject, answer, places.vocabularies)
     if classes is None:
         if given is not None:
             raise UsageError(
@@ -70,7 +86,7 @@ def choose_target(
         return _follow_movement(subject, answer, blank)
     positions = answer[0].numel() // classes
     decodes = subject.traits.kind in ("causal-lm", "encoder-decoder") or bool(subject.traits.causal_declared)
-    position = (min(last, positions - 1) if decodes else min(first, positions - 1)) if positions > 1 else 0
+    position = (min(places.last if decodes else places.first, positions - 1)) if positions > 1 else 0
     number: int | None = None
     if isinstance(given, tuple):
         position, number = given
@@ -95,10 +111,12 @@ def choose_target(
     return AttributionTarget(words, lambda found: found.reshape(len(found), -1, classes)[:, position, chosen])
 
 
-def _count_classes(subject: Subject, answer: Tensor) -> int | None:
+def _count_classes(subject: Subject, answer: Tensor, vocabularies: frozenset[int]) -> int | None:
     """Classes of logits [rows, classes] or [rows, positions, classes]; None where the answer is something else."""
     outputs = subject.outputs
-    if outputs.role == "logits" and answer.dim() in (2, 3):
+    # Of examples that were given, only the table that ids are looked up in tells how many there are.
+    scores = outputs.role == "logits" or (outputs.role == "hidden" and answer.shape[-1] in vocabularies)
+    if scores and answer.dim() in (2, 3):
         if answer.dim() == 2 or outputs.per_position or answer.shape[1] == 1:
             return int(answer.shape[-1])
         return None
@@ -109,9 +127,13 @@ def _count_classes(subject: Subject, answer: Tensor) -> int | None:
 
 
 def _is_head(subject: Subject, width: int) -> bool:
-    """Whether the answer comes straight out of the last linear layer: scores, not features."""
+    """Whether the answer comes out of the last linear layer, and is narrow: scores of classes, not features."""
     linear = [module for module in subject.model.modules() if isinstance(module, torch.nn.Linear)]
-    return bool(linear) and linear[-1].out_features == width and width <= linear[-1].in_features
+    return (
+        bool(linear)
+        and linear[-1].out_features == width
+        and (width <= max(_FEW_CLASSES, linear[-1].in_features // 2))
+    )
 
 
 def _follow_movement(subject: Subject, answer: Tensor, blank: Tensor) -> AttributionTarget:

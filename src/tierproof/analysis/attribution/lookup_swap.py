@@ -25,6 +25,7 @@ class Lookup:
         found: what the lookup gave, with one vector (one-hot or embedded) for each index.
         positions: for each index the position in the flattened ids, −1 for what the model added itself.
         batch_axis: of `found`, as far as one row shows.
+        rows: of the table.
         look_up: gives the vectors of other ids, one for each.
     """
 
@@ -33,6 +34,7 @@ class Lookup:
     found: Tensor
     positions: Tensor
     batch_axis: int
+    rows: int
     look_up: Callable[[Tensor], Tensor]
 
 
@@ -76,7 +78,7 @@ class LookupSwap(TorchFunctionMode):
         read = _read_lookup(func, args, kwargs)
         if read is None or not isinstance(result, Tensor):
             return result
-        index, again = read
+        index, again, rows = read
         name, shift = self._find_owner(index)
         if not name:
             return result
@@ -86,7 +88,7 @@ class LookupSwap(TorchFunctionMode):
         if swap is not None:
             return swap.to(result.device) if func is F.one_hot else swap.to(result)
         if not self._swaps:
-            self._note(name, order, index, shift, result, again)
+            self._note(name, order, index, shift, result, again, rows)
         return result
 
     def _note(
@@ -97,6 +99,7 @@ class LookupSwap(TorchFunctionMode):
         shift: int,
         result: Tensor,
         again: Callable[[Tensor], Tensor],
+        rows: int,
     ) -> None:
         ids = self._watched[name][1]
         if result.dim() != index.dim() + 1:
@@ -110,6 +113,7 @@ class LookupSwap(TorchFunctionMode):
                 found=result.detach().clone(),
                 positions=_place(index, ids, turned=turned),
                 batch_axis=(1 - axis if turned else axis) if index.dim() == ids.dim() else 0,
+                rows=rows - shift,
                 look_up=lambda others: again(others.to(index) + shift).detach(),
             )
         )
@@ -131,23 +135,23 @@ class LookupSwap(TorchFunctionMode):
 
 def _read_lookup(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Tensor, Callable[[Tensor], Tensor]] | None:
-    """The index of a lookup, and a function that looks other indices up in the same place."""
+) -> tuple[Tensor, Callable[[Tensor], Tensor], int] | None:
+    """The index of a lookup, a function that looks other indices up in the same place, and how many there are."""
     if func is F.embedding:
         given = dict(zip(("input", "weight"), args, strict=False)) | kwargs
         index, table = given["input"], given["weight"]
-        return index, lambda other: F.embedding(other, table)
+        return index, lambda other: F.embedding(other, table), table.shape[0]
     if func is F.one_hot:
         index = args[0] if args else kwargs["tensor"]
         classes = kwargs.get("num_classes", args[1] if len(args) > 1 else -1)
-        return (index, lambda other: F.one_hot(other, classes)) if classes > 0 else None
+        return (index, lambda other: F.one_hot(other, classes), classes) if classes > 0 else None
     if func is Tensor.__getitem__ and isinstance(args[1], Tensor) and args[0].dim() == 2:
         table = args[0]
         usable = table.is_floating_point() and args[1].dtype != torch.bool
-        return (args[1], lambda other: table[other]) if usable else None
+        return (args[1], lambda other: table[other], table.shape[0]) if usable else None
     if func is torch.index_select and len(args) == 3 and args[1] == 0 and args[0].dim() == 2:
         table = args[0]
-        return args[2], lambda other: table[other]
+        return args[2], lambda other: table[other], table.shape[0]
     return None
 
 

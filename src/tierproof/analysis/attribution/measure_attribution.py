@@ -22,6 +22,7 @@ from tierproof.analysis.attribution.attribution_figures import (
 from tierproof.analysis.attribution.attribution_target import refuse_target
 from tierproof.analysis.attribution.example_rows import ExampleRow, count_all_rows, iterate_rows
 from tierproof.analysis.attribution.gradient_scores import load_captum
+from tierproof.analysis.attribution.model_refusal import explain_refusal
 from tierproof.analysis.attribution.path_input import refuse_baseline
 from tierproof.analysis.attribution.scored_model import without_weight_gradients
 from tierproof.analysis.examples.example_set import ExampleSet
@@ -107,7 +108,7 @@ def _open(subject: Subject, row: ExampleRow, options: AttributionOptions) -> Any
     except (UsageError, CannotAttributeError):
         raise
     except Exception as error:
-        raise CannotAttributeError(f"{type(error).__name__}: {error}".splitlines()[0][:300]) from error
+        raise CannotAttributeError(explain_refusal(error)) from error
 
 
 def _refuse_methods(methods: tuple[str, ...]) -> None:

@@ -33,6 +33,7 @@ class PathInput:
         units: the pieces.
         kept: for each piece, whether it is no padding.
         words: what the baseline is.
+        rows: of the table that the value was looked up in; 0 where it was not.
     """
 
     argument: Argument
@@ -44,6 +45,7 @@ class PathInput:
     units: InputUnits
     kept: tuple[bool, ...]
     words: str
+    rows: int = 0
 
     @property
     def differentiable(self) -> bool:
@@ -140,7 +142,7 @@ def _make_ids(
     """Ids that are looked up nowhere: only leaving them out, one by one, tells about them."""
     chosen = given if isinstance(given, int) else pad
     chosen = argument.low if chosen is None else chosen
-    _refuse_unknown(argument, chosen)
+    _refuse_unknown(chosen, argument.low, max(argument.high, argument.low + 1))
     baseline = torch.full_like(ids, chosen)
     return PathInput(
         argument,
@@ -166,7 +168,7 @@ def _make_embedded(
     special: frozenset[int],
 ) -> PathInput:
     value = lookup.found if lookup.found.is_floating_point() else lookup.found.float()
-    vector, words = _choose_vector(argument, lookup, given, pad, value)
+    vector, words = _choose_vector(lookup, given, pad, value)
     baseline = vector.to(value).expand_as(value).clone()
     numbers = units.numbers.to(value.device)
     known = lookup.positions.clamp(min=0)
@@ -188,11 +190,12 @@ def _make_embedded(
         units,
         kept,
         words,
+        lookup.rows,
     )
 
 
 def _choose_vector(
-    argument: Argument, lookup: Lookup, given: GivenBaseline, pad: int | None, value: Tensor
+    lookup: Lookup, given: GivenBaseline, pad: int | None, value: Tensor
 ) -> tuple[Tensor, str]:
     if given == "padding" and pad is None:
         raise UsageError(
@@ -202,7 +205,7 @@ def _choose_vector(
     if given == "mean":
         return value.reshape(-1, value.shape[-1]).mean(0), "the mean of the example's own embeddings"
     if isinstance(given, int | float):
-        _refuse_unknown(argument, int(given))
+        _refuse_unknown(int(given), 0, lookup.rows)
         one = torch.tensor([int(given)], device=value.device)
         return lookup.look_up(one)[0].float(), f"the embedding of token {int(given)}"
     if given == "padding" or (given is None and pad is not None):
@@ -211,10 +214,10 @@ def _choose_vector(
     return torch.zeros(value.shape[-1], device=value.device), "zero embeddings"
 
 
-def _refuse_unknown(argument: Argument, token: int) -> None:
-    if not argument.low <= token < max(argument.high, argument.low + 1):
+def _refuse_unknown(token: int, low: int, stop: int) -> None:
+    if not low <= token < stop:
         raise UsageError(
-            f"the baseline is token {token}, but the model knows ids from {argument.low} to {argument.high - 1} only",
+            f"the baseline is token {token}, but the model knows ids from {low} to {stop - 1} only",
             hint="Pass an id that the model knows, 'zero' or 'mean'.",
         )
 
