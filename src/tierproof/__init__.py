@@ -17,6 +17,7 @@ if "IPython" in sys.modules:  # a notebook: note what is on disk before an insta
 TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:
     from tierproof.api.analysis.attention import attention
+    from tierproof.api.analysis.attribute import attribute
     from tierproof.api.analysis.capacity import capacity
     from tierproof.api.check import check
     from tierproof.api.explain import explain
@@ -62,6 +63,7 @@ __all__ = [
     "WorkerTimeoutError",
     "__version__",
     "attention",
+    "attribute",
     "capacity",
     "check",
     "doctor",
@@ -85,6 +87,7 @@ __all__ = [
 _HOMES = {
     "attention": "tierproof.api.analysis.attention",
     "capacity": "tierproof.api.analysis.capacity",
+    "attribute": "tierproof.api.analysis.attribute",
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.packages.doctor",
     "explain": "tierproof.api.explain",

@@ -27,6 +27,30 @@ FULL = {
     "T1-MEM": MEMORY,
     "T1-SPEED": SPEED,
     "T1-CAUSAL": {"influence": influence(leak=True)},
+    "T2-ATTRIBUTION": {
+        "examples": [
+            {
+                "number": 0,
+                "target": "class 1",
+                "parts": [
+                    {
+                        "name": "tokens",
+                        "kind": "tokens",
+                        "pieces": ["a", " cat"],
+                        "grid": [],
+                        "scores": {"ablation": [0.5, -0.25], "gradient_times_input": [0.1, "NaN"]},
+                    },
+                    {
+                        "name": "pixels",
+                        "kind": "image",
+                        "pieces": [str(place) for place in range(6)],
+                        "grid": [1, 2, 3],
+                        "scores": {"ablation": [0.5, -0.25, 0, 1, 2, 3]},
+                    },
+                ],
+            }
+        ]
+    },
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tierproof.checks.measurements.attributions import read_attributions
 from tierproof.checks.measurements.capacity_curves import CapacityCurves
 from tierproof.checks.measurements.gradient_norms import GradientNorms
 from tierproof.checks.measurements.latencies import Latencies
@@ -14,6 +15,7 @@ from tierproof.checks.measurements.position_influence import PositionInfluence
 from tierproof.checks.measurements.shape_sweep import ShapeSweep
 from tierproof.checks.measurements.weight_scales import WeightScales
 from tierproof.core.json_value import JsonValue
+from tierproof.plots.attribution_scores import draw_attribution
 from tierproof.plots.capacity import draw_capacity
 from tierproof.plots.gradient_norms import draw_gradient_norms
 from tierproof.plots.latencies import draw_latencies
@@ -43,6 +45,7 @@ FIGURES: Mapping[str, _Drawing] = {
     "T1-SPEED": _Drawing(Latencies.from_document, draw_latencies),
     "T1-CAUSAL": _Drawing(PositionInfluence.from_document, draw_influence),
     "T2-CAPACITY": _Drawing(CapacityCurves.from_document, draw_capacity),
+    "T2-ATTRIBUTION": _Drawing(read_attributions, draw_attribution),
 }
 
 
