@@ -303,3 +303,8 @@ def test_what_is_saved_is_plain_and_needs_no_network(tmp_path):
     image = attribute(build("tiny_vit"), methods=NO_PACKAGE)
     assert image._repr_html_().count("<rect") == 16 * 2 * len(image.examples)
     image.figure()
+
+
+def test_an_image_of_one_colour_is_compared_with_black():
+    (example,) = attribute(build("tiny_vit"), torch.ones(1, 3, 32, 32), methods=(GRADIENT,)).examples
+    assert example.baseline == "zeros"

@@ -161,6 +161,30 @@ shapes = {
         "peak_share": value,
     },
     "T1-CAUSAL": {"influence": st.lists(st.lists(value, min_size=2, max_size=2), max_size=3)},
+    "T2-ATTRIBUTION": {
+        "examples": st.lists(
+            st.fixed_dictionaries(
+                {"parts": _records("name", "kind", "pieces", "grid", "scores"), "number": value}
+            )
+            | st.fixed_dictionaries(
+                {
+                    "parts": st.lists(
+                        st.fixed_dictionaries(
+                            {
+                                "pieces": st.just(["a", "b"]),
+                                "grid": st.just([]) | st.just([1, 2, 1]) | anything,
+                                "scores": st.fixed_dictionaries(
+                                    {"ablation": st.lists(value, min_size=2, max_size=2)}
+                                ),
+                            }
+                        ),
+                        max_size=2,
+                    )
+                }
+            ),
+            max_size=2,
+        )
+    },
 }
 
 

@@ -34,6 +34,7 @@ from tierproof.analysis.attribution.forecast_cost import forecast_cost
 from tierproof.analysis.attribution.gradient_scores import (
     count_points,
     integrate_gradients,
+    limit_steps,
     multiply_gradient,
     sum_pieces,
 )
@@ -62,6 +63,8 @@ class AttributionOptions:
         methods: of `METHODS`.
         most_steps: of one path integral.
         most_pieces: that one input is cut into.
+        most_s: seconds that the path of one example may take by the forecast: it gets fewer steps then. None for no
+            limit.
         seed: of what the model draws.
         special: ids of tokens that the baseline keeps.
         mask_token: id of the token that an encoder is to fill in; None where it has none.
@@ -72,6 +75,7 @@ class AttributionOptions:
     methods: tuple[str, ...] = METHODS
     most_steps: int = 320
     most_pieces: int = 256
+    most_s: float | None = None
     seed: int = 0
     special: frozenset[int] = frozenset()
     mask_token: int | None = None
@@ -258,20 +262,26 @@ def _add_integral(
     tell: Callable[[str], None],
 ) -> None:
     tell("forecast")
-    opened.forecast = forecast_cost(
+    forecast = forecast_cost(
         path,
         _find_length(path),
         lambda length: _open_shorter(path, options, length),
         count_points(options.most_steps),
     )
-    free = opened.forecast.free_bytes
-    if free is not None and opened.forecast.peak_bytes > free:
+    most_steps = options.most_steps
+    if options.most_s is not None:
+        most_steps = limit_steps(most_steps, forecast.point_s, options.most_s)
+        least, most = count_points(most_steps)
+        forecast = replace(forecast, least_points=least, most_points=most)
+    opened.forecast = forecast
+    free = forecast.free_bytes
+    if free is not None and forecast.peak_bytes > free:
         opened.left_out[INTEGRATED] = (
-            f"one pass would take about {opened.forecast.peak_bytes / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free; "
+            f"one pass would take about {forecast.peak_bytes / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free; "
             "pass a shorter example"
         )
         return
-    said = opened.forecast.describe()
+    said = forecast.describe()
 
     def gather(values: Points) -> list[float]:
         return [score for scores in _gather(path.inputs, values).values() for score in scores]
@@ -280,8 +290,8 @@ def _add_integral(
         captum,
         path,
         gather,
-        chunk=opened.forecast.chunk,
-        most_steps=options.most_steps,
+        chunk=forecast.chunk,
+        most_steps=most_steps,
         tell=lambda words: tell(f"{words}, {said}"),
     )
     opened.path = integrated.path

@@ -65,6 +65,13 @@ def count_points(most_steps: int) -> tuple[int, int]:
     return least + 2 * FIRST_STEPS + _FURTHER_STEPS, most + steps + _FURTHER_STEPS
 
 
+def limit_steps(most_steps: int, point_s: float, most_s: float) -> int:
+    """As many steps as fit into `most_s` seconds, but enough to see once whether doubling changes anything."""
+    while most_steps >= 4 * FIRST_STEPS and count_points(most_steps)[1] * point_s > most_s:
+        most_steps //= 2
+    return most_steps
+
+
 def integrate_gradients(
     captum: Any,
     scored: ScoredModel,

@@ -10,6 +10,7 @@ import torch
 from tierproof.analysis.attribution.attribute_row import (
     AttributionOptions,
     CannotAttributeError,
+    RowScores,
     attribute_row,
     open_row,
 )
@@ -24,7 +25,7 @@ from tierproof.analysis.attribution.example_rows import ExampleRow, count_all_ro
 from tierproof.analysis.attribution.gradient_scores import load_captum
 from tierproof.analysis.attribution.model_refusal import explain_refusal
 from tierproof.analysis.attribution.path_input import refuse_baseline
-from tierproof.analysis.attribution.scored_model import without_weight_gradients
+from tierproof.analysis.attribution.scored_model import ScoredModel, without_weight_gradients
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.core.time_limit import TimeIsUp
 from tierproof.errors import BrokenPackageError, MissingPackageError, UsageError
@@ -64,44 +65,63 @@ def measure_attribution(
     subject.model.eval()
     captum, left_out = _find_captum(options)
     total = min(count_all_rows(examples), most_examples or count_all_rows(examples))
-    finished: list[ExampleAttribution] = []
-    skipped: dict[int, str] = {}
+    run = _Run(subject, options, captum, tell, total)
     stopped = ""
-    opened = None
     try:
         with without_weight_gradients(subject.model):
-            for row in iterate_rows(subject, examples):
-                if row.number >= total:
-                    break
-                opened = None
-                try:
-                    opened, scored = _open(subject, row, options)
-                except CannotAttributeError as error:
-                    skipped[row.number] = str(error)
-                    continue
-                attribute_row(opened, scored, options, captum, _name_row(tell, row.number, total))
-                finished.append(opened.freeze())
-                opened = None
+            run.attribute_all(examples)
     except (TimeIsUp, KeyboardInterrupt) as error:
-        if opened is not None and opened.scores:
-            finished.append(opened.freeze())
+        run.keep_unfinished()
         interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted and not (keep_interrupted and finished):
+        if interrupted and not (keep_interrupted and run.finished):
             raise
         cause = "it was interrupted" if interrupted else "the time was up"
-        stopped = f"{cause}: {len(finished)} of {total} examples have scores"
-    tell(total, total, "")
+        stopped = f"{cause}: {len(run.finished)} of {total} examples have scores"
     return ModelAttribution(
         model=type(subject.model).__name__,
         inputs=examples.describe(),
-        examples=tuple(finished),
+        examples=tuple(run.finished),
         left_out=left_out,
-        skipped=skipped,
+        skipped=run.skipped,
         stopped=stopped,
     )
 
 
-def _open(subject: Subject, row: ExampleRow, options: AttributionOptions) -> Any:
+class _Run:
+    """What is finished so far, and the example that is under way."""
+
+    def __init__(
+        self, subject: Subject, options: AttributionOptions, captum: Any, tell: Tell, total: int
+    ) -> None:
+        self._subject, self._options, self._captum = subject, options, captum
+        self._tell, self._total = tell, total
+        self._opened: RowScores | None = None
+        self.finished: list[ExampleAttribution] = []
+        self.skipped: dict[int, str] = {}
+
+    def attribute_all(self, examples: ExampleSet) -> None:
+        for row in iterate_rows(self._subject, examples):
+            if row.number >= self._total:
+                break
+            try:
+                self._opened, scored = _open(self._subject, row, self._options)
+            except CannotAttributeError as error:
+                self.skipped[row.number] = str(error)
+                continue
+            tell = _name_row(self._tell, row.number, self._total)
+            attribute_row(self._opened, scored, self._options, self._captum, tell)
+            self.finished.append(self._opened.freeze())
+            self._opened = None
+        self._tell(self._total, self._total, "")
+
+    def keep_unfinished(self) -> None:
+        """Count the example that is under way, if a method has finished it."""
+        if self._opened is not None and self._opened.scores:
+            self.finished.append(self._opened.freeze())
+        self._opened = None
+
+
+def _open(subject: Subject, row: ExampleRow, options: AttributionOptions) -> tuple[RowScores, ScoredModel]:
     torch.manual_seed(options.seed)
     try:
         return open_row(subject, row, options)

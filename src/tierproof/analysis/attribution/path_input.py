@@ -228,6 +228,8 @@ def _make_floats(
     units = cut_floats(argument, value, subject.model, most_units)
     units = replace(units, numbers=units.numbers.to(value.device))
     mean = given == "mean" or (given is None and units.channel_axis is not None)
+    if given is None and bool((value == value.flatten()[0]).all()):
+        mean = False  # an image of one colour is its own mean
     if mean and units.channel_axis is not None:
         others = [axis for axis in range(value.dim()) if axis != units.channel_axis]
         baseline, words = value.mean(others, keepdim=True).expand_as(value), "the image's own mean colour"

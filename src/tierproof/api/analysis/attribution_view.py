@@ -43,7 +43,8 @@ class AttributionView(AnalysisView[ModelAttribution]):
             drawn = draw_attribution(self.measured, number)
         if drawn is None:
             raise UsageError(
-                "no example has scores, so there is nothing to draw", hint="`measured.skipped` says why."
+                "no example has scores, so there is nothing to draw",
+                hint="`measured.skipped` and `measured.stopped` say why.",
             )
         return drawn
 

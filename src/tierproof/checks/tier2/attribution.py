@@ -53,6 +53,8 @@ CODE = "T2-ATTRIBUTION"
 _MOST_GIVEN, _MOST_DRAWN = 8, 2
 _MOST_PIECES = 32
 _MOST_STEPS = 160
+# By the forecast, for one example.
+_MOST_S = 10.0
 # Below this share of the score a change is rounding.
 _ROUNDING = 1e-6
 _OPPOSITE = -0.3
@@ -66,6 +68,7 @@ def check_attribution(context: CheckContext) -> CheckOutput:
     options = AttributionOptions(
         most_steps=_MOST_STEPS,
         most_pieces=_MOST_PIECES,
+        most_s=_MOST_S,
         seed=context.seed,
         special=find_mark_ids(examples.tokenizer),
         mask_token=find_mask_id(examples.tokenizer),
