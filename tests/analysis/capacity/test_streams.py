@@ -37,6 +37,8 @@ def test_states_are_those_of_the_layers(measured):
         assert found.norm == pytest.approx(float(rows.norm(dim=1).mean()), rel=1e-5)
         spread = (rows - rows.mean(0)).square().sum() / rows.square().sum()
         assert found.spread == pytest.approx(float(spread.sqrt()), rel=1e-5)
+        channels = ((rows - rows.mean(0)).square().mean(0) / rows.square().mean(0)).sqrt()
+        assert found.channel_spread == pytest.approx(float(channels.median()), rel=1e-5)
         assert found.largest == pytest.approx(float(rows.abs().max()), rel=1e-6)
         assert found.median == pytest.approx(float(rows.abs().median()), rel=1e-3)
         assert float(state[:, found.position, found.channel].abs().max()) == pytest.approx(found.largest)

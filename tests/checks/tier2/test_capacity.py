@@ -66,6 +66,9 @@ PLANTED = {
     leave_one_direction: (CharGPT, "T2-CAPACITY-006", "info", "blocks.2.mlp.0"),
 }
 
+# Large biases make a massive activation as well, and weights of zero have no rank.
+ALSO = {make_all_positions_alike: "T2-CAPACITY-002", empty_a_block: "T2-CAPACITY-006"}
+
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_what_is_planted_is_found_in_its_place(plant):
@@ -76,8 +79,8 @@ def test_what_is_planted_is_found_in_its_place(plant):
     found = {finding.code: finding for finding in check(model).findings}
     assert (found[code].severity.value, found[code].where) == (severity, where)
     assert found[code].hint
-    loud = [one for one in found if found[one].severity.value != "info" and one != code]
-    assert loud == (["T2-CAPACITY-005"] if plant is outgrow_float16 else [])
+    loud = [one for one in found if one not in (code, ALSO.get(plant))]
+    assert loud == []
 
 
 def test_the_planted_place_is_named():
@@ -90,7 +93,8 @@ def test_the_planted_place_is_named():
     model = draw(CharGPT)
     with torch.no_grad():
         grow_a_channel(model)
-    assert check(model).findings[0].evidence["channel"] == 5
+    (finding,) = check(model).findings
+    assert finding.evidence["channel"] == 5
 
 
 @pytest.mark.parametrize("make", [CharGPT, MixtureOfExperts, AlibiDecoder])

@@ -43,6 +43,7 @@ class BlockState:
         update: mean of ‖block(x) − x‖ / ‖x‖; None for what enters, and where the block changes the shape.
         spread: root mean square distance of the positions from their mean, over their root mean square norm: 0 where
             all positions are alike, near 1 where they have nothing in common.
+        channel_spread: the same of the median channel, which no single large channel decides.
         largest: the largest magnitude; `median` is the median magnitude.
         channel: where the largest is; `position` the position in its row, None where rows have more than one axis.
         outlier_ratio: the largest channel's largest magnitude over the median channel's.
@@ -55,6 +56,7 @@ class BlockState:
     norm: float
     update: float | None
     spread: float
+    channel_spread: float
     largest: float
     median: float
     channel: int

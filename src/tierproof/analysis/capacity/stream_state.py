@@ -13,6 +13,9 @@ from tierproof.analysis.capacity.position_rows import PositionRows
 # For the alignment of layers; its kernels are this number squared.
 MOST_SAMPLED = 384
 _MOST_FOR_MEDIAN = 1 << 18
+_TINY = 1e-300
+# Of sums in float64 over as many positions as are run.
+_ROUNDING = 1e-13
 
 
 @dataclass
@@ -30,7 +33,7 @@ class StreamState:
     broken: bool = False
     samples: list[Tensor] = field(default_factory=list)
     _norms: float = 0.0
-    _squares: float = 0.0
+    _squares: Tensor | None = None
     _sum: Tensor | None = None
     _updates: float = 0.0
     _updated: int = 0
@@ -68,7 +71,8 @@ class StreamState:
         norms = wide.norm(dim=1)
         self.count += len(rows)
         self._norms += float(norms.sum())
-        self._squares += float(norms.square().sum())
+        squares = wide.square().sum(0)
+        self._squares = squares if self._squares is None else self._squares + squares
         self._sum = wide.sum(0) if self._sum is None else self._sum + wide.sum(0)
         room = MOST_SAMPLED - sum(map(len, self.samples))
         if room > 0:
@@ -76,22 +80,28 @@ class StreamState:
 
     def summarise(self) -> BlockState | None:
         """The figures; None where nothing finite was seen."""
-        if not self.count or self._sum is None or self._channels is None:
+        if not self.count or self._sum is None or self._squares is None or self._channels is None:
             return None
-        mean_square = self._squares / self.count
-        centre = float((self._sum / self.count).square().sum())
+        squares, centres = self._squares / self.count, (self._sum / self.count).square()
         usual = float(self._channels.median())
         return BlockState(
             path=self.path,
             norm=self._norms / self.count,
             update=self._updates / self._updated if self._updated else None,
-            spread=max(1 - centre / mean_square, 0.0) ** 0.5 if mean_square > 0 else 0.0,
+            spread=float(_spread(squares.sum(), centres.sum())),
+            channel_spread=float(_spread(squares, centres).median()),
             largest=self._largest[0],
             median=self._medians / self.count,
             channel=self._largest[1],
             position=self._largest[2],
             outlier_ratio=self._largest[0] / usual if usual > 0 else 0.0,
         )
+
+
+def _spread(squares: Tensor, centres: Tensor) -> Tensor:
+    """√(1 − centre² / mean square), 0 where it is but rounding."""
+    rest = (1 - centres / squares.clamp_min(_TINY)).where(squares > 0, 0.0)
+    return rest.where(rest > _ROUNDING, 0.0).sqrt()
 
 
 def space_rows(count: int, most: int) -> Tensor:

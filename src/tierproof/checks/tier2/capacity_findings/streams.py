@@ -105,9 +105,13 @@ def judge_collapse(measured: ModelCapacity) -> list[Finding]:
     """The first block behind which all positions are alike, though they are not in a fresh instance."""
     for stack, state in _iterate_blocks(measured.own):
         twin = _find_state(measured.twin, state.path)
-        if twin is None or stack.positions < _LEAST_POSITIONS or state.spread >= _ALIKE:
-            continue
-        if twin.spread < _TWIN_RATIO * state.spread or twin.spread < _ALIKE:
+        if (
+            twin is None
+            or stack.positions < _LEAST_POSITIONS
+            or max(state.spread, state.channel_spread) >= _ALIKE
+        ):
+            continue  # one constant channel that outweighs the others is no collapse
+        if twin.channel_spread < max(_TWIN_RATIO * state.channel_spread, _ALIKE):
             continue
         return [
             Finding(
