@@ -1,0 +1,43 @@
+"""Compare what the heads of one attention operation make of their values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Positions that are widened to float64 at a time.
+_STRETCH = 128
+
+
+class OutputSums:
+    """Products of the outputs of each two heads, over one or more operations of the same heads."""
+
+    def __init__(self, heads: int) -> None:
+        self._products = torch.zeros(heads, heads, dtype=torch.float64)
+        self._numbers = 0
+
+    def add(self, outputs: Tensor) -> None:
+        """Add outputs, [batch, heads, queries, width], as they are before the layer joins them."""
+        for start in range(0, outputs.shape[2], _STRETCH):
+            part = outputs[:, :, start : start + _STRETCH].detach().transpose(0, 1).flatten(1).double()
+            self._products += (part @ part.T).cpu()
+            self._numbers += part.shape[1]
+
+    def conclude(self) -> list[dict[str, float | int]]:
+        """By head: the root mean square of its output, the head whose output is nearest, and how far that lies."""
+        heads = len(self._products)
+        if not self._numbers:
+            return [{} for _ in range(heads)]
+        squares = self._products.diagonal()
+        found: list[dict[str, float | int]] = [
+            {"output_rms": float((square / self._numbers) ** 0.5)} for square in squares
+        ]
+        if heads == 1:
+            return found
+        larger = torch.maximum(squares[:, None], squares[None, :]).clamp(min=1e-300)
+        apart = ((squares[:, None] + squares[None, :] - 2 * self._products).clamp(min=0) / larger).sqrt()
+        apart.fill_diagonal_(float("inf"))
+        for head, entry in enumerate(found):
+            nearest = int(apart[head].argmin())
+            entry |= {"nearest": nearest, "nearest_difference": float(apart[head, nearest])}
+        return found
