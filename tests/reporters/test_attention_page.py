@@ -80,6 +80,7 @@ def test_only_our_script_may_run(page):
 
 def test_the_script_is_small():
     assert len(read_script().encode()) <= 15_000
+    assert read_script().isascii()  # a fragment may stand on a page of any encoding
 
 
 def test_there_are_no_ids_that_could_collide(page):

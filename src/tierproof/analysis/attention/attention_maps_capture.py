@@ -20,7 +20,7 @@ from tierproof.analysis.attention.attention_maps_labels import LabelBook
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.head_role import find_role
-from tierproof.analysis.attention.measured_call import choose_measured_call
+from tierproof.analysis.attention.measured_call import list_measured_calls
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
@@ -73,21 +73,19 @@ def capture_maps(
         measured: the figures of the heads; where not all maps fit, those with the strongest role are kept.
         budget_bytes: how many bytes all maps may have together; each weight or pooled cell is one.
     """
-    call = choose_measured_call(subject, examples, measured, seed)
     pieces = examples.pieces[0] if examples.given and examples.pieces else ()
-    book = LabelBook(subject, call, pieces)
-    keeper = _Keeper(measured.patterns, book, choose_heads(measured.patterns, budget_bytes))
-    torch.manual_seed(seed)
-    observe_attention(subject.model, lambda: subject.forward(call), count_rows(subject, call), keeper.keep)
-    return AttentionMaps(
-        inputs=measured.inputs if measured.period is not None else _describe(examples, call),
-        sequences=tuple(book.sequences),
-        patterns=tuple(keeper.patterns),
-        largest_error=keeper.largest_error,
-        beyond=keeper.beyond,
-        budget_bytes=budget_bytes,
-        missed=tuple(keeper.missed),
-    )
+    chosen = choose_heads(measured.patterns, budget_bytes)
+    for call, period in list_measured_calls(subject, examples, seed):
+        keeper = _Keeper(measured.patterns, LabelBook(subject, call, pieces), chosen)
+        try:
+            keeper.run(subject, call, seed)
+        except Exception:
+            if period is None:
+                raise
+            continue  # a length that the model refuses; the next call is another
+        inputs = measured.inputs if period is not None else _describe(examples, call)
+        return keeper.conclude(inputs, budget_bytes)
+    raise AssertionError("an example is always the last call")
 
 
 def _describe(examples: ExampleSet, call: Call) -> str:
@@ -143,6 +141,24 @@ class _Keeper:
     largest_error: float = 0.0
     beyond: int = 0
     _seen: Counter[str] = field(default_factory=Counter)
+
+    def run(self, subject: Subject, call: Call, seed: int) -> None:
+        """Run the call and keep what it attends to."""
+        torch.manual_seed(seed)
+        rows = count_rows(subject, call)
+        observe_attention(subject.model, lambda: subject.forward(call), rows, self.keep)
+
+    def conclude(self, inputs: str, budget_bytes: int) -> AttentionMaps:
+        """What was kept."""
+        return AttentionMaps(
+            inputs=inputs,
+            sequences=tuple(self.book.sequences),
+            patterns=tuple(self.patterns),
+            largest_error=self.largest_error,
+            beyond=self.beyond,
+            budget_bytes=budget_bytes,
+            missed=tuple(self.missed),
+        )
 
     def keep(self, pattern: AttentionPattern) -> None:
         """Keep the chosen heads of a pattern; one that was not measured with as many heads is missed."""

@@ -1,25 +1,19 @@
-"""The call that the attention of a model is shown on: one row of what it was measured on."""
+"""The calls that the attention of a model is measured on."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
 
-from tierproof.analysis.attention.attention_figures import ModelAttention
 from tierproof.analysis.attention.measure_attention import list_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.model.call.call import Call
 from tierproof.model.describe.subject import Subject
 
 
-def choose_measured_call(subject: Subject, examples: ExampleSet, measured: ModelAttention, seed: int) -> Call:
-    """The first example, or the random tokens that repeat, where they were measured on those."""
-    if examples.given or measured.period is None:
-        return examples.calls[0]
-    for call, _ in list_repeats(subject, seed, rows=1):
-        try:
-            with torch.no_grad():
-                subject.forward(call)
-        except Exception:  # noqa: BLE001 - sizes that the model refuses, as when it was measured
-            continue
-        return call
-    return examples.calls[0]
+def list_measured_calls(
+    subject: Subject, examples: ExampleSet, seed: int
+) -> Iterator[tuple[Call, int | None]]:
+    """The first of them that the model takes is the one: tokens that repeat, with their period, or an example."""
+    if not examples.given:
+        yield from list_repeats(subject, seed)
+    yield examples.calls[0], None

@@ -50,7 +50,7 @@ function start(root) {
       button.ariaLabel = `${op.path}, ${button.title}${head.tile ? "" : "; its map was not kept"}`;
       button.ariaPressed = "false";
       button.tabIndex = at ? -1 : 0;
-      button.append(head.tile ? make("canvas") : make("span", "none", "–"));
+      button.append(head.tile ? make("canvas") : make("span", "none", "\u2013"));
       on(button, "click", () => current === at ? close() : open(at));
       thumbs.append(button);
       heads.push({...head, op, o, number, button});
@@ -86,7 +86,7 @@ function start(root) {
     for (const head of heads) if (head.tile) paint(head.button.firstChild, read(head, size, size), size, size, head.colour);
     root.dataset.on = "ready";
   }
-  // The bytes of a map: 255 times the square root of each weight.
+  // A map's bytes: 255 times the square root of each weight.
   function read(head, width, height) {
     pad.width = width;
     pad.height = height;
@@ -133,7 +133,7 @@ function start(root) {
     head.button.ariaPressed = "true";
     root.classList.add("tp-att-open");
     panel.hidden = false;
-    panel.ariaLabel = `${head.op.path} · head ${head.number}`;
+    panel.ariaLabel = `${head.op.path} \u00b7 head ${head.number}`;
     panel.style.setProperty("--role", `rgb(${head.colour})`);
     panel.replaceChildren(drawTop(at), make("p", "said", head.words));
     if (head.finding) panel.append(make("p", "finding", head.finding));
@@ -153,14 +153,14 @@ function start(root) {
       });
       return button;
     };
-    bar.append(title, step("‹", -1, "previous head"), step("›", 1, "next head"), step("×", 0, "close"));
+    bar.append(title, step("\u2039", -1, "previous head"), step("\u203a", 1, "next head"), step("\u00d7", 0, "close"));
     return bar;
   }
   function label(at, cell, step, positions) {
     const sequence = at === null ? null : data.sequences[at], first = cell * step;
-    const last = Math.min(first + step, positions) - 1, place = step > 1 ? `${first}–${last}` : `${first}`;
+    const last = Math.min(first + step, positions) - 1, place = step > 1 ? `${first}\u2013${last}` : `${first}`;
     if (!sequence) return [place, ""];
-    if (!sequence.grid) return [place, sequence.pieces[first] + (last > first ? " …" : "")];
+    if (!sequence.grid) return [place, sequence.pieces[first] + (last > first ? " \u2026" : "")];
     const patch = first - sequence.extra;
     return [place, patch < 0 ? "extra" : `patch ${Math.floor(patch / sequence.grid[1])},${patch % sequence.grid[1]}`];
   }
@@ -179,7 +179,7 @@ function start(root) {
     let pinned = [];
     const back = () => show(...pinned);
 
-    // Lines between the two columns.
+    // Lines.
     const box = make("div", "lines"), inner = make("div", "inner"), middle = make("div", "middle");
     const tall = ROW * Math.max(rows, columns);
     middle.innerHTML = `<svg viewBox="0 0 100 ${tall}" height="${tall}" preserveAspectRatio="none" aria-hidden="true"></svg>`;
@@ -220,7 +220,7 @@ function start(root) {
     const [frame, canvas, mark, legend] = drawCells(columns, rows);
     paint(canvas, bytes, columns, rows, head.colour, op.causal);
     canvas.ariaLabel = `weights of ${rows} queries (down) by ${columns} keys (across)`;
-    legend.textContent = `queries ↓ (${op.queries})  keys → (${op.keys})${op.causal ? "; grey: later keys, not seen" : ""}`;
+    legend.textContent = `queries \u2193 (${op.queries})  keys \u2192 (${op.keys})${op.causal ? "; grey: later keys, not seen" : ""}`;
     on(canvas, "pointermove", event => show(0, ...cell(event, rows, columns)));
     on(canvas, "pointerleave", back);
     on(canvas, "click", event => choose(tokens[0][cell(event, rows, columns)[0]]));
@@ -282,7 +282,7 @@ function start(root) {
           far[j].style.setProperty("--w", w / most);
         });
         const seen = top(own).map(j => `${named(1 - side, j)} (${percent(own[j])})`).join(", ");
-        status.textContent = key !== undefined ? `${text(0, i)} → ${text(1, key)}: ${percent(weight(i, key))}`
+        status.textContent = key !== undefined ? `${text(0, i)} \u2192 ${text(1, key)}: ${percent(weight(i, key))}`
           : `${text(side, i)} ${side ? "is seen most by" : "sees most of all"}: ${seen || "nothing"}`;
       } else {
         for (let q = 0; q < rows; q++) {

@@ -31,7 +31,10 @@ def render_result_section(result: CheckResult) -> str:
 
 
 def mark_heads(findings: Sequence[Finding]) -> dict[tuple[str, int], str]:
-    """What findings say about single heads: those that name a module and, in their evidence, `head` or `heads`."""
+    """What findings say about single heads: those that name a module and, in their evidence, `head` or `heads`.
+
+    `heads` is a list of numbers, or how many heads the module has: then it is about all of them.
+    """
     marks: dict[tuple[str, int], str] = {}
     for finding in findings:
         if finding.severity is Severity.INFO and not finding.where:
@@ -45,9 +48,12 @@ def mark_heads(findings: Sequence[Finding]) -> dict[tuple[str, int], str]:
 
 def _list_heads(evidence: Mapping[str, JsonValue]) -> list[int]:
     one, several = evidence.get("head"), evidence.get("heads")
-    found = [one] if several is None or isinstance(several, str | Mapping) else several
-    numbers = found if isinstance(found, Sequence) else [found]
-    return [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+    if isinstance(one, int):
+        return [one]
+    if isinstance(several, int):
+        return list(range(several))
+    listed = several if isinstance(several, list | tuple) else ()
+    return [number for number in listed if isinstance(number, int)]
 
 
 def _read_attention(document: Mapping[str, JsonValue]) -> ModelAttention:

@@ -33,16 +33,12 @@ Source: Clark et al. 2019 (arXiv 1906.04341), Voita et al. 2019 (arXiv 1905.0941
 
 from __future__ import annotations
 
-from tierproof.analysis.attention.attention_figures import ModelAttention
-from tierproof.analysis.attention.attention_maps_capture import USUAL_BYTES, capture_maps
-from tierproof.analysis.attention.attention_maps_sprite import make_artifact
 from tierproof.analysis.attention.measure_attention import measure_attention
 from tierproof.analysis.attention.measure_effects import measure_effects
-from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import read_examples
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier2.attention.judge_heads import CODE, judge_attention
-from tierproof.core.artifact import Artifact
+from tierproof.checks.tier2.attention.map_artifact import keep_map_artifact
 
 
 def check_attention(context: CheckContext) -> CheckOutput:
@@ -60,15 +56,8 @@ def check_attention(context: CheckContext) -> CheckOutput:
     measured = measure_effects(
         subject, measured, examples, seed=context.seed, expired=lambda: context.deadline.expired
     )
-    return CheckOutput(judge_attention(measured), measured, artifacts=_keep_maps(context, examples, measured))
-
-
-def _keep_maps(context: CheckContext, examples: ExampleSet, measured: ModelAttention) -> tuple[Artifact, ...]:
-    """The maps for the page of the report, where there is time for one more pass."""
-    if context.deadline.expired:
-        return ()
-    maps = capture_maps(context.subject, examples, measured, budget_bytes=USUAL_BYTES, seed=context.seed)
-    return (make_artifact(maps),) if maps.kept else ()
+    artifacts = keep_map_artifact(context, examples, measured)
+    return CheckOutput(judge_attention(measured), measured, artifacts=artifacts)
 
 
 CHECK = Check(CODE, "attention", 2, check_attention, cost_steps=14.0, value=90)
