@@ -65,12 +65,7 @@ def read_product(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 
 def _read_einsum(args: tuple[Any, ...]) -> TensorProduct | None:
     operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
-    if (
-        not args
-        or not isinstance(args[0], str)
-        or len(operands) != 2
-        or "->" not in args[0]
-    ):
+    if not args or not isinstance(args[0], str) or len(operands) != 2 or "->" not in args[0]:
         return None
     left, output = args[0].replace(" ", "").split("->")
     *names, output = _spell_ellipsis([*left.split(","), output], [operand.dim() for operand in operands])
