@@ -29,9 +29,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(HEADS * WIDTH, STREAM)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (
-            part(x).unflatten(-1, (HEADS, WIDTH)).transpose(1, 2) for part in (self.q, self.k, self.v)
-        )
+        q, k, v = (part(x).unflatten(-1, (HEADS, WIDTH)).transpose(1, 2) for part in (self.q, self.k, self.v))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.out(mixed.transpose(1, 2).flatten(2))
 

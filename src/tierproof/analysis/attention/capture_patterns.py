@@ -126,7 +126,9 @@ class PatternCapture(AttentionCapture):
 
     def _gate_leading(self, result: Tensor, factors: Tensor) -> Tensor:
         """A result of [batch and heads in front, queries, width], the output of each head times a factor."""
-        return result * self._layout.spread(factors.to(result.dtype), tuple(result.shape[:-2]))[..., None, None]
+        return (
+            result * self._layout.spread(factors.to(result.dtype), tuple(result.shape[:-2]))[..., None, None]
+        )
 
     def _note_product(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         product = read_product(name, args, kwargs)

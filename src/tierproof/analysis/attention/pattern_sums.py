@@ -55,9 +55,7 @@ class PatternSums:
         if pattern.outputs is not None:
             self._outputs.add(pattern.outputs())
 
-    def _add_block(
-        self, pattern: AttentionPattern, rows: slice, weights: Tensor, period: int | None
-    ) -> None:
+    def _add_block(self, pattern: AttentionPattern, rows: slice, weights: Tensor, period: int | None) -> None:
         """Add a block, [batch, heads, rows, keys]."""
         sums = weights.sum(-1)
         seen = sums > 0

@@ -19,7 +19,10 @@ class RowLayout:
     batch: int
 
     def part(self, tensor: Tensor) -> Tensor:
-        """[…, positions, width] to [batch, heads, positions, width]; windows count as rows, or as heads if behind them."""
+        """[…, positions, width] to [batch, heads, positions, width].
+
+        Windows count as rows of the batch where they lie on its axis, and as heads where they lie behind the heads.
+        """
         lead = tensor.shape[:-2]
         if len(lead) == 2 and (lead[0] % self.batch == 0 or lead[1] != self.batch):
             return tensor  # more rows than the batch has are windows of it

@@ -26,9 +26,7 @@ class WrittenProduct:
     def ordered(self) -> Tensor:
         """The weights, [batch, heads, queries, keys]."""
         operand = self.weights
-        return self.layout.part(
-            operand.tensor.detach().movedim((*operand.rest, *operand.summed), (-2, -1))
-        )
+        return self.layout.part(operand.tensor.detach().movedim((*operand.rest, *operand.summed), (-2, -1)))
 
     @property
     def _lead(self) -> tuple[int, ...]:

@@ -19,8 +19,9 @@ CODE = "T2-ATTENTION"
 _NO_EFFECT, _SOME_EFFECT = 1e-7, 1e-5
 # Of an output's norm: what rounding leaves of the difference of two equal heads.
 _SAME_OUTPUT = 1e-5
-# Total variation; fresh models of small weights have some thousandths.
-_SAME_WEIGHTS = 1e-4
+# Total variation. Fresh models have some thousandths; where scores are so small that the weights are even, only
+# rounding counts.
+_SAME_WEIGHTS, _ROUNDING, _ALL_EVEN = 1e-4, 1e-7, 0.9999
 _EVEN, _NOT_EVEN = 0.999, 0.9
 # Weight: more than to all else together.
 _MOST = 0.5
@@ -68,7 +69,12 @@ def _judge_effects(pattern: PatternStatistics) -> list[Finding]:
             Severity.WARNING,
             f"No output depends on head {number}: the outputs stay the same without it.",
             pattern.path,
-            {"head": number, "effect": effect, "median_effect": usual, "output_rms": pattern.heads[number].output_rms},
+            {
+                "head": number,
+                "effect": effect,
+                "median_effect": usual,
+                "output_rms": pattern.heads[number].output_rms,
+            },
             "Look for zeros in its part of the value or output projection, or prune the head.",
         )
         for number, effect in effects.items()
@@ -104,20 +110,24 @@ def _judge_collapse(pattern: PatternStatistics) -> list[Finding]:
     changes = [head.query_change for head in pattern.heads if head.query_change is not None]
     if len(changes) < len(pattern.heads) or min(pattern.queries, pattern.keys) < _FEW_KEYS:
         return []
-    if max(changes) > _SAME_WEIGHTS or all(_rests_on_sink(head) for head in pattern.heads):
+    even = all(head.relative_entropy >= _ALL_EVEN for head in pattern.heads)
+    if max(changes) > (_ROUNDING if even else _SAME_WEIGHTS) or all(
+        _rests_on_sink(head) for head in pattern.heads
+    ):
         return []
     return [
         Finding(
             f"{CODE}-003",
             Severity.WARNING,
-            "The weights of all heads are the same whatever the query: this attention is an average with fixed weights.",
+            "The weights of all heads are the same whatever the query: it is an average with fixed weights.",
             pattern.path,
             {
                 "largest_query_change": max(changes),
                 "heads": len(pattern.heads),
-                "mean_relative_entropy": sum(head.relative_entropy for head in pattern.heads) / len(pattern.heads),
+                "mean_relative_entropy": sum(head.relative_entropy for head in pattern.heads)
+                / len(pattern.heads),
             },
-            "Look for a query projection of zeros, queries that are all equal, or scores that are lost before the softmax.",
+            "Look for a query projection of zeros, equal queries, or scores that are lost before the softmax.",
         )
     ]
 
@@ -213,9 +223,7 @@ def _tell_unread(measured: ModelAttention) -> list[Finding]:
     ]
 
 
-def _list_heads(
-    patterns: Iterable[PatternStatistics], test: Callable[[HeadStatistics], bool]
-) -> list[str]:
+def _list_heads(patterns: Iterable[PatternStatistics], test: Callable[[HeadStatistics], bool]) -> list[str]:
     """Names of the heads that a test holds for, as `path head 3`."""
     return [
         f"{pattern.path or 'the model'} head {number}"
