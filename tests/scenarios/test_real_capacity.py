@@ -72,7 +72,9 @@ def test_training_shows_beside_the_twin_and_nothing_is_wrong(measured):
     fresh = {each.name: each.rank_share for each in view.twin.weights}
     layers = [name for name in ranks if "encoder.layer" in name]
     assert sum(ranks[name] < fresh[name] for name in layers) > 0.9 * len(layers)
-    assert ranks["embeddings.position_embeddings.weight"] < 0.5 * fresh["embeddings.position_embeddings.weight"]
+    assert (
+        ranks["embeddings.position_embeddings.weight"] < 0.5 * fresh["embeddings.position_embeddings.weight"]
+    )
     (result,) = tp.check(
         model, only=["T2-CAPACITY"], examples=TEXTS, tokenizer=tokenizer, progress=False
     ).results

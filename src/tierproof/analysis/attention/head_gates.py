@@ -35,6 +35,10 @@ class HeadGates(PatternCapture):
     def _remember(self, pattern: AttentionPattern) -> None:
         self._seen = pattern
 
+    def _take_seen(self) -> AttentionPattern | None:
+        """What the operation that just ran was."""
+        return self._seen
+
     def __torch_function__(
         self,
         func: Any,
@@ -45,7 +49,7 @@ class HeadGates(PatternCapture):
         """Run the operation; where it was an attention operation, put the factors on its result."""
         self._seen = None
         result = super().__torch_function__(func, types, args, kwargs)
-        pattern = self._seen
+        pattern = self._take_seen()
         if pattern is None or pattern.gate is None or pattern.key not in self._gates:
             return result
         with harmless(self.failures):

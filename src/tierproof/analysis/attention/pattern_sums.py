@@ -97,7 +97,8 @@ class PatternSums:
         count = weights.shape[2]
         if count < 2:
             return
-        later = torch.linspace(1, count - 1, min(pairs, count - 1), device=weights.device).long().unique()
+        later = torch.linspace(1, count - 1, min(pairs, count - 1), device=weights.device).long()
+        later = torch.unique(later)
         one, other = weights[:, :, later - 1], weights[:, :, later]
         both = (one > 0) & (other > 0)
         one, other = (
@@ -132,12 +133,12 @@ class PatternSums:
             for name, total in self._totals.items()
             if (self._aligned or name not in _BY_POSITION) and float(self._counts[name].max()) > 0
         }
+        # Where no query sees two keys, or any, there is nothing to spread weight over.
+        for name in ("relative_entropy", "sink"):
+            means.setdefault(name, torch.zeros(first.heads, dtype=torch.float64))
         outputs = self._outputs.conclude()
         heads = tuple(
-            HeadStatistics(
-                **{name: float(values[head]) for name, values in means.items()},
-                **outputs[head],
-            )
+            HeadStatistics(**{name: float(values[head]) for name, values in means.items()}, **outputs[head])  # type: ignore[arg-type]  # by name
             for head in range(first.heads)
         )
         norms = self._products.diagonal().clamp(min=1e-300).sqrt()
