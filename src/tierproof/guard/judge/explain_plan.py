@@ -72,7 +72,7 @@ def explain_steady(
         return f"A change would break loaded packages: {', and '.join(bounds)}."
     versions = [f"{name} {found.version}" for name in steady if (found := lock.get(name)) is not None]
     return (
-        f"It would also bring other versions of packages in use: {name_packages(versions)}."
+        f"The request would also bring other versions of packages in use: {name_packages(versions)}."
         if versions
         else ""
     )
