@@ -87,7 +87,7 @@ def test_what_a_loaded_package_needs_is_named_where_it_stands_in_the_way(house: 
     base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]}, loaded=["former"])
     plan = house.plan("token>=2", base=base)
     assert plan.verdict is PlanVerdict.ISOLATED
-    assert "A change would break loaded packages: former needs token < 2." in plan.explanation
+    assert "The requested versions would break loaded packages: former needs token < 2." in plan.explanation
 
 
 def test_what_is_loaded_and_would_come_along_is_named(house: Wheelhouse) -> None:

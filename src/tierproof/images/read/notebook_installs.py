@@ -255,8 +255,8 @@ def _read_python(code: CellCode, cell: CodeCell, follower: PythonFollower, found
             _add_shell_line(each, follower.names, _Place(cell.number, each.line), found)
         if mentions_installer(code.python) and re.search(r"\b(subprocess|system|main)\b", code.python):
             found.note(
-                "the cell",
-                "it is not valid Python, so its commands were not read",
+                "Python commands of this cell",
+                "not read, because the cell is not valid Python",
                 _Place(cell.number, 0),
                 GapReason.TEXT,
             )
