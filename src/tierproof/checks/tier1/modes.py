@@ -1,4 +1,4 @@
-"""T1-MODE: a model comes back to training as it left, and a training step runs.
+"""T1-MODE: evaluation does not change later training, and a training step runs.
 
 What it does: runs a forward and a backward pass in training mode. It compares two training passes with different random
 states before and after one pass in evaluation mode. It calls `generate`, where there is one that takes tokens and a
@@ -186,7 +186,7 @@ def _judge_generate(subject: Subject, seed: int, measured: dict[str, JsonValue])
             "mode: training then continues without dropout.",
             left[0],
             {"modules": len(left)},
-            "Remember `self.training` at the start, and call `self.train(was_training)` at the end.",
+            "Store `was_training = self.training` at the start, and call `self.train(was_training)` at the end.",
         )
     ]
 
