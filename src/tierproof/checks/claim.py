@@ -56,7 +56,7 @@ def conclude(finding: Finding, subject: Subject) -> Finding:
     if not isinstance(finding, Claim):
         if finding.severity is Severity.ERROR:
             raise TypeError(
-                f"{finding.code} is an error without the facts it rests on; make it with `claim_error`"
+                f"{finding.code} is an error that does not name the facts it rests on; make it with `claim_error`"
             )
         return finding
     facts = _collect_facts(finding, subject)

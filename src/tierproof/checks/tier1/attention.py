@@ -254,7 +254,7 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 odd,
                 "T1-ATTN-006",
                 f"The scores are scaled by {odd[0].scale:.4g} instead of {1 / math.sqrt(odd[0].width):.4g}, which is "
-                f"1/√width for the width of one head{_guess_slip(odd[0])}",
+                f"1/√(width of one head){_guess_slip(odd[0])}",
                 "Divide the scores by `math.sqrt(head_dim)`. Do not multiply by it, and do not use the model's "
                 "width or the number of heads.",
             )

@@ -141,8 +141,8 @@ def _judge_backward(subject: Subject, call: Call, seed: int, measured: dict[str,
                 f"The backward pass raises in training mode: {type(error).__name__}: {str(error)[:300]}",
                 "",
                 {"raised": type(error).__name__},
-                "Under gradient checkpointing, the block's forward runs twice: make both runs compute the same, and "
-                "switch the cache off. Do not change tensors in place that backward needs.",
+                "Do not change tensors in place that backward needs. With gradient checkpointing, a block's forward "
+                "runs twice: make both runs compute the same, and switch the cache off.",
                 rests_on=Basis.INPUTS,
             )
         ]

@@ -90,7 +90,7 @@ def _prepare(subject: Subject, seed: int) -> tuple[str, Call] | str:
         with torch.no_grad():
             subject.answer(made)
     except Exception as error:  # noqa: BLE001 - targets of another kind than drawn here
-        return f"the forward raises {type(error).__name__} with {name}"
+        return f"the forward raises {type(error).__name__} when it gets `{name}`"
     return name, made
 
 

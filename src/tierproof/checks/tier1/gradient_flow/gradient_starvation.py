@@ -379,10 +379,10 @@ def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
     return Finding(
         f"{CODE}-007",
         Severity.INFO,
-        f"{', '.join(names[:3])}{more} {reason}.",
+        f"Parameter(s) {', '.join(names[:3])}{more} {reason}.",
         where=items[0].path if len(items) == 1 else "",
         evidence={"parameters": names[:_NAMES_SHOWN], "count": len(names)},
-        hint="Remove parameters that no call of the model uses. Nothing to do if this is intended.",
+        hint="Nothing to do if this is intended. Otherwise use these parameters in the forward pass, or remove them.",
     )
 
 

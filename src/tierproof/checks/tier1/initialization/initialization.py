@@ -299,7 +299,7 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
             Finding(
                 f"{CODE}-006",
                 Severity.INFO,
-                f"{len(rest)} matrices start at exactly zero; training can change them.",
+                f"All values of {len(rest)} weight matrix(es) are exactly zero at the start; training can change them.",
                 where=rest[0].path if len(rest) == 1 else "",
                 evidence={"paths": [w.path for w in rest[:_PATHS_SHOWN]]},
                 hint="Nothing to do for a zero-initialised branch or head; initialise any other matrix randomly.",

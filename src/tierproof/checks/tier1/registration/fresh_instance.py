@@ -104,7 +104,7 @@ def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fac
     if sure:
         return Fact(name, Standing.MEASURED, "built with the arguments that the model's attributes show")
     settle = "build a second instance yourself, load this state_dict into it, and compare the outputs of both"
-    return Fact(name, Standing.ASSUMED, f"built with the defaults of {', '.join(assumed[:4])}", settle)
+    return Fact(name, Standing.ASSUMED, f"built with default values for {', '.join(assumed[:4])}", settle)
 
 
 def build_again(base: Baseline) -> nn.Module | str:

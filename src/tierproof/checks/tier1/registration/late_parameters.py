@@ -148,6 +148,6 @@ def _report_shared_part(path: str, part: str, members: list[nn.Module]) -> Findi
         "are separate objects.",
         f"{path}.1.{part}",
         {"part": part, "blocks": len(members)},
-        "Create it in the block's `__init__`, or copy it for each block. Nothing to do if the blocks are meant to "
-        "share it.",
+        f"Create `{part}` in the block's `__init__`, or copy it for each block. Nothing to do if the blocks are "
+        "meant to share it.",
     )
