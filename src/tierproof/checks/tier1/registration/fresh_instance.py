@@ -75,8 +75,8 @@ def _report(
     names = [*missing, *differing]
     assumed = find_assumed(base.answers.subject.model)
     unsure = (
-        f" That instance was built with the defaults of {', '.join(f'`{name}`' for name in assumed[:4])}, "
-        "which may differ."
+        f" For {', '.join(f'`{name}`' for name in assumed[:4])} the fresh instance has default values, which may "
+        "differ from this model's."
     )
     return claim_error(
         "T1-REG-010",
@@ -103,8 +103,8 @@ def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fac
         return Fact(name, Standing.DECLARED, "built from the model's config")
     if sure:
         return Fact(name, Standing.MEASURED, "built with the arguments that the model's attributes show")
-    settle = "build a second instance yourself, load this state_dict into it and compare the outputs"
-    return Fact(name, Standing.ASSUMED, f"built with the defaults of {', '.join(assumed[:4])}", settle)
+    settle = "build a second instance yourself, load this state_dict into it, and compare the outputs of both"
+    return Fact(name, Standing.ASSUMED, f"built with default values for {', '.join(assumed[:4])}", settle)
 
 
 def build_again(base: Baseline) -> nn.Module | str:
@@ -123,7 +123,7 @@ def build_again(base: Baseline) -> nn.Module | str:
         if base.answers.subject.given is not None:
             base.answers.subject.given.round_twin(model, moved)
     except TooLargeError:
-        return "not compared: the class, built with the arguments that this model shows, is larger than this model"
+        return "not compared: built with the arguments that are known, the class is larger than this model"
     except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
         return "not compared: the class could not be built again"
     return moved
