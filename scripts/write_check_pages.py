@@ -139,9 +139,8 @@ def render_page(check: Check) -> str:
     lines += [*needs, ""] if needs else ["It runs on every model.", ""]
     asked = " It runs only on request." if check.opt_in else ""
     lines.append(
-        f"It costs about {check.cost_steps:g} training steps on a large model. Its value is {check.value} of 100, "
-        f"which decides what a budget keeps."
-        f"{asked}"
+        f"It costs about {check.cost_steps:g} training steps on a large model. Its value is {check.value} of 100: "
+        f"under a time budget, checks of higher value are kept first.{asked}"
     )
     lines += ["", "[All checks](../checks.md)", ""]
     return "\n".join(lines)

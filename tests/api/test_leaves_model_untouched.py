@@ -224,7 +224,7 @@ def test_a_forward_that_raises_after_some_calls():
 
     model.blocks[1].register_forward_pre_hook(count_and_raise)
     watched = Watched(model)
-    with pytest.raises(ForwardError, match=r"ran once and then raised: ValueError: enough"):
+    with pytest.raises(ForwardError, match=r"worked once and raised when it ran again: ValueError: enough"):
         check(model)
     watched.assert_untouched()
     assert done == []

@@ -132,7 +132,7 @@ def test_a_model_that_is_spread_over_processes_is_refused():
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
         model = distribute_module(nn.Sequential(nn.Linear(8, 8)), init_device_mesh("cpu", (1,)))
-        with pytest.raises(TargetError, match=r"`0\.weight` of Sequential is a DTensor"):
+        with pytest.raises(TargetError, match=r"Sequential: its parameter `0\.weight` is a DTensor"):
             tp.check(model, inputs=torch.randn(4, 8), progress=False)
     finally:
         torch.distributed.destroy_process_group()

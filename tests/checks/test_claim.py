@@ -50,7 +50,7 @@ def subject(*facts: Fact) -> SimpleNamespace:
 
 
 def test_an_error_that_was_not_claimed_is_refused():
-    with pytest.raises(TypeError, match="what it rests on"):
+    with pytest.raises(TypeError, match="the facts it rests on"):
         conclude(Finding("T1-X-001", Severity.ERROR, "m"), subject())
 
 

@@ -90,7 +90,7 @@ def test_a_notice_names_versions_and_remedies() -> None:
     assert notice.title == "numb, pand, imag: the files on disk are not those that this kernel has loaded."
     assert "numb: 1.0 is loaded, 2.0 is on disk" in text
     assert "pand: 1.0 is loaded, nothing is on disk" in text
-    assert "imag 3.0: imported-while-torn" in text
+    assert "imag 3.0: this kernel mixes two versions" in text
     assert "tp.heal()" in text
     assert "restart the kernel" in text
     assert repr(notice) == text

@@ -196,7 +196,7 @@ LIAR = "".join(f"liar-1.0.dist-info/{file},,\n" for file in ("METADATA", "WHEEL"
 
 def test_a_record_with_another_hash(here: Throwaway) -> None:
     here.index.add("liar", "1.0", record=f"{LIAR}liar.py,sha256={'A' * 43},20\n")
-    assert "liar.py does not match the RECORD of liar" in refuse(here, "liar")
+    assert "liar.py does not match the RECORD (list of files and hashes) of liar" in refuse(here, "liar")
 
 
 @pytest.mark.parametrize(

@@ -221,10 +221,11 @@ def test_let_through_by_the_option_for_one_cell(notebook: Notebook) -> None:
 
 
 def test_the_watch_can_be_switched_off_and_on(notebook: Notebook) -> None:
-    assert "watch is off" in notebook.run("%tierproof watch --off")
+    assert "the watch over install commands is off" in notebook.run("%tierproof watch --off")
     assert STOPPED not in notebook.run("!uv pip install -q tearable==2.0\n!uv pip install -q tearable==1.0")
-    assert "the watch is on; to foresee what an install changes, it takes up to 9 s" in notebook.run(
-        "%tierproof watch --on --limit 9"
+    assert (
+        "the watch over install commands is on; it takes up to 9 s to predict what an install changes"
+        in notebook.run("%tierproof watch --on --limit 9")
     )
     assert STOPPED in notebook.run("!pip install tearable==2.0")
 

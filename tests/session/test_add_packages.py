@@ -55,7 +55,7 @@ def test_only_auto_installs_at_once_and_only_what_is_safe(
     assert bool(installs) == (switch == "auto" and name == "additive")
     if installs:
         assert "Added captum 0.9" in str(box)
-        assert "Board: 100 MiB before, 100 MiB after (equal)" in str(box)
+        assert "Memory in use on Board: 100 MiB before, 100 MiB after (equal)" in str(box)
     offered = (name in ("shadow", "aged", "waiver") and switch != "never") or (name, switch) == (
         "additive",
         "ask",

@@ -38,7 +38,8 @@ def prepare_loaded(
         subject = _describe(loaded, options, options.inputs, device)
     elif subject.given is not None:
         notes.append(
-            f"the weights are {subject.given.name}; speed and memory were measured in it, everything else in float32"
+            f"the weights are {subject.given.name}: speed and memory were measured in {subject.given.name}, everything "
+            "else in float32"
         )
     snapshot.restore(full=False)
     subject.hidden.register()

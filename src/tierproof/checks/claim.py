@@ -56,7 +56,7 @@ def conclude(finding: Finding, subject: Subject) -> Finding:
     if not isinstance(finding, Claim):
         if finding.severity is Severity.ERROR:
             raise TypeError(
-                f"{finding.code} is an error that does not say what it rests on; use `claim_error`"
+                f"{finding.code} is an error that does not name the facts it rests on; make it with `claim_error`"
             )
         return finding
     facts = _collect_facts(finding, subject)
@@ -88,5 +88,5 @@ def _settle(assumed: list[Fact]) -> str:
     named = "; ".join(f"{fact.name} ({fact.value})" if fact.value else fact.name for fact in assumed[:_SHOWN])
     more = f"; {len(assumed) - _SHOWN} more" if len(assumed) > _SHOWN else ""
     ways = list(dict.fromkeys(fact.settle for fact in assumed if fact.settle))
-    settle = f" To remove the assumption, {', or '.join(ways[:_SHOWN])}." if ways else ""
-    return f"This is a warning and not an error, because it rests on an assumption: {named}{more}.{settle}"
+    settle = f" To confirm or correct it, {', or '.join(ways[:_SHOWN])}." if ways else ""
+    return f"This is only a warning, because tierproof had to assume a fact: {named}{more}.{settle}"

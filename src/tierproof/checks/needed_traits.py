@@ -79,5 +79,5 @@ def find_lacking(check: Check, subject: Subject) -> str:
     for word in check.needs:
         trait = NEEDED_TRAITS[word]
         if not trait.is_met(subject):
-            return f"{trait.lacking} (the check needs {word})"
+            return trait.lacking if word in trait.lacking else f"{trait.lacking} (the check needs {word})"
     return ""

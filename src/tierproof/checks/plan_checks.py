@@ -84,8 +84,8 @@ def _drop_beyond_budget(
             left_s -= cost_s
         else:
             dropped[check.code] = (
-                f"it would take about {cost_s:.2g} s, and {max(left_s, 0.0):.2g} s of the budget of "
-                f"{budget_s:g} s are left; --budget {_round_up(enough_s)} would include it"
+                f"it would take about {cost_s:.2g} s, but only {max(left_s, 0.0):.2g} s of the budget of "
+                f"{budget_s:g} s are left; to include it, pass --budget {_round_up(enough_s)}"
             )
     return dropped
 

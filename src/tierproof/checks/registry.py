@@ -69,7 +69,7 @@ def select_checks(
     )
     if not selected:
         raise UsageError(
-            "no check is left to run",
-            hint="The selection is empty: name fewer checks in `skip`, or more in `only`.",
+            "the selection of checks is empty",
+            hint="Name fewer checks in `skip` (`--skip`), or more in `only` (`--only`).",
         )
     return selected

@@ -90,9 +90,9 @@ class TierproofMagic:
         if options.allow_next:
             self._watch.allow_cells()
         state = "on" if self._watch.enabled else "off"
-        limit = f"to foresee what an install changes, it takes up to {self._watch.limit_s:g} s"
+        limit = f"it takes up to {self._watch.limit_s:g} s to predict what an install changes"
         more = ". Installs in the next cell are not stopped" if self._watch.allow_next else ""
-        print(f"tierproof: the watch is {state}; {limit}{more}.")  # noqa: T201 - the answer
+        print(f"tierproof: the watch over install commands is {state}; {limit}{more}.")  # noqa: T201 - the answer
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,12 +7,20 @@ from collections.abc import Callable
 from tierproof.extension.loaded_stamp import LoadedStamp
 from tierproof.extension.notice import Notice
 from tierproof.guard.mend.diagnosis import Diagnosis
-from tierproof.guard.mend.torn import Remedy, TornPackage
+from tierproof.guard.mend.torn import Remedy, TearSign, TornPackage
 
 _REMEDIES = {
     Remedy.HEAL: "tp.heal()  (or %tierproof heal) puts the loaded version back without a restart",
     Remedy.RESTART: "restart the kernel",
     Remedy.REINSTALL: "install it again; tp.doctor() names the command",
+}
+_SIGNS = {
+    TearSign.VERSION: "another version is loaded",
+    TearSign.NATIVE_LIBRARY_REPLACED: "a loaded native library was replaced",
+    TearSign.RECORD_MISMATCH: "files on disk were changed",
+    TearSign.DUPLICATE_METADATA: "the metadata of several versions is on disk",
+    TearSign.IMPORT_FAILS: "a new Python process cannot import it",
+    TearSign.IMPORTED_WHILE_TORN: "this kernel mixes two versions",
 }
 
 
@@ -49,7 +57,7 @@ def describe_tears(torn: list[TornPackage]) -> Notice:
         f"{each.package}: {each.loaded_version or 'a version'} is loaded, "
         f"{f'{each.disk_version} is' if each.disk_version else 'nothing is'} on disk"
         if each.loaded_version != each.disk_version
-        else f"{each.package} {each.disk_version}: {', '.join(each.evidence)}"
+        else f"{each.package} {each.disk_version}: {', '.join(_SIGNS[sign] for sign in each.evidence)}"
         for each in torn
     ]
     for remedy in dict.fromkeys(each.remedy for each in torn):

@@ -225,8 +225,8 @@ class Watch:
         self._failures.add(cause)
         self._failures_now.add(cause)
         place = "".join(f" ({frame.filename.rpartition('/')[2]}:{frame.lineno})" for frame in where)
-        runs = "The cell runs without being checked."
-        lines = (f"{cause}{place}", f"{runs} `%tierproof watch --off` turns the watch off.")
+        runs = "The cell runs without being checked for installs that break loaded packages."
+        lines = (f"{cause}{place}", f"{runs} `%tierproof watch --off` turns the watch (these checks) off.")
         notice = Notice(f"the watch failed while {doing}.", lines, "warning")
         if again:
             notice = Notice(f"the watch failed again while {doing}: {cause}", (runs,), "warning")

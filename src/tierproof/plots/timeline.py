@@ -92,7 +92,7 @@ def _draw_legend(figure: Figure, timelines: Timelines, matplotlib: ModuleType, *
     labels = [f"{VERDICTS[name].letter}  {name}" for name in seen]
     if any(point.aged for line in timelines.lines for point in line.points):
         handles.append(matplotlib.patches.Patch(alpha=0.0))
-        labels.append(f"{_AGED} aged")
+        labels.append(f"{_AGED} much older release")
     figure.legend(
         handles,
         labels,

@@ -68,8 +68,8 @@ def draw_weight_scales(measured: WeightScales) -> Figure | None:
     axes.set_ylabel("measured")
     axes.legend(loc="upper left", handletextpad=0.4, borderaxespad=0.2)
     figure.set_label(
-        f"Standard deviation of the weights of {len(layers)} layers against the scheme each resembles; "
-        f"{len(outliers) or 'none'} off by more than a factor of {_FACTOR:g}."
+        f"Standard deviation of the weights of {len(layers)} layers, against the initialisation scheme that each "
+        f"resembles; {len(outliers) or 'none'} off by more than a factor of {_FACTOR:g}."
     )
     return figure
 

@@ -23,9 +23,9 @@ _TITLES = ("package", "version", "what happens", "download")
 _MOST_ROWS = 12
 _CONSENT = {
     PlanVerdict.SHADOW: "Later imports would use other versions of installed packages that no process has loaded.",
-    PlanVerdict.WAIVER: "It would violate a version bound that an installed package declares.",
+    PlanVerdict.WAIVER: "A package would be added although it needs another version of an installed package.",
 }
-_AGED = "It would add a release that is much older than the latest."
+_AGED = "The install would add a release that is much older than the latest."
 
 
 class InstallSwitch(StrEnum):
@@ -108,9 +108,7 @@ def add_packages(text: str, switch: str, on_step: Callable[[str], None]) -> Pack
         )
         return PackageStep(_show_plan(plan, "Planned, and nothing was added", Tone.NOTE, advice))
     if setting is InstallSwitch.ASK or not plan.ok:
-        reason = _CONSENT.get(
-            plan.verdict, "" if plan.ok else "It would add a release that is much older than the latest."
-        )
+        reason = _CONSENT.get(plan.verdict, "" if plan.ok else _AGED)
         advice = (f"{reason} To go ahead, run  session.confirm()  in a cell.".strip(),)
         return PackageStep(_show_plan(plan, "Planned; your confirmation is needed", Tone.WARN, advice), plan)
     return PackageStep(carry_out_plan(plan, on_step))
@@ -158,11 +156,16 @@ def _show_receipt(receipt: Receipt, memory: Sequence[str]) -> Box:
 
 
 def _show_plan(plan: Plan, title: str, tone: Tone, advice: tuple[str, ...] = ()) -> Box:
-    place = "would be in the worker" if plan.verdict is PlanVerdict.ISOLATED else "is added"
+    place = "is added in the worker only" if plan.verdict is PlanVerdict.ISOLATED else "is added"
     rows = [(item.name, item.version, place, _describe_bytes(item.bytes)) for item in plan.add]
     rows += [(item.name, item.version, f"is used instead of {item.base}", "") for item in plan.shadows]
     rows += [
-        (item.package, item.required, f"is {item.installed}; {item.required_by} needs another", "")
+        (
+            item.package,
+            item.required,
+            f"{item.installed} is installed; {item.required_by} needs another version",
+            "",
+        )
         for item in plan.conflicts
     ]
     rows += [(item.name, item.version, f"is old: {item.latest} is the latest", "") for item in plan.aged]
@@ -183,7 +186,7 @@ def _offer_worker(plan: Plan) -> tuple[str, ...]:
     if plan.verdict is PlanVerdict.INFEASIBLE:
         return (f"{NO_COMBINATION}.",)
     call = spell_worker_call(plan.requested)
-    return (f"It can run beside the kernel, in a worker with its own versions:\n{call}",)
+    return (f"Code that needs it can run in a worker, a separate process with its own versions:\n{call}",)
 
 
 def _offer_ways(plan: Plan) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def upload_files() -> dict[str, bytes]:
 def download_file(path: Path) -> str:
     """Hand a file to the browser; say what happened."""
     if not has_colab():
-        return f"Download it in the file browser: {path}"
+        return f"Download the archive in the file browser: {path}"
     _files().download(str(path))
     return f"The browser downloads {path.name}."
 

@@ -45,7 +45,9 @@ def compare_gpu_memory(before: Sequence[GpuMemory], after: Sequence[GpuMemory]) 
     lines = []
     for one, other in zip(before, after, strict=False):
         verdict = "equal" if one.used_mib == other.used_mib else "another program may have changed it"
-        lines.append(f"{one.name}: {one.used_mib} MiB before, {other.used_mib} MiB after ({verdict})")
+        lines.append(
+            f"Memory in use on {one.name}: {one.used_mib} MiB before, {other.used_mib} MiB after ({verdict})"
+        )
     return tuple(lines)
 
 

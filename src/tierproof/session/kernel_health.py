@@ -58,14 +58,19 @@ def heal_kernel() -> Box:
 
 def _show_healing(healing: Healing) -> Box:
     healed = tuple(
-        f"{each.package} {each.version}, which this kernel has loaded, is on disk again in place of "
-        f"{each.replaced_version or 'nothing'}."
+        f"{each.package} {each.version}, which this kernel has loaded, is on disk again"
+        + (
+            f" in place of {each.replaced_version}."
+            if each.replaced_version
+            else "; the disk had no version of it."
+        )
         for each in healing.healed
     )
     if healing.ok:
-        names = ", ".join(each.package for each in healing.healed) or "it"
+        names = ", ".join(each.package for each in healing.healed)
         return Box(
-            f"This kernel ran other versions than those on disk, and was repaired without a restart: {names}.",
+            "This kernel ran other versions than those on disk, and was repaired without a restart"
+            + (f": {names}." if names else "."),
             Tone.NOTE,
             healed,
         )
@@ -83,7 +88,9 @@ def _show_beyond(found: Diagnosis, lines: tuple[str, ...] = ()) -> Box:
             f"This kernel runs other versions than those on disk ({_names(found)}), and a restart alone would not "
             "repair it."
         )
-        advice = ("Call tp.doctor(): it names the command that installs it again. Then restart the kernel.",)
+        advice = (
+            "Call tp.doctor(): it names the command that reinstalls each damaged package. Then restart the kernel.",
+        )
     else:
         title = (
             f"This kernel runs other versions than those on disk ({_names(found)}) and cannot be repaired: it has to "

@@ -99,5 +99,8 @@ def _find_session(notebook: str) -> Session:
 
 def _describe_kept(session: Session) -> tuple[str, ...]:
     if session.report is None and session.folder.report_file.is_file():
-        return ("There are results of an earlier run here. Run the recovery cell to restore them.",)
+        restore = f"session = tp.recover_notebook({session.notebook!r})"
+        return (
+            f"There are results of an earlier run here. To restore them, run the recovery cell, or  {restore}",
+        )
     return ()

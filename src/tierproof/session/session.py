@@ -241,7 +241,7 @@ class Session:
         if not run_code and choice.source is not Source.EXAMPLE:
             return (
                 "The model was not loaded: anyone who can write to the saved folder could have changed its code. "
-                "Choose it in step 3, or set trust_archive."
+                "Choose the model again in step 3, or set trust_archive and run this cell again."
             )
         try:
             self._chosen = load_choice(choice, self.folder.path / "uploads")
@@ -352,7 +352,8 @@ def _describe_lost(state: dict[str, JsonValue]) -> str:
     if not isinstance(names, list) or not names:
         return "The kernel was restarted. No variables of yours were lost."
     more = " and more" if len(names) == _MOST_NAMES else ""
-    return f"The kernel was restarted. Lost, as in any restart: {', '.join(map(str, names))}{more}."
+    lost = ", ".join(map(str, names))
+    return f"The kernel was restarted. These variables were lost, as in any restart: {lost}{more}."
 
 
 def _count(done: int, total: int, name: str) -> str:

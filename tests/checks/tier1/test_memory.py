@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_not_forecast():
     output = _run(_Stepping(), inputs=torch.zeros(2, 40, dtype=torch.long))
     assert _codes(output) == ["T1-MEM-003"]
     assert "forecast" not in output.document
-    assert "a sum of 1, B, T" in output.document["forecast_unavailable"]
+    assert "a formula in 1, B, T" in output.document["forecast_unavailable"]
     output = _run(_Stepping(only=12), inputs=torch.zeros(2, 12, dtype=torch.long))
     assert "only one length" in output.findings[0].message
 

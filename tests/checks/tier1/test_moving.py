@@ -21,7 +21,7 @@ from zoo.pretrained_configs import TINY
 def test_healthy_models_are_followed_and_silent(name):
     output = read_result(name, CHECK.code)
     assert output.findings == ()
-    assert output.measurements["moved"] == "followed to the end"
+    assert output.measurements["moved"] == "the whole forward pass ran on the simulated device"
     assert output.measurements["bfloat16"] == "runs"
     assert output.measurements["float64"] == "runs"
 
@@ -36,7 +36,7 @@ def test_healthy_models_are_followed_and_silent(name):
 def test_healthy_transformers_are_silent(name):
     output = run_check(CHECK, TINY[name][0]())
     assert output.findings == ()
-    assert output.measurements["moved"] == "followed to the end"
+    assert output.measurements["moved"] == "the whole forward pass ran on the simulated device"
 
 
 def test_the_model_is_not_moved():

@@ -46,7 +46,7 @@ def test_what_a_live_process_maps_is_loaded() -> None:
         loaded = find_loaded_by_live_processes(capture_installed())
         child.communicate("\n")
     assert {"numpy", "pytest"} <= loaded.names
-    assert "mapped" in loaded.how_known
+    assert "native library" in loaded.how_known
 
 
 def test_where_nothing_can_be_seen_all_counts_as_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def test_requirement_files_and_bounds(house: Wheelhouse, tmp_path: Path) -> None
     assert changes(look(house, f"cd {tmp_path} && pip install -r r.txt")) == ["numb 1.0 -> 2.0"]
     bounded = look(house, f"cd {tmp_path} && pip install -r r.txt -c c.txt")
     assert bounded.changes == ()
-    assert "no combination of versions satisfies it" in bounded.unforeseen
+    assert "no combination of versions satisfies this request" in bounded.unforeseen
     missing = look(house, "pip install -r missing.txt plain")
     assert "missing.txt" in missing.unforeseen
     assert missing.added == ("plain 1.0",)
@@ -129,7 +129,7 @@ def test_what_cannot_be_resolved_still_shows_what_is_certain(house: Wheelhouse) 
     house.add("past", "1.0", "numb<2")
     found = look(house, "pip install numb==2.0 past plain")
     assert changes(found) == ["numb 1.0 -> ==2.0"]
-    assert "no combination of versions satisfies it" in found.unforeseen
+    assert "no combination of versions satisfies this request" in found.unforeseen
     assert "cannot be parsed" in look(house, "pip install '=='").unforeseen
 
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_resolved_changes_nothing_where_nothing_may_be_built(
     house.add("past", "1.0", "numb<2")
     found = look(house, f"{program} numb==2.0 past plain")
     assert (found.changes, found.added) == ((), ())
-    assert "no combination of versions satisfies it" in found.unforeseen
+    assert "no combination of versions satisfies this request" in found.unforeseen
 
 
 def test_what_no_release_serves_is_refused_by_pip_and_harms_nothing(house: Wheelhouse) -> None:

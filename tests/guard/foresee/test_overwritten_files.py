@@ -58,7 +58,7 @@ def test_to_overwrite_what_is_loaded_is_to_replace_it(
     monkeypatch.setitem(sys.modules, "vision", sys)
     found = look(house, make_installed(tmp_path / "site"), f"pip install {name}")
     assert [change.describe() for change in found.harms] == [
-        "vision-python 4.13 -> files of vision-python-headless 4.8"
+        "vision-python 4.13 -> files overwritten by vision-python-headless 4.8"
     ]
 
 
@@ -81,7 +81,7 @@ def test_files_that_cannot_be_read_are_a_gap_where_a_name_is_shared(
     monkeypatch.setattr(overwritten_files, "read_wheel_files", lambda *_: None)
     found = look(house, make_installed(tmp_path / "site"), f"pip install {name}")
     assert found.harms == ()
-    assert ["may overwrite those of vision-python, which is loaded" in gap.reason for gap in found.gaps] == [
+    assert ["may overwrite files of the loaded vision-python" in gap.reason for gap in found.gaps] == [
         True
     ] * told
 

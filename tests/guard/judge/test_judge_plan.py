@@ -58,7 +58,7 @@ def test_extras_of_added_and_installed_packages(house: Wheelhouse) -> None:
 def test_a_marker_that_does_not_hold_leaves_its_requirement_out(house: Wheelhouse) -> None:
     plan = house.plan("nowhere; python_version < '3'", base=make_base({"numb": "2.0.2"}))
     assert plan.verdict is PlanVerdict.SATISFIED
-    assert "Skipped because of its environment marker: nowhere" in plan.explanation
+    assert "Skipped because its environment marker does not hold here: nowhere" in plan.explanation
 
 
 def test_infeasible_says_that_nothing_serves(house: Wheelhouse) -> None:
@@ -169,7 +169,7 @@ def test_without_the_pin_that_conflicts_the_rest_is_offered(house: Wheelhouse) -
     assert (plan.verdict, plan.fits_without) == (PlanVerdict.ISOLATED, ("numb==2.3.4",))
     assert plan.rest is not None
     assert (plan.rest.verdict, plan.rest.requested) == (PlanVerdict.ADDITIVE, ("capt",))
-    assert "Without numb==2.3.4 the rest fits (additive)" in plan.explanation
+    assert "Without numb==2.3.4, the other requirements fit (verdict additive)" in plan.explanation
     assert Plan.from_dict(plan.to_dict()) == plan
     shaded = house.plan("shade", "numb==2.3.4", base=base)
     assert shaded.rest is not None

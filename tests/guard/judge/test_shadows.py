@@ -18,7 +18,7 @@ def test_waiver_names_the_one_bound_that_stands_in_the_way(house: Wheelhouse) ->
     plan = house.plan("open3d", base=base)
     assert plan.verdict is PlanVerdict.WAIVER
     assert plan.conflicts == (Conflict("widgets", "7.7.1", ">=8.0.4", "open3d"),)
-    assert "open3d needs widgets ≥ 8.0.4; this kernel has 7.7.1, loaded" in plan.explanation
+    assert "open3d needs widgets ≥ 8.0.4; this kernel has 7.7.1 (loaded)" in plan.explanation
     assert plan.touches_loaded == ("widgets",)
     assert list_versions(plan.add) == ["dash 4.0", "open3d 0.20"]
     assert plan.exit_code == 1
@@ -87,14 +87,14 @@ def test_what_a_loaded_package_needs_is_named_where_it_stands_in_the_way(house: 
     base = make_base({"token": "1.0", "former": "5.0"}, {"former": ["token<2"]}, loaded=["former"])
     plan = house.plan("token>=2", base=base)
     assert plan.verdict is PlanVerdict.ISOLATED
-    assert "A change would break loaded packages: former needs token < 2." in plan.explanation
+    assert "The requested versions would break loaded packages: former needs token < 2." in plan.explanation
 
 
 def test_what_is_loaded_and_would_come_along_is_named(house: Wheelhouse) -> None:
     house.add("token", "2.0", "numb>=2.3")
     plan = house.plan("token>=2", base=make_base({"token": "1.0", "numb": "2.0.2"}, loaded=["numb"]))
     assert plan.verdict is PlanVerdict.ISOLATED
-    assert "It would also bring other versions of packages in use: numb 2.3.4." in plan.explanation
+    assert "The request would also bring other versions of packages in use: numb 2.3.4." in plan.explanation
     assert plan.touches_loaded == ("numb",)
 
 
@@ -175,7 +175,7 @@ def test_another_version_of_what_is_loaded_runs_isolated(house: Wheelhouse) -> N
     assert plan.conflicts == (Conflict("numb", "2.0.2", "==2.3.4", "the request"),)
     assert plan.touches_loaded == ("numb",)
     assert list_versions(plan.add) == ["numb 2.3.4"]
-    assert "asks for numb 2.3.4; this kernel has 2.0.2, loaded" in plan.explanation
+    assert "asks for numb 2.3.4; this kernel has 2.0.2 (loaded)" in plan.explanation
 
 
 @pytest.mark.parametrize("name", ["torch", "jax", "triton", "nvidia-cublas-cu12", "ipykernel"])

@@ -135,7 +135,7 @@ show(tp.doctor()); show(tp.heal()); show(tp.doctor())
     for diagnosis in (healing["diagnosis"], after):
         (torn,) = diagnosis["torn"]
         assert torn["remedy"] == "restart"
-        assert "An earlier heal failed" in torn["detail"]
+        assert "An earlier attempt to put the loaded version back failed" in torn["detail"]
 
 
 def test_files_that_another_distribution_has_overwritten_are_healed(site: Path) -> None:
@@ -291,7 +291,7 @@ show(tp.doctor()); show(tp.doctor())
         assert (torn["evidence"], torn["remedy"]) == (["version", "imported-while-torn"], "restart")
         assert torn["modules"] == ["part"]
         assert f"kit {loaded or '(version unknown)'}; the disk has 80.9" in torn["detail"]
-        assert "has also loaded kit from 80.9" in torn["detail"]
+        assert "has also loaded kit of version 80.9" in torn["detail"]
 
 
 def test_the_version_that_a_running_process_has_seen_is_the_loaded_one(site: Path) -> None:

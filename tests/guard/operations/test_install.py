@@ -146,7 +146,7 @@ except tp.PlanRefused as error:
         )
     )
     assert said[0]["verdict"] in ("isolated", "waiver")
-    assert "needs-new needs basement ≥ 2; this kernel has 1.0, loaded" in said[1]
+    assert "needs-new needs basement ≥ 2; this kernel has 1.0 (loaded)" in said[1]
     assert here.stamp_base() == before
     assert not (here.site / "tierproof-packages.pth").exists()
 

@@ -59,7 +59,7 @@ def test_the_index_over_http_moves_on(house: Wheelhouse) -> None:
         assert answer.kept
         assert added(answer) == ["capt 1.0"]
         assert answer.plan is not None
-        assert "asking again failed" in answer.plan.explanation
+        assert "asking the package index again failed" in answer.plan.explanation
         with pytest.raises(PlanError):
             judge(house, "pip install gets", environment=web)
 

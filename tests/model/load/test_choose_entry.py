@@ -44,7 +44,7 @@ def write(folder: Path, *parts: str) -> str:
 def test_the_class_that_no_other_builds_is_taken_and_said(tmp_path: Path, parts: tuple[str, ...]) -> None:
     loaded = load_target(write(tmp_path, *parts))
     assert type(loaded.model).__name__ == "Whole"
-    assert loaded.assumptions[0].startswith("Whole was checked: it is the only one of the file's ")
+    assert loaded.assumptions[0].startswith("Whole was checked, the only one of the file's ")
 
 
 def test_two_that_nothing_builds_are_refused_with_both(tmp_path: Path) -> None:
@@ -63,7 +63,9 @@ def test_a_config_with_defaults_is_given(tmp_path: Path, argument: str) -> None:
     name = argument.partition(":")[0]
     loaded = load_target(write(tmp_path, CONFIG.format(" = 3"), BUILT.format(argument, name)))
     assert loaded.model.layer.in_features == 3
-    assert loaded.assumptions == ("Whole was built with Settings(), the defaults of its file",)
+    assert loaded.assumptions == (
+        "Whole was built with Settings(), which has the default values of its file",
+    )
 
 
 @pytest.mark.parametrize(("argument", "default"), [("config", ""), ("width: int", " = 3"), ("other", " = 3")])

@@ -195,7 +195,7 @@ def _prepare(
         planned = plan_isolated(asked, capture_base(), allow_build=allow_build, limit_s=DEFAULT_LIMIT_S)
         show(1, _STEPS, "looking for the worker's packages")
         layer = prepare_layer(planned, allow_build=allow_build, tell=lambda words: show(1, _STEPS, words))
-        show(2, _STEPS, "starting")
+        show(2, _STEPS, "starting the worker")
     if progress is True and (layer.made or planned.unhappy):
         sys.stderr.write(describe_layer(planned, layer))
     return planned, layer

@@ -24,7 +24,7 @@ Findings:
     T1-ATTN-006 warning or info: scores are scaled by another constant than 1/√width.
     T1-ATTN-007 warning: attention of a fresh model is saturated.
     T1-ATTN-008 warning: the product of queries and keys exceeds float16's range before it is scaled.
-    T1-ATTN-009 warning: weights that sum over the positions were normalised over another axis.
+    T1-ATTN-009 warning: weights for a sum over the positions sum to one over another axis.
 
 Source: Vaswani et al. 2017, section 3.2.1; Yang et al. 2022 (muP) for 1/width.
 """
@@ -122,11 +122,11 @@ def _judge_pooling(base: Baseline, sums: Sequence[WeightedSum]) -> list[Finding]
         Finding(
             "T1-ATTN-009",
             Severity.WARNING,
-            f"Weights that sum up {length} positions were normalised over another axis, such as the "
-            f"heads{_count(wrong)}: the sum grows with the length.",
+            f"Weights for a sum over {length} positions do not sum to one over the positions, but over another axis, "
+            f"such as the heads{_count(wrong)}: the sum grows with the length.",
             first.path,
             {"sum_error_over_positions": first.sum_error, "sum_error_over_other_axis": first.shared_error},
-            "Take the softmax over the axis of the positions, over which the weighted sum runs.",
+            "Take the softmax of these weights over the axis of the positions.",
         )
     ]
 
@@ -253,10 +253,10 @@ def _judge_scores(model: nn.Module, scores: Sequence[AttentionScores]) -> list[F
                 model,
                 odd,
                 "T1-ATTN-006",
-                f"The scores are scaled by {odd[0].scale:.4g} instead of {1 / math.sqrt(odd[0].width):.4g}, the value "
-                f"of 1/√width for one head{_guess_slip(odd[0])}",
-                "Divide the scores by `math.sqrt(head_dim)`, not by a value from the model width or the number of "
-                "heads, and do not multiply by it.",
+                f"The scores are scaled by {odd[0].scale:.4g} instead of {1 / math.sqrt(odd[0].width):.4g}, which is "
+                f"1/√(width of one head){_guess_slip(odd[0])}",
+                "Divide the scores by `math.sqrt(head_dim)`. Do not multiply by it, and do not use the model's "
+                "width or the number of heads.",
             )
         )
     same = [s for s in scores if s.same]
@@ -285,7 +285,9 @@ def _guess_slip(scores: AttentionScores) -> str:
     whole = 1 / scores.scale**2 if scores.scale else 0.0
     heads = round(whole)
     if heads and abs(whole / heads - 1) <= _SCALE_TOLERANCE and heads % scores.width == 0:
-        return f": they are scaled by 1/√{round(whole)}, the width of all heads"
+        return (
+            f": they are scaled by 1/√{round(whole)}, and {round(whole)} is the width of all heads together"
+        )
     return ""
 
 

@@ -124,7 +124,8 @@ def run(context: CheckContext) -> CheckOutput:
         if finding is None:
             return CheckOutput(
                 measurements=measured,
-                skipped=f"outputs depend on later inputs, and nothing declares the model causal in `{followed.name}`",
+                skipped=f"outputs depend on later positions of `{followed.name}`, but nothing declares the model "
+                "causal",
             )
         return CheckOutput((finding,), measured)
     if drawn:
@@ -143,7 +144,9 @@ def _find_exemption(subject: Subject) -> str:
         return "the model is declared bidirectional"
     sequences = [a for a in subject.inputs.arguments if can_perturb(a)]
     if traits.encoder_decoder and len(sequences) == 1:
-        return "the decoder's input is derived from the encoder's input, all of which the encoder sees"
+        return (
+            "the model makes the decoder's input from the encoder's input, and the encoder may see all of it"
+        )
     model_type = str(getattr(getattr(subject.model, "config", None), "model_type", ""))
     if model_type in _LOOK_AHEAD:
         return f"{model_type} attends to later positions by design"
@@ -232,10 +235,10 @@ def _judge_leak(base: Baseline, followed: Argument, leaks: list[_Leak], worst: _
     elif shape in ("looks ahead", "transposed"):
         exact = followed.role == "tokens" and subject.outputs.role == "logits"
         severity, code = (Severity.ERROR if exact else Severity.WARNING), "T1-CAUSAL-002"
-        said = "The model is only partly causal, which matches no known design"
+        said = "The model is only partly causal, unlike any known architecture"
     elif _predicts_tokens(subject, followed):
         severity, code = Severity.WARNING, "T1-CAUSAL-004"
-        said = "The decoder returns token logits and sees the whole target, including later tokens"
+        said = "The decoder predicts tokens, but it also sees the later tokens of its own input"
     else:
         return None
     where = _locate_leak(base, followed, telling)

@@ -15,8 +15,9 @@ random numbers in training.
 
 Findings:
     T1-DROP-001 warning: stochastic depth draws its mask along an axis that is not the batch axis.
-    T1-DROP-002 error: training mode is random at first, and no longer after evaluation mode. Four seeds must give
-        exactly the same output (T1-MODE-001 compares two passes up to rounding, and names the module).
+    T1-DROP-002 error: training mode is random at first, but no longer after a switch to evaluation mode and back.
+        Four seeds must give exactly the same output (T1-MODE-001 compares two passes up to rounding, and names the
+        module).
 
 Source: Huang et al. 2016 (arXiv 1603.09382): each sample draws its own depth. The contract of nn.Module.train.
 """
@@ -134,7 +135,7 @@ def _judge_factors(subject: Subject, call: Call, seed: int) -> list[Finding]:
             f"{CODE}-001",
             Severity.WARNING,
             f"Stochastic depth draws one random number for each entry of axis {axis} (size {first.shape[axis]}), but "
-            f"the batch is axis {first.shape.index(rows)}: every row loses the same positions or channels, and no row "
+            f"the batch axis is {first.shape.index(rows)}: every row loses the same positions or channels, and no row "
             "skips the branch as a whole.",
             first.path,
             {"axis": axis, "batch_axis": first.shape.index(rows), "shape": list(first.shape)},

@@ -88,7 +88,7 @@ def _judge_implementation(base: Baseline, tolerance: float, measured: dict[str, 
         measured["other_implementation"] = f"the model does not support {wanted}: {type(error).__name__}"
         return []
     if getattr(other.config, "_attn_implementation", None) != wanted:
-        measured["other_implementation"] = f"{wanted} is not offered"
+        measured["other_implementation"] = f"the model does not offer {wanted}"
         return []
     padded = _pad(base)
     try:
@@ -113,7 +113,7 @@ def _judge_implementation(base: Baseline, tolerance: float, measured: dict[str, 
             f"The attention implementations `{present}` and `{wanted}` give different outputs.",
             where,
             {"relative_change": change, "tolerance": tolerance, "from": str(present), "to": wanted},
-            "Compare the scale, mask and dropout of both, and build a mask for each: they expect different formats.",
+            "Compare the scale, mask and dropout of both, and build a mask in the format that each of them expects.",
             rests_on=Basis.ROLES,
         )
     ]

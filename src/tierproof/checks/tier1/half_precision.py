@@ -2,8 +2,9 @@
 
 What it does: converts parameters, buffers and inputs of a copy to float16 and runs it once.
 
-Why it matters: most models are served in half precision. A mask constant such as -1e9 cannot be represented in float16,
-so that the converted model raises; a sum or an epsilon may leave its range although no activation does.
+Why it matters: most models are served in half precision. A mask constant such as -1e9 cannot be represented in
+float16, so that the converted model raises; a sum or an epsilon may leave float16's range although no activation
+does.
 
 Evidence: what the copy raises, or how many NaN and Inf it returns, and the first module that does.
 

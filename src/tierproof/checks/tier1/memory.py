@@ -17,7 +17,7 @@ parameters has no gradients, optimizer state or activations.
 Findings:
     T1-MEM-001 warning: one AdamW step takes more memory than the device has.
     T1-MEM-002 info: large buffers have the same values.
-    T1-MEM-003 info: other sizes cannot be predicted, and why.
+    T1-MEM-003 info: memory at other sizes cannot be predicted; the reason is given.
     T1-MEM-004 info: parameters are not trainable, so they take no gradients and no optimizer state.
     T1-MEM-005 warning: activations grow faster than the length, although the model is recurrent.
 
@@ -118,7 +118,7 @@ def _describe(
         "device_memory_bytes": find_device_memory_bytes(subject.device),
     }
     if subject.device.type == "meta":
-        details["on_meta"] = "activations were counted without fused attention, which stores less"
+        details["on_meta"] = "counted for attention that is not fused; fused attention stores less"
     return MemoryUse(
         breakdown_bytes=dict(breakdown),
         peaks={
@@ -149,8 +149,9 @@ def _fit(context: CheckContext, measured: TrainingMemory) -> tuple[ActivationFit
     if fit.relative_error <= WORST_FIT_ERROR:
         return fit, ""
     return None, (
-        f"activations at batch {held_out.batch} × length {held_out.length} differ by {fit.relative_error:.1%} from "
-        "what was fitted to other sizes (a sum of 1, B, T, B·T, B·T² and T², for batch size B and length T)"
+        f"the activations measured at batch {held_out.batch} × length {held_out.length} differ by "
+        f"{fit.relative_error:.1%} from a formula in 1, B, T, B·T, B·T² and T² (batch size B, length T) that was "
+        "fitted to other sizes"
     )
 
 

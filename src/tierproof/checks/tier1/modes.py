@@ -1,4 +1,4 @@
-"""T1-MODE: a model comes back to training as it left, and a training step runs.
+"""T1-MODE: evaluation does not change later training, and a training step runs.
 
 What it does: runs a forward and a backward pass in training mode. It compares two training passes with different random
 states before and after one pass in evaluation mode. It calls `generate`, where there is one that takes tokens and a
@@ -141,8 +141,8 @@ def _judge_backward(subject: Subject, call: Call, seed: int, measured: dict[str,
                 f"The backward pass raises in training mode: {type(error).__name__}: {str(error)[:300]}",
                 "",
                 {"raised": type(error).__name__},
-                "Under gradient checkpointing, the block's forward runs twice: make both runs compute the same, and "
-                "switch the cache off. Do not change tensors in place that backward needs.",
+                "Do not change tensors in place that backward needs. With gradient checkpointing, a block's forward "
+                "runs twice: make both runs compute the same, and switch the cache off.",
                 rests_on=Basis.INPUTS,
             )
         ]
@@ -186,7 +186,7 @@ def _judge_generate(subject: Subject, seed: int, measured: dict[str, JsonValue])
             "mode: training then continues without dropout.",
             left[0],
             {"modules": len(left)},
-            "Remember `self.training` at the start, and call `self.train(was_training)` at the end.",
+            "Store `was_training = self.training` at the start, and call `self.train(was_training)` at the end.",
         )
     ]
 

@@ -98,9 +98,9 @@ def _judge_journey(base: Baseline, copied: nn.Module, measured: dict[str, JsonVa
     try:
         journey = travel(base, copied)
     except Exception as error:  # noqa: BLE001 - measured: such a model moves in ways that cannot be followed
-        measured["moved"] = f"it could not be moved: {type(error).__name__}: {str(error)[:200]}"
+        measured["moved"] = f"the model could not be moved: {type(error).__name__}: {str(error)[:200]}"
         return []
-    measured["moved"] = journey.error or "followed to the end"
+    measured["moved"] = journey.error or "the whole forward pass ran on the simulated device"
     findings = [_report_mix(base.answers.subject.model, mix, names) for mix in journey.mixes[:_SHOWN]]
     if journey.error and _NUMPY.search(journey.error):
         findings.append(
@@ -173,11 +173,11 @@ def _report_mix(model: nn.Module, mix: DeviceMix, names: dict[int, str]) -> Find
     return claim_error(
         f"{CODE}-001",
         (
-            "The device of a tensor is chosen by the code, not taken from the input"
+            "The code chooses the device of a tensor itself instead of taking it from the input"
             if chosen
             else "The forward pass raises on a GPU: a tensor stays on the CPU when the model moves"
         )
-        + f" ({what}), and `{mix.operation}` combines it with a tensor that did move."
+        + f" ({what}), and `{mix.operation}` combines it with a tensor on the model's device."
         + (" This raises when the two devices differ." if chosen else ""),
         mix.path,
         {"operation": mix.operation, "shape": list(mix.stray.shape), "stays": what, "chosen": chosen},

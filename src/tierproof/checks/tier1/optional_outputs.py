@@ -130,8 +130,8 @@ def _judge_states(base: Baseline, output: object) -> list[Finding]:
         return [
             claim_error(
                 "T1-ALSO-002",
-                f"{len(same)} of {len(states) - 1} hidden states are bit-equal to the one before: they are not what "
-                "the layers returned.",
+                f"{len(same)} of {len(states) - 1} hidden states are bit-equal to the one before them, so they are "
+                "not what the layers returned.",
                 "",
                 {"equal_to_the_one_before": same[:20], "hidden_states": len(states)},
                 "In the loop over the layers, append what each layer returned to the hidden states.",
@@ -146,8 +146,8 @@ def _judge_states(base: Baseline, output: object) -> list[Finding]:
         Finding(
             "T1-ALSO-003",
             Severity.WARNING,
-            "The last of the hidden states is not `last_hidden_state`: the output of the last layer, or its norm, is "
-            "missing.",
+            "The last of the hidden states is not `last_hidden_state`: it lacks the last layer, or the norm after that "
+            "layer.",
             "",
             {"relative_change": measure_change(last, states[-1]), "hidden_states": len(states)},
             "Append the final output after the loop over the layers.",

@@ -1,4 +1,4 @@
-"""T1-WRITE: no module changes a tensor of its caller that is read again.
+"""T1-WRITE: no module changes a tensor in place that its caller reads again.
 
 What it does: runs the model once more with modules that are given copies of their floating-point inputs. Where a module
 had changed its input in place and the caller reads that input afterwards, the output differs.
@@ -57,8 +57,8 @@ def run(context: CheckContext) -> CheckOutput:
         f"again: if the module gets a copy, the outputs change by {together:.2g} standard deviations.",
         where,
         {"relative_change": together, "modules": guilty[:20]},
-        "Clone the input first, or use operations without the trailing underscore. Note that `x.float()` copies "
-        "nothing if x is float32 already.",
+        "Clone the input first, or use operations without the trailing underscore. Note that `x.float()` makes "
+        "no copy if x is already float32.",
     )
     return CheckOutput((finding,), measured)
 

@@ -167,7 +167,7 @@ def _report_ignored(packed: _Packed, tolerance: float) -> Finding:
     return Finding(
         f"{CODE}-002",
         Severity.WARNING,
-        f"`{packed.name}` has no effect: two documents in one row are read as one.",
+        f"`{packed.name}` has no effect: the model reads two documents in one row as one.",
         "",
         {"argument": packed.name, "largest_change": 0.0, "tolerance": tolerance},
         f"Let each position attend only to positions with the same value in `{packed.name}`.",

@@ -4,8 +4,8 @@ What it does: finds the tables that the forward adds to its activations or multi
 position, and takes their rank. Then it replaces each buffer of rows that the forward reads by noise, and checks whether
 any output changes.
 
-Why it matters: frequencies that were computed in integers, or a mask that is inverted, leave nothing of the positions.
-The model still trains, as a bag of words.
+Why it matters: frequencies that were computed in integers, or a mask that is inverted, leave nothing of the
+positions. The model still trains, but without the order of the tokens.
 
 Evidence: the rank of the table, without its mean row, and the number of its rows; the largest change of an output.
 

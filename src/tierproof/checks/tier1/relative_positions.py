@@ -13,9 +13,9 @@ Evidence: how much queries, keys, values and scores vary along the sequence and 
 size, and the change of the last output.
 
 Exemptions: vectors whose length varies with the position (xPos, scaled queries) are not rotated vectors. Layers whose
-input varies with the position (learned tables, layers behind a fault) are not judged, nor images, nor the inside of
-`nn.MultiheadAttention`. Values may be rotated where the config says `rotary_value`. A model that computes no position
-(a set transformer) may ignore the order.
+input varies with the position (learned tables, layers after a faulty one) are not judged, nor images, nor the inside
+of `nn.MultiheadAttention`. Values may be rotated where the config says `rotary_value`. A model that computes no
+position (a set transformer) may ignore the order.
 
 Findings:
     T1-ROPE-001 error: only queries or only keys are rotated.
@@ -87,7 +87,7 @@ def run(context: CheckContext) -> CheckOutput:
     subject = context.subject
     tokens = subject.inputs.primary_argument
     if tokens.role != "tokens" or tokens.sample is not None or LENGTH not in tokens.shape:
-        return CheckOutput(skipped="only sequences of tokens are judged")
+        return CheckOutput(skipped="the check applies only to sequences of tokens")
     base = find_baseline(subject, context.seed, batch=1)
     if isinstance(base, str):
         return CheckOutput(skipped=base)

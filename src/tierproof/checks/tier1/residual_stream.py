@@ -214,8 +214,8 @@ def _judge_factors(factors: Mapping[str, float]) -> list[Finding]:
                 f"blocks scale theirs by {usual:.3g}.",
                 path,
                 {"factor": factor, "factor_of_siblings": usual, "siblings": len(stack) - 1},
-                "Pass the input on as the siblings do, as in `x = x + branch(x)`: look for an input that is added "
-                "twice, or a sum that is scaled.",
+                "Pass the input on as the siblings do, as in `x = x + branch(x)`: add it once, and do not scale the "
+                "sum.",
             )
         ]
     return []

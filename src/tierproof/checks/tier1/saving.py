@@ -126,11 +126,12 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
         return [
             claim_error(
                 f"{CODE}-003",
-                f"A deep copy computes with {len(foreign)} parameter(s) of the original, first `{name}`: training the "
-                "copy does not change its outputs.",
+                f"A deep copy computes with {len(foreign)} parameter(s) of the original model, such as `{name}`: "
+                "training the copy does not change its outputs.",
                 where,
                 {"parameters": list(foreign)[:_NAMES_SHOWN]},
-                "Use `self` in the forward pass instead of a closure: `deepcopy` does not copy what a closure holds.",
+                "In the forward pass, use attributes of `self` instead of variables of a closure, which `deepcopy` "
+                "does not copy.",
                 rests_on=Basis.RUN,
             )
         ]
@@ -142,7 +143,7 @@ def _judge_copy(base: Baseline, copied: nn.Module, measured: dict[str, JsonValue
 def _report_change(base: Baseline, change: float, number: str, what: str, hint: str) -> Finding:
     return claim_error(
         f"{CODE}-{number}",
-        f"{what} gives a different output: part of what the forward pass uses is not copied.",
+        f"{what} gives a different output: the copy lacks a part of what the forward pass uses.",
         "",
         {"relative_change": change, "tolerance": base.tolerance},
         hint,
@@ -192,7 +193,9 @@ def _judge_file(model: nn.Module, copied: nn.Module, measured: dict[str, JsonVal
         )
         return []
     if size > _MOST_BYTES_WRITTEN or len(state) > _MOST_ENTRIES:
-        measured["safetensors"] = f"not written: it is larger than 1 GiB or {_MOST_ENTRIES:,} entries"
+        measured["safetensors"] = (
+            f"not written: the state is larger than 1 GiB or has more than {_MOST_ENTRIES:,} entries"
+        )
         return []
     if len(written) < len(state):
         odd = next(name for name in state if name not in written)

@@ -4,7 +4,7 @@ What it does: reads the scalar outputs that the model returns besides the main o
 tokens, and with other contents at positions that the padding mask hides.
 
 Why it matters: an auxiliary loss is added to the loss. A mean over the tokens of an expert that got none is NaN, and
-then all weights are; padding that counts in a load balance moves the router towards padding.
+one training step then makes all weights NaN; padding that counts in a load balance moves the router towards padding.
 
 Evidence: how many scalar outputs are NaN or infinite, and by how much one changes with the contents of hidden
 positions.
@@ -15,7 +15,8 @@ Findings:
     T1-SCALAR-001 error: a scalar output besides the main output is NaN or infinite on few tokens.
     T1-SCALAR-002 warning: hidden positions change a scalar output besides the main output.
 
-Source: Fedus et al. 2022 (arXiv 2101.03961), section 2.2, for the load balance; the rest is what a mask means.
+Source: Fedus et al. 2022 (arXiv 2101.03961), section 2.2, for the load balance; the rest follows from what a mask
+means.
 """
 
 from __future__ import annotations

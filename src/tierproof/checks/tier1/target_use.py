@@ -9,9 +9,9 @@ turns -100 into a class trains on padding.
 
 Evidence: the change of the outputs, and the size of the gradient at ignored positions relative to the others.
 
-Exemptions: an argument that makes no loss is a target by its name alone, so its leak is a warning, and none where the
-model requires it. Losses that refuse -100 have an ignored class of their own. A loss that is not computed from the
-returned logits is not judged by its gradient.
+Exemptions: if passing the argument gives no loss, only its name says that it is a target: a leak is then a warning,
+or not reported if the model requires the argument. Losses that raise on -100 are not judged, because they have an
+ignored class of their own. A loss that is not computed from the returned logits is not judged by its gradient.
 
 Findings:
     T1-TARGET-001 error: the forward changes the caller's targets in place.
@@ -90,7 +90,7 @@ def _prepare(subject: Subject, seed: int) -> tuple[str, Call] | str:
         with torch.no_grad():
             subject.answer(made)
     except Exception as error:  # noqa: BLE001 - targets of another kind than drawn here
-        return f"the forward raises {type(error).__name__} with {name}"
+        return f"the forward raises {type(error).__name__} when it gets `{name}`"
     return name, made
 
 
@@ -207,7 +207,7 @@ def _judge_ignored(
     return [
         claim_error(
             "T1-TARGET-003",
-            f"Positions whose `{name}` is -100 are trained on: their gradient is {ignored / trained:.2g} of that at "
+            f"Positions whose `{name}` is -100 are trained on: their gradient is {ignored / trained:.2g} times that at "
             "other positions.",
             "",
             {"gradient_of_ignored": ignored, "gradient_of_others": trained},

@@ -89,13 +89,13 @@ def _require_tier(_context: click.Context, _parameter: click.Parameter, value: s
     "--inputs",
     metavar="FILE.py:NAME",
     default="",
-    help="Call the model with this tensor, tuple, dict, or what this function returns.",
+    help="Call the model with this tensor, tuple or dict, or with what this function returns.",
 )
 @click.option(
     "--spec",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Declare a fact, for instance vocab_size=256 or image_size=224x224. Repeatable.",
+    help="Declare a fact about the model, for instance vocab_size=256 or image_size=224x224. Repeatable.",
 )
 @click.option(
     "--device",

@@ -72,9 +72,9 @@ class HangWatch:
 
 def explain_hang(limit_s: float, stage: str, place: str = "") -> HangError:
     """The error for a check that went `limit_s` seconds without progress at `stage`."""
-    where = f": it is in {place}" if place else ""
+    where = f"; the code that runs is in {place}" if place else ""
     return HangError(
-        f"the check made no progress for {limit_s:g} s while {stage or 'it ended'}{where}",
+        f"the check made no progress for {limit_s:g} s while {stage or 'its process was ending'}{where}",
         hint="If the model is only slow, pass a larger --timeout. Otherwise look for a loop that never ends.",
     )
 

@@ -37,7 +37,7 @@ def timeline(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
 ) -> int:
-    """Show the verdict of each REQ on every stored image of one hardware, the oldest first.
+    """Show the verdict of each REQ on every stored image for one kind of hardware, the oldest first.
 
     A verdict names the version that would be used, or the bound that conflicts. Each REQ is judged by itself,
     against the package index as of today or of --exclude-newer.

@@ -52,7 +52,8 @@ def preflight(
     \b
     TARGET  requirements (captum 'optuna>=4'), a notebook (.ipynb), a requirements file (.txt, .in),
             or a lock (pylock.toml)
-    IMAGE   colab:2026.07, colab:2026.07-gpu, a name from `tierproof images list`, a freeze file, here, all
+    IMAGE   colab:2026.07, colab:2026.07-gpu, a name from `tierproof images list`,
+            a file with the output of `pip freeze`, here (this interpreter), all
 
     The verdicts are those of `tierproof plan`. The output also lists what plain pip would replace.
 

@@ -19,11 +19,12 @@ from tierproof.cli.terminal.echo_result import echo_document
 def doctor(pid: int | None, snapshot: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - debug: read by main
     """Check whether process N runs other package versions than those on disk, and say why and what repairs it.
 
-    Without --pid, this environment's files are compared with RECORD and with the state that tierproof saw first,
-    and your running Python processes that use it are checked. An upgrade of a package that no process had loaded
-    is not reported.
+    Without --pid, this environment's files are compared with each package's list of files (RECORD) and with the
+    state that tierproof saw first, and your running Python processes that use the environment are checked. An
+    upgrade of a package that no process had loaded is not reported.
 
-    Exit codes: 0 = healthy, 1 = torn, 2 = could not be checked.
+    Exit codes: 0 = healthy, 1 = torn (another version in memory than on disk, or damaged files), 2 = could not be
+    checked.
     """
     from tierproof.guard.mend.doctor import diagnose_environment, diagnose_process
 

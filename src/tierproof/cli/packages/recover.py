@@ -18,7 +18,7 @@ from tierproof.cli.terminal.show_steps import open_steps
     "--lock",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A copy of the lock that you trust; the archive is verified against it.",
+    help="A copy of the lock file (pylock.toml) that you trust; the archive is verified against it.",
 )
 @click.option("--trust", is_flag=True, help="Accept the archive in DIR without verifying it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")

@@ -14,7 +14,7 @@ from tierproof.cli.terminal.echo_result import echo_result
 def rollback(number: int | None, *, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - main reads --debug
     """Go back to entry N of the history, or to the previous entry.
 
-    Running processes keep what they have; new processes see the earlier generation.
+    Running processes keep what they have; new processes see the earlier packages.
     """
     from tierproof.api.packages.rollback import rollback_for_new_processes
 

@@ -77,7 +77,7 @@ def find_loaded_by_live_processes(installed: Sequence[InstalledDistribution]) ->
     return Loaded(
         frozenset(names),
         f"{processes} of your running Python processes may use this environment. A package counts as loaded if "
-        "one of them has mapped a native library of it, or if it has no native library (pure Python cannot be "
+        "one of them has loaded a native library of it, or if it has no native library (pure Python cannot be "
         "seen from outside).",
     )
 

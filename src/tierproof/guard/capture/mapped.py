@@ -86,7 +86,7 @@ def read_mapped_libraries(pid: int, below: Iterable[Path] = ()) -> tuple[MappedL
     except (FileNotFoundError, ProcessLookupError) as error:
         if not has_maps():
             raise ProcessError(
-                "this system does not show which libraries a process has mapped",
+                "this system does not show which libraries a process has loaded",
                 hint="Call `tp.doctor()` inside the process: it compares the loaded modules with the disk.",
             ) from error
         raise ProcessError(

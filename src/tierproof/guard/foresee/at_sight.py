@@ -36,13 +36,13 @@ def judge_at_sight(command: PipCommand, base: Base, variables: Mapping[str, str]
         variables: that the command would run with.
     """
     if not command.changes_packages:
-        return Sight("it changes no installed package")
+        return Sight("the command changes no installed package")
     if base.platform:
         other = names_other_environment(command, base.python)
     else:
         other = changes_other_environment(command, variables)
     if other:
-        return Sight(f"it changes another environment, {other}")
+        return Sight(f"the command changes another environment, {other}")
     if command.program is Program.CONDA:
         return Sight(
             gap=Gap(GapReason.CONDA, command.text, "tierproof cannot predict what conda would change")
@@ -62,8 +62,10 @@ def _judge_folder(command: PipCommand, base: Base) -> Sight:
         folder = os.path.normpath(command.elsewhere)
         if folder == _SYSTEM or folder.startswith(f"{_SYSTEM}/"):
             return Sight(gap=gap)
-        return Sight(f"it installs into the separate folder {command.elsewhere}")
+        return Sight(f"the command installs into the separate folder {command.elsewhere}")
     folder = os.path.realpath(os.path.join(command.folder, os.path.expanduser(command.elsewhere)))  # noqa: PTH111, PTH118
     if any(os.path.realpath(entry or ".").startswith(folder) for entry in read_search_path()):
         return Sight(gap=gap)
-    return Sight(f"it installs into {command.elsewhere}, which is not on the sys.path of this process")
+    return Sight(
+        f"the command installs into {command.elsewhere}, which is not on the sys.path of this process"
+    )

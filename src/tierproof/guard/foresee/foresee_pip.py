@@ -119,7 +119,7 @@ def _foresee_install(
     if found.refused:
         return Foreseen(
             command,
-            harmless=f"pip refuses it and changes nothing: {found.refused}",
+            harmless=f"pip refuses this request and changes nothing: {found.refused}",
             refused=found.refused,
         )
     gaps += found.gaps
@@ -128,7 +128,7 @@ def _foresee_install(
             Gap(
                 GapReason.BUILD,
                 command.text,
-                f"no combination of versions satisfies it ({_shorten(found.words)})",
+                f"no combination of versions satisfies this request ({_shorten(found.words)})",
             )
         )
         if command.wheels_only:  # without a build pip finds none either, and ends before it changes anything

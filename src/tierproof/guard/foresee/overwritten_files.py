@@ -48,7 +48,7 @@ def find_overwritten(lock: Lock, resolver: Resolver) -> tuple[tuple[Change, ...]
     for item, paths in files.items():
         for owner in dict.fromkeys(owners[path] for path in sorted(paths) if path in owners):
             if owner != item.name:
-                told = f"files of {item.name} {item.version}"
+                told = f"files overwritten by {item.name} {item.version}"
                 changes.append(
                     Change(
                         owner, base.by_name[owner].version, told, loaded=True, native=has_native_wheel(item)
@@ -68,7 +68,7 @@ def _is_doubtful(
 def _describe_unread(item: LockedPackage, base: Base) -> Gap:
     kin = " and ".join(find_kin(item.name, base.loaded.names)[:3])
     reason = (
-        f"its files could not be read from the index, and it may overwrite those of {kin}, which is loaded"
+        f"its list of files could not be read from the index, and it may overwrite files of the loaded {kin}"
     )
     return Gap(GapReason.INDEX, f"{item.name} {item.version}", reason)
 

@@ -97,7 +97,9 @@ def show_in_process(store: GenerationStore, generation: Generation, child_path: 
     if not may_swap(store, generation):
         return Activated(
             restart_needed=True,
-            notes=("This process has loaded other versions of them: restart it to use what is there now.",),
+            notes=(
+                "This process has loaded other versions of the added packages: restart it to use those on disk.",
+            ),
         )
     notes = LiveEntry(store, store.site(generation.id), generation.position, child_path).swap()
     return Activated(

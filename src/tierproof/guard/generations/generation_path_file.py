@@ -214,7 +214,7 @@ def _spell(folder: Path, file: Path) -> str:
         return spell_folder(folder, file)
     except UnspeakablePathError:
         raise InstallError(
-            f"the packages cannot be activated from {str(folder)!r}: Python reads .pth files in the encoding of the "
+            f"the packages cannot be loaded from {str(folder)!r}: Python reads .pth files in the encoding of the "
             "locale, and this path is not plain ASCII",
             hint="Set TIERPROOF_DATA to a folder whose path has only ASCII characters. Otherwise no Python of this "
             "environment would start under LC_ALL=C.",
@@ -242,7 +242,7 @@ def _prove(file: Path, folder: Path) -> None:
         status = run_child(command, environment=environment, limit_s=60).status
         if status != 0:
             raise InstallError(
-                f"the packages cannot be activated from {str(folder)!r}: with LC_ALL={locale}, Python does not find "
+                f"the packages cannot be loaded from {str(folder)!r}: with LC_ALL={locale}, Python does not find "
                 "that folder",
                 hint="Set TIERPROOF_DATA to a folder whose path has only ASCII characters.",
             )

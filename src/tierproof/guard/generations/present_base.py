@@ -101,7 +101,7 @@ def _refuse_missing(store: GenerationStore, base: Base, generation: Generation) 
     missing = sorted(set(generation.versions) - set(base.by_name))
     if missing:
         raise InstallError(
-            f"the added packages (generation) in {store.path(generation.id)} are damaged: {missing[0]} is not there",
+            f"the added packages in {store.path(generation.id)} are damaged: {missing[0]} is missing",
             hint="Run `tierproof recover` to restore these packages, or `tierproof rollback` to go back to earlier "
             "ones.",
         )

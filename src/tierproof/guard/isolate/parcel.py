@@ -208,9 +208,9 @@ def _is_about_names(error: Exception) -> bool:
 
 
 def _missing_cloudpickle(refusal: Exception) -> MissingPackageError:
-    feature = "to send a function or class that cannot be imported to the worker process"
+    feature = "to send the worker process a function or class that it cannot import"
     return MissingPackageError(
-        f"cloudpickle is needed {feature}, but it is not installed: {refusal}.",
+        f"cloudpickle is needed {feature} ({refusal}), but cloudpickle is not installed.",
         package="cloudpickle",
         feature=feature,
         command="tierproof install cloudpickle",

@@ -12,7 +12,7 @@ from tierproof.guard.isolate.worker_error import WorkerDiedError, WorkerError
 _HINTS = {
     signal.SIGKILL: "The worker probably ran out of memory; arrays sent to it count too. Send less data per call.",
     signal.SIGSEGV: "Native code crashed, often because a package was built for another version of a dependency.",
-    signal.SIGABRT: "Native code aborted; see its last output for the reason.",
+    signal.SIGABRT: "Native code aborted. Its last output, if any, gives the reason.",
 }
 
 
@@ -87,7 +87,7 @@ def explain_death(code: int | None, last_words: str, function: Any) -> WorkerDie
     said = last_words.strip()
     told = f"\nIts last output:\n{said}" if said else ""
     return WorkerDiedError(
-        f"the worker {how} while running {name}; the next call starts a new one",
+        f"the worker {how} while running {name}; the next call starts a new worker",
         hint=hint + told,
         signal_number=number,
         exit_status=code if code is not None and code >= 0 else None,

@@ -91,7 +91,7 @@ def find_broken_bounds(
 
 
 def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
-    """Put conflicts into one sentence: `open3d needs ipywidgets ≥ 8.0.4; this kernel has 7.7.1, loaded`.
+    """Put conflicts into one sentence: `open3d needs ipywidgets ≥ 8.0.4; this kernel has 7.7.1 (loaded)`.
 
     Conflicts about loaded packages come first; of many, only the first few are named.
     """
@@ -99,14 +99,14 @@ def describe_conflicts(conflicts: Sequence[Conflict], base: Base) -> str:
     kept_by = "the image" if base.platform else "this kernel"
     ordered = sorted(conflicts, key=lambda item: item.package not in base.loaded.names)
     for item in ordered[:_NAMED]:
-        state = ", loaded" if item.package in base.loaded.names else ""
+        state = " (loaded)" if item.package in base.loaded.names else ""
         verb = "asks for" if item.required_by == "the request" else "needs"
         described.append(
             f"{item.required_by} {verb} {item.package} {spell_bounds(item.required)}; "
             f"{kept_by} has {item.installed}{state}"
         )
     if len(ordered) > _NAMED:
-        described.append(f"{len(ordered) - _NAMED} more bounds are not met")
+        described.append(f"{len(ordered) - _NAMED} more version bounds are not met")
     return ", and ".join(described)
 
 

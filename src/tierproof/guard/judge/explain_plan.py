@@ -69,10 +69,10 @@ def explain_steady(
         for bound in find_loaded_bounds(lock, resolver)
     ]
     if bounds:
-        return f"A change would break loaded packages: {', and '.join(bounds)}."
+        return f"The requested versions would break loaded packages: {', and '.join(bounds)}."
     versions = [f"{name} {found.version}" for name in steady if (found := lock.get(name)) is not None]
     return (
-        f"It would also bring other versions of packages in use: {name_packages(versions)}."
+        f"The request would also bring other versions of packages in use: {name_packages(versions)}."
         if versions
         else ""
     )

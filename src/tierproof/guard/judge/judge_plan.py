@@ -170,8 +170,8 @@ def _complete(
 ) -> Judgement:
     """Add to a plan what was requested, what was left out, and its duration; credentials are hidden."""
     plan = judgement.plan
-    why = "its environment marker" if len(left_out) == 1 else "their environment markers"
-    note = f"Skipped because of {why}: {', '.join(left_out)}." if left_out else ""
+    why = "its environment marker does" if len(left_out) == 1 else "their environment markers do"
+    note = f"Skipped because {why} not hold here: {', '.join(left_out)}." if left_out else ""
     plan = replace(
         plan,
         requested=tuple(hide_credentials(item.text) for item in requested),
@@ -338,7 +338,7 @@ def _plan_isolated(request: Request, conflicts: tuple[Conflict, ...], reason: st
         explanation=join_sentences(
             f"{reason}.",
             explain_steady(steady, conflicts, lock, request.resolver),
-            f"It can run isolated, with its own versions: {USE_WORKER}.",
+            f"Code that needs these packages can run isolated, in a process with its own versions: {USE_WORKER}.",
             base.loaded.how_known if conflicts or changed else "",
         ),
     )

@@ -48,7 +48,8 @@ def offer_the_rest(
         if found.verdict in _FITS:
             names = [item.text for item in dropped]
             said = (
-                f"Without {name_packages(names)} the rest fits ({found.verdict.value}): {found.explanation}"
+                f"Without {name_packages(names)}, the other requirements fit (verdict {found.verdict.value}): "
+                f"{found.explanation}"
             )
             return replace(
                 plan,

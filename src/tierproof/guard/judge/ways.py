@@ -58,7 +58,11 @@ def list_ways(plan: Plan, requests: Sequence[str] = (), files: Sequence[str] = (
             return (Way("Instead:", _spell_install(plan, named, files), plan.explanation),)
         case PlanVerdict.ISOLATED:
             reason = plan.explanation.partition(". ")[0].rstrip(".")
-            return (*_list_rest(plan), Way(f"It does not fit this kernel: {reason}."), *_list_workers(plan))
+            return (
+                *_list_rest(plan),
+                Way(f"The install does not fit this kernel: {reason}."),
+                *_list_workers(plan),
+            )
         case PlanVerdict.UNKNOWN:
             return _list_builds(plan, named, files)
         case _:
@@ -95,16 +99,17 @@ def _list_rest(plan: Plan) -> tuple[Way, ...]:
             ),
         )
     line = _spell_install(plan.rest, plan.rest.requested, ())
-    return (Way(f"Without {dropped} the rest fits:", line, plan.rest.explanation),)
+    return (Way(f"Without {dropped}, the other requirements fit:", line, plan.rest.explanation),)
 
 
 def _list_workers(plan: Plan) -> tuple[Way, ...]:
     options = " ".join(f"--with {shlex.quote(each)}" for each in plan.requested)
     return (
         Way(
-            "Run the code that needs it in a worker with its own packages:", spell_worker_call(plan.requested)
+            "Run the code that needs it in a worker, a process with its own packages:",
+            spell_worker_call(plan.requested),
         ),
-        Way("Or a whole program:", f"!tierproof run {options} -- python script.py"),
+        Way("Or run a whole program with these packages:", f"!tierproof run {options} -- python script.py"),
     )
 
 

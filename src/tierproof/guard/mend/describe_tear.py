@@ -30,12 +30,14 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign,
         sentences.append(f"These modules in {process} differ from the code on disk: {named}.")
     if loaded.late:
         sentences.append(
-            f"After the install {process} has also loaded {_list(loaded.late)} from {disk.version}: "
+            f"After the install {process} has also loaded {_list(loaded.late)} of version {disk.version}: "
             "it now mixes two versions."
         )
     sentences += _describe_disk(name, disk)
     if loaded.failed_heal:
-        sentences.append(f"An earlier heal failed: {loaded.failed_heal.rstrip('.')}.")
+        sentences.append(
+            f"An earlier attempt to put the loaded version back failed: {loaded.failed_heal.rstrip('.')}."
+        )
     sentences.append(_advise(loaded, disk, evidence, remedy))
     text = " ".join(sentences)
     return text[0].upper() + text[1:]
@@ -44,7 +46,9 @@ def describe(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign,
 def _describe_disk(name: str, disk: DiskPackage) -> list[str]:
     sentences = []
     if disk.mismatches and not disk.overwritten_by:
-        sentences.append(f"These files do not match the RECORD of {name}: {_list(disk.mismatches)}.")
+        sentences.append(
+            f"These files differ from the list of installed files (RECORD) of {name}: {_list(disk.mismatches)}."
+        )
     if disk.duplicates:
         sentences.append(f"The metadata of several versions is on disk: {_list(disk.duplicates)}.")
     if disk.import_error:
@@ -59,8 +63,8 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, 
         case Remedy.HEAL:
             place = "in that process" if loaded.pid else "here"
             text = (
-                f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If it then lists "
-                "modules imported since the install, restart: these modules run the other version's code."
+                f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If its result "
+                "lists modules imported since the install, restart as well: these modules run the other version's code."
             )
             if TearSign.IMPORTED_WHILE_TORN in evidence:
                 text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart the process."

@@ -48,7 +48,9 @@ def diagnose_this_process(*, notes: Iterable[str] = ()) -> Diagnosis:
     facts = gather_here(site)
     notes = [*notes, *told, *tell_unreached_packages()]
     if not has_maps():
-        notes.append("this system does not show mapped libraries, so only modules were compared")
+        notes.append(
+            "this system does not show the native libraries of a process, so only Python modules were compared"
+        )
     bounds = _find_bounds_that_matter(site, facts)
     packages = list(facts.packages)
     known = {each.name for each in packages}
@@ -76,7 +78,8 @@ def diagnose_process(pid: int, *, notes: Iterable[str] = ()) -> Diagnosis:
                 hint="List your processes with `ps -u $USER`.",
             )
         notes.append(
-            "the process has loaded no native library of a package; pure Python modules are invisible from outside"
+            f"process {pid} has loaded no native library of a package, and its pure Python modules cannot be seen from "
+            "outside, so nothing was compared; call `tp.doctor()` inside the process"
         )
     torn, more = _diagnose_from_outside(site, pid, libraries)
     return _tell(site, torn, [*notes, *more], began)
@@ -179,8 +182,8 @@ def _judge(
             torn.append(found)
         if disk.overwritten_by:
             notes.append(
-                f"{package.name} {disk.version} and {disk.overwritten_by} contain the same files; on disk are those of "
-                f"{disk.overwritten_by}. Keep one of the two: uninstall both, and install the one that you need"
+                f"{package.name} {disk.version} and {disk.overwritten_by} contain the same files; those on disk are "
+                f"from {disk.overwritten_by}. Keep one of the two: uninstall both, and install the one that you need"
             )
     return tuple(torn), tuple(notes)
 
@@ -230,8 +233,8 @@ def _first_sight_notes(site: Site) -> list[str]:
         if dirty:
             more = f" and {len(dirty) - 5} more" if len(dirty) > 5 else ""
             notes.append(
-                f"{root} was checked for the first time; packages that already had changed files are ignored: "
-                f"{', '.join(dirty[:5])}{more}"
+                f"{root} was checked for the first time; files of these packages had already been changed, which is "
+                f"not reported: {', '.join(dirty[:5])}{more}"
             )
     return notes
 

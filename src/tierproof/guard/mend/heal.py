@@ -98,7 +98,9 @@ def _find_still_torn(healed: list[HealedPackage], after: Diagnosis) -> tuple[Fai
     """A package that was put back and runs another version all the same was not healed."""
     names = {each.package for each in healed}
     return tuple(
-        FailedHeal(each.package, "its files were put back, but the process still runs another version")
+        FailedHeal(
+            each.package, "its files were put back on disk, but the process still runs another version"
+        )
         for each in after.torn
         if each.package in names and each.remedy is Remedy.HEAL
     )
@@ -224,7 +226,7 @@ def _refuse_other_code(site: Site, torn: TornPackage, root: Path, stage: Path) -
     inside = [(module, path.relative_to(root)) for module, path in named if path.is_relative_to(root)]
     if inside and all(holds_other_code(module, stage / path) for module, path in inside):
         raise HealError(
-            f"the loaded modules differ from the code of {torn.package} {torn.loaded_version}",
+            f"the loaded modules differ from the code of {torn.package} {torn.loaded_version} that would be put back",
             hint=_RESTART,
         )
 
@@ -262,7 +264,7 @@ def _put_in_place(
         reason = f"another process has changed {error}" if isinstance(error, ForeignChangeError) else error
         raise HealError(
             f"cannot move {staged.name} into place: {reason}",
-            hint="Run the heal again: it first finishes or undoes what was begun.",
+            hint="Run the heal again: it first finishes or undoes this interrupted one.",
         ) from error
     return [note] if note else []
 

@@ -173,7 +173,7 @@ def _refuse(distribution: InstalledDistribution) -> str:
     if distribution.name.startswith(_EXCLUDED[1]) or distribution.name == _EXCLUDED[0]:
         return "it is too large to keep"
     if not read_record(distribution.metadata_path):
-        return "it has no RECORD, so its files are unknown"
+        return "it has no list of installed files (RECORD)"
     try:
         origin = json.loads((distribution.metadata_path / "direct_url.json").read_text(encoding="utf-8"))
         editable = bool(origin.get("dir_info", {}).get("editable"))

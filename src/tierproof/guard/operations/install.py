@@ -148,7 +148,7 @@ def _install_locked(
         contents,
         watch,
     )
-    request.on_step("activating")
+    request.on_step("making the packages available")
     activated = activate(
         store,
         generation,
@@ -223,8 +223,8 @@ def _refuse_unwritable(position: Position, *, in_process: bool) -> None:
 def _describe_left_out(generation: Generation, fetched: Iterable[str]) -> list[str]:
     packages = generation.inventory.packages
     return [
-        f"{path} of {name} was left out, because Python would run it at every start; what {name} does at "
-        "Python's start does not happen"
+        f"{path} of {name} was left out, because Python would run it at every start; so {name} does "
+        "nothing when Python starts"
         for name in fetched
         for path in packages[name].left_out
     ]

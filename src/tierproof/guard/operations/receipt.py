@@ -96,7 +96,7 @@ class Receipt:
         elif self.added:
             head += ". Usable now, without a restart"
         if self.launchers.created and self.changed:
-            lines.append(f"  scripts in {self.launchers.folder}: {', '.join(self.launchers.created)}")
+            lines.append(f"  console scripts in {self.launchers.folder}: {', '.join(self.launchers.created)}")
         if self.launchers.taken:
             lines.append(
                 f"  not overwritten, because tierproof did not create them: {', '.join(self.launchers.taken)} "

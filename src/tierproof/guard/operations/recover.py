@@ -157,7 +157,7 @@ def _unpack(request: RecoverRequest, archive: Path, saved: SavedLock, staging: P
     with copy:
         if request.lock is not None and saved.archive_sha256 and digest != saved.archive_sha256:
             raise InstallError(
-                f"refused: {archive} does not match the lock {request.lock}",
+                f"refused: {archive} does not match the lock file {request.lock}",
                 hint=f"The archive was changed or is damaged. Run `tierproof recover --lock {request.lock}`, without "
                 "the folder, to download everything again.",
             )
@@ -185,7 +185,7 @@ def _unverified(file: Path) -> InstallError:
         f"refused: {file} cannot be verified, because it was not made on this machine, and you have not trusted it "
         "here before",
         hint="Someone else may have changed this file. Run `tierproof recover` with `--lock FILE`, your own copy of "
-        "the lock, or with `--trust` to accept the file unverified.",
+        "the lock file, or with `--trust` to accept the file unverified.",
     )
 
 

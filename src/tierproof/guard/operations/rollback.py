@@ -128,7 +128,7 @@ def _read_whole(store: GenerationStore, entry: Activation) -> Generation:
             hint="Nothing was changed. Install exactly these packages again:  tierproof recover --lock "
             f"{lock}"
             if lock.is_file()
-            else "Nothing was changed. The lock with their exact files was deleted. Install these packages again:  "
-            f"{again}",
+            else "Nothing was changed. The lock file with their exact files was deleted. Install these packages "
+            f"again:  {again}",
         )
     return store.read(entry.generation)

@@ -58,7 +58,7 @@ class Saved:
         return (
             f"saved {self.archive} ({self.bytes / 1e6:.1f} MB) and {self.lock}\n"
             f"On this machine: tierproof recover {folder}\n"
-            f"On another: keep a copy of the lock where only you can write, and\n"
+            f"On another machine: keep a copy of the lock file where only you can write, and run\n"
             f"  tierproof recover {folder} --lock COPY_OF_{LOCK_NAME}"
         )
 

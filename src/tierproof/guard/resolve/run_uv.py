@@ -86,7 +86,7 @@ def run_uv(
         if (short := room.find_short()) is not None:
             raise PlanError(
                 f"uv was stopped before the packages were {doing}: the disk of {short} is almost full",
-                hint="Nothing was changed. Free some space on that disk. If there is plenty of it, the package may be "
+                hint="Nothing was changed. Free some space on that disk. If it had plenty of space, a package may be "
                 "built to fill disks: do not install it.",
             )
 
@@ -126,8 +126,8 @@ def _require_end(ended: Ended, doing: str, limit_s: float, most_memory: int, lar
         raise PlanError(
             f"uv was stopped before the packages were {doing}: one of them unpacks to a file of more than "
             f"{largest_file_bytes / 1e9:.1f} GB, far more than the size of its download promises",
-            hint="Nothing was changed. Install the packages one by one to find it; do not trust it, and report it to "
-            "its index.",
+            hint="Nothing was changed. Install the packages one by one to find out which; do not trust that "
+            "package, and report it to its index.",
         )
     if ended.status < 0 or "memory allocation of" in ended.words:
         how = f"was killed by {_name_signal(-ended.status)}" if ended.status < 0 else "ran out of memory"

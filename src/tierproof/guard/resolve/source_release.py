@@ -25,9 +25,9 @@ _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 class RequirementsOrigin(StrEnum):
     """What the requirements of a source are taken from."""
 
-    BUILT = "its own metadata, which was built"
-    STATIC = "its static metadata"
-    DECLARED = "what it declares"
+    BUILT = "those of its own metadata, which was built"
+    STATIC = "those that its pyproject.toml or PKG-INFO declares"
+    DECLARED = "those that its source files declare"
     LAST_RELEASE = "those of its latest release on the package index"
     NOTHING = "its requirements are not known"
 

@@ -83,7 +83,7 @@ def build_metadata(address: str, settings: IndexSettings, executable: str) -> Bu
                 return _read(out / "METADATA", place)
             requires = [*requires, *json.loads((out / "requires.json").read_text(encoding="utf-8"))]
         raise BuildError(
-            "its build kept asking for more packages after those that it had asked for were there"
+            "its build asked for more build requirements, even after those it had asked for were installed"
         )
 
 
@@ -102,7 +102,7 @@ def _install(requires: Sequence[str], folder: Path, settings: IndexSettings, exe
         doing="fetched",
     )
     if answer.status != 0:
-        raise BuildError(f"what it is built with cannot be installed ({_shorten(answer.words)})")
+        raise BuildError(f"its build requirements cannot be installed ({_shorten(answer.words)})")
 
 
 def _call_hooks(folder: Path, project: Path, executable: str) -> None:

@@ -54,7 +54,7 @@ def write_archive(store: GenerationStore, generation: Generation, folder: Path) 
     if damage:
         raise InstallError(
             f"the added packages were not saved, because {root / damage[0]} is missing or has changed",
-            hint="Run `tierproof recover` to install them again from their lock, then `tierproof save`.",
+            hint="Run `tierproof recover` to install them again from their lock file, then `tierproof save`.",
         )
     paths = sorted({path for files in generation.inventory.packages.values() for path, _ in files.iterate()})
     try:

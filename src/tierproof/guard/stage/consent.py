@@ -50,7 +50,7 @@ def require_consent(plan: Plan, consent: Consent, *, in_process: bool) -> None:
                 "child process first."
             )
         case PlanVerdict.ISOLATED:
-            hint = f"Run it isolated from this kernel: {USE_WORKER}."
+            hint = f"Run the code that needs it in a process of its own: {USE_WORKER}."
         case PlanVerdict.INFEASIBLE:
             hint = "Request other versions or other packages."
         case PlanVerdict.UNKNOWN:

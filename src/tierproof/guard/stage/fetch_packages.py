@@ -191,7 +191,10 @@ def _verify_records(
             continue
         digests = [digest for _, digest in owners if digest]
         if digests and not any(_agrees(files[path], stamp, digest) for digest in digests):
-            raise InstallError(f"refused: {path} does not match the RECORD of {owners[0][0]}", hint=_ADVICE)
+            raise InstallError(
+                f"refused: {path} does not match the RECORD (list of files and hashes) of {owners[0][0]}",
+                hint=_ADVICE,
+            )
         for name, _ in owners:
             verified[name][path] = stamp
     return verified
@@ -205,7 +208,7 @@ def _collect_claims(found: Mapping[str, InstalledDistribution]) -> dict[str, lis
             path = os.path.normpath(entry.path)
             if path.startswith("..") or os.path.isabs(path):  # noqa: PTH117
                 raise InstallError(
-                    f"refused: the RECORD of {name} lists {entry.path}, which is outside the package",
+                    f"refused: the list of files (RECORD) of {name} names {entry.path}, outside the package",
                     hint=_ADVICE,
                 )
             claims.setdefault(path, []).append((name, entry.digest))
@@ -217,12 +220,14 @@ def _refuse_other_files(claims: Mapping[str, list[tuple[str, str]]], files: Mapp
     for path in files:
         if path not in claims and not path.endswith(".pyc"):
             raise InstallError(
-                f"refused: the download contains {path}, which no package's RECORD lists", hint=_ADVICE
+                f"refused: the download contains {path}, which is in no package's list of files (RECORD)",
+                hint=_ADVICE,
             )
     for path, owners in claims.items():
         if path not in files and not path.endswith((".pyc", "RECORD")):
             raise InstallError(
-                f"refused: the RECORD of {owners[0][0]} lists {path}, which the download lacks", hint=_ADVICE
+                f"refused: the list of files (RECORD) of {owners[0][0]} contains {path}, which the download lacks",
+                hint=_ADVICE,
             )
 
 

@@ -104,7 +104,7 @@ def _make_in(
         allow_build=request.consent.build,
     )
     watch.lap("stage")
-    request.on_step("verifying")
+    request.on_step("verifying the downloaded files")
     refuse_names(packages)
     roots = list_base_roots(store, start)
     refuse_collisions(packages, roots, _list_yielding(start, contents.shadows))

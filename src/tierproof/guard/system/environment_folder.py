@@ -79,7 +79,9 @@ def tell_unreached_packages() -> list[str]:
         if gone:
             told.append(f"{file} names {gone[0]}, which does not exist: the packages added there are gone")
         elif foreign is not None:
-            told.append(f"{file} names packages in {foreign.folder}, but {foreign.refusal}")
+            told.append(
+                f"{file} names packages in {foreign.folder}, which tierproof cannot manage: {foreign.refusal}"
+            )
     return told
 
 

@@ -126,7 +126,7 @@ def _make_base(
         installed=installed,
         loaded=Loaded(
             names & {item.name for item in installed},
-            f"On {image.label}, packages that its kernel or the usual imports load count as loaded.",
+            f"On {image.label}, a package counts as loaded if the kernel or a usual import (such as torch) loads it.",
         ),
         platform=image.platform,
         # Colab's kernel runs as root outside any virtual environment: the user's site is enabled, and its

@@ -155,11 +155,11 @@ def judge_install(
         ):
             return kept
         if options.offline:
-            return mark_stale(kept, "--offline: the package index was not queried")
+            return mark_stale(kept, "with --offline, the package index was not asked")
     if options.offline:
         raise PlanError(
             f"no answer is stored for {hide_credentials(command.text)!r} on {image.label}",
-            hint="Ask once without `--offline`: the answer is then stored.",
+            hint="Run the command once without `--offline`: the answer is then stored.",
         )
     try:
         answer = replace(_ask(question), answered_at=now.isoformat(timespec="seconds"))
@@ -168,7 +168,7 @@ def judge_install(
     except PlanError as error:
         if kept is None:
             raise
-        return mark_stale(kept, f"asking again failed: {error.message}")
+        return mark_stale(kept, f"asking the package index again failed: {error.message}")
     if question.key and not image.made.unread:
         options.cache.put(question.key, answer)
     return answer

@@ -16,15 +16,15 @@ from tierproof.images.read.found_install import FoundInstall, PreflightTarget, T
 
 FORMAT_VERSION = 1
 _CAUSES = {
-    GapReason.BUILD: "a build",
-    GapReason.CONDA: "conda",
-    GapReason.SYNC: "a project of uv",
-    GapReason.SCRIPT: "a script",
-    GapReason.FILE: "a file",
+    GapReason.BUILD: "a package that must be built",
+    GapReason.CONDA: "a conda command",
+    GapReason.SYNC: "a uv project",
+    GapReason.SCRIPT: "a script or installer that was not read",
+    GapReason.FILE: "a requirements file that could not be read",
     GapReason.TEXT: "a requirement that cannot be parsed",
-    GapReason.RUNTIME: "something known only at run time",
-    GapReason.PYTHON: "Python itself is replaced",
-    GapReason.FOLDER: "a folder on sys.path",
+    GapReason.RUNTIME: "a command that is only known at run time",
+    GapReason.PYTHON: "a replacement of Python itself",
+    GapReason.FOLDER: "an install into a folder on sys.path",
     GapReason.INDEX: "an index, or the list of an image, that could not be used",
 }
 UNKNOWN = "unknown"
@@ -188,7 +188,7 @@ class TargetVerdict:
         if self.gaps:
             causes = ", ".join(dict.fromkeys(_CAUSES[gap.cause] for gap in self.gaps))
             rest = f"; everything else: {self.judged}" if self.judged else ""
-            return f": not worked out: {causes}{rest}"
+            return f", because of {causes}{rest}"
         if self.harms and self.judged in (PlanVerdict.SATISFIED, PlanVerdict.ADDITIVE):
             names = name_packages([change.name for change in self.harms])
             return f" with tierproof. Plain pip would change {names}, which the image's kernel has loaded"

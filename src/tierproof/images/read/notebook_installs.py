@@ -91,7 +91,7 @@ class _Found:
             if not place.skipped:
                 self._note_files(call)
             if installer := find_other_installer(call):
-                reason = f"{installer} installs by rules of its own: not worked out"
+                reason = f"tierproof cannot predict what {installer} would install"
                 self.note(shorten(" ".join(call.words)), reason, place, GapReason.SCRIPT)
             else:
                 self._add_script(call, place, depth)
@@ -115,11 +115,11 @@ class _Found:
             return
         text = shorten(" ".join(call.words))
         if script.replaces_python:
-            reason = "it installs another Python over the kernel's, with other packages"
+            reason = "it replaces the kernel's Python by another one, with other packages"
             self.note(text, reason, place, GapReason.PYTHON)
             return
         if script.apart:
-            reason = f"it makes an environment of its own in {script.apart}; the kernel's packages stay"
+            reason = f"it makes a separate environment in {script.apart}; the kernel's packages do not change"
             self.note(text, reason, place, GapReason.SCRIPT, is_judged=True)
             return
         folder = self.locate(self.folder, call.folder)
@@ -127,8 +127,8 @@ class _Found:
         if known is not None and depth < _DEEPEST:
             self._read_script(known, script, place, depth)
         elif script.may_install:
-            told = "a script from a pipe is run" if not script.path else "a script of the notebook installs"
-            self.note(text, f"{told}; it was not read", place, GapReason.SCRIPT)
+            told = "this script" if script.path else "this script from a pipe"
+            self.note(text, f"{told} may install packages, but was not read", place, GapReason.SCRIPT)
         else:
             self.note(text, "this script was not read", place, GapReason.SCRIPT, is_judged=True)
 
@@ -254,7 +254,12 @@ def _read_python(code: CellCode, cell: CodeCell, follower: PythonFollower, found
         for each in code.shell_lines:
             _add_shell_line(each, follower.names, _Place(cell.number, each.line), found)
         if mentions_installer(code.python) and re.search(r"\b(subprocess|system|main)\b", code.python):
-            found.note("", "the cell is not valid Python", _Place(cell.number, 0), GapReason.TEXT)
+            found.note(
+                "Python commands of this cell",
+                "not read, because the cell is not valid Python",
+                _Place(cell.number, 0),
+                GapReason.TEXT,
+            )
         return
     for command in follower.follow(tree):
         follower.names[CURRENT_FOLDER] = str(found.folder)
@@ -322,10 +327,10 @@ def add_command(
 def _note_call(command: PythonCommand, place: _Place, found: _Found) -> None:
     """Note a call of which it is not known what it installs."""
     if command.replaces_python:
-        reason = f"{command.replaces_python} replaces Python itself, with all packages"
+        reason = "this call replaces Python itself, with all packages"
         found.note(command.replaces_python, reason, place, GapReason.PYTHON)
     elif command.prepares:
-        reason = f"{command.prepares} may install packages; it was not read"
+        reason = "this function may install packages, but its code was not read"
         found.note(command.prepares, reason, place, GapReason.SCRIPT)
     elif mentions_installer(command.unknown):
         reason = "what it runs is only known at run time"

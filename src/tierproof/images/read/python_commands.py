@@ -125,9 +125,7 @@ class PythonFollower:
             yield from self._follow_all(statement.body, way)
             if outcome:
                 for body in handlers:
-                    yield from self._skip(
-                        body, way, "the `except` block does not run: nothing raises on this image"
-                    )
+                    yield from self._skip(body, way, "the `try` block raises no error on this image")
             else:
                 after = dict(self.names)
                 yield from self._follow_handlers(handlers, replace(way, conditional=True), before, after)

@@ -77,4 +77,4 @@ def _make(path: str, rest: Sequence[str]) -> ScriptCall:
         "",
     )
     over = prefix.rstrip("/") in _PREFIXES
-    return ScriptCall(path, replaces_python=over, apart="" if over else prefix or "a folder of its own")
+    return ScriptCall(path, replaces_python=over, apart="" if over else prefix or "its default folder")

@@ -160,7 +160,7 @@ def find_reason(verdict: TargetVerdict) -> str:
                 f"{bound.required_by} needs {bound.package}{bound.required}; the image has {bound.installed}"
             )
         if plan.aged:
-            return f"much older than the latest release, {plan.aged[0].latest}"
+            return f"this release is much older than the latest, {plan.aged[0].latest}"
         return plan.explanation.partition(". ")[0].rstrip(".")
     if verdict.gaps:
         return verdict.gaps[0].describe()

@@ -114,7 +114,7 @@ def _subtract_position_offset(model: nn.Module, length: int, source: str) -> tup
             and ("position" in path or not by_name)
         ):
             offset = padding + 1
-            return length - offset, f"{source} less the {offset} rows up to padding_idx"
+            return length - offset, f"{source} minus the {offset} rows up to padding_idx"
     return length, source
 
 

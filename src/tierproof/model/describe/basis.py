@@ -61,6 +61,8 @@ def _describe_input(argument: Argument, basis: Basis) -> Fact:
 def _describe_maximum(inputs: InputPlan) -> Fact:
     name, settle = Basis.MAXIMUM_LENGTH.value, "declare `ModelSpec(max_length=…)`"
     if inputs.max_length is None:
-        return Fact(name, Standing.ASSUMED, "none is declared, so every length was tried", settle)
+        return Fact(
+            name, Standing.ASSUMED, "the model declares none, so lengths without a limit were tried", settle
+        )
     value = f"{inputs.max_length} by {inputs.max_length_source or 'assumption'}"
     return Fact(name, inputs.max_length_standing, value, settle)

@@ -47,7 +47,7 @@ def settle_batch_norms(subject: Subject, seed: int) -> str:
             module.training = training
         for module, momentum in zip(fresh, momenta, strict=True):
             module.momentum = momentum
-    return f"{len(fresh)} batch norm(s) had no running statistics yet: checked with those of one batch of random inputs"
+    return f"{len(fresh)} batch norm(s) had no running statistics yet, so those of one batch of random inputs were used"
 
 
 def _is_fresh(module: nn.Module) -> bool:

@@ -31,7 +31,7 @@ def prefer_declared_size(probe: ModelProbe, found: WorkingCall) -> WorkingCall:
         return found
     for size in sizes[:_MOST_TRIALS]:
         shape = (*primary.shape[:-2], *size)
-        changed = replace(primary, shape=shape, source="an image of the size that an attribute gives")
+        changed = replace(primary, shape=shape, source="of the size that an attribute gives")
         kept = tuple(note for note in found.plan.assumptions if "image_size" not in note)
         tried = try_plan(probe, replace(found.plan.with_argument(changed), assumptions=kept))
         if isinstance(tried, WorkingCall):

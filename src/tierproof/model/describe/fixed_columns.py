@@ -38,9 +38,7 @@ def fix_columns(probe: ModelProbe, found: WorkingCall) -> InputPlan:
     wide = _at(plan, 2 * enough)  # a window that holds none at a few more would hold some of as many again
     if _run(probe, wide) is None or _reads_beyond(probe, wide, enough):
         return plan
-    note = (
-        f"{primary.name}: assumed to have {enough} columns: with fewer, the model raises; more have no effect"
-    )
+    note = f"{primary.name}: assumed to have {enough} columns, because the model raises with fewer and ignores more"
     return replace(_at(plan, enough), assumptions=(*plan.assumptions, note))
 
 

@@ -38,7 +38,7 @@ def unwrap_model(given: Any) -> Unwrapped:
             break
         model, words = inner
         notes.append(
-            f"{type(given).__name__} is a wrapper: {words} was checked, a module of the class {type(model).__name__}"
+            f"{type(given).__name__} is a wrapper, so {words} was checked, which is a {type(model).__name__}"
         )
         given = model
     return Unwrapped(given, tuple(notes))
@@ -57,7 +57,7 @@ def _find_inner(given: Any) -> tuple[nn.Module, str] | None:
             return (inner, f"its `{attribute}`") if isinstance(inner, nn.Module) else None
     if _derives(given, "PeftModel", ("peft",)):
         inner = getattr(given, "get_base_model")()  # noqa: B009 - nn.Module types every attribute as a tensor
-        return (inner, "its base model, with the adapters in it,") if inner is not given else None
+        return (inner, "its base model, together with its adapters,") if inner is not given else None
     if _derives(given, "LightningModule", _LIGHTNING):
         return _find_in_lightning(given)
     return None
@@ -134,7 +134,8 @@ def _refuse_distributed(model: nn.Module) -> None:
         value = type(parameter.data)
         if any(each.__module__.startswith("torch.distributed") for each in (kind, value)):
             raise TargetError(
-                f"the parameter `{name}` of {type(model).__name__} is a {value.__name__}, distributed over processes",
+                f"cannot check {type(model).__name__}: its parameter `{name}` is a {value.__name__}, which is "
+                "distributed over processes",
                 hint="Check the model before it is distributed (`fully_shard`, `distribute_module`, "
                 "`parallelize_module`).",
             )
@@ -171,9 +172,9 @@ def refuse_cycle(model: nn.Module) -> None:
         if id(child) in paths:
             parent = f"`{paths[id(child)]}`" if paths[id(child)] else "the model itself"
             raise TargetError(
-                f"`{path}` is the same module as {parent}, "
-                "which contains it: train(), eval() and to() would recurse for ever",
-                hint="Keep the reference back to the parent out of the registered modules, for instance as a weakref.",
+                f"`{path}` is the same module as {parent}, which contains it, so train(), eval() and to() would "
+                "recurse for ever",
+                hint="Do not register the parent as a submodule of its child: store it as a weakref, for instance.",
             )
         if id(child) not in finished and next(child.children(), None) is not None:
             paths[id(child)] = path

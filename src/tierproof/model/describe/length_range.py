@@ -53,7 +53,7 @@ def _measure_shortest(probe: ModelProbe, plan: InputPlan) -> InputPlan:
             enough = middle
         else:
             short = middle
-    note = f"{plan.primary}: the model needs about {enough} positions or more"
+    note = f"{plan.primary}: the model needs at least about {enough} positions"
     least = _lengthen(probe, plan, enough)
     return replace(
         plan,

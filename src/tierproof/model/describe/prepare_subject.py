@@ -68,8 +68,9 @@ def prepare_subject(
         if not raised_in_a_call(error):
             raise
         raise ForwardError(
-            f"the forward pass of {type(model).__name__} ran once and then raised: {type(error).__name__}: {error}",
-            hint="Look for state that the first call leaves behind, such as a cache: each call must work alone.",
+            f"the forward pass of {type(model).__name__} worked once and raised when it ran again: "
+            f"{type(error).__name__}: {error}",
+            hint="Look for state that the first call leaves behind, such as a cache: every call must work by itself.",
         ) from error
     finally:
         for module, training in modes:

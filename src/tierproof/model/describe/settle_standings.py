@@ -54,7 +54,7 @@ def _doubt_optional(probe: ModelProbe, plan: InputPlan) -> InputPlan:
 
 def _doubt(argument: Argument, *, first: bool) -> Argument:
     if not first:
-        source = "optional, and passed because the model raised without it"
+        source = "optional, but passed because the model raised without it"
         return replace(argument, standing=Standing.ASSUMED, source=source)
     if argument.role == "tokens" and any(isinstance(size, int) for size in argument.shape):
         return replace(argument, width_standing=Standing.ASSUMED)
@@ -94,7 +94,7 @@ def _settle_ids(
         return replace(argument, standing=Standing.MEASURED, source="it changes the loss but not the output")
     if given is not None and argument.name == plan.primary:
         return replace(argument, standing=Standing.GIVEN, source="ModelSpec.vocab_size")
-    return replace(argument, source="integers that no table was seen to look up, drawn at random")
+    return replace(argument, source="integers drawn at random, because no table was found that looks them up")
 
 
 def _settle_last_size(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Standing | None:
@@ -112,9 +112,7 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
         settled = _settle_size(probe, plan, argument)
         if settled.width_standing is Standing.ASSUMED:
             return replace(settled, standing=Standing.MEASURED)
-        return replace(
-            argument, standing=Standing.MEASURED, source="an image of the size that the model takes"
-        )
+        return replace(argument, standing=Standing.MEASURED, source="of the size that the model takes")
     fixed = [axis for axis, size in enumerate(argument.shape) if isinstance(size, int)]
     if fixed:
         shape = list(argument.shape)
@@ -125,13 +123,13 @@ def _settle_floats(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Ar
                 argument, standing=Standing.MEASURED, source=f"of width {width}, which a layer takes"
             )
         if first:
-            source = f"of width {width}, which was assumed: the model accepts another one too"
+            source = f"of width {width}, which is assumed, because the model also accepts another width"
             return replace(
                 argument, standing=Standing.MEASURED, source=source, width_standing=Standing.ASSUMED
             )
     elif first:
         return replace(argument, standing=Standing.MEASURED, source="the first input; the model runs with it")
-    return replace(argument, source="numbers that no layer was seen to take, drawn at random")
+    return replace(argument, source="numbers drawn at random, because no layer was found that takes them")
 
 
 def _settle_size(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Argument:
@@ -143,7 +141,7 @@ def _settle_size(probe: ModelProbe, plan: InputPlan, argument: Argument) -> Argu
     other = _resize(argument) if argument.role == "image" else None
     if other is None or _declares_size(probe, argument) or not _runs(probe, plan.with_argument(other)):
         return argument
-    source = "an image of an assumed size; the model accepts other sizes too"
+    source = "of a size that is assumed, because the model also accepts other sizes"
     return replace(argument, source=source, width_standing=Standing.ASSUMED)
 
 

@@ -119,7 +119,8 @@ def _find_still_rows(gradient: Tensor) -> tuple[int, int, int] | None:
     if gradient.is_sparse or gradient.dim() != 2 or gradient.shape[0] < 8:
         return None
     # A sum of magnitudes is zero for rows of zeros alone, and takes a third of the time of comparing each value.
-    sums = torch.linalg.vector_norm(gradient.detach(), ord=1, dim=1)
+    values = gradient.detach().float() if gradient.itemsize == 1 else gradient.detach()
+    sums = torch.linalg.vector_norm(values, ord=1, dim=1)
     still = sums.eq(0).nonzero().flatten()
     total = gradient.shape[0]
     if not total // 4 <= len(still) < total:

@@ -128,7 +128,7 @@ def find_default_arguments(entry: object, module: ModuleType) -> Mapping[str, An
 def describe_default_arguments(entry: object, arguments: Mapping[str, Any]) -> str:
     """What was assumed in giving them."""
     given = ", ".join(f"{type(value).__name__}()" for value in arguments.values())
-    return f"{getattr(entry, '__name__', 'the model')} was built with {given}, the defaults of its file"
+    return f"{getattr(entry, '__name__', 'the model')} was built with {given}, which has the default values of its file"
 
 
 def _read_annotation(entry: type, name: str, module: ModuleType) -> object:

@@ -75,7 +75,7 @@ def describe_choice(module: ModuleType, name: str, entry: object) -> tuple[str, 
     if chosen in _PREFERRED:
         return ()
     return (
-        f"{chosen} was checked: it is the only one of the file's {len(candidates)} classes that no other class uses",
+        f"{chosen} was checked, the only one of the file's {len(candidates)} classes that no other class uses",
     )
 
 

@@ -74,7 +74,8 @@ def load_transformers(
         assumptions = [assumed] if assumed else []
         if isinstance(auto_map, Mapping) and not trust:
             assumptions.append(
-                f"built with transformers' own {chosen.__name__}: the folder's own code runs only with --trust"
+                f"the model was built with transformers' own {chosen.__name__}, because code of the folder runs only "
+                "with --trust"
             )
         if weights:
             if model_id:
@@ -195,8 +196,8 @@ def _build_as_memory_allows(chosen: Any, config: Any, path: Path) -> tuple[nn.Mo
         needed = _COPIES * count_parameters(shape).bytes
         if needed > available:
             note = (
-                "built on the meta device, which has shapes but no values: a check needs about "
-                f"{needed / 2**30:.1f} GiB of memory and {available / 2**30:.1f} GiB are available"
+                "the model was built on the meta device, without parameter values: a check needs about "
+                f"{needed / 2**30:.1f} GiB of memory, but {available / 2**30:.1f} GiB are available"
             )
             return shape, [note]
     return _build(chosen, config, path), []
@@ -250,9 +251,7 @@ def _load_weights(chosen: Any, config: Any, folder: Path, trust: bool) -> tuple[
         refuse_misfit(missing, surplus or unexpected, mismatched, str(folder))
     noted = []
     if unexpected:
-        noted.append(
-            f"{len(unexpected)} tensors of the checkpoint were not used; the first is {unexpected[0]}"
-        )
+        noted.append(f"{len(unexpected)} tensors of the checkpoint were not used, such as {unexpected[0]}")
     return module.float(), noted
 
 

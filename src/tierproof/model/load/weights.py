@@ -82,7 +82,9 @@ def strip_wrapper(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple
     stripped, notes = dict(state), []
     while prefix := next((p for p in _PREFIXES if stripped and all(n.startswith(p) for n in stripped)), ""):
         stripped = {name.removeprefix(prefix): tensor for name, tensor in stripped.items()}
-        notes.append(f"the names in the checkpoint began with `{prefix}`, which a wrapper had added")
+        notes.append(
+            f"the names in the checkpoint begin with `{prefix}`, which a wrapper added; this prefix was ignored"
+        )
     return stripped, tuple(notes)
 
 

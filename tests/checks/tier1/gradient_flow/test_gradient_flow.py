@@ -258,7 +258,7 @@ def test_hard_routing_is_no_error_and_an_untrained_router_is_told():
     assert [(f.code, f.severity, f.where) for f in alarms(output)] == [
         ("T1-GRAD-016", "warning", "blocks.0.mlp.gate")
     ]
-    assert "hard choices" in find(output, "T1-GRAD-007").message
+    assert "hard choice" in find(output, "T1-GRAD-007").message
 
 
 class TruncatedLoop(CharGPT):

@@ -30,14 +30,14 @@ def state_batch_axis(base: Baseline, *, mixes_as_sequence: bool) -> Fact:
     if flags and any(flags) == (axis == 0):
         return state(Standing.DECLARED, f"by batch_first={any(flags)} of its modules")
     if primary.width_standing is Standing.ASSUMED:
-        return state(Standing.ASSUMED, f"of an input of assumed sizes: {primary.describe()}")
+        return state(Standing.ASSUMED, f"of an input whose sizes are assumed: {primary.describe()}")
     if primary.role in ("image", "audio") or not subject.inputs.has_length:
-        return state(Standing.MEASURED, "the first axis of the output follows it")
+        return state(Standing.MEASURED, "because the first axis of the output changes with it")
     if not mixes_as_sequence:
-        return state(Standing.MEASURED, "along every other axis, the slices influence each other")
+        return state(Standing.MEASURED, "because slices along every other axis influence each other")
     if _counts_positions(base):
-        return state(Standing.MEASURED, "positions are counted along the other axis")
-    return state(Standing.ASSUMED, "along the other axis, the slices do not influence each other")
+        return state(Standing.MEASURED, "because positions are counted along the other axis")
+    return state(Standing.ASSUMED, "because slices along the other axis do not influence each other")
 
 
 def _counts_positions(base: Baseline) -> bool:

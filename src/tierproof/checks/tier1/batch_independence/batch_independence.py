@@ -144,7 +144,7 @@ def _search_inside(base: Baseline, mixing: _Mixing) -> tuple[Finding, ...]:
         claim_error(
             "T1-BATCH-002",
             f"The rows of a batch influence each other inside `{where}`, which may take the batch axis for the "
-            "sequence. The model's outputs do not show it, because they depend on no input.",
+            "sequence axis. The outputs hide this, because they do not depend on the input at all.",
             where,
             {"relative_change_of_answers": 0.0, "rows": base.batch},
             "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0 or a "
@@ -253,7 +253,7 @@ def _report_mixing(base: Baseline, worst: _Mixing, tolerance: float) -> Finding:
     where = _locate_mixing(base, worst, tolerance)
     cause = ""
     if _mixes_batch_as_sequence(base, tolerance):
-        cause = " It mixes rows but not positions: the batch axis is taken for the sequence."
+        cause = " The model mixes rows but not positions: it takes the batch axis for the sequence axis."
     return _make_finding(base, worst.change, tolerance, where, worst.how, cause)
 
 
@@ -283,7 +283,7 @@ def _make_finding(
         "T1-BATCH-001",
         f"The rows of a batch influence each other in evaluation mode: outputs change by {change:.2g} standard "
         f"deviations {how}.{cause}"
-        + (" Experts that drop tokens when they are full do this by design." if experts else ""),
+        + (" This is intended if experts drop tokens when they are full." if experts else ""),
         where,
         {"relative_change": change, "tolerance": tolerance, "rows": base.batch},
         "Pass `batch_first=True` where the batch comes first, or remove a mean or norm over axis 0, a reshape that "

@@ -23,7 +23,7 @@ Findings:
     T1-CACHE-005 error: a new cache contains keys and values of the sequence that was decoded before.
     T1-CACHE-006 error: decoding without a padding mask differs, though with a mask it agrees.
     T1-CACHE-007 error: decoding with left padding differs from the full forward pass.
-    T1-CACHE-008 warning: several tokens at once on a filled cache get other outputs than one at a time.
+    T1-CACHE-008 warning: decoding several tokens at once with a filled cache differs from decoding one at a time.
     T1-CACHE-009 warning: the forward changes the cache that the caller passed.
 
 Source: the property is exact for causal attention and for recurrent states; transformers tests it for its
@@ -62,8 +62,8 @@ _LOCAL_TOLERANCE = 1e-3
 _CACHE = Fact(
     "cache",
     Standing.ASSUMED,
-    "which argument takes the cache was guessed from its name",
-    "decode a few tokens with and without the cache and compare",
+    "the argument that takes the cache was guessed from its name",
+    "decode a few tokens yourself with and without the cache, and compare",
 )
 
 

@@ -137,7 +137,7 @@ class Decoding:
         if outputs.main == "" and isinstance(output, tuple | list):
             first = next((tensor for _, tensor in iterate_tensors(output[0])), None)
             if first is None:
-                raise NoCacheError("with a cache, the first output contains no tensor")
+                raise NoCacheError("called with a cache, the model returns no tensor as its first output")
             return first
         return outputs.select(output)
 
@@ -169,7 +169,7 @@ def prepare_decoding(subject: Subject, seed: int) -> Decoding | str:
     if not cache_name:
         return "the model takes no cache"
     if subject.traits.causal_measured is False:
-        return "outputs depend on later inputs, so no cache can be right (see T1-CAUSAL)"
+        return "outputs depend on later inputs, so decoding with a cache cannot give the same outputs (see T1-CAUSAL)"
     followed = find_followed_argument(subject.inputs.arguments, subject.outputs)
     if followed is None or followed.role != "tokens":
         return "no token input has positions that match the output positions"
@@ -179,7 +179,7 @@ def prepare_decoding(subject: Subject, seed: int) -> Decoding | str:
     axis = followed.shape.index(subject.outputs.axes[subject.outputs.length_axis])
     decoding = Decoding(base, base.call, base.answer, followed, axis, cache_name, has_switch)
     if decoding.length < STEPS + 2:
-        return "the model takes only sequences that are too short to decode in steps"
+        return "the longest sequence that the model takes is too short to decode step by step"
     return decoding
 
 

@@ -1,11 +1,12 @@
 """T1-CROSS: in an encoder-decoder, the encoder's input and the decoder's input both affect the output.
 
 What it does: replaces the whole source, then the whole target, and checks whether the output changes at all. Then it
-calls each module that reads both alone, with the later half of the source's states replaced: the first target position
-must see it, as the last does.
+calls each module that reads both by itself, with the later half of the source's states replaced: the output at the
+first target position must change, as at the last.
 
 Why it matters: a cross-attention that reads the decoder's own states trains without an error, as a language model
-that never sees its source. One that is given the target's mask translates the first word from the first word alone.
+that never sees its source. A cross-attention that is given the target's mask translates the first word from the first
+word alone.
 
 Evidence: the largest change of the output relative to its standard deviation; a change of zero, up to rounding, is
 the bug.
@@ -50,7 +51,9 @@ def run(context: CheckContext) -> CheckOutput:
     target = find_followed_argument(subject.inputs.arguments, subject.outputs)
     sources = [a for a in subject.inputs.arguments if can_perturb(a) and a is not target]
     if target is None or not sources:
-        return CheckOutput(skipped="cannot tell which input is the source and which is the target")
+        return CheckOutput(
+            skipped="tierproof cannot tell which input goes to the encoder and which to the decoder"
+        )
     base = find_baseline(subject, context.seed, batch=1)
     if isinstance(base, str):
         return CheckOutput(skipped=base)

@@ -152,7 +152,8 @@ def _note_truncated(result: DirectionalDerivative, names: list[str]) -> Finding:
     return Finding(
         f"{CODE}-013",
         Severity.INFO,
-        "Some modules run several times, but only their last runs record gradients: backward is truncated.",
+        "Some modules run several times in one forward pass, but only their last runs record gradients: the gradient "
+        "lacks the earlier runs.",
         where=names[-1].rpartition(".")[0],
         evidence={"relative_mismatch": result.mismatch},
         hint="Remove `torch.no_grad()` around the earlier runs. Nothing to do if truncated backpropagation "
@@ -169,8 +170,8 @@ def _note_straight_through(result: DirectionalDerivative, where: str) -> Finding
     return Finding(
         f"{CODE}-008",
         Severity.INFO,
-        f"`{where}` contains a straight-through estimator: its gradient differs from the derivative of the forward "
-        "pass on purpose.",
+        f"`{where}` contains a straight-through estimator: on purpose, its gradient is not the derivative of the "
+        "forward pass.",
         where=where,
         evidence={"relative_mismatch": result.mismatch},
         hint="Nothing to do: `x + (q - x).detach()` is written to pass the gradient through the quantiser unchanged.",
@@ -225,7 +226,8 @@ def _report(
             "derivative_by_differences": result.numeric,
             "last_wrong_parameter": last,
         },
-        hint="Remove `.detach()` from the residual or the other path, or correct the hand-written backward.",
+        hint="Remove `.detach()` from the residual connection or the branch beside it, or correct the hand-written "
+        "backward.",
         rests_on=Basis.INPUTS,
         at_most=Severity.INFO if published else Severity.ERROR,
     )
@@ -237,8 +239,8 @@ def _report_handwritten(
     return Finding(
         f"{CODE}-008",
         Severity.WARNING,
-        f"From `{last.rpartition('.')[0]}` back towards the input, gradients differ from finite differences by "
-        f"{result.mismatch:.0%}. The suspects are the hand-written backwards of this model: "
+        f"In `{last.rpartition('.')[0]}` and the layers before it, gradients differ from finite differences by "
+        f"{result.mismatch:.0%}. The cause is probably a hand-written backward of this model: "
         f"{', '.join(functions[:3])}.",
         where=where,
         evidence={
@@ -248,5 +250,5 @@ def _report_handwritten(
             "last_wrong_parameter": last,
             "autograd_functions": list(functions),
         },
-        hint="Test them with `torch.autograd.gradcheck`. Nothing to do if a surrogate gradient is intended.",
+        hint="Test these backwards with `torch.autograd.gradcheck`. Nothing to do if a surrogate gradient is intended.",
     )

@@ -155,7 +155,7 @@ def prepare_arena(
     model = context.subject.model
     size = sum(parameter.numel() for parameter in model.parameters())
     if (count := sum(1 for _ in model.parameters())) > _MOST_TENSORS:
-        return f"skipped: {count:,} parameter tensors are more than {_MOST_TENSORS:,}"
+        return f"skipped: the model has {count:,} parameter tensors, more than {_MOST_TENSORS:,}"
     if size <= _FLOAT64_PARAMETERS and (at_any_cost or _is_cheap(model, call)):
         try:
             arena = _build_arena(context, convert_call(call, torch.float64), torch.float64)
@@ -166,12 +166,14 @@ def prepare_arena(
     if size > _FLOAT32_PARAMETERS:
         return f"skipped: more than {_FLOAT32_PARAMETERS:,} parameters"
     if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
-        return "skipped: parameters in half precision"
+        return "skipped: parameters are in half precision"
     for tried in (_shorten(context, call), call):
         try:
             return _build_arena(context, tried, torch.float32)
         except Exception as error:  # noqa: BLE001 - measured: such a model cannot be run on other values
-            reason = f"skipped: the forward pass raised {type(error).__name__} with substituted parameters"
+            reason = (
+                f"skipped: the forward pass raised {type(error).__name__} with other values of the parameters"
+            )
     return reason
 
 

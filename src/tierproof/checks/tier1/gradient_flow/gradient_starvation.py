@@ -38,18 +38,19 @@ _MOST_PROBED = 12
 _NAMES_SHOWN = 8
 # What the note says about parameters that lack a gradient for a sound reason.
 _SOUND = {
-    StarvationCause.UNUSED: "take part in the forward, but no output depends on them",
+    StarvationCause.UNUSED: "are used in the forward pass, but no output depends on them",
     StarvationCause.AWAITS_ZEROS: (
         "get no gradient yet, because they are multiplied by parameters that are exactly zero"
     ),
     StarvationCause.CHOSEN: (
-        "only affect hard choices (top-k, argmax, rounding), or were not selected by such a choice"
+        "only affect a hard choice (top-k, argmax, rounding), or were not selected by one, so they get no gradient"
     ),
-    StarvationCause.LONE_KEY: "only affect a softmax over a single key, whose output is always 1",
-    StarvationCause.PADDING: "are only read at the row of `padding_idx`, which never gets a gradient",
+    StarvationCause.LONE_KEY: "get no gradient, because they only affect a softmax over a single key, whose output "
+    "is always 1",
+    StarvationCause.PADDING: "are only read at the row of `padding_idx`, and this row never gets a gradient",
     StarvationCause.EMPTY: "get no gradient, because no position of this input goes through them",
     StarvationCause.NOT_PROBED: (
-        f"get no gradient; the reason was not examined, because at most {_MOST_PROBED} such modules are"
+        f"get no gradient; the reason is unknown, because only {_MOST_PROBED} such modules were examined"
     ),
 }
 
@@ -260,8 +261,8 @@ def _report_cut(
             "cause": cause,
             "cut_in": cut.path if cut is not None else "",
         },
-        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or a tensor that is built "
-        "anew from numbers.",
+        hint="After this module, remove `.detach()`, `.data`, `.item()`, `torch.no_grad()` or `torch.tensor(…)`, which "
+        "cut the graph.",
         rests_on=Basis.INPUTS,
     )
 
@@ -328,10 +329,10 @@ def _blame_silent_module(context: CheckContext, call: Call, zeroed: list[Finding
     return [
         claim_error(
             f"{CODE}-004",
-            f"`{silent}` returns the same vector for every position and row, so {named} cannot have an effect.",
+            f"`{silent}` returns the same vector for every position and row, so {named} cannot affect the output.",
             where=silent,
             evidence={"without_effect": cut_off[:_NAMES_SHOWN], "distinct_outputs": 1},
-            hint="In this module, correct the mask that hides everything, the scale of zero or the dead activation.",
+            hint="Look in this module for a mask that hides everything, a scale of zero or a dead activation.",
             rests_on=Basis.INPUTS,
         )
     ]
@@ -341,12 +342,11 @@ def _report_dead(item: StarvedModule) -> Finding:
     return Finding(
         f"{CODE}-005",
         Severity.WARNING,
-        f"`{item.path}` is not learning: its gradient is exactly zero on every input tried.",
+        f"`{item.path}` does not learn: its gradient is exactly zero on every input tried.",
         where=item.path,
         evidence={"parameters": list(item.names)},
-        hint="Reduce the scale or the bias of this module: the activation after it is saturated, or a ReLU "
-        "whose inputs "
-        "are all negative.",
+        hint="Reduce the scale or the bias of this module: the activation after it is saturated, or it is "
+        "a ReLU whose inputs are all negative.",
     )
 
 
@@ -379,10 +379,10 @@ def _note(items: Sequence[StarvedModule], reason: str) -> Finding:
     return Finding(
         f"{CODE}-007",
         Severity.INFO,
-        f"{', '.join(names[:3])}{more} {reason}.",
+        f"Parameter(s) {', '.join(names[:3])}{more} {reason}.",
         where=items[0].path if len(items) == 1 else "",
         evidence={"parameters": names[:_NAMES_SHOWN], "count": len(names)},
-        hint="Remove parameters that no call uses. Nothing to do if this is intended.",
+        hint="Nothing to do if this is intended. Otherwise use these parameters in the forward pass, or remove them.",
     )
 
 

@@ -104,7 +104,7 @@ def _find_in_every_layer(
                 f"No output depends on `{pattern}`: the layers run, but this part of each layer is unused "
                 f"({len(names)} parameters)."
             ),
-            "In the layer's forward, call this part under its own name and use its result, or remove the part.",
+            "In the layer's forward, call this part (not another in its place) and use its result, or remove it.",
         )
 
 
@@ -181,7 +181,7 @@ def _find_own_tables(model: nn.Module, first: GradientPass, items: Sequence[Star
             and "pos" in item.path.lower()
             and item.path.rpartition(".")[0] in entered
         ):
-            names, said = item.names, "The position table is never read:"
+            names, said = item.names, "The forward never reads the position table"
         else:
             continue
         if names:
@@ -328,7 +328,7 @@ def judge_idle_experts(model: nn.Module, first: GradientPass, tokens: int) -> li
         Finding(
             f"{CODE}-017",
             Severity.WARNING,
-            f"In every layer, the experts with the numbers {numbers} receive none of the {tokens} tokens.",
+            f"In every layer, expert(s) {numbers} receive none of the {tokens} tokens that were tried.",
             first_idle,
             {"experts": [member for members in idle.values() for member in members][:_NAMES_SHOWN]},
             "Choose experts with `topk` over the router scores of all experts, not from a fixed list or a part of "

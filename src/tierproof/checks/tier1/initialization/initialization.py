@@ -1,25 +1,26 @@
 """T1-INIT, parameter initialisation: each layer starts from values that a published scheme could give.
 
 What it does: measures mean and standard deviation of every weight, names the scheme that it resembles, and looks for
-what no scheme gives: NaN, copies, constant matrices, and widths far beyond all schemes.
+what no scheme gives: NaN, copies, constant matrices, and standard deviations far beyond all schemes.
 
-Why it matters: layers that start as copies or constants learn the same for a long time. A width ten times too large
-gives a first loss that takes a day of training to undo.
+Why it matters: layers that start as copies or constants learn the same for a long time. A standard deviation ten
+times too large gives a first loss that takes a day of training to undo.
 
 Evidence: the standard deviation compared with the schemes for the same shape, and the consequence: the loss against
 random targets compared with ln V, and the standard deviation of the logits.
 
 Exemptions: statistical rules apply to fresh models; a model whose norms have changed is reported as trained. Rules on
-width alone are wrong on 25 of 136 healthy language models, so a width is reported only with a measured consequence.
-Copies inside torch.nn.TransformerEncoder and -Decoder are made by PyTorch and get an info. All-zero matrices get an
-info if a gradient reaches them (LoRA, ReZero, zero-initialised heads). The last norm of a residual branch may start at
-zero.
+the standard deviation alone are wrong on 25 of 136 healthy language models, so it is reported only with a measured
+consequence. Copies inside torch.nn.TransformerEncoder and -Decoder are made by PyTorch and get an info. All-zero
+matrices get an info if a gradient reaches them (LoRA, ReZero, zero-initialised heads). The last norm of a residual
+branch may start at zero.
 
 Findings:
     T1-INIT-001 error: a parameter contains NaN or infinity.
     T1-INIT-002 warning: random matrices that are not tied are bit-equal.
     T1-INIT-003 warning: a matrix is all zero and gets no gradient, so it stays zero.
-    T1-INIT-004 warning: weights are ten times wider than in every published scheme, and the first loss is too high.
+    T1-INIT-004 warning: the standard deviation of weights is ten times that of any published scheme, and the first
+        loss is too high.
     T1-INIT-005 warning: all rows, or all columns, of a matrix are equal.
     T1-INIT-006 info: known and harmless copies or zeros.
     T1-INIT-007 info: the model looks trained, so rules for fresh parameters were not applied.
@@ -298,7 +299,7 @@ def _judge_zeros(context: CheckContext, weights: Sequence[WeightStatistics]) -> 
             Finding(
                 f"{CODE}-006",
                 Severity.INFO,
-                f"{len(rest)} matrices start at exactly zero; training can change them.",
+                f"All values of {len(rest)} weight matrix(es) are exactly zero at the start; training can change them.",
                 where=rest[0].path if len(rest) == 1 else "",
                 evidence={"paths": [w.path for w in rest[:_PATHS_SHOWN]]},
                 hint="Nothing to do for a zero-initialised branch or head; initialise any other matrix randomly.",

@@ -350,15 +350,15 @@ def _report_dead(base: Baseline, argument: Argument, dead: list[int] | list[list
         axes = _region_axes(argument, tensor)
         where = _region(tensor, axes, tuple(dead[0]))
         changed = replace_values(argument, tensor, where, seed=base.answers.seed + 1)
-    what = "positions" if positions else f"regions (of {_REGIONS_PER_AXIS} per axis)"
+    what = "position(s)" if positions else f"region(s) (each axis is cut into {_REGIONS_PER_AXIS})"
     return claim_error(
         "T1-INPUT-002",
         f"Part of the input is lost: replacing `{argument.name}` at {what} {', '.join(map(str, dead[:6]))}"
         f"{' …' if len(dead) > 6 else ''} changes no output.",
         _locate_silence(base, base.call.with_argument(argument.name, changed)),
         {"argument": argument.name, "without_influence": dead, "draws": _DRAWS, "largest_change": 0.0},
-        "Remove what loses them: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a mask "
-        "that hides these positions from every output.",
+        "Remove what loses this part: an assignment to a slice (`x[:, 0] = …`), a slice that is one too short, or a "
+        "mask that hides it from every output.",
         rests_on=Basis.INPUTS,
         at_most=_limit(argument, last, Severity.WARNING if tail or _drowns(base) else Severity.ERROR),
     )

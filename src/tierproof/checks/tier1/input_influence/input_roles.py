@@ -43,10 +43,11 @@ def judge_segments(base: Baseline) -> list[Finding]:
         Finding(
             "T1-INPUT-003",
             Severity.WARNING,
-            f"`{name}` has no effect on the output, although `{table[0]}` has {table[1].num_embeddings} rows for it.",
+            f"`{name}` has no effect on the output, although the table `{table[0]}` has {table[1].num_embeddings} "
+            "rows for it.",
             table[0],
             {"argument": name, "rows": table[1].num_embeddings, "largest_change": 0.0},
-            f"Look up `{name}` in `{table[0]}` instead of a constant.",
+            f"Look up `{name}` in `{table[0]}`, not a constant in its place.",
         )
     ]
 
@@ -79,7 +80,7 @@ def report_dead_channels(argument: Argument, channels: list[int], where: str) ->
         "no output.",
         where,
         {"argument": argument.name, "without_influence": list(channels), "largest_change": 0.0},
-        "Pass all channels on: remove a slice over the channels, or a conversion to grey that keeps only one.",
+        "Use all channels: remove a slice over the channels, or a conversion to grey that keeps only one.",
         rests_on=Basis.INPUTS,
     )
 
@@ -116,8 +117,8 @@ def judge_order(base: Baseline, measured: dict[str, JsonValue]) -> list[Finding]
             "T1-INPUT-004",
             # A set model is a design; one that keeps a table of positions is not.
             Severity.INFO if table is None else Severity.WARNING,
-            "The order of the tokens has no effect: reordering them only reorders the outputs. The model sees a bag "
-            "of words" + (f", although it has `{table}`." if table else "."),
+            "The order of the tokens has no effect: if they are reordered, each token keeps its output"
+            + (f", although the model has the position table `{table}`." if table else "."),
             table or "",
             {"largest_change": change, "tolerance": base.tolerance, "tokens": len(order)},
             "Add a position to each token: read the table at `torch.arange(length)` and add its rows to the "

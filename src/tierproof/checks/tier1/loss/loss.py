@@ -12,12 +12,12 @@ falls in each case.
 
 Evidence: the distance between a position and the target it is trained on; the sums and the sign of the outputs.
 
-Exemptions: models without a targets argument are judged by their outputs only. A distance of 0 in a causal model is
-left to the caller if the argument is not called `labels` (nanoGPT's `targets`). A loss that is computed from other
-tensors than the returned logits is not judged. Encoders are trained on the token itself (masked language models).
-A model of the transformers library leaves it to the caller to set labels of padding to -100.
-A scalar that is read (`item`, `detach`, a comparison) or kept (an attribute, a list) is not discarded; nor is one of a
-model that takes targets which cannot be drawn for it.
+Exemptions: models without a targets argument are judged by their outputs only. A causal model that compares position
+t with target t is not reported if the argument is not called `labels` (nanoGPT's `targets`): its caller shifts. A
+loss that is computed from other tensors than the returned logits is not judged. Encoders are trained on the token
+itself (masked language models). A model of the transformers library leaves it to the caller to set labels of padding
+to -100. A scalar that is read (`item`, `detach`, a comparison) or kept (an attribute, a list) is not discarded. No
+scalar is reported if tierproof cannot make targets for a model that takes them.
 
 Findings:
     T1-LOSS-001 warning: a causal model is trained on the token that it receives.
@@ -29,7 +29,7 @@ Findings:
     T1-LOSS-007 error: outputs for each position are normalised over the positions instead of the classes.
     T1-LOSS-008 warning: a differentiable scalar, such as an auxiliary loss, is computed in training and discarded.
     T1-LOSS-009 warning: the result of an autograd Function is discarded, so its backward never runs.
-    T1-LOSS-010 error: the model's own loss is finite, and its gradients are not.
+    T1-LOSS-010 error: the model's own loss is finite, but its gradients are not.
     T1-LOSS-011 warning: the loss function receives probabilities where it expects logits or log-probabilities.
     T1-LOSS-012 warning: the loss has the value of a cross entropy, but its gradient at the logits differs from a cross
         entropy's.
@@ -104,7 +104,7 @@ def _measure_distance(subject: Subject, seed: int) -> tuple[str, int] | str:
         with torch.enable_grad():
             output = call.run(subject.model)
     except Exception as error:  # noqa: BLE001 - reported: targets of another kind than drawn here
-        return f"the forward raises {type(error).__name__} with {name}"
+        return f"the forward raises {type(error).__name__} when it gets `{name}`"
     tensors = dict(iterate_tensors(output))
     logits = tensors.get(subject.outputs.main)
     loss = find_loss(tensors)
@@ -130,7 +130,7 @@ def _read_distance(name: str, gradient: Tensor, targets: Tensor) -> tuple[str, i
         return "the logits get no gradient from the loss"
     distance, votes = counts.most_common(1)[0]
     if votes < _AGREEMENT * counts.total() or votes < 3:
-        return "not all positions predict the token at the same distance"
+        return "the positions do not all predict the target at the same distance"
     return name, distance
 
 
@@ -145,8 +145,8 @@ def _judge_distance(subject: Subject, name: str, steps: int) -> list[Finding]:
             Finding(
                 f"{CODE}-001",
                 Severity.WARNING,
-                f"The loss compares position t with {name}[t]: if the caller passes the input as `{name}`, the model "
-                "learns to copy it.",
+                f"The loss compares the logits at position t with {name}[t]: if the caller passes the input as "
+                f"`{name}`, the model learns to copy it.",
                 "",
                 evidence,
                 f"Compare `logits[:, :-1]` with `{name}[:, 1:]`, or rename the argument to `targets` and let "
@@ -204,8 +204,8 @@ def _judge_answers(subject: Subject, seed: int) -> list[Finding]:
             Finding(
                 f"{CODE}-005",
                 Severity.WARNING,
-                f"The outputs look like those of a ReLU: none is negative and {zeros:.0%} are exactly zero, so their "
-                "classes get no gradient.",
+                f"The outputs look like those of a ReLU: none is negative and {zeros:.0%} are exactly zero, so the "
+                "classes at zero get no gradient.",
                 _locate_last(subject, call, answer, seed),
                 {"zero_share": zeros},
                 "Remove the activation after the last layer.",
@@ -225,9 +225,8 @@ def _judge_normalised_axis(subject: Subject, call: Call, answer: Tensor, seed: i
             return [
                 claim_error(
                     f"{CODE}-007",
-                    f"A {name} runs over the positions: the outputs for one class sum to one over all "
-                    "positions, but those "
-                    "for one position do not.",
+                    f"A {name} runs over the positions instead of the classes: probabilities sum to one over all "
+                    "positions, not over the classes of one position.",
                     _locate_last(subject, call, answer, seed),
                     {
                         "largest_sum_error_over_positions": float(over_positions),

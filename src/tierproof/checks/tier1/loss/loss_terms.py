@@ -42,8 +42,8 @@ def judge_divisor(own: OwnLoss) -> list[Finding]:
         Finding(
             f"{CODE}-014",
             Severity.WARNING,
-            f"The loss sums over {rows * (length - 1)} labels and divides by {rows * length}: it counts the first "
-            "label of each row, which no position predicts, so loss and gradient are too small.",
+            f"The loss adds up {rows * (length - 1)} labels but divides by {rows * length}: it also counts the first "
+            "label of each row, which no position predicts. Loss and gradient are too small.",
             "",
             {"summed_labels": rows * (length - 1), "divided_by": rows * length},
             "Divide by the number of labels that remain after the shift.",
@@ -96,7 +96,7 @@ def judge_padded_labels(subject: Subject, name: str, call: Call, seed: int, dist
             "caller sets these labels to -100."
         )
     elif abs(share - visible / targets.shape[1]) <= _SAME:
-        what = f"The loss is {share:.2f} of the mean over the visible labels: it counts those that `{mask.name}` hides."
+        what = f"The loss also counts labels that `{mask.name}` hides: it is {share:.2f} times the mean of the others."
     else:
         return []
     return [

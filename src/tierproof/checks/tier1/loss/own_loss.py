@@ -119,12 +119,12 @@ def _judge_ignored(subject: Subject, name: str, call: Call, seed: int, distance:
         Finding(
             f"{CODE}-013",
             Severity.WARNING,
-            f"With half of the labels set to {_IGNORED}, the loss is {share:.2f} of the mean over the other labels: "
-            "the mean also counts the ignored positions.",
+            f"With half of the labels set to {_IGNORED}, the loss is {share:.2f} times the mean over the other labels: "
+            "it also counts the ignored positions.",
             "",
             {"loss": float(own.value), "mean_over_kept": float(expected), "ignored_label": _IGNORED},
-            f"Divide the sum by the number of labels that are not {_IGNORED}, as `cross_entropy` does with "
-            "`reduction='mean'`.",
+            f"Divide the sum of the losses by the number of labels that are not {_IGNORED}, as `cross_entropy` does "
+            "with `reduction='mean'`.",
         )
     ]
 

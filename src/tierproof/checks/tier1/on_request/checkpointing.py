@@ -125,8 +125,8 @@ def _report_change(
             "checkpointed_loss": saved.loss,
             "parameter": name,
         },
-        "Remove counters, caches, writes into inputs and random generators of the block's own from the block's "
-        "forward.",
+        "From the block's forward, remove counters, caches, writes into its inputs, and random generators of its "
+        "own.",
         rests_on=Basis.RUN,
     )
 

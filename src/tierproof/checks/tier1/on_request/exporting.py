@@ -50,7 +50,9 @@ def run(context: CheckContext) -> CheckOutput:
     if isinstance(base, str):
         return CheckOutput(skipped=base)
     if base.answers.stand_ins:
-        return CheckOutput(skipped="the output is constant until parameters that are zero are trained")
+        return CheckOutput(
+            skipped="the output is constant, because parameters are zero until they are trained"
+        )
     measured: dict[str, JsonValue] = {}
     with trace_quietly():
         try:
@@ -94,7 +96,7 @@ def _draw_other_values(base: Baseline) -> Call:
 
 def _report_refusal(error: Exception) -> Finding:
     text = str(error).strip()
-    hint = "Rewrite what the error names with torch operations. Nothing to do if you do not export the model."
+    hint = "With torch operations, rewrite the code that the error names. Nothing to do if you do not export the model."
     if "data-dependent" in text:
         hint = (
             "Replace a branch on a tensor's values by `torch.where` or `torch.cond`. State the bounds of a size that "
@@ -128,7 +130,8 @@ def _report_change(change: float, tolerance: float, name: str) -> Finding:
         + (" for other values of the same shapes." if others else "."),
         "",
         {"relative_change": change, "tolerance": tolerance, "other_values": others},
-        "Remove what is read only once, during export: `.item()`, random numbers, counters, and Python branches.",
+        "Remove what export evaluates once and keeps as a constant: `.item()`, random numbers, counters, and Python "
+        "branches.",
         rests_on=Basis.RUN,
     )
 

@@ -20,13 +20,13 @@ for causal models that take a padding mask and no positions; transformers' own m
 Findings:
     T1-PAD-001 error or warning: the padding mask is ignored.
     T1-PAD-002 error or warning: the padding mask is inverted.
-    T1-PAD-003 error or warning: the contents of hidden positions leak.
+    T1-PAD-003 error or warning: the contents of hidden positions change visible outputs.
     T1-PAD-004 warning: left padding changes the outputs although positions are relative.
     T1-PAD-005 error: a mask that hides nothing changes the outputs.
     T1-PAD-006 error or warning: a row padded on the right gives a different output from the same row alone (a warning
         for transformers' own models and for layers that mix neighbours without a mask).
-    T1-PAD-007 error or warning: visible outputs are NaN or infinite where positions are hidden (a warning for positions
-        of a causal model that see hidden ones only).
+    T1-PAD-007 error or warning: visible outputs are NaN or infinite when positions are hidden (a warning for
+        positions of a causal model that see hidden ones only).
     T1-PAD-008 warning: padding on the left shifts the positions of a causal model.
 
 Source: exact for masked attention (Vaswani et al. 2017). Left padding changes 30 of 133 healthy transformers
@@ -65,6 +65,7 @@ from tierproof.model.observe.module_watch import find_first, watch_modules
 from tierproof.model.sizes.value_range import measure_range
 
 _HIDDEN = 3
+_WORDS = {"left": "left padding", "right": "right padding", "middle": "in the middle of the input"}
 # What is left of the answers' spread by summing in another order; a smaller change is no sign of a leak.
 _ROUNDING = 2e-6
 # Families that read neighbours or hide by the ids themselves; their papers or their code say so.
@@ -108,11 +109,12 @@ def run(context: CheckContext) -> CheckOutput:
         )
     if subject.traits.pooled and subject.traits.kind == "causal-lm":
         return CheckOutput(
-            skipped="the output is read at the last visible token, which the model finds from the ids"
+            skipped="the model takes its output from the last visible token, which it finds from the ids, not from "
+            "the mask"
         )
     if subject.traits.pooled and "?" in subject.outputs.axes:
         return CheckOutput(
-            skipped="the output has positions that are not those of the input, as with a class token before them"
+            skipped="the output has other positions than the input, for example a class token before them"
         )
     base = find_baseline(subject, context.seed, batch=2)
     if isinstance(base, str):
@@ -137,12 +139,17 @@ def _compare(base: Baseline, mask: Argument, content: Argument, length: int) -> 
             if side.leak < math.inf:
                 measured |= {f"{name}_leak": side.leak, f"{name}_mask_effect": side.effect}
     if not sides:
-        return CheckOutput(measurements=measured, skipped="outputs with a mask cannot be compared")
+        return CheckOutput(
+            measurements=measured, skipped=f"the model raises when `{mask.name}` hides positions"
+        )
     if broken := next((side for side in sides if side.leak == math.inf), None):
         return CheckOutput((_report_broken(base, mask, broken),), measured)
     findings = _judge(base, mask, content, sides)
     if findings and (other := find_other_masked(base, content, sides[0].masked, sides[0].hidden)):
-        return CheckOutput(measurements=measured, skipped=f"`{mask.name}` hides positions of `{other}`")
+        return CheckOutput(
+            measurements=measured,
+            skipped=f"`{mask.name}` hides positions of `{other}`, not of `{content.name}`",
+        )
     if not findings and not subject.traits.pooled:
         exact = not _is_unmasked(subject) and not is_transformers_model(subject.model)
         change, findings = check_right_padding(base, mask, _HIDDEN, length, exact=exact)
@@ -161,8 +168,8 @@ def _report_broken(base: Baseline, mask: Argument, side: _Side) -> Finding:
     exact = side.name != "left" or not base.answers.subject.traits.causal_measured
     return claim_error(
         "T1-PAD-007",
-        f"The outputs at visible positions are NaN or infinite where `{mask.name}` hides {len(side.hidden)} positions "
-        f"({side.name} padding).",
+        f"The outputs at visible positions are NaN or infinite when `{mask.name}` hides {len(side.hidden)} positions "
+        f"({_WORDS[side.name]}).",
         first.path if first is not None else "",
         {"hidden_positions": list(side.hidden)},
         "Add −inf to the scores before the softmax, not to the weights after it, and leave at least one key "
@@ -234,20 +241,18 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
     unmasked = _is_unmasked(subject)
     pooled_by_id = subject.traits.pooled and is_transformers_model(subject.model)
     severity = Severity.WARNING if unmasked or pooled_by_id else Severity.ERROR
-    note = " The layers mix neighbours without a mask, which may be intended." if unmasked else ""
+    note = " Some layers mix neighbours without a mask, which may be intended." if unmasked else ""
     length = len(worst.hidden) + len(worst.visible)
     if max(side.effect for side in sides) <= base.tolerance / 100:
         return [
             claim_error(
                 "T1-PAD-001",
-                f"The padding mask `{mask.name}` is ignored: hiding positions changes nothing, and the "
-                "contents of hidden "
-                f"positions change the outputs at visible ones by {worst.leak:.2g} standard deviations.{note}",
+                f"The padding mask `{mask.name}` is ignored: hiding positions changes nothing, and the contents of "
+                f"hidden positions change the outputs at visible ones by {worst.leak:.2g} standard deviations.{note}",
                 _locate_ignored(base, worst, length),
                 evidence,
                 f"Pass `{mask.name}` to every attention, add −inf to the scores of hidden keys, and leave "
-                "hidden positions "
-                "out of means and pooling.",
+                "hidden positions out of means and pooling.",
                 rests_on=(Basis.ROLES, Basis.PADDING_MASK),
                 at_most=severity,
             )
@@ -257,13 +262,13 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
         return [
             claim_error(
                 "T1-PAD-002",
-                f"The padding mask `{mask.name}` is inverted: with padding marked by "
-                f"{'0' if mask.role == 'mask' else 'True'}, visible positions are hidden from each other and padding "
-                "is read.",
+                f"The padding mask `{mask.name}` is inverted: when {'0' if mask.role == 'mask' else 'True'} marks "
+                "padding, the model hides the visible positions and reads the padding.",
                 where,
                 evidence,
-                "Invert the mask where you pass it on. `attention_mask` is 1 for visible positions, `key_padding_mask` "
-                "is True for hidden ones, and a bool mask of `scaled_dot_product_attention` is True for visible ones.",
+                "Invert the mask where you pass it to attention. `attention_mask` is 1 for visible positions, "
+                "`key_padding_mask` is True for hidden ones, and a bool mask of `scaled_dot_product_attention` is "
+                "True for visible ones.",
                 rests_on=(Basis.ROLES, Basis.PADDING_MASK),
                 at_most=severity,
             )
@@ -271,7 +276,7 @@ def _judge(base: Baseline, mask: Argument, content: Argument, sides: list[_Side]
     return [
         claim_error(
             "T1-PAD-003",
-            f"Padding leaks: the contents of hidden positions ({worst.name} padding) change the outputs at visible "
+            f"Padding leaks: the contents of hidden positions ({_WORDS[worst.name]}) change the outputs at visible "
             f"ones by {worst.leak:.2g} standard deviations, although `{mask.name}` has an effect.{note}",
             where,
             evidence,

@@ -64,7 +64,7 @@ def judge_idle_mask(subject: Subject, seed: int) -> list[Finding]:
         claim_error(
             "T1-PAD-005",
             f"A `{mask.name}` of ones hides nothing, but passing it changes the outputs by {change:.2g} standard "
-            "deviations: the mask is inverted, added to the scores without conversion, or replaces another mask.",
+            "deviations: the mask is inverted, is added to the scores as it is, or replaces another mask.",
             where,
             {"relative_change": change},
             f"Hide positions where `{mask.name}` is 0, and combine it with the causal mask instead of "

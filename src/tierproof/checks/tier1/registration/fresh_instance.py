@@ -70,8 +70,8 @@ def _report(
     names = [*missing, *differing]
     assumed = find_assumed(base.answers.subject.model)
     unsure = (
-        f" That instance was built with the defaults of {', '.join(f'`{name}`' for name in assumed[:4])}, "
-        "which may differ."
+        f" For {', '.join(f'`{name}`' for name in assumed[:4])} the fresh instance has default values, which may "
+        "differ from this model's."
     )
     return claim_error(
         "T1-REG-010",
@@ -98,8 +98,8 @@ def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fac
         return Fact(name, Standing.DECLARED, "built from the model's config")
     if sure:
         return Fact(name, Standing.MEASURED, "built with the arguments that the model's attributes show")
-    settle = "build a second instance yourself, load this state_dict into it and compare the outputs"
-    return Fact(name, Standing.ASSUMED, f"built with the defaults of {', '.join(assumed[:4])}", settle)
+    settle = "build a second instance yourself, load this state_dict into it, and compare the outputs of both"
+    return Fact(name, Standing.ASSUMED, f"built with default values for {', '.join(assumed[:4])}", settle)
 
 
 def _find_differing_buffers(model: nn.Module, fresh: nn.Module) -> list[str]:

@@ -65,7 +65,7 @@ def check_replaced_parameters(subject: Subject, seed: int) -> list[Finding]:
         claim_error(
             "T1-REG-013",
             f"Each forward replaces {len(replaced)} parameter(s) by new objects, such as `{replaced[0]}`: an optimizer "
-            "goes on training the old ones, which nothing uses any more.",
+            "goes on training the old ones, which the model no longer uses.",
             replaced[0].rpartition(".")[0],
             {"parameters": replaced[:8], "count": len(replaced)},
             "Change values in place under `torch.no_grad()` (`self.weight.copy_(…)`), or compute a tensor from the "
@@ -148,6 +148,6 @@ def _report_shared_part(path: str, part: str, members: list[nn.Module]) -> Findi
         "are separate objects.",
         f"{path}.1.{part}",
         {"part": part, "blocks": len(members)},
-        "Create it in the block's `__init__`, or copy it for each block. Nothing to do if the blocks are meant to "
-        "share it.",
+        f"Create `{part}` in the block's `__init__`, or copy it for each block. Nothing to do if the blocks are "
+        "meant to share it.",
     )

@@ -11,9 +11,9 @@ Evidence: the module and attribute that hold what is not registered, its number 
 saving and loading.
 
 Exemptions: tensors that optimizers and training libraries keep at a parameter (gradients, means, quantisation state).
-Frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules without state,
-and tensors that each forward pass creates again (caches), or moves and the constructor makes again, are left out.
-Bit-identical copies of a tied pair give only a warning unless the config declares the tie.
+Frozen modules that are kept apart on purpose (teachers, perceptual losses) give only a warning. Modules without
+state, tensors that each forward pass creates again (caches), and tensors that it moves and the constructor creates
+again, are left out. Bit-identical copies of a tied pair give only a warning unless the config declares the tie.
 
 Findings:
     T1-REG-001 error or warning: modules in a plain list, dict or attribute are used but are not in parameters() (a
@@ -28,14 +28,14 @@ Findings:
         parameters (an error if the config of a transformers model declares the tie).
     T1-REG-008 warning: the state cannot be saved and loaded safely.
     T1-REG-009 error: an entry has different values after saving and loading.
-    T1-REG-010 error or warning: a fresh instance that loads the state gives a different output (a warning if it had to
-        be built with default arguments, and another fresh one agrees with it).
+    T1-REG-010 error or warning: a fresh instance that loads the state gives a different output (a warning if it had
+        to be built with default arguments, and a second fresh instance gives the same output as the first).
     T1-REG-011 warning: all entries of a list are the same module object.
     T1-REG-012 error: the first forward registers new parameters.
     T1-REG-013 error: each forward replaces parameters by new objects, so that an optimizer trains the old ones.
     T1-REG-014 warning: a parameter carries a tensor of its own as an attribute, which no forward pass reads.
-    T1-REG-015 warning or info: all blocks of a stack hold one module, although their other layers are their own (an
-        info if it is called shared).
+    T1-REG-015 warning or info: all blocks of a stack hold the same module, although their other layers are separate
+        (an info if its name says shared).
 
 Source: PyTorch's own contract of nn.Module (registration, state_dict, load_state_dict with strict=True).
 """

@@ -158,7 +158,11 @@ def _judge(context: CheckContext, results: list[CaseResult]) -> list[Finding]:
     passed = [result for result in results if result.passed]
     raised = [result for result in results if result.raised]
     if not passed:
-        return [_describe_raise(raised[0], "009", "The model raises on every size tried")] if raised else []
+        return (
+            [_describe_raise(raised[0], "009", "The model raises on every input size that was tried")]
+            if raised
+            else []
+        )
     findings = _judge_raises(context, raised, passed)
     findings += _judge_shapes(context.subject, passed)
     dtypes = sorted({result.dtype for result in passed})
@@ -321,7 +325,7 @@ def _describe_raise(
 ) -> Finding:
     return claim_error(
         f"{CODE}-{number}",
-        f"{message}: {result.error}",
+        f"{message}. The error: {result.error}",
         where=result.where,
         evidence={
             "batch": result.case.batch,

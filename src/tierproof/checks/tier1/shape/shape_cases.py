@@ -84,7 +84,7 @@ def choose_cases(subject: Subject, forward_s: float) -> tuple[list[ShapeCase], l
         if case in chosen:
             continue
         if spent_s + cost_s > budget_s or _refuse(subject, case.length or 0, token_s):
-            untried.append((case, "beyond the cost limit"))
+            untried.append((case, "the time limit of this check was reached"))
             continue
         spent_s += cost_s
         chosen.append(case)
@@ -109,7 +109,7 @@ def _list_length_cases(minimum: int, maximum: int | None, default: int) -> list[
 def _refuse(subject: Subject, length: int, token_s: float) -> str:
     """Why a length is not worth its cost; empty when it is."""
     if token_s * length > _MAXIMUM_S and length > _MAXIMUM_TOKENS:
-        return f"about {token_s * length:.0f} s"
+        return f"would take about {token_s * length:.0f} s"
     size = length * length * _count_heads(subject) * 4 + length * (subject.traits.vocab_size or 0) * 8
     parameters = sum(p.numel() * p.element_size() for p in subject.model.parameters())
     if size > min(_SMALL_BYTES + 2 * parameters, _MAXIMUM_BYTES):

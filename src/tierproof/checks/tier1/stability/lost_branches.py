@@ -48,7 +48,7 @@ def judge_lost_branches(context: CheckContext, measurements: dict[str, JsonValue
                 "modules": places[:8],
                 "count": len(lost),
             },
-            hint="Find the factor that makes it vanish: weights that are divided by an epsilon larger than their sum, "
+            hint="Find what makes the output so small: weights that are divided by an epsilon larger than their sum, "
             "or a scale that is applied twice.",
         )
     ]

@@ -276,7 +276,7 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
     design = _RANDOM_BY_DESIGN.get(getattr(getattr(subject.model, "config", None), "model_type", ""))
     randomness = judge_randomness(subject) if random and not design else None
     if randomness is Randomness.SAMPLES:
-        design = "the forward samples (noise of a strength that it computes, a start of its own, or random indices)"
+        design = "the forward samples (noise whose strength it computes, a random start, or random indices)"
     if random and design:
         return Finding(
             f"{CODE}-014",
@@ -291,14 +291,14 @@ def _report_difference(subject: Subject, difference: float, where: str, *, rando
     hint = (
         "Pass `training=self.training` to `F.dropout`, and draw noise only in training mode."
         if random
-        else "Do not change counters, caches or buffers in the forward in evaluation mode."
+        else "In evaluation mode, do not let the forward change counters, caches or buffers."
     )
     return claim_error(
         f"{CODE}-002" if random else f"{CODE}-003",
         f"The same input gives two different outputs: {f'`{where}`' if where else 'the model'} {message}.",
         where=where,
         evidence={"relative_difference": difference},
-        hint=f"If it is meant to sample, call `torch.manual_seed` before each call. {hint}"
+        hint=f"If the model is meant to sample, call `torch.manual_seed` before each call. {hint}"
         if noisy
         else hint,
         rests_on=Basis.RUN,

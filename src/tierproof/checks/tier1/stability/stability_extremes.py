@@ -98,8 +98,8 @@ def _report_uniform(subject: Subject, call: Call, token: int, what: str) -> Find
     return Finding(
         f"{CODE}-010",
         Severity.WARNING,
-        f"A row that consists only of {'padding' if padding else 'one id'} (id {token}) {what}; with other ids in the "
-        "row, the output is finite.",
+        f"A row that consists only of {'padding' if padding else 'one token'} (id {token}) {what}; with other ids in "
+        "the row, the output is finite.",
         where=_locate(subject, call) or _find_fast_path(subject),
         evidence={"token": token, "vocabulary": subject.inputs.primary_argument.high},
         hint="Leave one position of such a row unmasked, or set its attention weights to zero (`nan_to_num`). Add an "
@@ -188,9 +188,10 @@ def judge_masked_rows(context: CheckContext, measurements: dict[str, JsonValue])
     return [
         claim_error(
             f"{CODE}-009" if spoiled else f"{CODE}-010",
-            "A fully masked row turns the outputs of other rows into NaN."
+            "A row whose positions are all masked turns the outputs of other rows into NaN."
             if spoiled
-            else "The output of a fully masked row is NaN, which makes a mean or a loss over the batch NaN too.",
+            else "The output of a row whose positions are all masked is NaN, which makes a mean or loss over the "
+            "batch NaN too.",
             where=_locate(subject, changed) or _find_fast_path(subject),
             evidence={"nan_in_masked_row": own.nan, "nan_in_other_rows": others.nan},
             hint="Set the attention weights of a row without keys to zero (`nan_to_num`), or leave one "

@@ -49,7 +49,7 @@ def judge_growth(context: CheckContext, measurements: dict[str, JsonValue]) -> l
             f"{CODE}-016",
             Severity.WARNING,
             f"Activations of `{guilty}` grow with the length: by a factor of {factor:.1e} from {_SHORT} to {long} "
-            "positions, like a state that is multiplied by more than one in each step.",
+            "positions, as if each step multiplied a state by more than one.",
             where=guilty,
             evidence={"growth": factor, "short_length": _SHORT, "long_length": long},
             hint="Make the state decay: `exp(-softplus(…) * dt)`, a sigmoid gate, or a spectral radius below one.",

@@ -42,7 +42,7 @@ def judge_experts(subject: Subject, seed: int, measured: MutableMapping[str, Jso
                     "T1-PART-004",
                     Severity.WARNING,
                     f"{len(idle)} of {len(members)} experts of the untrained `{path}` receive none of the "
-                    f"{batch * length} tokens: {', '.join(idle[:_NAMES_SHOWN])}.",
+                    f"{batch * length} tokens that were tried: {', '.join(idle[:_NAMES_SHOWN])}.",
                     f"{path}.{idle[0]}",
                     {"tokens": batch * length, "idle_experts": [f"{path}.{name}" for name in idle]},
                     "Start the router with small random weights, choose among all experts, and send each token to "

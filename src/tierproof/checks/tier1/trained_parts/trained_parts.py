@@ -1,20 +1,21 @@
-"""T1-PART: each output trains what it rests on, and what one block uses, its siblings use too.
+"""T1-PART: the main output trains each layer that it depends on, and all blocks of a stack use the same parts.
 
-What it does: takes the gradient of the main output alone, and of the model's other scalar outputs. It looks for layers
-that change the main output but get a gradient only from the others, for losses without a gradient, for parts that all
-but a few blocks of a stack use, for a norm that another module of the same class uses, and for layers that are frozen
-at freshly drawn weights. It runs enough tokens for every expert, and looks for experts that get none.
+What it does: takes the gradient of the main output alone, and of the model's other scalar outputs. It looks for
+layers that change the main output but get a gradient only from the others, for losses without a gradient, for parts
+that all but a few blocks of a stack use, for a norm that one module leaves unused and another of its class uses, and
+for layers that are frozen at freshly drawn weights. It runs enough tokens for every expert, and looks for experts
+that get none.
 
 Why it matters: a router whose weights are detached is trained by the load balancing alone, and never learns which
-expert is right. A gate that one layer forgot, or an expert that the dispatch leaves out, costs parameters.
+expert is right. A gate that one layer forgot, or an expert that the dispatch leaves out, wastes parameters.
 
 Evidence: the change of the main output when the layer's weights are drawn again; the number of blocks that use the
 part; the number of tokens.
 
 Exemptions: tables (a codebook is trained by a loss of its own), the last block of a stack (whose output may not be
 needed by a later block), experts, and what the config or an optional input leaves unused in all blocks. Experts are
-judged only in untrained models with few experts. Frozen layers may be trained ones, a copy of a trainable part, or most
-of the model.
+judged only in untrained models with few experts. Frozen layers are not reported if they are trained, a copy of a
+trainable part, or most of the model.
 
 Findings:
     T1-PART-001 warning: the main output depends on a layer, but only another output gives it a gradient.
@@ -200,7 +201,7 @@ def _judge_detached(found: _Gradients) -> list[Finding]:
             "loss trains nothing.",
             "",
             {"outputs": list(found.detached)},
-            "Compute it from tensors that are not detached, and outside `torch.no_grad()`.",
+            "Compute this loss from tensors that are not detached, and outside `torch.no_grad()`.",
         )
     ]
 

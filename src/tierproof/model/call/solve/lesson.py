@@ -13,7 +13,7 @@ class Sizes:
 
     def __str__(self) -> str:
         """In words, for messages."""
-        return ", ".join(f"a size of {want} in place of {got}" for got, want in self.pairs)
+        return ", ".join(f"a size of {want} instead of {got}" for got, want in self.pairs)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Multiple:
 
     def __str__(self) -> str:
         """In words, for messages."""
-        return f"a multiple of {self.of} in place of {self.got}"
+        return f"a size that is a multiple of {self.of} instead of {self.got}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Rank:
 
     def __str__(self) -> str:
         """In words, for messages."""
-        return f"{self.want} axes" + ("" if self.got is None else f" in place of {self.got}")
+        return f"{self.want} axes" + ("" if self.got is None else f" instead of {self.got}")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Needed:
 
     def __str__(self) -> str:
         """In words, for messages."""
-        return f"the argument {self.name}" if self.name else "an argument that was None"
+        return f"the argument {self.name}" if self.name else "a value for an argument that was None"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Keys:
 
     def __str__(self) -> str:
         """In words, for messages."""
-        return f"{self.name} as a dict with {', '.join(self.keys)}"
+        return f"{self.name} as a dict with the keys {', '.join(self.keys)}"
 
 
 Lesson = Sizes | Multiple | Rank | MoreAxes | Kind | Larger | Whole | Needed | Keys

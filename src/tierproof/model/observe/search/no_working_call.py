@@ -16,7 +16,7 @@ from tierproof.model.observe.search.input_trial import FailedTrial, WorkingCall
 _MOST_SHOWN = 6
 _MOST_CHARACTERS = 240
 _READS_VALUES = (
-    "Check the model on the CPU: its forward pass reads values, and parameters on the meta device have none."
+    "Check the model on the CPU: its forward pass reads values, but parameters on the meta device have none."
 )
 
 
@@ -33,7 +33,9 @@ def explain_failure(
     distinct = list({failure.inputs: failure for failure in failures}.values())
     best = max(distinct, key=lambda failure: failure.operations, default=None)
     if best is None:
-        return ForwardError(f"tierproof found no inputs to try for {name}", hint=_write_hint(probe, None))
+        return ForwardError(
+            f"tierproof found no inputs with which it could call {name}", hint=_write_hint(probe, None)
+        )
     if missing := _read_missing(best):
         argument, attribute = missing
         return ForwardError(
@@ -66,7 +68,7 @@ def explain_slowness(probe: ModelProbe, found: WorkingCall) -> ForwardError:
     return ForwardError(
         f"one forward pass of {probe.name} takes {found.seconds:.0f} s with {inputs}, and the checks run hundreds of "
         "passes",
-        hint="Check a smaller configuration of the model, or pass inputs of your own (`inputs=…`), which are run "
+        hint="Check a smaller configuration of the model, or pass inputs of your own (`inputs=…`): they are run "
         "however long they take.",
     )
 
@@ -101,7 +103,7 @@ def _list_attempts(probe: ModelProbe, failures: list[FailedTrial], best: FailedT
         rows = _name_tables(probe.model, beyond[1])
         learnt.append(f"The largest id that was looked up is {beyond[0]}, but {rows} {beyond[1]} rows.")
     elif best.lessons:
-        learnt.append(f"It needs: {'; or '.join(str(lesson) for lesson in best.lessons[:3])}")
+        learnt.append(f"Its error asks for {'; or '.join(str(lesson) for lesson in best.lessons[:3])}.")
     return "\n".join(learnt)
 
 
