@@ -70,7 +70,7 @@ def test_a_figure_has_a_cell_for_each_head(tmp_path):
 
 
 def test_a_name_that_says_no_format_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="cannot save attention as"):
+    with pytest.raises(UsageError, match="cannot save to attention"):
         tp.attention(CharGPT()).save(tmp_path / "attention.txt")
 
 

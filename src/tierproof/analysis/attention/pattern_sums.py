@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from tierproof.analysis.attention.attention_figures import HeadStatistics, PatternStatistics
+from tierproof.analysis.attention.attention_figures import PatternStatistics
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.head_clusters import cluster_heads
 from tierproof.analysis.attention.head_outputs import OutputSums
@@ -97,7 +99,7 @@ class PatternSums:
         count = weights.shape[2]
         if count < 2:
             return
-        later = torch.linspace(1, count - 1, min(pairs, count - 1), device=weights.device).long().unique()
+        later = torch.linspace(1, count - 1, min(pairs, count - 1), device=weights.device).long()
         one, other = weights[:, :, later - 1], weights[:, :, later]
         both = (one > 0) & (other > 0)
         one, other = (
@@ -134,9 +136,9 @@ class PatternSums:
         }
         outputs = self._outputs.conclude()
         heads = tuple(
-            HeadStatistics(
-                **{name: float(values[head]) for name, values in means.items()},
-                **outputs[head],
+            replace(
+                outputs[head],
+                **{name: float(values[head]) for name, values in means.items()},  # type: ignore[arg-type]
             )
             for head in range(first.heads)
         )
