@@ -212,5 +212,5 @@ def run_eagerly() -> AbstractContextManager[object]:
     """Inside the `with`, compiled functions run as they were written, so that their operations are seen."""
     if "torch._dynamo" not in sys.modules:  # nothing was compiled; loading the compiler takes seconds
         return nullcontext()
-    eager: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
-    return eager
+    stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance

@@ -29,15 +29,11 @@ class HeadGates(PatternCapture):
     def __init__(self, trace: ExecutionTrace, batch: int, gates: Mapping[OperationKey, Tensor]) -> None:
         super().__init__(trace, batch, self._remember)
         self._gates = gates
-        self._seen: AttentionPattern | None = None
+        self._seen: list[AttentionPattern] = []
         self.applied: set[OperationKey] = set()
 
     def _remember(self, pattern: AttentionPattern) -> None:
-        self._seen = pattern
-
-    def _take_seen(self) -> AttentionPattern | None:
-        """What the operation that just ran was."""
-        return self._seen
+        self._seen.append(pattern)
 
     def __torch_function__(
         self,
@@ -47,9 +43,9 @@ class HeadGates(PatternCapture):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run the operation; where it was an attention operation, put the factors on its result."""
-        self._seen = None
+        self._seen.clear()
         result = super().__torch_function__(func, types, args, kwargs)
-        pattern = self._take_seen()
+        pattern = self._seen[0] if self._seen else None
         if pattern is None or pattern.gate is None or pattern.key not in self._gates:
             return result
         with harmless(self.failures):

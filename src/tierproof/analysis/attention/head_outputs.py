@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
+
+from tierproof.analysis.attention.attention_figures import HeadStatistics
 
 # Positions that are widened to float64 at a time.
 _STRETCH = 128
@@ -23,21 +27,26 @@ class OutputSums:
             self._products += (part @ part.T).cpu()
             self._numbers += part.shape[1]
 
-    def conclude(self) -> list[dict[str, float | int]]:
-        """By head: the root mean square of its output, the head whose output is nearest, and how far that lies."""
+    def conclude(self) -> list[HeadStatistics]:
+        """By head: the root mean square of its output, the head whose output is nearest, and how far that lies.
+
+        The other figures are zero.
+        """
         heads = len(self._products)
         if not self._numbers:
-            return [{} for _ in range(heads)]
+            return [_NOTHING] * heads
         squares = self._products.diagonal()
-        found: list[dict[str, float | int]] = [
-            {"output_rms": float((square / self._numbers) ** 0.5)} for square in squares
-        ]
+        found = [replace(_NOTHING, output_rms=float((square / self._numbers) ** 0.5)) for square in squares]
         if heads == 1:
             return found
         larger = torch.maximum(squares[:, None], squares[None, :]).clamp(min=1e-300)
         apart = ((squares[:, None] + squares[None, :] - 2 * self._products).clamp(min=0) / larger).sqrt()
         apart.fill_diagonal_(float("inf"))
-        for head, entry in enumerate(found):
-            nearest = int(apart[head].argmin())
-            entry |= {"nearest": nearest, "nearest_difference": float(apart[head, nearest])}
-        return found
+        nearest = apart.argmin(-1).tolist()
+        return [
+            replace(entry, nearest=nearest[head], nearest_difference=float(apart[head, nearest[head]]))
+            for head, entry in enumerate(found)
+        ]
+
+
+_NOTHING = HeadStatistics(entropy_nats=0.0, relative_entropy=0.0, largest=0.0, first=0.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from tierproof.analysis.attention.attention_figures import HeadStatistics, PatternStatistics
+from tierproof.analysis.attention.attention_figures import PatternStatistics
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.head_clusters import cluster_heads
 from tierproof.analysis.attention.head_outputs import OutputSums
@@ -98,7 +100,6 @@ class PatternSums:
         if count < 2:
             return
         later = torch.linspace(1, count - 1, min(pairs, count - 1), device=weights.device).long()
-        later = torch.unique(later)
         one, other = weights[:, :, later - 1], weights[:, :, later]
         both = (one > 0) & (other > 0)
         one, other = (
@@ -133,12 +134,12 @@ class PatternSums:
             for name, total in self._totals.items()
             if (self._aligned or name not in _BY_POSITION) and float(self._counts[name].max()) > 0
         }
-        # Where no query sees two keys, or any, there is nothing to spread weight over.
-        for name in ("relative_entropy", "sink"):
-            means.setdefault(name, torch.zeros(first.heads, dtype=torch.float64))
         outputs = self._outputs.conclude()
         heads = tuple(
-            HeadStatistics(**{name: float(values[head]) for name, values in means.items()}, **outputs[head])  # type: ignore[arg-type]  # by name
+            replace(
+                outputs[head],
+                **{name: float(values[head]) for name, values in means.items()},  # type: ignore[arg-type]
+            )
             for head in range(first.heads)
         )
         norms = self._products.diagonal().clamp(min=1e-300).sqrt()
