@@ -47,7 +47,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "on_request.exporting",
         "on_request.compilation",
     ),
-    2: ("attention",),
+    2: ("attention", "robustness", "adversarial"),
 }
 """Modules below `tierproof.checks.tierN`, by tier N."""
 
