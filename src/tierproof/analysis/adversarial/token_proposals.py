@@ -100,6 +100,28 @@ def take_best(effects: TokenEffects, ids: Tensor, ground: Playground, count: int
     return taken
 
 
+def combine_best(effects: TokenEffects, ids: Tensor, ground: Playground, counts: Sequence[int]) -> list[Tensor]:
+    """Several replacements at once, from one gradient: the best of each position, for so many positions.
+
+    Counts that the limit on changed positions, or the tokenizer, has no room for are left out.
+    """
+    best: dict[int, int] = {}
+    for change, position, token in effects.ranked:
+        if change < 0:
+            best.setdefault(position, token)
+    made: list[Tensor] = []
+    for count in counts:
+        if count > len(best):
+            break
+        edited = ids.clone()
+        for position, token in list(best.items())[:count]:
+            edited[position] = token
+        few = int((edited != ground.original).sum()) <= ground.most_changed
+        if few and ground.round_trip.passes(edited.tolist()):
+            made.append(edited)
+    return made
+
+
 def draw_among(
     effects: TokenEffects, ids: Tensor, ground: Playground, count: int, generator: torch.Generator
 ) -> list[Tensor]:

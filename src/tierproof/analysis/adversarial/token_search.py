@@ -18,6 +18,7 @@ from tierproof.analysis.adversarial.class_margin import CANDIDATES, ClassMargin
 from tierproof.analysis.adversarial.token_proposals import (
     Playground,
     TokenEffects,
+    combine_best,
     draw_among,
     draw_any,
     rank_effects,
@@ -26,9 +27,11 @@ from tierproof.analysis.adversarial.token_proposals import (
 from tierproof.core.time_limit import TimeIsUp
 
 # Of each position so many tokens are candidates of the greedy coordinate search.
-_RANKED_EACH = 32
+_RANKED_EACH = 8
 # A backward pass costs about two forward passes, so a gradient costs three.
 _GRADIENT_PASSES = 3
+# Beside single replacements, one gradient proposes so many at once: each gradient is dear.
+_SEVERAL = (2, 3, 4)
 
 
 @dataclass
@@ -60,11 +63,11 @@ def search_tokens(
 ) -> SearchState:
     """Lower the margin step by step until it is below zero or the budget is spent.
 
-    Each step evaluates up to eight inputs that differ from the best so far by one token, and keeps the best of them
-    if it is better.
+    Each step evaluates up to eight inputs, and keeps the best of them if it is better than the best so far. They
+    differ from it by one token; of a gradient that is fresh, three of them by two to four.
 
     Args:
-        name: `hotflip` evaluates the edits with the largest first-order effect; `greedy coordinate` draws among the 32
+        name: `hotflip` evaluates the edits with the largest first-order effect, alone and together; `greedy coordinate` draws among the 8
             best tokens of each position; `random` draws from all.
         start: the margin of the original.
         budget: forward passes; a gradient costs three. It is never exceeded.
@@ -104,11 +107,21 @@ def _take_step(
         return
     edits = edits[:left]
     margins = margin.measure(torch.stack(edits))
-    best = int(margins.argmin())
+    best = _choose(edits, margins, ground)
     if float(margins[best]) < state.margin:
         state.ids, state.margin, state.effects = edits[best], float(margins[best]), None
         changed = int((state.ids != ground.original).sum())
         state.steps.append(SearchStep(margin.count.spent, changed, state.margin))
+
+
+def _choose(edits: list[Tensor], margins: Tensor, ground: Playground) -> int:
+    """The edit with the smallest margin; of those that turn the answer, the one that changes fewest tokens."""
+    turning = [
+        (int((edits[place] != ground.original).sum()), float(margin), place)
+        for place, margin in enumerate(margins.tolist())
+        if margin < 0
+    ]
+    return min(turning)[2] if turning else int(margins.argmin())
 
 
 def _require_effects(
@@ -127,9 +140,12 @@ def _follow_gradient(
     state: SearchState, margin: ClassMargin, ground: Playground, budget: int, generator: torch.Generator
 ) -> list[Tensor]:
     del generator
+    fresh = state.effects is None
     if not _require_effects(state, margin, ground, budget, CANDIDATES * 4):
         return []
-    return take_best(state.effects or TokenEffects(), state.ids, ground, CANDIDATES)
+    effects = state.effects or TokenEffects()
+    several = combine_best(effects, state.ids, ground, _SEVERAL) if fresh else []
+    return [*take_best(effects, state.ids, ground, CANDIDATES - len(several)), *several]
 
 
 def _sample_gradient(

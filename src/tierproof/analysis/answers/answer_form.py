@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from torch import Tensor
 
@@ -47,18 +47,22 @@ def choose_form(subject: Subject, answer: Tensor, *, asked: str | None = None) -
     Raises:
         UsageError: classes are asked of an output that cannot hold their scores.
     """
+    if asked == "vector":
+        return AnswerForm("vector")
     outputs = subject.outputs
     width = int(answer.shape[-1]) if answer.dim() else 1
     scores = not answer.is_complex() and width > 1
-    at_positions = outputs.per_position and answer.dim() == 3 and outputs.length_axis != 2
-    for_rows = not outputs.per_position and answer.dim() == 2
-    if asked == "vector":
-        return AnswerForm("vector")
+    batched = outputs.batch_axis is not None
+    if not batched and subject.inputs.has_batch:
+        return _refuse_class(answer) if asked == "class" else AnswerForm("vector")
+    at_positions = (
+        outputs.per_position
+        and answer.dim() == 2 + batched
+        and answer.dim() - 1 not in (outputs.length_axis, outputs.batch_axis)
+    )
+    for_rows = not outputs.per_position and answer.dim() == 1 + batched
     if asked == "class" and not (scores and (at_positions or for_rows)):
-        raise UsageError(
-            f"the output has the shape {list(answer.shape)}, which does not hold one score for each class",
-            hint="Pass a model that returns scores of shape [rows, classes] or [rows, positions, classes].",
-        )
+        return _refuse_class(answer)
     if scores and at_positions and (outputs.role == "logits" or asked == "class"):
         return AnswerForm("next token" if _is_causal(subject) else "class at each position", width)
     if scores and for_rows and (outputs.role == "logits" or asked == "class"):
@@ -66,6 +70,13 @@ def choose_form(subject: Subject, answer: Tensor, *, asked: str | None = None) -
     if scores and for_rows and not _looks_like_vector(outputs.main, answer):
         return AnswerForm("class", width, f"the output of shape [rows, {width}] was taken for scores of classes")
     return AnswerForm("vector")
+
+
+def _refuse_class(answer: Tensor) -> NoReturn:
+    raise UsageError(
+        f"the output has the shape {list(answer.shape)}, which does not hold one score for each class",
+        hint="Pass a model that returns scores of shape [rows, classes] or [rows, positions, classes].",
+    )
 
 
 def _is_causal(subject: Subject) -> bool:

@@ -6,17 +6,18 @@ from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.describe.subject import Subject
 
-_ROWS_OF_CALL = 4
+# What a pass costs whatever its rows are, such as rounding all weights, is paid once for so many.
+_MOST_ROWS_OF_CALL = 16
 _LONGEST = 64
 
 
 def draw_rows(subject: Subject, rows: int, seed: int) -> ExampleSet:
-    """At least `rows` rows of the model's default length, at most 64, in calls of four; of one where a model without
-    a batch axis takes no more.
+    """At least `rows` rows of the model's default length, at most 64, in calls of up to 16; one to a call
+    where the model has no batch axis.
     """
     plan = subject.inputs
     length = min(plan.default_length, plan.clip_length(_LONGEST)) if plan.has_length else None
-    batch = _ROWS_OF_CALL if plan.has_batch else None
+    batch = min(rows, _MOST_ROWS_OF_CALL) if plan.has_batch else None
     calls = []
     drawn = 0
     while drawn < rows:

@@ -132,6 +132,8 @@ class CasePerturber:
             raise NotApplicable(f"the input would exceed the model's longest, {longest} tokens")
 
     def _disturb(self, case: RobustnessCase, setting: Setting, seed: int) -> PerturbedAnswer:
+        if setting.strength == 0:
+            return PerturbedAnswer(self._answers(case.call))  # under the mode, fused layers would round otherwise
         ids = case.call.tensors[self._subject.inputs.primary]
         with EmbeddingNoise(setting.strength, seed).watch(ids) as lookups:
             output = self._answers(case.call)

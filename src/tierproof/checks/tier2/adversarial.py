@@ -2,7 +2,7 @@
 
 What it does: takes up to eight rows, and in each replaces one token after another so that its class loses its lead
 over the next best. Three searches have the same number of forward passes, in which a backward pass counts as two:
-*hotflip* tries the replacements with the largest first-order effect, *greedy coordinate* draws among the 32 best tokens
+*hotflip* tries the replacements with the largest first-order effect, *greedy coordinate* draws among the 8 best tokens
 of each position, and *random* draws from all tokens. Special tokens are neither replaced nor put in, at most 30% of a
 row's tokens change, and with a tokenizer only inputs count that decode and encode to themselves.
 
