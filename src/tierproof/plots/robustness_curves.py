@@ -80,7 +80,9 @@ def _draw_lines(
     _draw_chance(axes, measured)
     axes.set_xlim(left=0)
     _frame(axes, label, measured)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.24), ncols=3, handlelength=1.6, columnspacing=1.2)
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.45, -0.24), ncols=3, handlelength=1.6, columnspacing=1.2
+    )
 
 
 def _draw_list(axes: Axes, listed: Sequence[PerturbationFigures], measured: ModelRobustness) -> None:

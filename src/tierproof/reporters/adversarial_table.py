@@ -36,12 +36,13 @@ def render_adversarial_page(measured: ModelAdversarial) -> str:
 
 def describe_adversarial(measured: ModelAdversarial) -> str:
     """In words: what was searched, with which budget."""
-    words = [
+    whose = "the label" if measured.reference == "labels" else "the model's own"
+    first = (
         f"{len(measured.rows)} rows were searched for tokens that turn the answer ({measured.answer}) away from "
-        + ("the label." if measured.reference == "labels" else "the model's own."),
-        f"Each search had {measured.budget} forward passes for a row, a backward pass counting as two, and could "
-        f"change {measured.most_tokens:.0%} of its tokens.",
-    ]
+        f"{whose}. Each search had {measured.budget} forward passes for a row, a backward pass counting as two, and "
+        f"could change {measured.most_tokens:.0%} of its tokens."
+    )
+    words = [first]
     if measured.round_trip:
         words.append("Only inputs were tried that the tokenizer decodes and encodes to themselves.")
     if measured.no_gradient:
@@ -89,11 +90,18 @@ def _render_rows(measured: ModelAdversarial) -> str:
     heads = ("row", "lead before", "lead after", "by", "input; new tokens are marked")
     head = "".join(f"<th scope=col>{name}</th>" for name in heads)
     body = "".join(shown)
-    return f'<div class="tp-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    return (
+        f'<div class="tp-wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    )
 
 
 def _render_found(row: AttackedRow, measured: ModelAdversarial) -> str:
-    found = [(search.name, trace) for search in measured.searches for trace in search.traces if trace.row == row.row]
+    found = [
+        (search.name, trace)
+        for search in measured.searches
+        for trace in search.traces
+        if trace.row == row.row
+    ]
     name, trace = min(found, key=lambda pair: _lead(pair[1], row), default=("", None))
     after = row.margin if trace is None else _lead(trace, row)
     turned = " (turned)" if after < 0 else ""

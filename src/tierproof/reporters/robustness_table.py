@@ -38,12 +38,18 @@ def describe_robustness(measured: ModelRobustness) -> str:
     """In words: what was compared with what, and what chance gives."""
     words = [
         f"Compared: {_ANSWERS.get(measured.answer, measured.answer)}, with "
-        + ("the labels." if measured.reference == "labels" else "the model's own answer to the unchanged input.")
+        + (
+            "the labels."
+            if measured.reference == "labels"
+            else "the model's own answer to the unchanged input."
+        )
     ]
     if measured.unperturbed is not None:
         words.append(f"Unchanged, {write_interval(measured.unperturbed)} are right.")
     if measured.chance is not None:
-        words.append(f"By chance {measured.chance:.0%} would be {'right' if measured.reference == 'labels' else 'kept'}.")
+        words.append(
+            f"By chance {measured.chance:.0%} would be {'right' if measured.reference == 'labels' else 'kept'}."
+        )
     if measured.assumed:
         words.append(f"Assumed: {measured.assumed}.")
     if not measured.complete:
@@ -70,9 +76,7 @@ def _render_table(measured: ModelRobustness) -> str:
         return "<p>Nothing was measured.</p>"
     kept = "right" if measured.reference == "labels" else "kept"
     heads = ("perturbation", "strength", "rows", kept, "divergence, nats", "cosine", "relative error")
-    rows = "".join(
-        _render_row(each) for name in measured.names for each in measured.of(name)
-    )
+    rows = "".join(_render_row(each) for name in measured.names for each in measured.of(name))
     head = "".join(f"<th scope=col>{name}</th>" for name in heads)
     return f'<div class="tp-wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 

@@ -10,11 +10,12 @@ from torch import nn
 
 from analysis.trained_classifier import LENGTH, VOCAB, Classifier, draw_task, train_classifier
 from tierproof.analysis.adversarial.adversarial_figures import COORDINATE, HOTFLIP, RANDOM, SEARCHES
-from tierproof.analysis.adversarial.measure_adversarial import CannotSearch, measure_adversarial
+from tierproof.analysis.adversarial.measure_adversarial import measure_adversarial
 from tierproof.analysis.examples.given_examples import collect_examples
 from tierproof.analysis.examples.random_rows import draw_rows
 from tierproof.analysis.examples.read_examples import read_examples
 from tierproof.core.time_limit import limit_time
+from tierproof.errors import UsageError
 from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import CharGPT, build
 
@@ -36,7 +37,9 @@ def test_gradients_beat_random_search_at_equal_forward_passes(seeds):
     losses = dict.fromkeys((HOTFLIP, COORDINATE), 0)
     for seed in seeds:
         ids, labels = draw_task(8, 77_000 + seed)
-        measured = attack(train_classifier(seed, steps=60), ids, labels.tolist(), passes=22, most_changed=0.5, seed=seed)
+        measured = attack(
+            train_classifier(seed, steps=60), ids, labels.tolist(), passes=22, most_changed=0.5, seed=seed
+        )
         assert len(measured.rows) >= 6
         found = {each.name: each.turned.value for each in measured.searches}
         for name in SEARCHES:
@@ -156,7 +159,7 @@ def test_a_table_that_is_not_looked_up_is_said():
     ],
 )
 def test_models_that_cannot_be_searched_are_refused(model, ids, said):
-    with pytest.raises(CannotSearch, match=said):
+    with pytest.raises(UsageError, match=said):
         attack(model, ids)
 
 

@@ -55,7 +55,7 @@ class ClassMargin:
             return self._run(ids)
 
     def measure(self, ids: Tensor) -> Tensor:
-        """[candidates], the score of the wanted class minus the best other one; infinite where scores are not finite."""
+        """[candidates], the score of the wanted class minus the best other one; infinite where that is NaN."""
         return self.subtract(self.read_scores(ids))
 
     def subtract(self, scores: Tensor) -> Tensor:

@@ -25,20 +25,15 @@ from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.random_rows import describe_rows
 from tierproof.analysis.examples.token_text import decode_ids, list_pieces
 from tierproof.analysis.intervals.bound_mean import bound_share
+from tierproof.analysis.tokens.count_vocabulary import count_vocabulary
 from tierproof.analysis.tokens.special_tokens import find_special_tokens, list_plain_tokens
 from tierproof.analysis.tokens.token_rows import TokenRows, explain_uneditable, select_row, split_rows
 from tierproof.core.time_limit import TimeIsUp
-from tierproof.errors import TierproofError, UsageError
+from tierproof.errors import UsageError
 from tierproof.model.describe.subject import Subject
 
 DEFAULT_PASSES = 64
 DEFAULT_SHARE = 0.3
-
-
-class CannotSearch(TierproofError):
-    """No search is possible on this model; the message says why."""
-
-    slug = "usage"
 
 
 @dataclass
@@ -83,24 +78,29 @@ def measure_adversarial(
         most_rows: further rows are left out.
 
     Raises:
-        CannotSearch: the model reads no tokens, its answer is no class, or no row has a token to change.
+        UsageError: the model reads no tokens, or its answer is no class.
     """
     if reason := explain_uneditable(subject):
-        raise CannotSearch(reason, hint="Adversarial tokens need a model that reads token ids.")
+        raise UsageError(reason, hint="Adversarial tokens need a model that reads token ids.")
     subject.model.eval()
     torch.manual_seed(seed)
     with torch.no_grad():
         first = subject.answer(examples.calls[0])
-    form = choose_form(subject, first, asked=answer or ("class" if examples.labels is not None else None))
+    vocabulary = count_vocabulary(subject, examples.calls[0])
+    asked = answer or ("class" if examples.labels is not None else None)
+    form = choose_form(subject, first, vocabulary=vocabulary, asked=asked)
     if form.name == "vector" or form.classes is None:
-        raise CannotSearch(
+        raise UsageError(
             "the model's answer is a vector, not scores of classes",
             hint="Pass a model with a classification or language-model head.",
         )
     special = find_special_tokens(subject, examples.tokenizer)
-    plain = list_plain_tokens(subject, special)
+    plain = list_plain_tokens(vocabulary, special)
     if len(plain) < 2:
-        raise CannotSearch("the model knows fewer than two ids that are no special tokens")
+        raise UsageError(
+            "the model knows fewer than two ids that are not special tokens",
+            hint="Adversarial tokens need other tokens to choose from.",
+        )
     run = _Run(subject, form, examples.tokenizer, special, plain, passes, most_changed, seed)
     try:
         _search_all(run, examples, most_rows)
@@ -228,9 +228,7 @@ def _summarise(run: _Run, examples: ExampleSet) -> ModelAdversarial:
         budget=run.budget,
         most_tokens=run.share,
         rows=tuple(run.rows),
-        searches=tuple(
-            _figure(name, run.traces[name], margins) for name in SEARCHES if run.traces.get(name)
-        ),
+        searches=tuple(_figure(name, run.traces[name], margins) for name in SEARCHES if run.traces.get(name)),
         wrong=run.wrong,
         not_searched=tuple(run.skipped),
         no_gradient=run.no_gradient,
@@ -246,7 +244,9 @@ def _figure(name: str, traces: list[SearchTrace], margins: dict[int, float]) -> 
     lost = []
     for trace in traces:
         start, end = margins[trace.row], trace.smallest_margin
-        lost.append(1.0 if start <= 0 else min(1.0, (start - min(end if end is not None else start, start)) / start))
+        lost.append(
+            1.0 if start <= 0 else min(1.0, (start - min(end if end is not None else start, start)) / start)
+        )
     return SearchFigures(
         name,
         bound_share(len(turned), len(traces)),

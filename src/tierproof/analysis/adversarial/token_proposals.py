@@ -100,7 +100,9 @@ def take_best(effects: TokenEffects, ids: Tensor, ground: Playground, count: int
     return taken
 
 
-def combine_best(effects: TokenEffects, ids: Tensor, ground: Playground, counts: Sequence[int]) -> list[Tensor]:
+def combine_best(
+    effects: TokenEffects, ids: Tensor, ground: Playground, counts: Sequence[int]
+) -> list[Tensor]:
     """Several replacements at once, from one gradient: the best of each position, for so many positions.
 
     Counts that the limit on changed positions, or the tokenizer, has no room for are left out.

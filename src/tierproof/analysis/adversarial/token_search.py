@@ -67,8 +67,8 @@ def search_tokens(
     differ from it by one token; of a gradient that is fresh, three of them by two to four.
 
     Args:
-        name: `hotflip` evaluates the edits with the largest first-order effect, alone and together; `greedy coordinate` draws among the 8
-            best tokens of each position; `random` draws from all.
+        name: `hotflip` evaluates the edits with the largest first-order effect, alone and together; `greedy
+            coordinate` draws among the 8 best tokens of each position; `random` draws from all.
         start: the margin of the original.
         budget: forward passes; a gradient costs three. It is never exceeded.
         seed: of the draws.

@@ -37,11 +37,14 @@ class AnswerForm:
         return self.name in ("next token", "class at each position")
 
 
-def choose_form(subject: Subject, answer: Tensor, *, asked: str | None = None) -> AnswerForm:
+def choose_form(
+    subject: Subject, answer: Tensor, *, vocabulary: int | None = None, asked: str | None = None
+) -> AnswerForm:
     """The form of a subject's answer.
 
     Args:
         answer: the output of one call, as the model returns it.
+        vocabulary: how many token ids the model knows; an output of this width at each position is scores of them.
         asked: `class` or `vector`, where the user says what a row's pooled output is.
 
     Raises:
@@ -63,12 +66,15 @@ def choose_form(subject: Subject, answer: Tensor, *, asked: str | None = None) -
     for_rows = not outputs.per_position and answer.dim() == 1 + batched
     if asked == "class" and not (scores and (at_positions or for_rows)):
         return _refuse_class(answer)
-    if scores and at_positions and (outputs.role == "logits" or asked == "class"):
+    is_logits = outputs.role == "logits" or asked == "class" or (at_positions and width == vocabulary)
+    if scores and at_positions and is_logits:
         return AnswerForm("next token" if _is_causal(subject) else "class at each position", width)
-    if scores and for_rows and (outputs.role == "logits" or asked == "class"):
+    if scores and for_rows and is_logits:
         return AnswerForm("class", width)
     if scores and for_rows and not _looks_like_vector(outputs.main, answer):
-        return AnswerForm("class", width, f"the output of shape [rows, {width}] was taken for scores of classes")
+        return AnswerForm(
+            "class", width, f"the output of shape [rows, {width}] was taken for scores of classes"
+        )
     return AnswerForm("vector")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
+from tierproof.model.call.call import Call
 from tierproof.model.describe.subject import Subject
 
 # What a pass costs whatever its rows are, such as rounding all weights, is paid once for so many.
@@ -18,7 +19,7 @@ def draw_rows(subject: Subject, rows: int, seed: int) -> ExampleSet:
     plan = subject.inputs
     length = min(plan.default_length, plan.clip_length(_LONGEST)) if plan.has_length else None
     batch = min(rows, _MOST_ROWS_OF_CALL) if plan.has_batch else None
-    calls = []
+    calls: list[Call] = []
     drawn = 0
     while drawn < rows:
         call = subject.make_call(batch=batch, length=length, seed=seed + len(calls))

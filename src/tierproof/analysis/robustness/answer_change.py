@@ -84,7 +84,9 @@ def compare_row(
     return RowChange(matched.cpu(), places.cpu(), divergence, *_measure(first, second), finite)
 
 
-def count_kept(form: AnswerForm, expected: RowAnswer, change: RowChange, *, decided: float = 0.0) -> float | None:
+def count_kept(
+    form: AnswerForm, expected: RowAnswer, change: RowChange, *, decided: float = 0.0
+) -> float | None:
     """The share of a row's answers that are those expected; of near ties none counts where `decided` is above 0.
 
     None where no answer counts, and for a vector, whose neighbours decide.
@@ -109,7 +111,9 @@ def _match(before: Tensor, after: Tensor, origins: Tensor | None) -> tuple[Tenso
         if len(before) == len(after):
             every = torch.arange(len(before), device=device)
             return every, every
-        return torch.empty(0, dtype=torch.long, device=device), torch.empty(0, dtype=torch.long, device=device)
+        return torch.empty(0, dtype=torch.long, device=device), torch.empty(
+            0, dtype=torch.long, device=device
+        )
     new = ((origins != ADDED) & (origins < len(before))).nonzero().flatten()
     return origins[new], new
 

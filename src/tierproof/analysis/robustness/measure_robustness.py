@@ -18,16 +18,12 @@ from tierproof.analysis.robustness.perturb_case import CasePerturber, NotApplica
 from tierproof.analysis.robustness.robustness_case import RobustnessCase, limit_rows, make_cases
 from tierproof.analysis.robustness.robustness_figures import ModelRobustness
 from tierproof.analysis.robustness.settings import Setting, list_settings
+from tierproof.analysis.tokens.count_vocabulary import count_vocabulary
 from tierproof.core.time_limit import TimeIsUp
-from tierproof.errors import TierproofError, UsageError
+from tierproof.errors import UsageError
 from tierproof.model.compare.comparison import find_tolerance, measure_change
+from tierproof.model.compare.steady_answer import SteadyAnswers
 from tierproof.model.describe.subject import Subject
-
-
-class CannotCompare(TierproofError):
-    """The answers cannot be compared at all; the message says why."""
-
-    slug = "usage"
 
 
 @dataclass
@@ -61,22 +57,21 @@ def measure_robustness(
         most_rows: further rows are left out.
 
     Raises:
-        CannotCompare: the outputs are not finite, random, or there is nothing but padding.
-        UsageError: labels do not fit the answer.
+        UsageError: the outputs are not finite or random, there is nothing but padding, or labels do not fit.
     """
-    first = CasePerturber(subject, examples.tokenizer, seed, keep_end=False).answer(
-        RobustnessCase(examples.calls[0], examples.rows[0])
-    )
-    form = choose_form(subject, first, asked=answer or ("class" if examples.labels is not None else None))
+    first = SteadyAnswers(subject, seed)(examples.calls[0])
+    vocabulary = count_vocabulary(subject, examples.calls[0])
+    asked = answer or ("class" if examples.labels is not None else None)
+    form = choose_form(subject, first, vocabulary=vocabulary, asked=asked)
     _require_labels(form, examples)
     cases, refused = make_cases(subject, examples, form)
     cases = limit_rows(cases, most_rows)
     if not cases:
-        raise CannotCompare(
+        raise UsageError(
             "every example is padding alone", hint="Pass examples with at least one visible token."
         )
     keep_end = form.name == "next token" and not subject.traits.encoder_decoder
-    perturber = CasePerturber(subject, examples.tokenizer, seed, keep_end=keep_end)
+    perturber = CasePerturber(subject, examples.tokenizer, seed, vocabulary=vocabulary, keep_end=keep_end)
     run = _Run(subject, form, perturber, AnswerTally(form))
     settings = list_settings(
         tokens=not refused,
@@ -141,11 +136,11 @@ def _measure_case(run: _Run, number: int, case: RobustnessCase, settings: Sequen
     output = run.perturber.answer(case)
     base = read_rows(run.subject, run.form, output)
     if not bool(base.finite.all()):
-        raise CannotCompare("the output is not finite (see T1-STAB)", hint="Check the model with T1-STAB first.")
+        raise UsageError("the output is not finite (see T1-STAB)", hint="Check the model with T1-STAB first.")
     if number == 0:
         again = run.perturber.answer(case, other_seed=True)
         if measure_change(output, again) > find_tolerance(output):
-            raise CannotCompare(
+            raise UsageError(
                 "equal calls give different outputs in evaluation mode (see T1-STAB)",
                 hint="Make the model deterministic in evaluation mode.",
             )

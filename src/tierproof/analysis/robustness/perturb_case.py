@@ -50,16 +50,19 @@ class CasePerturber:
     """Perturbs cases of one subject; equal seeds give equal perturbations.
 
     Args:
+        vocabulary: how many token ids the model knows; others are drawn below it.
         keep_end: truncation cuts the beginning off, because the answer is asked at the end.
     """
 
-    def __init__(self, subject: Subject, tokenizer: object, seed: int, *, keep_end: bool) -> None:
+    def __init__(
+        self, subject: Subject, tokenizer: object, seed: int, *, vocabulary: int, keep_end: bool
+    ) -> None:
         self._subject, self._tokenizer, self._seed, self._keep_end = subject, tokenizer, seed, keep_end
         self._answers = SteadyAnswers(subject, seed)
         self._precisions: dict[str, ReducedPrecision] = {}
         special = find_special_tokens(subject, tokenizer)
         reads_tokens = subject.inputs.primary_argument.role == "tokens"
-        self._plain = list_plain_tokens(subject, special) if reads_tokens else []
+        self._plain = list_plain_tokens(vocabulary, special) if reads_tokens else []
 
     def answer(self, case: RobustnessCase, *, other_seed: bool = False) -> Tensor:
         """The unperturbed output."""
@@ -90,7 +93,7 @@ class CasePerturber:
         return PerturbedAnswer(self._answers(apply_edit(self._subject, case.call, edit)), edit.origins)
 
     def _edit(self, case: RobustnessCase, setting: Setting, generator: torch.Generator) -> TokenEdit:
-        assert case.tokens is not None  # noqa: S101 - `perturb` asked
+        assert case.tokens is not None
         ids, editable = case.tokens.ids, case.tokens.editable
         if setting.name == PADDING:
             return self._pad(ids, setting)
@@ -133,7 +136,9 @@ class CasePerturber:
 
     def _disturb(self, case: RobustnessCase, setting: Setting, seed: int) -> PerturbedAnswer:
         if setting.strength == 0:
-            return PerturbedAnswer(self._answers(case.call))  # under the mode, fused layers would round otherwise
+            return PerturbedAnswer(
+                self._answers(case.call)
+            )  # under the mode, fused layers would round otherwise
         ids = case.call.tensors[self._subject.inputs.primary]
         with EmbeddingNoise(setting.strength, seed).watch(ids) as lookups:
             output = self._answers(case.call)
@@ -158,7 +163,7 @@ class CasePerturber:
             raise NotApplicable("the tokenizer gives no tokens for the text")
         self._require_room(len(ids))
         row = torch.tensor([ids], device=self._subject.device)
-        assert case.tokens is not None  # noqa: S101 - texts are read as token ids
+        assert case.tokens is not None
         # Which new token stands for which old one is unknown: only what else the call holds follows the length.
         origins = torch.arange(len(ids), device=row.device)[None].clamp(max=case.tokens.ids.shape[1] - 1)
         edit = TokenEdit(row.to(case.tokens.ids), origins, torch.zeros_like(row, dtype=torch.bool))

@@ -65,7 +65,7 @@ def _round_weight(weight: Tensor) -> Tensor:
 
 
 def _round_input(values: Tensor) -> Tensor:
-    """Affine rounding with one scale and zero point for the call, zero exact; to 7 bits, as PyTorch's kernels for x86."""
+    """Affine rounding to 7 bits, as PyTorch does on x86: one scale and zero point for the call, zero exact."""
     if not values.is_floating_point() or values.numel() == 0:
         return values
     low, high = (float(end) for end in torch.aminmax(values))

@@ -56,7 +56,8 @@ def limit_rows(cases: list[RobustnessCase], most: int | None) -> list[Robustness
     """The first cases with at most so many rows together, and at least one case."""
     if most is None:
         return cases
-    kept, rows = [], 0
+    kept: list[RobustnessCase] = []
+    rows = 0
     for case in cases:
         if kept and rows + case.count > most:
             break

@@ -117,7 +117,9 @@ class ModelRobustness:
 
     def of(self, name: str) -> tuple[PerturbationFigures, ...]:
         """One perturbation at all its strengths, the weakest first."""
-        return tuple(sorted((e for e in self.perturbations if e.name == name), key=lambda each: each.strength))
+        return tuple(
+            sorted((e for e in self.perturbations if e.name == name), key=lambda each: each.strength)
+        )
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
@@ -132,7 +134,7 @@ class ModelRobustness:
             "chance_cosine": to_json_value(self.chance_cosine),
             "median_gap": to_json_value(self.median_gap),
             "perturbations": [each.to_dict() for each in self.perturbations],
-            "not_measured": {name: reason for name, reason in self.not_measured},
+            "not_measured": dict(self.not_measured),
             "complete": self.complete,
             "assumed": self.assumed,
             "seed": self.seed,

@@ -68,11 +68,16 @@ def list_settings(
     Raises:
         UsageError: there is no perturbation of that name, or a strength is negative.
     """
-    chosen = {**(_OF_TOKENS if tokens else {}), **(_OF_TEXTS if texts else {}), **(_OF_VALUES if values else {})}
+    chosen = {
+        **(_OF_TOKENS if tokens else {}),
+        **(_OF_TEXTS if texts else {}),
+        **(_OF_VALUES if values else {}),
+    }
     for name, asked in (strengths or {}).items():
         if name not in NAMES:
             raise UsageError(
-                f"there is no perturbation {name!r}", hint=f"Perturbations with strengths: {', '.join(NAMES)}."
+                f"there is no perturbation {name!r}",
+                hint=f"Perturbations with strengths: {', '.join(NAMES)}.",
             )
         if any(not strength >= 0 for strength in asked):
             raise UsageError(f"a strength of {name} is negative", hint="Pass strengths of 0 or more.")

@@ -20,7 +20,7 @@ def add_typos(text: str, count: int, seed: int) -> str:
 
     Source: the four kinds are those of Pruthi et al. 2019 without the keyboard, which would favour one language.
     """
-    draw = random.Random(seed)  # noqa: S311 - reproducible errors, no secrets
+    draw = random.Random(seed)
     words = list(_WORD.finditer(text))
     hit = sorted(draw.sample(range(len(words)), min(count, len(words))), reverse=True)
     for number in hit:

@@ -31,7 +31,6 @@ def find_special_tokens(subject: Subject, tokenizer: Any = None) -> frozenset[in
     return frozenset(found)
 
 
-def list_plain_tokens(subject: Subject, special: frozenset[int]) -> list[int]:
+def list_plain_tokens(vocabulary: int, special: frozenset[int]) -> list[int]:
     """The ids that may stand in an edited input, in order."""
-    argument = subject.inputs.primary_argument
-    return [token for token in range(argument.low, argument.high) if token not in special]
+    return [token for token in range(vocabulary) if token not in special]

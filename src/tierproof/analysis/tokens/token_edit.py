@@ -128,10 +128,7 @@ def pad_tokens(ids: Tensor, count: int, pad: int, *, left: bool) -> TokenEdit:
 
 
 def _keep_positions(ids: Tensor, dropped: Sequence[Sequence[int]]) -> TokenEdit:
-    kept = [
-        [place for place in range(ids.shape[1]) if place not in set(gone)]
-        for gone in dropped
-    ]
+    kept = [[place for place in range(ids.shape[1]) if place not in set(gone)] for gone in dropped]
     origins = torch.tensor(kept, device=ids.device)
     return TokenEdit(ids.gather(1, origins), origins, torch.zeros_like(origins, dtype=torch.bool))
 

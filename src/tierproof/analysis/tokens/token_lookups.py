@@ -75,9 +75,7 @@ class TokenLookups(TorchFunctionMode):
         return torch.equal(flat, self._ids) or torch.equal(flat, self._turned)
 
 
-def _find_lookup(
-    func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[Tensor, Tensor] | None:
+def _find_lookup(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Tensor, Tensor] | None:
     """Index and table of a lookup."""
     if func is F.embedding:
         given = {**dict(zip(("input", "weight"), args, strict=False)), **kwargs}

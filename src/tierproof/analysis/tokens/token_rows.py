@@ -44,9 +44,7 @@ def explain_uneditable(subject: Subject) -> str:
     return ""
 
 
-def split_rows(
-    subject: Subject, call: Call, special: frozenset[int], *, keep_last: bool
-) -> list[TokenRows]:
+def split_rows(subject: Subject, call: Call, special: frozenset[int], *, keep_last: bool) -> list[TokenRows]:
     """The rows of a call: together where none is padded, else one by one with the padding left out.
 
     Args:
@@ -66,7 +64,9 @@ def split_rows(
             continue
         alone = select_row(subject, call, row)
         edit = TokenEdit(
-            ids[row : row + 1, positions], positions[None], torch.zeros_like(positions[None], dtype=torch.bool)
+            ids[row : row + 1, positions],
+            positions[None],
+            torch.zeros_like(positions[None], dtype=torch.bool),
         )
         trimmed = apply_edit(subject, alone, edit)
         split.append(_make_rows(trimmed, edit.ids, special, keep_last, (row,)))

@@ -52,9 +52,11 @@ class RobustnessView(AnalysisView[ModelRobustness]):
 
         lines = [f"Robustness of {self.measured.model}, on {self.measured.inputs}."]
         lines.append(describe_robustness(self.measured))
-        for name in self.measured.names:
-            for each in self.measured.of(name):
-                lines.append(f"  {name:<16} {each.setting:<48} {write_interval(each.kept)}")
+        lines += [
+            f"  {name:<16} {each.setting:<34} {write_interval(each.kept)}"
+            for name in self.measured.names
+            for each in self.measured.of(name)
+        ]
         lines += [f"  not measured: {name}: {reason}" for name, reason in self.not_measured]
         return "\n".join(lines)
 

@@ -37,7 +37,6 @@ from tierproof.analysis.adversarial.adversarial_figures import (
 )
 from tierproof.analysis.adversarial.measure_adversarial import (
     DEFAULT_PASSES,
-    CannotSearch,
     measure_adversarial,
 )
 from tierproof.analysis.examples.example_set import ExampleSet
@@ -70,7 +69,7 @@ def check_adversarial(context: CheckContext) -> CheckOutput:
             examples = read_examples(subject, context.examples, context.seed)
         rows, passes = _share_out(subject, examples)
         measured = measure_adversarial(subject, examples, passes=passes, most_rows=rows, seed=context.seed)
-    except (CannotSearch, UsageError) as error:
+    except UsageError as error:
         return CheckOutput(skipped=error.message)
     if not measured.searches:
         return CheckOutput(skipped=_explain_nothing(measured))
