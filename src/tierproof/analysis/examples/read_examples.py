@@ -24,12 +24,14 @@ _LONGEST_DRAW = 64
 def sample_inputs(given: GivenExamples | None) -> Any:
     """What `prepare_subject` is to call the model with, where the examples themselves tell: the first of them.
 
-    None for texts and ids, which say only which ids there are: the model's own arguments are worked out as without
-    examples.
+    None for texts and ids (a tensor of them, too), which say only that there are such ids: the model's own arguments
+    are worked out as without examples.
     """
     if given is None:
         return None
     first = given.items[0]
+    if isinstance(first, Tensor) and first.dim() <= 2 and not first.is_floating_point():
+        return None
     return None if isinstance(first, str | list | tuple) and not _holds_tensors(first) else first
 
 
