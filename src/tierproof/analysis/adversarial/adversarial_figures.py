@@ -179,9 +179,13 @@ class ModelAdversarial:
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
+        led = [each.turned.value for each in self.searches if each.name != RANDOM]
+        by_chance = self.search(RANDOM)
         return {
-            "model": self.model,
+            "turned_share": max(led, default=None),
+            "turned_by_random_search_share": None if by_chance is None else by_chance.turned.value,
             "inputs": self.inputs,
+            "model": self.model,
             "answer": self.answer,
             "reference": self.reference,
             "budget_passes": self.budget,

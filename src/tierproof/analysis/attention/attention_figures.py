@@ -106,8 +106,10 @@ class ModelAttention:
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
         return {
-            "model": self.model,
+            "heads": sum(len(each.heads) for each in self.patterns),
+            "operations": len(self.patterns),
             "inputs": self.inputs,
+            "model": self.model,
             "period": self.period,
             "patterns": [
                 {

@@ -215,9 +215,11 @@ class ModelAttribution:
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
+        paths = [each.path for each in self.examples if each.path is not None]
         return {
-            "model": self.model,
             "inputs": self.inputs,
+            "converged": f"{sum(path.converged for path in paths)} of {len(paths)}",
+            "model": self.model,
             "left_out": dict(self.left_out),
             "skipped": {str(number): reason for number, reason in self.skipped.items()},
             "stopped": self.stopped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict, dataclass
 
 from tierproof.core.json_value import JsonValue, to_json_value
@@ -215,9 +216,12 @@ class ModelCapacity:
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
+        shares = [each.rank_share for each in self.own.weights]
         return {
-            "model": self.model,
+            "median_rank_share": statistics.median(shares) if shares else None,
+            "largest_activation": max((b.largest for s in self.own.stacks for b in s.states), default=None),
             "inputs": self.inputs,
+            "model": self.model,
             "unusual": [to_json_value(asdict(each)) for each in self.unusual],
             "own": self.own.to_dict(),
             "twin": None if self.twin is None else self.twin.to_dict(),

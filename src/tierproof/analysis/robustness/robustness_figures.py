@@ -124,13 +124,16 @@ class ModelRobustness:
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
         return {
-            "model": self.model,
+            "least_kept_share": min(
+                (e.kept.value for e in self.perturbations if e.kept is not None), default=None
+            ),
+            "chance_share": to_json_value(self.chance),
             "inputs": self.inputs,
+            "model": self.model,
             "answer": self.answer,
             "reference": self.reference,
             "rows": self.rows,
             "unperturbed": None if self.unperturbed is None else self.unperturbed.to_dict(),
-            "chance": to_json_value(self.chance),
             "chance_cosine": to_json_value(self.chance_cosine),
             "median_gap": to_json_value(self.median_gap),
             "perturbations": [each.to_dict() for each in self.perturbations],

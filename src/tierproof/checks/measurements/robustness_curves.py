@@ -20,7 +20,7 @@ def read_robustness(document: Mapping[str, JsonValue]) -> ModelRobustness:
         reference=str(document.get("reference", "")),
         rows=read_count(document.get("rows")) or 0,
         unperturbed=read_interval(document.get("unperturbed")),
-        chance=read_amount(document.get("chance")),
+        chance=read_amount(document.get("chance_share")),
         chance_cosine=read_finite(document.get("chance_cosine")),
         median_gap=read_amount(document.get("median_gap")),
         perturbations=tuple(
