@@ -50,7 +50,8 @@ class BlockState:
         outlier_ratio: the largest channel's largest magnitude over the median channel's.
         agreement: share of positions whose first choice, read off here by the logit lens, is the model's; None where
             it is not read.
-        divergence_nats: Kullback-Leibler divergence of that reading from the model's answer, a mean over positions.
+        divergence_nats: Kullback-Leibler divergence of that reading from the model's answer, a mean
+            over at most 128 positions of each input.
     """
 
     path: str

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tierproof.analysis.capacity.capacity_figures import BlockStack
 from tierproof.analysis.capacity.position_rows import PositionRows, has_values
+from tierproof.analysis.capacity.stream_state import space_rows
 from tierproof.analysis.capacity.stream_watch import choose_stream
 from tierproof.model.call.call import Call
 from tierproof.model.call.outputs import iterate_tensors
@@ -26,14 +27,16 @@ from tierproof.model.describe.subject import Subject
 
 # Layers that are read, evenly spaced; each costs a pass without the blocks.
 _MOST_LAYERS = 16
-_ROWS_AT_ONCE = 256
+# Positions of a call whose divergence is computed, evenly spaced: a logarithm for every word is the costly part.
+_MOST_DIVERGENCES = 128
 
 
 @dataclass
 class _Reading:
     agreed: int = 0
-    divergence_nats: float = 0.0
     rows: int = 0
+    divergence_nats: float = 0.0
+    divergences: int = 0
 
 
 class _NoLensError(Exception):
@@ -71,7 +74,9 @@ def read_lens(
         return str(error)
     states = tuple(
         replace(
-            state, agreement=found.agreed / found.rows, divergence_nats=found.divergence_nats / found.rows
+            state,
+            agreement=found.agreed / found.rows,
+            divergence_nats=found.divergence_nats / found.divergences,
         )
         if (found := readings.get(place)) is not None and found.rows
         else state
@@ -96,6 +101,8 @@ def _read_call(
     if own.shape != answer.shape or not measure_change(answer, own) <= 10 * find_tolerance(answer):
         raise _NoLensError("the answer does not depend on the last block alone")
     final = lens.read_rows(answer)
+    choices, sampled = final.argmax(-1), space_rows(len(final), _MOST_DIVERGENCES)
+    expected = final[sampled].log_softmax(-1)
     for place in chosen:
         state = states[place]
         if expired():
@@ -105,19 +112,15 @@ def _read_call(
         rows = lens.read_rows(answer if place == len(states) - 1 else lens.put(state))
         reading = readings.setdefault(place, _Reading())
         reading.rows += len(rows)
-        reading.agreed += int((rows.argmax(-1) == final.argmax(-1)).sum())
-        reading.divergence_nats += _sum_divergence(final, rows)
+        reading.agreed += int((rows.argmax(-1) == choices).sum())
+        reading.divergences += len(sampled)
+        reading.divergence_nats += _sum_divergence(expected, rows[sampled].log_softmax(-1))
 
 
-def _sum_divergence(final: Tensor, other: Tensor) -> float:
-    total = 0.0
-    for start in range(0, len(final), _ROWS_AT_ONCE):
-        here = final[start : start + _ROWS_AT_ONCE].log_softmax(-1)
-        there = other[start : start + _ROWS_AT_ONCE].log_softmax(-1)
-        # A class that both exclude (a logit of −∞) adds nothing.
-        terms = torch.where(here == float("-inf"), 0.0, here.exp() * (here - there))
-        total += float(terms.double().sum())
-    return total
+def _sum_divergence(expected: Tensor, found: Tensor) -> float:
+    """Σ p (ln p − ln q) over rows and classes, of logarithms; a class that p excludes adds nothing."""
+    terms = torch.where(expected == float("-inf"), 0.0, expected.exp() * (expected - found))
+    return float(terms.double().sum())
 
 
 class _Lens:
