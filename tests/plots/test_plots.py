@@ -20,6 +20,17 @@ from tierproof.plots.read_label import read_label
 from tierproof.plots.registry import FIGURES, draw_figure
 from tierproof.plots.svg import render_inline_svg
 
+
+def _interval(share):
+    return {
+        "value": share,
+        "low": max(share - 0.2, 0.0),
+        "high": min(share + 0.2, 1.0),
+        "count": 16,
+        "method": "",
+    }
+
+
 FULL = {
     "T1-SHAPE": {"cases": [*CASES, {"batch": 4, "length": 1, "outcome": "failed"}]},
     "T1-GRAD": {"modules": gradient_modules(("transformer.h.7.mlp.c_fc",))},
@@ -50,6 +61,28 @@ FULL = {
                 ],
             }
         ]
+    },
+    "T2-ROBUSTNESS": {
+        "answer": "class",
+        "rows": 16,
+        "chance_share": 0.25,
+        "perturbations": [
+            {"name": name, "strength": strength, "setting": words, "rows": 16, "kept": _interval(share)}
+            for name, strength, words, share in (
+                ("swap", 0.1, "10% of the tokens", 0.9),
+                ("swap", 0.3, "30% of the tokens", 0.6),
+                ("embedding noise", 0.5, "0.5 of the embeddings' spread", 0.7),
+                ("precision", 0.004, "bfloat16", 1.0),
+                ("padding", 0.25, "on the right", 1.0),
+            )
+        ],
+    },
+    "T2-ADVERSARIAL": {
+        "budget_passes": 64,
+        "searches": [
+            {"name": name, "turned": _interval(share), "by_passes": [[11, share]], "by_tokens": [[2, share]]}
+            for name, share in (("hotflip", 0.9), ("greedy coordinate", 0.8), ("random", 0.3))
+        ],
     },
 }
 
@@ -146,6 +179,8 @@ def _records(*keys):
     return st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, value)), max_size=4)
 
 
+intervals = st.fixed_dictionaries(dict.fromkeys(("value", "low", "high"), value)) | value
+curves = st.lists(st.lists(value, min_size=2, max_size=2), max_size=3) | value
 shapes = {
     "T1-SHAPE": {"cases": _records("batch", "length", "outcome")},
     "T1-GRAD": {"modules": _records("path", "gradient_norm")},
@@ -184,6 +219,26 @@ shapes = {
             ),
             max_size=2,
         )
+    },
+    "T2-ROBUSTNESS": {
+        "chance_share": value,
+        "unperturbed": intervals,
+        "perturbations": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["swap", "noise", "precision", "padding", "?"]), "kept": intervals},
+                optional={"strength": value, "setting": value},
+            ),
+            max_size=4,
+        ),
+    },
+    "T2-ADVERSARIAL": {
+        "budget_passes": value,
+        "searches": st.lists(
+            st.fixed_dictionaries(
+                {"turned": intervals}, optional={"name": value, "by_passes": curves, "by_tokens": curves}
+            ),
+            max_size=4,
+        ),
     },
 }
 
