@@ -38,6 +38,25 @@ FULL = {
     "T1-MEM": MEMORY,
     "T1-SPEED": SPEED,
     "T1-CAUSAL": {"influence": influence(leak=True)},
+    "T2-CAPACITY": {
+        "own": {
+            "stacks": [
+                {
+                    "path": "blocks",
+                    "states": [
+                        {"norm": 1.0, "update": None, "agreement": 0.1},
+                        {"norm": 2.0, "update": 0.5, "agreement": 0.4},
+                        {"norm": 3.5, "update": 0.4, "agreement": 1.0},
+                    ],
+                    "alignment": [[1.0, 0.8, 0.5], [0.8, 1.0, 0.9], [0.5, 0.9, 1.0]],
+                }
+            ],
+            "weights": [
+                {"name": f"blocks.{n}.mlp.weight", "effective_rank": 3.0 + n, "full_rank": 8}
+                for n in range(2)
+            ],
+        },
+    },
     "T2-ATTRIBUTION": {
         "examples": [
             {
@@ -196,6 +215,23 @@ shapes = {
         "peak_share": value,
     },
     "T1-CAUSAL": {"influence": st.lists(st.lists(value, min_size=2, max_size=2), max_size=3)},
+    "T2-CAPACITY": {
+        "own": st.fixed_dictionaries(
+            {
+                "stacks": st.lists(
+                    st.fixed_dictionaries(
+                        {
+                            "path": st.just("blocks") | value,
+                            "states": _records("norm", "update", "agreement"),
+                            "alignment": st.lists(st.lists(value, max_size=3), max_size=3) | value,
+                        }
+                    ),
+                    max_size=2,
+                ),
+                "weights": _records("name", "effective_rank", "full_rank"),
+            }
+        ),
+    },
     "T2-ATTRIBUTION": {
         "examples": st.lists(
             st.fixed_dictionaries(
