@@ -38,8 +38,8 @@ def describe_adversarial(measured: ModelAdversarial) -> str:
     """In words: what was searched, with which budget."""
     whose = "the label" if measured.reference == "labels" else "the model's own"
     first = (
-        f"{len(measured.rows)} rows were searched for tokens that turn the answer ({measured.answer}) away from "
-        f"{whose}. Each search had {measured.budget} forward passes for a row, a backward pass counting as two, and "
+        f"Rows searched for tokens that turn the answer ({measured.answer}) away from {whose}: {len(measured.rows)}. "
+        f"Each search had {measured.budget} forward passes for a row, a backward pass counting as two, and "
         f"could change {measured.most_tokens:.0%} of its tokens."
     )
     words = [first]
@@ -48,10 +48,12 @@ def describe_adversarial(measured: ModelAdversarial) -> str:
     if measured.no_gradient:
         words.append(f"No search was led by gradients: {measured.no_gradient}.")
     if measured.wrong:
-        words.append(f"{measured.wrong} rows were answered wrongly before any change, and left out.")
+        words.append(
+            f"Rows left out, because they were answered wrongly before any change: {measured.wrong}."
+        )
     if measured.not_searched:
         row, reason = measured.not_searched[0]
-        words.append(f"{len(measured.not_searched)} rows were not searched; of row {row}, {reason}.")
+        words.append(f"Rows not searched: {len(measured.not_searched)}; of row {row}, {reason}.")
     if measured.assumed:
         words.append(f"Assumed: {measured.assumed}.")
     if not measured.complete:

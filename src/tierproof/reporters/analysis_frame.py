@@ -20,7 +20,7 @@ _DARK = (
     "--tp-good:#5cc98f;--tp-bad:#f67f77;--tp-fig-warn:#e5a03a;--tp-mark:#4a3a17"
 )
 _STYLE = (
-    f".tp-analysis{{{_LIGHT};color:var(--tp-ink);font:14px/1.5 system-ui,sans-serif;max-width:60em}}"
+    f".tp-analysis{{{_LIGHT};color:var(--tp-ink);font:14px/1.5 system-ui,sans-serif;max-width:76em}}"
     f"@media (prefers-color-scheme:dark){{.tp-analysis{{{_DARK}}}}}"
     f"[data-theme=dark] .tp-analysis,[data-jp-theme-light=false] .tp-analysis,.vscode-dark .tp-analysis{{{_DARK}}}"
     ".tp-analysis .tp-wide{overflow-x:auto}"
@@ -28,7 +28,7 @@ _STYLE = (
     ".tp-analysis th,.tp-analysis td{text-align:left;padding:3px 12px 3px 0;border:0;border-bottom:1px solid "
     "var(--tp-line);background:none;color:inherit;vertical-align:top}"
     ".tp-analysis thead th{color:var(--tp-ink-soft);font-weight:500}"
-    ".tp-analysis tbody th{font-weight:600}"
+    ".tp-analysis tbody th{font-weight:600;white-space:nowrap}"
     ".tp-analysis .tp-n{font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".tp-analysis .tp-soft{color:var(--tp-ink-soft)}"
     ".tp-analysis mark{background:var(--tp-mark);color:inherit;border-radius:3px;padding:0 2px}"

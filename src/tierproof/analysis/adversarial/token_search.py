@@ -102,7 +102,7 @@ def _take_step(
     if left < 1:
         state.reason = "the budget was spent"
     elif not edits:
-        state.reason = state.reason or "no further edit is allowed"
+        state.reason = state.reason or "every edit that was ranked or is allowed was tried"
     if state.reason:
         return
     edits = edits[:left]

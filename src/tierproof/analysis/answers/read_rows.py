@@ -26,11 +26,11 @@ class RowAnswers:
     scores: Tensor
     has_positions: bool
 
-    @property
-    def finite(self) -> Tensor:
-        """For each row, whether no value is NaN or +inf, and some are finite; -inf rules a class out."""
-        bad = self.scores.isnan() | (self.scores == float("inf"))
-        return ~bad.flatten(1).any(dim=1) & self.scores.isfinite().any(dim=-1).all(dim=-1)
+    def is_finite(self, row: int) -> bool:
+        """Whether no value of a row is NaN or +inf, and some at each position are finite; -inf rules a class out."""
+        scores = self.scores[row]
+        bad = scores.isnan() | (scores == float("inf"))
+        return not bool(bad.any()) and bool(scores.isfinite().any(dim=-1).all())
 
 
 def read_rows(subject: Subject, form: AnswerForm, answer: Tensor) -> RowAnswers:

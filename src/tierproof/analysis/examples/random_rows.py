@@ -29,9 +29,11 @@ def draw_rows(subject: Subject, rows: int, seed: int) -> ExampleSet:
 
 
 def describe_rows(examples: ExampleSet, measured: int) -> str:
-    """In words: `16 rows of 4 random inputs`, `8 of 100 rows of 100 texts`, or as the examples describe themselves."""
+    """In words: `16 random rows`, `8 of 100 rows of 100 texts`, or as the examples describe themselves."""
     total = sum(examples.rows)
-    if measured == total == len(examples):
+    if examples.given and measured == total == len(examples):
         return examples.describe()
+    if not examples.given:
+        return f"{measured} random rows"
     rows = f"{measured} rows" if measured == total else f"{measured} of {total} rows"
     return f"{rows} of {examples.describe()}"

@@ -69,7 +69,7 @@ def compare_row(
     """
     before, after = base.scores[row], moved.scores[row]
     old, new = _match(before, after, origins if base.has_positions else None)
-    finite = bool(moved.finite[row])
+    finite = moved.is_finite(row)
     if form.name == "vector":
         first, second = before.mean(dim=0), (after[new] if len(new) else after).mean(dim=0)
         return RowChange(second.cpu(), torch.empty(0), None, *_measure(first, second), finite)

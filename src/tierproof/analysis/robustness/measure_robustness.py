@@ -135,7 +135,7 @@ def _require_labels(form: AnswerForm, examples: ExampleSet) -> None:
 def _measure_case(run: _Run, number: int, case: RobustnessCase, settings: Sequence[Setting]) -> None:
     output = run.perturber.answer(case)
     base = read_rows(run.subject, run.form, output)
-    if not bool(base.finite.all()):
+    if not all(base.is_finite(row) for row in range(len(base.scores))):
         raise UsageError("the output is not finite (see T1-STAB)", hint="Check the model with T1-STAB first.")
     if number == 0:
         again = run.perturber.answer(case, other_seed=True)

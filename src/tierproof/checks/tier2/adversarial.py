@@ -190,6 +190,6 @@ CHECK = Check(
     2,
     check_adversarial,
     needs=("parameter values", "unquantised layers"),
-    cost_steps=20.0,
+    cost_steps=10.0,
     value=40,
 )
