@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from checks.planting import alarms, find, run_check
 from checks.tier2.planted_transformer import HEADS, PlantedTransformer
+from tierproof.analysis.attention.head_gates import run_with_gates
 from tierproof.analysis.attention.measure_attention import measure_attention
-from tierproof.analysis.attention.measure_effects import measure_effects
 from tierproof.analysis.examples.read_examples import read_examples
 from tierproof.checks.tier2.attention.attention import CHECK
 from tierproof.model.describe.prepare_subject import prepare_subject
@@ -134,32 +136,55 @@ def test_a_model_without_attention_is_skipped_with_a_reason():
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_model_trained_on_repeats_shows_induction_heads_that_matter():
+    """The period is drawn for each row, so that no fixed offset will do; a head matters by the loss without it."""
     model = _train_on_repeats()
     subject = prepare_subject(model)
     model.eval()
-    examples = read_examples(subject, None, 0)
-    measured = measure_effects(subject, measure_attention(subject, examples), examples)
-    heads = [head for pattern in measured.patterns for head in pattern.heads]
-    told = [head.effect for head in heads if head.induction > 0.5]
-    others = [head.effect for head in heads if head.induction <= 0.5]
-    assert told
-    assert others
-    assert min(told) > max(others)
+    measured = measure_attention(subject, read_examples(subject, None, 0))
+    tokens, foreseen = _draw_repeats(64, torch.Generator().manual_seed(9))
+    usual = float(_loss(model, tokens, foreseen))
+
+    def lose(*removed):
+        gates = {}
+        for pattern, number in removed:
+            gates.setdefault((pattern.path, pattern.occurrence), torch.ones(TwoLayers.HEADS))[number] = 0
+        loss, _ = run_with_gates(model, lambda: _loss(model, tokens, foreseen), len(tokens), gates)
+        return float(loss) - usual
+
+    heads = [(pattern, n, head) for pattern in measured.patterns for n, head in enumerate(pattern.heads)]
+    induction = [(pattern, n) for pattern, n, head in heads if head.induction > 0.5]
+    # Heads that look one token back feed the induction heads, and so matter as much.
+    others = [(pattern, n) for pattern, n, head in heads if head.induction <= 0.5 and head.previous < 0.3]
+    assert usual < 0.1
+    assert {pattern.occurrence for pattern, _ in induction} == {1}, "they form in the second layer alone"
+    assert len(others) >= 3
+    assert median(map(lose, induction)) > 3 * median(map(lose, others))
+    assert lose(*induction) > 1.0
+
+
+def _draw_repeats(rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows that repeat with a period of 6 to 32 tokens each, and which tokens can be foreseen."""
+    periods = torch.randint(6, 33, (rows, 1), generator=generator)
+    places = torch.arange(64)
+    tokens = torch.randint(0, TwoLayers.VOCAB, (rows, 32), generator=generator).gather(1, places % periods)
+    return tokens, (places > periods)[:, 1:]
+
+
+def _loss(model: nn.Module, tokens: Tensor, foreseen: Tensor) -> Tensor:
+    return F.cross_entropy(model(tokens)[:, :-1][foreseen], tokens[:, 1:][foreseen])
 
 
 def _train_on_repeats() -> nn.Module:
     torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     model = TwoLayers()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(1500):
-        half = torch.randint(0, TwoLayers.VOCAB, (32, 32))
-        tokens = torch.cat([half, half], 1)
-        logits = model(tokens)[:, 32:-1]
-        loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 33:].flatten())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(3000):
+        loss = _loss(model, *_draw_repeats(32, generator))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if loss < 0.02:
+        if loss < 0.05:
             break
     return model
 
@@ -167,7 +192,7 @@ def _train_on_repeats() -> nn.Module:
 class TwoLayers(nn.Module):
     """Two layers of attention alone, in which induction heads are known to form (Olsson et al. 2022)."""
 
-    VOCAB, WIDTH, HEADS = 40, 64, 4
+    VOCAB, WIDTH, HEADS = 40, 64, 8
 
     def __init__(self):
         super().__init__()
