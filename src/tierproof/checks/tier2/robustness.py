@@ -169,12 +169,12 @@ def _judge_padding(measured: ModelRobustness, subject: Subject) -> list[Finding]
         if not moved or not (right or turned):
             continue
         mixes = subject.traits.recurrent or subject.traits.experts or not subject.inputs.padding
-        severity = Severity.WARNING if right and turned and not mixes else Severity.INFO
+        leaks = right and turned and not mixes
         kept = f"; {1 - figures.kept.value:.0%} of the answers change" if figures.kept is not None else ""
         findings.append(
             Finding(
                 f"{CODE}-002",
-                severity,
+                Severity.WARNING if leaks else Severity.INFO,
                 f"Padding {figures.setting} that a mask hides moves the output by "
                 f"{figures.relative_error or 0.0:.2g} of its spread{kept}.",
                 evidence={"relative_error": figures.relative_error, "rows": figures.rows},

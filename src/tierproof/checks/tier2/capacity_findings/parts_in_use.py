@@ -87,7 +87,7 @@ def _report_experts(judged: Sequence[tuple[Severity, ExpertLoad, tuple[int, ...]
     where = "the examples, but gets random inputs" if not lost else "the inputs"
     return Finding(
         f"{CODE}-001",
-        severity,
+        Severity.WARNING if severity is Severity.WARNING else Severity.INFO,
         f"{len(numbers)} of {len(load.shares)} experts of `{load.path}` get {what} of {where} ({named}); an even share "
         f"would be {1 / len(load.shares):.1%}.",
         load.path,
