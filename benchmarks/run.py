@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import agreement
+import attention_cost
+import attention_page
 import broken_kernels
 import corpus
 import corruption
@@ -34,6 +36,8 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "start": ("Start of the package and the command", start_time.run),
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
+    "attention-page": ("Size of the attention page", attention_page.run),
+    "attention": ("Cost of capturing attention", attention_cost.run),
     "zoo": ("Tier 1 on healthy models", healthy_zoo.run),
     "zoo-seeds": ("Tier 1 on healthy models at fifty seeds", healthy_zoo.run_seeds),
     "zoo-renamed": ("Tier 1 on healthy models under other names", renamed_zoo.run),

@@ -16,7 +16,11 @@ if "IPython" in sys.modules:  # a notebook: note what is on disk before an insta
 
 TYPE_CHECKING = False  # importing it from typing would be the most of this import
 if TYPE_CHECKING:
+    from tierproof.api.analysis.adversarial import adversarial
     from tierproof.api.analysis.attention import attention
+    from tierproof.api.analysis.attribute import attribute
+    from tierproof.api.analysis.capacity import capacity
+    from tierproof.api.analysis.robustness import robustness
     from tierproof.api.check import check
     from tierproof.api.explain import explain
     from tierproof.api.images.preflight import preflight
@@ -60,7 +64,10 @@ __all__ = [
     "WorkerError",
     "WorkerTimeoutError",
     "__version__",
+    "adversarial",
     "attention",
+    "attribute",
+    "capacity",
     "check",
     "doctor",
     "explain",
@@ -74,6 +81,7 @@ __all__ = [
     "preflight",
     "recover",
     "recover_notebook",
+    "robustness",
     "rollback",
     "save",
     "snapshot",
@@ -81,7 +89,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adversarial": "tierproof.api.analysis.adversarial",
     "attention": "tierproof.api.analysis.attention",
+    "capacity": "tierproof.api.analysis.capacity",
+    "attribute": "tierproof.api.analysis.attribute",
+    "robustness": "tierproof.api.analysis.robustness",
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.packages.doctor",
     "explain": "tierproof.api.explain",

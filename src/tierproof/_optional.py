@@ -13,6 +13,7 @@ _EXTRAS = {
     "transformers": "hf",
     "safetensors": "hf",
     "matplotlib": "plots",
+    "captum": "tier2",
     "nbformat": "notebooks",
     "jupyter_client": "notebooks",
 }

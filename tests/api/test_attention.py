@@ -56,8 +56,8 @@ def test_the_document_is_plain_json(tmp_path):
     assert math.isclose(document["patterns"][0]["agreement"][0][0], 1.0, rel_tol=1e-6)
 
 
-def test_the_page_needs_no_network_and_no_script(tmp_path):
-    page = tp.attention(CharGPT()).save(tmp_path / "attention.html").read_text()
+def test_the_page_without_maps_needs_no_network_and_no_script(tmp_path):
+    page = tp.attention(CharGPT(), maps=False).save(tmp_path / "attention.html").read_text()
     assert "http" not in page
     assert "<script" not in page
     assert page.count("aria-label") == sum(len(p.heads) for p in tp.attention(CharGPT()).patterns)
@@ -70,7 +70,7 @@ def test_a_figure_has_a_cell_for_each_head(tmp_path):
 
 
 def test_a_name_that_says_no_format_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="cannot save attention as"):
+    with pytest.raises(UsageError, match="cannot save to attention"):
         tp.attention(CharGPT()).save(tmp_path / "attention.txt")
 
 

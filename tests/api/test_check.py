@@ -96,7 +96,7 @@ def test_progress_goes_to_a_function():
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"tier": 2}, UsageError),
+        ({"tier": 3}, UsageError),
         ({"only": ["T1-NOPE"]}, UsageError),
         ({"seed": -1}, UsageError),
         ({"seed": "1"}, UsageError),

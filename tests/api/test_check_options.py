@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tierproof.analysis.examples.given_examples import GivenExamples
 from tierproof.api.check_loaded import check_loaded
 from tierproof.api.check_options import CheckOptions, read_codes
 from tierproof.checks import registry
 from tierproof.checks.check import Check, CheckOutput
-from tierproof.checks.examples import Examples
 from tierproof.errors import UsageError
 from tierproof.model.load.load import LoadedModel
 from zoo.handwritten import CharGPT
@@ -32,7 +32,7 @@ def test_a_check_is_given_the_examples(monkeypatch):
 
     check = Check("T1-LOOK", "a look at the examples", 1, run)
     monkeypatch.setattr(registry, "load_checks", lambda _tier: (check,))
-    examples = Examples(("a text", "another"), labels={0: 1})
+    examples = GivenExamples(("a text", "another"), labels=(0, 1))
     report = check_loaded(LoadedModel(CharGPT(), ""), CheckOptions(progress=False, examples=examples))
     assert seen == [examples]
     assert report.ok

@@ -49,7 +49,7 @@ def check_model(code: str, source: str, folder: Path, name: str) -> CheckResult:
 @pytest.mark.parametrize("code", [code for code in CODES if code != WITHOUT_FINDING])
 def test_the_check_finds_the_bug_of_its_example_and_only_there(code, tmp_path):
     caption, wrong, right = read_example(code)
-    finding = re.match(r"`(T1-[A-Z]+-\d{3})`: ", caption)[1]
+    finding = re.match(r"`(T\d-[A-Z]+-\d{3})`: ", caption)[1]
     assert finding.startswith(f"{code}-")
     broken = check_model(code, wrong, tmp_path, "broken_example")
     assert finding in [found.code for found in broken.findings], broken

@@ -56,7 +56,7 @@ FOUND_AT_ONCE = {
     "an odd target": Case("m.py:1x", ["'1x'"]),
     "two targets": Case("m.py n.py", ["n.py"]),
     "an unknown option": Case("m.py --colour", ["--colour"]),
-    "a tier that is not built": Case("m.py --tier 2", ["tier 2"]),
+    "a tier that is not built": Case("m.py --tier 3", ["tier 3"]),
     "a tier that is none": Case("m.py --tier 9", ["--tier"]),
     "a seed that is none": Case("m.py --seed x", ["--seed"]),
     "a negative budget": Case("m.py --budget -1", ["--budget"]),

@@ -157,13 +157,13 @@ def last_cell(text: str, **more: Any) -> tuple[CellRun, ...]:
 
 
 VIOLATIONS: dict[str, Callable[[], NotebookRun]] = {
-    "recipe": lambda: edited(edit_source(3, "session.check()", "session.check() ")),
+    "recipe": lambda: edited(edit_source(3, "session.check(tier=tier)", "session.check(tier=tier) ")),
     "format": lambda: evidence(problems=("'id' is a required property",)),
     "stripped": lambda: edited(lambda notebook: notebook.cells[1].update(execution_count=3)),
     "colab": lambda: edited(edit_source(2, '"example"  # @param', '"nothing"  # @param')),
     "version": lambda: edited(edit_source(1, "tierproof==", "tierproof>=")),
     "installs": lambda: edited(edit_source(3, "session", "!pip install -q captum\nsession")),
-    "python": lambda: edited(edit_source(3, "session.check()", "input('go on?')")),
+    "python": lambda: edited(edit_source(3, "session.check(tier=tier)", "input('go on?')")),
     "run": lambda: evidence(cells=last_cell("Verdict: passed.", error="ValueError: no")),
     "screenful": lambda: evidence(cells=last_cell("Verdict: passed.\n" + "line\n" * 60)),
     "base": lambda: evidence(after=BaseFiles({"numpy": "2.0.2"}, {"numpy/__init__.py": "other"})),
@@ -189,7 +189,7 @@ def test_a_violation_of_the_item_is_found(item: Any) -> None:
         ("colab", lambda: edited(edit_source(0, "validate.ipynb", "other.ipynb"))),
         ("colab", lambda: edited(lambda notebook: notebook.metadata.pop("colab"))),
         ("version", lambda: edited(edit_source(0, "tierproof 0", "tierproof 9"))),
-        ("python", lambda: edited(edit_source(3, "session.check()", "session.check("))),
+        ("python", lambda: edited(edit_source(3, "session.check(tier=tier)", "session.check("))),
         ("run", lambda: evidence(cells=())),
         ("base", lambda: evidence(before=BaseFiles())),
         ("base", lambda: evidence(after=BaseFiles({}, {"numpy/__init__.py": "abc"}))),

@@ -20,6 +20,17 @@ from tierproof.plots.read_label import read_label
 from tierproof.plots.registry import FIGURES, draw_figure
 from tierproof.plots.svg import render_inline_svg
 
+
+def _interval(share):
+    return {
+        "value": share,
+        "low": max(share - 0.2, 0.0),
+        "high": min(share + 0.2, 1.0),
+        "count": 16,
+        "method": "",
+    }
+
+
 FULL = {
     "T1-SHAPE": {"cases": [*CASES, {"batch": 4, "length": 1, "outcome": "failed"}]},
     "T1-GRAD": {"modules": gradient_modules(("transformer.h.7.mlp.c_fc",))},
@@ -27,6 +38,71 @@ FULL = {
     "T1-MEM": MEMORY,
     "T1-SPEED": SPEED,
     "T1-CAUSAL": {"influence": influence(leak=True)},
+    "T2-CAPACITY": {
+        "own": {
+            "stacks": [
+                {
+                    "path": "blocks",
+                    "states": [
+                        {"norm": 1.0, "update": None, "agreement": 0.1},
+                        {"norm": 2.0, "update": 0.5, "agreement": 0.4},
+                        {"norm": 3.5, "update": 0.4, "agreement": 1.0},
+                    ],
+                    "alignment": [[1.0, 0.8, 0.5], [0.8, 1.0, 0.9], [0.5, 0.9, 1.0]],
+                }
+            ],
+            "weights": [
+                {"name": f"blocks.{n}.mlp.weight", "effective_rank": 3.0 + n, "full_rank": 8}
+                for n in range(2)
+            ],
+        },
+    },
+    "T2-ATTRIBUTION": {
+        "examples": [
+            {
+                "number": 0,
+                "target": "class 1",
+                "parts": [
+                    {
+                        "name": "tokens",
+                        "kind": "tokens",
+                        "pieces": ["a", " cat"],
+                        "grid": [],
+                        "scores": {"ablation": [0.5, -0.25], "gradient_times_input": [0.1, "NaN"]},
+                    },
+                    {
+                        "name": "pixels",
+                        "kind": "image",
+                        "pieces": [str(place) for place in range(6)],
+                        "grid": [1, 2, 3],
+                        "scores": {"ablation": [0.5, -0.25, 0, 1, 2, 3]},
+                    },
+                ],
+            }
+        ]
+    },
+    "T2-ROBUSTNESS": {
+        "answer": "class",
+        "rows": 16,
+        "chance_share": 0.25,
+        "perturbations": [
+            {"name": name, "strength": strength, "setting": words, "rows": 16, "kept": _interval(share)}
+            for name, strength, words, share in (
+                ("swap", 0.1, "10% of the tokens", 0.9),
+                ("swap", 0.3, "30% of the tokens", 0.6),
+                ("embedding noise", 0.5, "0.5 of the embeddings' spread", 0.7),
+                ("precision", 0.004, "bfloat16", 1.0),
+                ("padding", 0.25, "on the right", 1.0),
+            )
+        ],
+    },
+    "T2-ADVERSARIAL": {
+        "budget_passes": 64,
+        "searches": [
+            {"name": name, "turned": _interval(share), "by_passes": [[11, share]], "by_tokens": [[2, share]]}
+            for name, share in (("hotflip", 0.9), ("greedy coordinate", 0.8), ("random", 0.3))
+        ],
+    },
 }
 
 
@@ -122,6 +198,8 @@ def _records(*keys):
     return st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, value)), max_size=4)
 
 
+intervals = st.fixed_dictionaries(dict.fromkeys(("value", "low", "high"), value)) | value
+curves = st.lists(st.lists(value, min_size=2, max_size=2), max_size=3) | value
 shapes = {
     "T1-SHAPE": {"cases": _records("batch", "length", "outcome")},
     "T1-GRAD": {"modules": _records("path", "gradient_norm")},
@@ -137,6 +215,67 @@ shapes = {
         "peak_share": value,
     },
     "T1-CAUSAL": {"influence": st.lists(st.lists(value, min_size=2, max_size=2), max_size=3)},
+    "T2-CAPACITY": {
+        "own": st.fixed_dictionaries(
+            {
+                "stacks": st.lists(
+                    st.fixed_dictionaries(
+                        {
+                            "path": st.just("blocks") | value,
+                            "states": _records("norm", "update", "agreement"),
+                            "alignment": st.lists(st.lists(value, max_size=3), max_size=3) | value,
+                        }
+                    ),
+                    max_size=2,
+                ),
+                "weights": _records("name", "effective_rank", "full_rank"),
+            }
+        ),
+    },
+    "T2-ATTRIBUTION": {
+        "examples": st.lists(
+            st.fixed_dictionaries(
+                {"parts": _records("name", "kind", "pieces", "grid", "scores"), "number": value}
+            )
+            | st.fixed_dictionaries(
+                {
+                    "parts": st.lists(
+                        st.fixed_dictionaries(
+                            {
+                                "pieces": st.just(["a", "b"]),
+                                "grid": st.just([]) | st.just([1, 2, 1]) | anything,
+                                "scores": st.fixed_dictionaries(
+                                    {"ablation": st.lists(value, min_size=2, max_size=2)}
+                                ),
+                            }
+                        ),
+                        max_size=2,
+                    )
+                }
+            ),
+            max_size=2,
+        )
+    },
+    "T2-ROBUSTNESS": {
+        "chance_share": value,
+        "unperturbed": intervals,
+        "perturbations": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["swap", "noise", "precision", "padding", "?"]), "kept": intervals},
+                optional={"strength": value, "setting": value},
+            ),
+            max_size=4,
+        ),
+    },
+    "T2-ADVERSARIAL": {
+        "budget_passes": value,
+        "searches": st.lists(
+            st.fixed_dictionaries(
+                {"turned": intervals}, optional={"name": value, "by_passes": curves, "by_tokens": curves}
+            ),
+            max_size=4,
+        ),
+    },
 }
 
 

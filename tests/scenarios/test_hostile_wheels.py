@@ -384,4 +384,4 @@ def test_without_its_archive_everything_is_installed_anew_exactly(here: Throwawa
 
 def test_what_no_longer_fits_the_base_is_refused(here: Throwaway, saved: Path) -> None:
     here.add_base("helper")
-    assert "is now installed in the environment itself" in refuse_recovery(here, str(saved), "--trust")
+    assert "one package cannot be there twice" in refuse_recovery(here, str(saved), "--trust")

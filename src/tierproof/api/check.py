@@ -25,6 +25,9 @@ def check(
     *,
     tier: int | str = 1,
     inputs: Any = None,
+    examples: Any = None,
+    tokenizer: Any = None,
+    labels: Sequence[int] | None = None,
     spec: ModelSpec | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -38,26 +41,25 @@ def check(
     """Validate a model. It is left as it came, bit for bit, also after an error or Ctrl-C.
 
     Args:
-        model: an nn.Module, or a TARGET as on the command line. A class is built where it needs no arguments; what
-            wraps a model (a pipeline, a Lightning module, DataParallel, torch.compile, PEFT) is taken off. The
-            report says so.
-        tier: a tier that is built, or "all".
-        inputs: a tensor, a tuple, a dict, or a function that returns one; worked out when None.
+        model: an nn.Module or a TARGET. A class is built where it needs no arguments; what wraps a model (a pipeline,
+            Lightning, DataParallel, torch.compile, PEFT) is taken off, and the report says so.
+        tier: one that is built, or "all".
+        inputs: a tensor, tuple, dict, or a function that returns one; worked out when None.
+        examples, tokenizer, labels: your own data for tier 2: texts with a tokenizer, lists of token ids, tensors or
+            batches, and the class of each. Random inputs are drawn when None.
         spec: what you declare about the model.
-        only, skip: codes of checks or prefixes of them, such as "T1-GRAD" or "T1-S".
-        seed: of every random draw.
+        only, skip: codes of checks or prefixes, such as "T1-GRAD" or "T1-S". Those of another tier select it.
+        seed, device: of every random draw; "cpu" or "cuda", where the model lies by default.
         budget_s: seconds for everything; the least valuable checks are left out, with the reason.
-        device: "cpu" or "cuda"; where the model lies by default.
         progress: a bar in a terminal or notebook, or a function of (done, total, name).
-        target: the name the report carries.
-        assumptions: notes from loading that the report shows.
+        target, assumptions: the name that the report carries, and notes from loading that it shows.
 
     Raises:
         TierproofError: the model cannot be loaded, called or judged; the message says what to do.
-        KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
     started_s = time.monotonic()
     require("torch", feature="to check a model")
+    from tierproof.analysis.examples.given_examples import collect_examples
     from tierproof.api.check_loaded import check_loaded
 
     options = CheckOptions(
@@ -70,10 +72,11 @@ def check(
         budget_s=budget_s,
         device=device,
         progress=progress,
+        examples=collect_examples(examples, tokenizer, labels),
         started_s=started_s,
     )
     loaded = load_model(model, seed)
-    notes = (*assumptions, *loaded.assumptions)
-    report = check_loaded(replace(loaded, target=target or loaded.target, assumptions=notes), options)
+    loaded = replace(loaded, target=target or loaded.target, assumptions=(*assumptions, *loaded.assumptions))
+    report = check_loaded(loaded, options)
     show_verdict(report, progress)
     return report

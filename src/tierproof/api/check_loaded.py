@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
 
 from tierproof._version import __version__
 from tierproof.api.check_options import CheckOptions
+from tierproof.api.prepare_loaded import prepare_loaded
 from tierproof.api.show.progress import open_progress
 from tierproof.checks import registry
 from tierproof.checks.check import Check, Deadline
@@ -21,16 +21,11 @@ from tierproof.checks.needed_traits import find_lacking
 from tierproof.checks.plan_checks import CheckPlan, plan_checks
 from tierproof.checks.runner import run_checks
 from tierproof.core.report import Environment, ModelSummary, Report
-from tierproof.errors import TierproofError
-from tierproof.model.call.call import raised_in_a_call
 from tierproof.model.costs.step_time import measure_step_time
-from tierproof.model.describe.batch_norm_statistics import settle_batch_norms
 from tierproof.model.describe.given_model import refuse_cycle, refuse_uncheckable, unwrap_model
-from tierproof.model.describe.given_precision import widen_inputs, widen_model
-from tierproof.model.describe.prepare_subject import prepare_subject
 from tierproof.model.describe.subject import Subject
 from tierproof.model.load.load import LoadedModel
-from tierproof.model.preserve.preserve import ModelRecord, preserve
+from tierproof.model.preserve.preserve import preserve
 from tierproof.model.sizes.device_error import DeviceError
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.model.sizes.thread_count import limit_threads
@@ -51,8 +46,9 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         KeyboardInterrupt: after the model was restored; a line on stderr says so.
     """
     started = time.monotonic() if options.started_s is None else options.started_s
+    tier = registry.choose_tier(options.tier, options.only)
     checks = registry.select_checks(
-        registry.load_checks(options.tier), tier=options.tier, only=options.only, skip=options.skip
+        registry.load_checks(tier), tier=tier, only=options.only, skip=options.skip
     )
     unwrapped = unwrap_model(loaded.model)
     loaded = replace(loaded, model=unwrapped.model, assumptions=(*loaded.assumptions, *unwrapped.notes))
@@ -66,7 +62,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
             with preserve(loaded.model) as snapshot:
                 show(0, 0, "working out the inputs")
                 with widen_products(loaded.model):
-                    subject, notes = _prepare(loaded, options, device, snapshot)
+                    subject, notes = prepare_loaded(loaded, options, device, snapshot)
                     plan = _plan(subject, checks, options, time.monotonic() - started)
                 snapshot.restore(full=False)
                 results = run_checks(
@@ -92,59 +88,6 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
         duration_s=time.monotonic() - started,
         results=results,
     )
-
-
-def _prepare(
-    loaded: LoadedModel, options: CheckOptions, device: torch.device, snapshot: ModelRecord
-) -> tuple[Subject, tuple[str, ...]]:
-    """The subject, on its device, and what had to be assumed about it."""
-    if options.device is not None:
-        loaded.model.to(device)
-        snapshot.note_change()
-    subject = _prepare_in_float32(loaded, options, device, snapshot)
-    notes = list(loaded.assumptions)
-    if subject is None:
-        subject = _describe(loaded, options, options.inputs, device)
-    elif subject.given is not None:
-        notes.append(
-            f"the weights are {subject.given.name}: speed and memory were measured in {subject.given.name}, everything "
-            "else in float32"
-        )
-    snapshot.restore(full=False)
-    subject.hidden.register()
-    settled = settle_batch_norms(subject, options.seed)
-    if settled or subject.hidden:
-        snapshot.note_change()
-    return subject, (*notes, settled) if settled else tuple(notes)
-
-
-def _describe(loaded: LoadedModel, options: CheckOptions, inputs: Any, device: torch.device) -> Subject:
-    return prepare_subject(
-        loaded.model, target=loaded.target, spec=options.spec, inputs=inputs, device=device, seed=options.seed
-    )
-
-
-def _prepare_in_float32(
-    loaded: LoadedModel, options: CheckOptions, device: torch.device, snapshot: ModelRecord
-) -> Subject | None:
-    """The subject of a half-precision model, with float32 weights; None where it is to be checked as it came.
-
-    It is where it runs in one of the two precisions only: one that does not run as given has to be refused.
-    """
-    given = widen_model(loaded.model)
-    if given is None:
-        return None
-    try:
-        subject = replace(_describe(loaded, options, widen_inputs(options.inputs), device), given=given)
-        with torch.no_grad(), subject.as_given() as narrow:
-            narrow.forward(narrow.make_call(seed=options.seed))
-    except Exception as error:
-        snapshot.restore(full=False)
-        if not (isinstance(error, TierproofError) or raised_in_a_call(error)):
-            raise
-        return None
-    snapshot.note_change()
-    return subject
 
 
 def _plan(subject: Subject, checks: Sequence[Check], options: CheckOptions, spent_s: float) -> CheckPlan:

@@ -10,7 +10,7 @@ from tierproof.api.show.progress import ProgressOption
 from tierproof.errors import UsageError
 
 if TYPE_CHECKING:
-    from tierproof.checks.examples import Examples
+    from tierproof.analysis.examples.given_examples import GivenExamples
     from tierproof.model.call.spec import ModelSpec
 
 
@@ -50,7 +50,7 @@ class CheckOptions:
     budget_s: float | None = None
     device: str | None = None
     progress: ProgressOption = field(default=True, compare=False)
-    examples: Examples | None = None
+    examples: GivenExamples | None = None
     started_s: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

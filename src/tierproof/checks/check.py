@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tierproof.checks.examples import Examples
+from tierproof.analysis.examples.given_examples import GivenExamples
 from tierproof.core.artifact import Artifact
 from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
@@ -47,7 +47,7 @@ class CheckContext:
     subject: Subject
     seed: int = 0
     deadline: Deadline = field(default_factory=Deadline)
-    examples: Examples | None = None
+    examples: GivenExamples | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,15 @@ def load_checks(tier: int | str = "all") -> tuple[Check, ...]:
     )
 
 
+def choose_tier(tier: int | str, only: Sequence[str]) -> int | str:
+    """The tier of the checks in `only`, where full codes or prefixes name one; else `tier`."""
+    named = {int(code[1]) for code in only if code[:1].upper() == "T" and code[1:2].isdigit()}
+    built = named & set(TIERS)
+    if not built:
+        return tier
+    return built.pop() if len(built) == 1 else "all"
+
+
 def select_checks(
     checks: Sequence[Check],
     *,

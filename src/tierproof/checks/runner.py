@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from tierproof.analysis.examples.given_examples import GivenExamples
 from tierproof.checks.check import Check, CheckContext, CheckOutput, Deadline
 from tierproof.checks.claim import conclude
-from tierproof.checks.examples import Examples
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.time_limit import TimeIsUp, limit_time
@@ -35,7 +35,7 @@ def run_checks(
     progress: Progress | None = None,
     dropped: Mapping[str, str] | None = None,
     beyond_budget: Collection[str] = (),
-    examples: Examples | None = None,
+    examples: GivenExamples | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run the checks in order and give one result each.
 

@@ -47,6 +47,7 @@ TIERS: Mapping[int, tuple[str, ...]] = {
         "on_request.exporting",
         "on_request.compilation",
     ),
+    2: ("attention.attention", "capacity", "robustness", "adversarial", "attribution"),
 }
 """Modules below `tierproof.checks.tierN`, by tier N."""
 

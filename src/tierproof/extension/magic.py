@@ -120,6 +120,7 @@ class _Parser(argparse.ArgumentParser):
 def _install(words: Sequence[str]) -> object:
     parser = _Parser("install")
     parser.add_requirements(INSTALL_OPTIONS)
+    parser.add_argument("--extra", dest="extras", action="append", default=[], metavar="EXTRA")
     options = parser.parse_intermixed_args(list(words))
     return _call("install", *_gather(options), **read_keywords(vars(options)), on_step=_show_step)
 
@@ -177,7 +178,7 @@ def _without_words(word: str, words: Sequence[str], act: Callable[[], object]) -
 
 
 def _gather(options: argparse.Namespace) -> tuple[str, ...]:
-    found = read_requirements(options.requirements, options.files)
+    found = read_requirements(options.requirements, options.files, getattr(options, "extras", ()))
     if not found:
         raise UsageError(
             "no requirement was given", hint="Name at least one: %tierproof install captum 'optuna>=4'"

@@ -102,8 +102,12 @@ def _read_base(python: str, on_step: Callable[[str], None], before: BaseFiles | 
     try:
         return read_base_files(python, before)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
+        printed = getattr(error, "stderr", None) or ""
+        told = printed.decode(errors="replace") if isinstance(printed, bytes) else printed
+        last = told.strip().rpartition("\n")[2]
         raise ProcessError(
-            f"cannot list what is installed in {python}: {error}", hint="Check that this Python starts."
+            f"cannot list what is installed in {python}: {last or error}",
+            hint="Check that this Python starts.",
         ) from error
 
 

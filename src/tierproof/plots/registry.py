@@ -6,18 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tierproof.checks.measurements.adversarial_curves import AdversarialCurves
+from tierproof.checks.measurements.attributions import read_attributions
+from tierproof.checks.measurements.capacity_curves import CapacityCurves
 from tierproof.checks.measurements.gradient_norms import GradientNorms
 from tierproof.checks.measurements.latencies import Latencies
 from tierproof.checks.measurements.memory_use import MemoryUse
 from tierproof.checks.measurements.position_influence import PositionInfluence
+from tierproof.checks.measurements.robustness_curves import read_robustness
 from tierproof.checks.measurements.shape_sweep import ShapeSweep
 from tierproof.checks.measurements.weight_scales import WeightScales
 from tierproof.core.json_value import JsonValue
+from tierproof.plots.adversarial_curves import draw_adversarial
+from tierproof.plots.attribution_scores import draw_attribution
+from tierproof.plots.capacity import draw_capacity
 from tierproof.plots.gradient_norms import draw_gradient_norms
 from tierproof.plots.latencies import draw_latencies
 from tierproof.plots.load_matplotlib import chart_style
 from tierproof.plots.memory_use import draw_memory_use
 from tierproof.plots.position_influence import draw_influence
+from tierproof.plots.robustness_curves import draw_robustness
 from tierproof.plots.shape_sweep import draw_shape_cases
 from tierproof.plots.weight_scales import draw_weight_scales
 
@@ -40,6 +48,10 @@ FIGURES: Mapping[str, _Drawing] = {
     "T1-MEM": _Drawing(MemoryUse.from_document, draw_memory_use),
     "T1-SPEED": _Drawing(Latencies.from_document, draw_latencies),
     "T1-CAUSAL": _Drawing(PositionInfluence.from_document, draw_influence),
+    "T2-CAPACITY": _Drawing(CapacityCurves.from_document, draw_capacity),
+    "T2-ATTRIBUTION": _Drawing(read_attributions, draw_attribution),
+    "T2-ROBUSTNESS": _Drawing(read_robustness, draw_robustness),
+    "T2-ADVERSARIAL": _Drawing(AdversarialCurves.from_document, draw_adversarial),
 }
 
 

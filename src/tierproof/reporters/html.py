@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding
 from tierproof.core.report import Report
+from tierproof.reporters.attention_page.render_page import allow_script
+from tierproof.reporters.attention_page.report_section import render_result_section
 from tierproof.reporters.clean_text import clean_text
 from tierproof.reporters.html_figures import DrawnFigure, draw_report_figures
 from tierproof.reporters.json_document import render_json
@@ -37,7 +39,10 @@ _MOST_NOTES = 3
 
 
 def render_html(report: Report) -> str:
-    """Give the report as one HTML document that requests nothing and needs no script."""
+    """Give the report as one HTML document that requests nothing and can be read without scripts.
+
+    Where attention maps were kept, the page has one script, of ours, and its policy lets no other run.
+    """
     return _render("page.html.j2", report, most_rows=_MOST_ROWS, level=1)
 
 
@@ -63,6 +68,7 @@ def _render(template: str, report: Report, *, most_rows: int, level: int) -> str
             checks=checks,
             lead_figure=figures.by_result.get(lead_at) if lead_at is not None else None,
             figure_problem=figures.problem,
+            script_source=allow_script() if any(check["section"] for check in checks) else "",
             uid="tp" + hashlib.sha256(render_json(report).encode("ascii")).hexdigest()[:8],
             level=level,
         )
@@ -89,6 +95,7 @@ def _view_check(
         "state": "warned" if result.outcome is Outcome.PASSED and result.warnings else result.outcome.value,
         "notes": _write_notes(result),
         "figure": None if shown_above else figure,
+        "section": render_result_section(result),
         "figure_above": shown_above and figure is not None,
         "tables_open": figure is None,
         "view": view,
@@ -129,7 +136,7 @@ def _open_environment() -> Environment:
         "evidence": _list_evidence,
         "grounds": list_grounds,
         "breakable": _let_break,
-        "own_markup": Markup,  # for SVG that plots/svg.py wrote and escaped
+        "own_markup": Markup,  # for what plots/svg.py and the attention page wrote and escaped
     }
     environment.filters.update(filters)
     environment.globals.update(

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from tierproof.api.packages.plan import plan as make_plan
+from tierproof.api.packages.read_extras import read_extras
 from tierproof.core.check_result import Outcome
 from tierproof.core.report import Report
 from tierproof.errors import TierproofError
@@ -30,6 +31,7 @@ EXTRAS: Mapping[str, tuple[str, str, str]] = {
     "torch": ("torch itself", "every check", "session.check()"),
     "hf": ("models from transformers", "any model of the hub, by its id", "session.choose('hub', 'gpt2')"),
     "plots": ("figures", "figures in the report and as PNG files", "session.export()"),
+    "tier2": ("captum", "integrated gradients in tp.attribute", "tp.attribute(session.model)"),
     "notebooks": ("building these notebooks", "for maintainers", "tierproof notebook build"),
 }
 _NOT_FOR_USERS = ("notebooks",)
@@ -143,25 +145,6 @@ def _list_extras(measured_s: Mapping[str, float]) -> list[FurtherAnalysis]:
             )
         )
     return rows
-
-
-def read_extras() -> dict[str, tuple[str, ...]]:
-    """The extras of the installed tierproof, each with its requirements; empty where it is not installed."""
-    try:
-        metadata = importlib.metadata.metadata("tierproof")
-    except importlib.metadata.PackageNotFoundError:
-        return {}
-    extras: dict[str, list[str]] = {name: [] for name in metadata.get_all("Provides-Extra") or []}
-    for text in metadata.get_all("Requires-Dist") or []:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            continue
-        for extra, found in extras.items():
-            marker = requirement.marker
-            if marker and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""}):
-                found.append(f"{requirement.name}{requirement.specifier}")
-    return {name: tuple(found) for name, found in extras.items()}
 
 
 def _is_lacking(requirements: Sequence[str]) -> bool:

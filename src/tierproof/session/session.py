@@ -36,7 +36,7 @@ _MOST_NAMES = 40
 NOTEBOOK_NAMES = frozenset(
     {
         "download", "drive_folder", "ensure_tierproof", "install", "lock", "packages", "saved", "session", "source",
-        "to_drive", "tp", "trust_archive", "trust_its_code", "value",
+        "tier", "to_drive", "tp", "trust_archive", "trust_its_code", "value",
     }
 )  # fmt: skip
 
@@ -90,15 +90,24 @@ class Session:
 
         return self._show(carry_out("The model could not be loaded.", step, self._keep_problem))
 
-    def check(self, model: nn.Module | None = None) -> ShownReport | Box:
-        """Run Tier 1 on the chosen model, or on one that is in memory; keep the report and the weights."""
+    def check(self, model: nn.Module | None = None, *, tier: int | str = 1) -> ShownReport | Box:
+        """Check the chosen model, or one that is in memory; keep the report and the weights.
+
+        Args:
+            tier: 1 looks for bugs, 2 shows what the model does inside; "all" does both.
+        """
         self.report, self._in_memory = None, model
         self._begin()
 
         def step() -> ShownReport:
             with open_live_line() as show, hold_output() as held:
                 target = "the model in memory" if model is not None else ""
-                report = self._check(model, target, lambda done, total, name: show(_count(done, total, name)))
+                report = self._check(
+                    model,
+                    _read_tier(tier),
+                    target,
+                    lambda done, total, name: show(_count(done, total, name)),
+                )
             self.report, self.problem = report, ""
             return ShownReport(report, (*held.describe(), *self._keep_results()))
 
@@ -255,13 +264,16 @@ class Session:
         with contextlib.suppress(TierproofError):  # `_keep_results` says so where the disk cannot be written
             self._write_state()
 
-    def _check(self, model: nn.Module | None, target: str, progress: ProgressOption) -> Report:
+    def _check(
+        self, model: nn.Module | None, tier: int | str, target: str, progress: ProgressOption
+    ) -> Report:
         if model is not None:
-            return check_model(model, progress=progress, target=target)
+            return check_model(model, tier=tier, progress=progress, target=target)
         loaded = self._require_chosen().loaded
         with loaded.scope:
             return check_model(
                 loaded.model,
+                tier=tier,
                 progress=progress,
                 target=_name(self._require_chosen()),
                 assumptions=loaded.assumptions,
@@ -315,6 +327,11 @@ class Session:
 
     def _repr_html_(self) -> str:
         return self.latest._repr_html_()
+
+
+def _read_tier(tier: int | str) -> int | str:
+    """A tier as a form gives it, as a number."""
+    return int(tier) if isinstance(tier, str) and tier.isdigit() else tier
 
 
 def _describe_model(chosen: ChosenModel) -> Box:

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 import pytest
 
+from tierproof.api.packages import read_extras
 from tierproof.api.packages.install import install
 from tierproof.api.packages.install_options import INSTALL_OPTIONS, read_keywords, read_requirements
 from tierproof.cli.commands import tierproof as commands
 from tierproof.errors import UsageError
 
 OWN_TO_THE_FUNCTION = {"requirements", "limit_s", "on_step"}
-OWN_TO_THE_COMMAND = {"requirements", "files", "as_json", "debug"}
+OWN_TO_THE_COMMAND = {"requirements", "files", "extras", "as_json", "debug"}
 
 
 def read_command_line(*words: str) -> dict[str, object]:
@@ -45,6 +46,13 @@ def test_the_command_has_these_options_and_no_other() -> None:
     assert names == {option.keyword for option in INSTALL_OPTIONS}
     flags = {flag for each in parameters for flag in each.opts if flag.startswith("--")}
     assert flags >= {option.flag for option in INSTALL_OPTIONS}
+
+
+def test_an_extra_is_what_tierproof_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_extras, "read_extras", lambda: {"tier2": ("captum>=0.7",)})
+    assert read_requirements(["a"], [], ["tier2"]) == ("a", "captum>=0.7")
+    with pytest.raises(UsageError, match="no extra 'tier9'"):
+        read_requirements([], [], ["tier9"])
 
 
 def test_files_come_after_what_was_typed(tmp_path: Path) -> None:

@@ -108,4 +108,4 @@ def test_a_folder_of_unknown_name_says_why_its_build_failed(house: Wheelhouse, t
     (project / "setup.py").write_text("from setuptools import setup; setup()\n")
     plan = house.plan(str(project), base=make_base({"numb": "2.0.2"}), allow_build=["*"])
     (gap,) = plan.gaps
-    assert "what it is built with cannot be installed" in gap.reason
+    assert "its build requirements cannot be installed" in gap.reason

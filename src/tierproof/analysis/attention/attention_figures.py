@@ -6,7 +6,10 @@ repeated tokens Olsson et al. 2022 (arXiv 2209.11895).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+
+from tierproof.core.json_value import JsonValue, to_json_value
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class HeadStatistics:
             side; None as above.
         induction: in the second half of tokens that repeat, weight on the token after the same token's first place.
         duplicate: there, weight on the first place itself. Both None where nothing repeats.
+        sink: weight that no key gets, because the softmax has a column of its own for it (gpt-oss); 0 for the others.
+        query_change: total variation between the weights of neighbouring queries, over the keys that both see and in
+            a sample of places: 0 for a head that puts the same weights whatever the query; None for one query.
+        output_rms: root mean square of what the weights make of the values.
+        nearest: the other head of the operation whose output is most alike.
+        nearest_difference: norm of the difference of the two outputs over the larger of their norms. All three None
+            where the output could not be read, the last two for a single head as well.
+        effect: norm of the change of the model's outputs where this head's output is replaced by zeros, over their
+            norm; None where it was not tried.
     """
 
     entropy_nats: float
@@ -36,6 +48,17 @@ class HeadStatistics:
     local: float | None = None
     induction: float | None = None
     duplicate: float | None = None
+    sink: float = 0.0
+    query_change: float | None = None
+    output_rms: float | None = None
+    nearest: int | None = None
+    nearest_difference: float | None = None
+    effect: float | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the weights held neither NaN nor infinity."""
+        return math.isfinite(self.entropy_nats) and math.isfinite(self.first)
 
 
 @dataclass(frozen=True)
@@ -43,10 +66,12 @@ class PatternStatistics:
     """The heads of one attention operation.
 
     Attributes:
-        path, kind, queries, keys: of the pattern.
+        path, kind, queries, keys: of the pattern; sizes are those of the longest pass.
         heads: in order.
         agreement: cosine similarity between the maps of each two heads.
         sum_error: largest |sum − 1| of the weights of a query that sees any key.
+        occurrence: how many operations the module had computed in the pass before.
+        clusters: heads whose maps are alike, in groups of two or more.
     """
 
     path: str
@@ -56,15 +81,17 @@ class PatternStatistics:
     heads: tuple[HeadStatistics, ...]
     agreement: tuple[tuple[float, ...], ...]
     sum_error: float
+    occurrence: int = 0
+    clusters: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class ModelAttention:
-    """What each attention operation of one forward pass attends to.
+    """What each attention operation of a model attends to, over one forward pass or more.
 
     Attributes:
         model: class of the model.
-        inputs: what the pass ran on, in words.
+        inputs: what the passes ran on, in words.
         period: after how many positions the tokens repeat; None where they do not.
         patterns: in the order in which they were computed.
         unread: what could not be read, with the module.
@@ -75,3 +102,28 @@ class ModelAttention:
     period: int | None
     patterns: tuple[PatternStatistics, ...]
     unread: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The measurements as they stand in a report."""
+        return {
+            "heads": sum(len(each.heads) for each in self.patterns),
+            "operations": len(self.patterns),
+            "inputs": self.inputs,
+            "model": self.model,
+            "period": self.period,
+            "patterns": [
+                {
+                    "path": each.path,
+                    "kind": each.kind,
+                    "queries": each.queries,
+                    "keys": each.keys,
+                    "sum_error": to_json_value(each.sum_error),
+                    "heads": [to_json_value(asdict(head)) for head in each.heads],
+                    "agreement": to_json_value(each.agreement),
+                    "occurrence": each.occurrence,
+                    "clusters": [list(cluster) for cluster in each.clusters],
+                }
+                for each in self.patterns
+            ],
+            "unread": list(self.unread),
+        }

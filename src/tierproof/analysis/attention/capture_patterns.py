@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
+from tierproof.analysis.attention.flex_product import read_flex_call
 from tierproof.analysis.attention.packed_projection import project_packed
+from tierproof.analysis.attention.row_layout import RowLayout
 from tierproof.analysis.attention.scaled_product import ScaledProduct
-from tierproof.model.observe.attention_capture import AttentionCapture
+from tierproof.analysis.attention.written_product import WrittenProduct
+from tierproof.model.observe.attention_capture import AttentionCapture, ValueMark
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.harmless import harmless
-from tierproof.model.observe.tensor_product import Operand
+from tierproof.model.observe.tensor_product import Operand, read_product
 
 Observer = Callable[[AttentionPattern], None]
+_EXPONENTIALS = frozenset({"exp", "exp_", "exp2"})
+_NO_SOFTMAX = "products of activations without a softmax (linear attention or a state-space layer)"
 
 
 class PatternCapture(AttentionCapture):
@@ -34,8 +42,9 @@ class PatternCapture(AttentionCapture):
 
     def __init__(self, trace: ExecutionTrace, batch: int, observe: Observer) -> None:
         super().__init__(trace)
-        self._batch = batch
+        self._layout = RowLayout(batch)
         self._observe = observe
+        self._counts: Counter[str] = Counter()
         self.unread: list[str] = []
 
     def __torch_function__(
@@ -47,64 +56,136 @@ class PatternCapture(AttentionCapture):
     ) -> Any:
         """Run the operation unchanged, then read what attention it was."""
         result = super().__torch_function__(func, types, args, kwargs)
-        if getattr(func, "__name__", "") == "multi_head_attention_forward":
+        name = getattr(func, "__name__", "")
+        if name == "multi_head_attention_forward":
             with harmless(self.failures), torch.no_grad():
-                self._show(project_packed(args, kwargs or {}), "multi_head_attention")
+                self._note_packed(func, args, kwargs or {})
+        elif name == "flex_attention":
+            with harmless(self.failures), torch.no_grad():
+                self._note_flex(args, result)
         return result
 
-    def _note_fused(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _note(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        result: Any,
+        before: tuple[ValueMark, ...],
+    ) -> None:
+        if name == "scaled_dot_product_attention":
+            self._note_fused_result(args, kwargs, result)
+        elif name in _EXPONENTIALS and before and before[0].scores is not None:
+            self._set(result, ValueMark(weights=True, keys=before[0].keys, exponential=True))
+        else:
+            super()._note(name, args, kwargs, result, before)
+
+    def _note_fused_result(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         query, key, mask = given["query"], given["key"], given.get("attn_mask")
         scale = given.get("scale")
         product = ScaledProduct(
-            self._part(query),
-            self._part(key),
+            self._layout.part(query),
+            self._layout.part(key),
             mask if mask is None or mask.dim() <= 4 else mask.flatten(0, mask.dim() - 4),
             bool(given.get("is_causal", False)),
             1 / math.sqrt(query.shape[-1]) if scale is None else float(scale),
         )
         with torch.no_grad():
-            self._show(product, "scaled_dot_product_attention")
-
-    def _note_mixing(self, weights: Operand) -> None:
-        if len(weights.summed) != 1 or len(weights.rest) != 1:
-            self.unread.append(f"{self.trace.current}: weights over several axes")
-            return
-        ordered = self._part(weights.tensor.detach().movedim((*weights.rest, *weights.summed), (-2, -1)))
-        batch, heads, queries, keys = ordered.shape
-        self._observe(
-            AttentionPattern(
-                self.trace.current,
-                "softmax",
-                batch,
-                heads,
-                queries,
-                keys,
-                lambda some, rows: ordered[:, some, rows],
+            self._show_product(
+                product,
+                "scaled_dot_product_attention",
+                product.read,
+                causal=product.causal and mask is None,
+                open=not product.causal and mask is None,
+                outputs=lambda: self._layout.part(result.detach()),
+                gate=self._gate_leading,
             )
+
+    def _note_packed(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        packed = project_packed(args, kwargs)
+        self._show_product(
+            packed.product,
+            "multi_head_attention",
+            packed.product.read,
+            open=packed.product.mask is None,
+            outputs=packed.compute_outputs,
+            gate=lambda _result, factors: packed.call_with_gates(func, factors),
+        )
+
+    def _note_flex(self, args: tuple[Any, ...], result: Any) -> None:
+        flex = read_flex_call(self._layout.part(args[0]), self._layout.part(args[1]), args[3:])
+        self._show_product(
+            flex.product,
+            "flex_attention",
+            flex.read,
+            outputs=lambda: self._layout.part(result[0].detach()),
+            gate=lambda given, factors: (self._gate_leading(given[0], factors), *given[1:]),
+        )
+
+    def _gate_leading(self, result: Tensor, factors: Tensor) -> Tensor:
+        """A result of [batch and heads in front, queries, width], the output of each head times a factor."""
+        return (
+            result * self._layout.spread(factors.to(result.dtype), tuple(result.shape[:-2]))[..., None, None]
+        )
+
+    def _note_product(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        product = read_product(name, args, kwargs)
+        if product is not None:
+            tensors = (product.first.tensor, product.second.tensor)
+            marks = [self._mark(tensor) for tensor in tensors]
+            weights = any(mark.weights for mark in marks)
+            if not weights and any(map(_is_parameter, tensors)):
+                self._set(result, ValueMark())  # a linear layer that is written out
+                return
+            if not weights and any(mark.scores is not None for mark in marks):
+                self.unread.append(f"{self.trace.current or 'the model'}: {_NO_SOFTMAX}")
+        super()._note_product(name, args, kwargs, result)
+
+    def _note_mixing(self, weights: Operand, result: Any) -> None:
+        if len(weights.summed) != 1 or len(weights.rest) != 1:
+            self.unread.append(f"{self.trace.current or 'the model'}: weights over several axes")
+            return
+        written = WrittenProduct(weights, self._layout)
+        ordered = written.ordered
+        exponential = self._mark(weights.tensor).exponential
+        outputs: Callable[[], Tensor] | None = lambda: written.order_outputs(result)  # noqa: E731
+        if exponential:
+            sums = ordered.sum(-1, keepdim=True)
+            if bool((sums > 1 + 1e-3).any()):  # the sum divides the mixed values afterwards
+                ordered, outputs = ordered / sums, None
+        self._show(
+            ordered,
+            ordered.shape[-1],
+            "exponentials" if exponential else "softmax",
+            lambda some, rows: ordered[:, some, rows],
+            outputs=outputs,
+            gate=written.gate,
         )
 
     def _measure_product(self, product: Any) -> float:  # noqa: ARG002 - the largest product is not asked for
         return 0.0
 
-    def _show(self, product: ScaledProduct, kind: str) -> None:
-        batch, heads, queries = product.query.shape[:3]
-        keys = product.key.shape[2]
-        self._observe(AttentionPattern(self.trace.current, kind, batch, heads, queries, keys, product.read))
+    def _show_product(
+        self, product: ScaledProduct, kind: str, read: Callable[[slice, slice], Tensor], **known: Any
+    ) -> None:
+        self._show(product.query, product.key.shape[2], kind, read, **known)
 
-    def _part(self, tensor: Tensor) -> Tensor:
-        """[…, positions, width] to [batch, heads, positions, width], by the number of rows of the pass."""
-        lead = tensor.shape[:-2]
-        if len(lead) == 2 and lead[0] == self._batch:
-            return tensor
-        if len(lead) == 1:
-            batch = self._batch if lead[0] % self._batch == 0 else 1
-            return tensor.reshape(batch, -1, *tensor.shape[1:])
-        if not lead:
-            return tensor[None, None]
-        axis = next((at for at, size in enumerate(lead) if size == self._batch), 0)
-        return tensor.movedim(axis, 0).flatten(1, len(lead) - 1)
+    def _show(
+        self, like: Tensor, keys: int, kind: str, read: Callable[[slice, slice], Tensor], **known: Any
+    ) -> None:
+        """Hand on a pattern of as many rows, heads and queries as the tensor `like` has in front."""
+        path = self.trace.current
+        occurrence = self._counts[path]
+        self._counts[path] += 1
+        batch, heads, queries = like.shape[:3]
+        self._observe(AttentionPattern(path, kind, batch, heads, queries, keys, read, occurrence, **known))
+
+
+def _is_parameter(tensor: Tensor) -> bool:
+    """Whether a tensor is a parameter or a view of one."""
+    return isinstance(tensor, nn.Parameter) or isinstance(tensor._base, nn.Parameter)
 
 
 def observe_attention(
@@ -120,8 +201,16 @@ def observe_attention(
     Returns:
         the capture, whose `failures` and `unread` tell what could not be read.
     """
-    with torch.no_grad(), ExecutionTrace(model) as trace:
+    with torch.no_grad(), ExecutionTrace(model) as trace, run_eagerly():
         capture = PatternCapture(trace, batch, observe)
         with capture:
             run()
     return capture
+
+
+def run_eagerly() -> AbstractContextManager[object]:
+    """Inside the `with`, compiled functions run as they were written, so that their operations are seen."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled; loading the compiler takes seconds
+        return nullcontext()
+    stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tierproof.core.atomic_write import write_text_atomically
-from tierproof.core.json_value import JsonValue, to_json_value
-from tierproof.errors import UsageError
+from tierproof.analysis.attention.attention_figures import ModelAttention
+from tierproof.api.analysis.analysis_view import AnalysisView
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tierproof.analysis.attention.attention_figures import ModelAttention, PatternStatistics
-
-FORMAT_VERSION = 1
+    from tierproof.analysis.attention.attention_figures import PatternStatistics
+    from tierproof.analysis.attention.attention_maps import AttentionMaps
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionView:
-    """The attention of a model; in a notebook it shows itself as a grid of heads."""
+class AttentionView(AnalysisView[ModelAttention]):
+    """The attention of a model; in a notebook it shows itself as a grid of heads, which open where maps were kept.
 
-    measured: ModelAttention
+    Attributes:
+        maps: the weights of the heads as bytes; None where none were kept.
+    """
+
+    maps: AttentionMaps | None = None
 
     @property
     def patterns(self) -> tuple[PatternStatistics, ...]:
@@ -35,59 +36,11 @@ class AttentionView:
         """What could not be read, with the module."""
         return self.measured.unread
 
-    def to_dict(self) -> dict[str, JsonValue]:
-        """The figures as plain JSON values."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "model": self.measured.model,
-            "inputs": self.measured.inputs,
-            "period": self.measured.period,
-            "patterns": [
-                {
-                    "path": each.path,
-                    "kind": each.kind,
-                    "queries": each.queries,
-                    "keys": each.keys,
-                    "sum_error": to_json_value(each.sum_error),
-                    "heads": [to_json_value(asdict(head)) for head in each.heads],
-                    "agreement": to_json_value(each.agreement),
-                }
-                for each in self.patterns
-            ],
-            "unread": list(self.unread),
-        }
-
     def figure(self) -> Figure:
         """One row of cells for each attention operation, one cell for each head; needs matplotlib."""
         from tierproof.plots.attention_heads import draw_attention_heads
 
         return draw_attention_heads(self.measured)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the figures to a `.json` file, or the grid of heads to an `.html` or `.svg` file.
-
-        Raises:
-            UsageError: the name ends otherwise.
-            OutputError: the file cannot be written.
-        """
-        target = Path(path)
-        if target.suffix == ".json":
-            text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        elif target.suffix == ".html":
-            from tierproof.reporters.attention_grid import render_attention_page
-
-            text = render_attention_page(self.measured)
-        elif target.suffix == ".svg":
-            from tierproof.plots.svg import render_inline_svg
-
-            text = render_inline_svg(self.figure())
-        else:
-            raise UsageError(
-                f"cannot save attention as {target.name}",
-                hint="Name a file that ends with .json, .html or .svg.",
-            )
-        write_text_atomically(target, text)
-        return target
 
     def __str__(self) -> str:
         heads = sum(len(each.heads) for each in self.patterns)
@@ -99,7 +52,27 @@ class AttentionView:
 
     __repr__ = __str__
 
+    def _render_page(self) -> str:
+        if self.maps is not None:
+            from tierproof.reporters.attention_page.render_page import render_attention_page
+
+            return render_attention_page(self.measured, self._sprite)
+        from tierproof.reporters.attention_grid import render_attention_page as render_grid_page
+
+        return render_grid_page(self.measured)
+
     def _repr_html_(self) -> str:
+        if self.maps is not None:
+            from tierproof.reporters.attention_page.render_page import render_attention_section
+
+            return render_attention_section(self.measured, self._sprite)
         from tierproof.reporters.attention_grid import render_attention_grid
 
         return render_attention_grid(self.measured)
+
+    @cached_property
+    def _sprite(self) -> bytes:
+        from tierproof.analysis.attention.attention_maps_sprite import draw_sprite
+
+        assert self.maps is not None
+        return draw_sprite(self.maps)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from tierproof.api.packages.read_extras import read_extra
 from tierproof.guard.commands.requirements_file import read_requirements_file
 
 
@@ -77,10 +78,17 @@ def read_keywords(given: Mapping[str, Any]) -> InstallKeywords:
     return read
 
 
-def read_requirements(requirements: Iterable[str], files: Iterable[str | Path]) -> tuple[str, ...]:
-    """Give the requirements that were typed, then those of the requirements files.
+def read_requirements(
+    requirements: Iterable[str], files: Iterable[str | Path], extras: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Give the requirements that were typed, then those of the requirements files and of tierproof's own extras.
 
     Raises:
-        UsageError: a file cannot be read, or holds an option that would change where packages come from.
+        UsageError: a file cannot be read, or holds an option that would change where packages come from; or tierproof
+            has no such extra.
     """
-    return (*requirements, *(line for file in files for line in read_requirements_file(Path(file))))
+    return (
+        *requirements,
+        *(line for file in files for line in read_requirements_file(Path(file))),
+        *(line for extra in extras for line in read_extra(extra)),
+    )

@@ -120,7 +120,7 @@ def _pack(base: Baseline, name: str, followed: Argument) -> _Packed | str:
         answer = base.answers.attempt(call)
         if answer is not None and answer.shape == base.answer.shape and bool(answer.isfinite().all()):
             return _Packed(base, name, followed, call, answer, boundary)
-    return f"the forward pass raises with the ids of two documents as `{name}`"
+    return f"the forward pass gives no finite answer when `{name}` marks two documents in one row"
 
 
 def _judge(packed: _Packed, seed: int) -> CheckOutput:

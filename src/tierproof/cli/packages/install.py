@@ -23,6 +23,13 @@ from tierproof.cli.terminal.show_steps import open_steps
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read requirements from FILE.",
 )
+@click.option(
+    "--extra",
+    "extras",
+    metavar="EXTRA",
+    multiple=True,
+    help="Add what tierproof itself can use: tier2 is captum, for integrated gradients.",
+)
 @take_install_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -30,6 +37,7 @@ def install(
     requirements: tuple[str, ...],
     *,
     files: tuple[Path, ...],
+    extras: tuple[str, ...],
     as_json: bool,
     debug: bool,  # noqa: ARG001 - main reads --debug
     **given: Any,
@@ -48,7 +56,7 @@ def install(
     from tierproof.api.packages.install_options import read_keywords, read_requirements
     from tierproof.guard.judge.plan_refused import PlanRefused
 
-    wanted = read_requirements(requirements, files)
+    wanted = read_requirements(requirements, files, extras)
     try:
         with open_steps(quiet=as_json) as show:
             receipt = install_for_new_processes(*wanted, on_step=show, **read_keywords(given))

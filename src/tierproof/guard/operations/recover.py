@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -235,9 +236,10 @@ def _refuse_unfit(folder: Path, generation: Generation, base: Base) -> None:
     twice = [name for name in generation.versions if name in base.by_name and name not in generation.shadows]
     if twice:
         raise InstallError(
-            f"{twice[0]} {base.version(twice[0])} is now installed in the environment itself; the saved packages "
-            f"contain {twice[0]} {generation.versions[twice[0]]}",
-            hint="Nothing was changed. Install the packages again: `tierproof install` chooses versions that fit.",
+            f"the saved packages cannot be restored: they contain {twice[0]} {generation.versions[twice[0]]}, but this "
+            f"environment has {twice[0]} {base.version(twice[0])} of its own, and one package cannot be there twice",
+            hint="Nothing was changed. Install what you asked for again, in versions that fit: tierproof install "
+            + shlex.join(request.text for request in generation.requests),
         )
     unmet = find_unmet_bounds(folder / "site", base, generation.waived)
     if unmet:

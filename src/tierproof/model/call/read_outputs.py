@@ -73,8 +73,9 @@ def _list_second_sizes(plan: InputPlan, first: dict[str, int]) -> Iterator[dict[
 def _find_other_target(first: dict[str, int], length: int) -> int:
     """A target length that no axis can mistake for the batch or the length."""
     taken = ((first["batch"], first["batch"] + 1), (first["length"], length))
+    sizes: tuple[int, ...] = (length - 2, *range(max(length - 1, 1), length + 4))
     return next(
         size
-        for size in (length - 2, *range(max(length - 1, 1), length + 4))
+        for size in sizes
         if 0 < size != first["target_length"] and (first["target_length"], size) not in taken
     )

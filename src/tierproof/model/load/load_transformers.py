@@ -117,7 +117,8 @@ def _make_config(
         return made.from_dict(raw)
     except Exception as error:
         raise TargetError(
-            f"{path}: {shorten(str(error))}", hint="Correct that value in the config."
+            f"transformers cannot read {path}: {type(error).__name__}: {shorten(str(error))}",
+            hint="Correct that value in the config.",
         ) from error
 
 

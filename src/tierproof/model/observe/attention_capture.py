@@ -96,19 +96,21 @@ class AttentionMixing:
 
 
 @dataclass(frozen=True)
-class _Mark:
+class ValueMark:
     """What is known about a tensor: its plain scale, and whether it holds scores or weights.
 
-    `keys` is the operand that the scores, or the scores behind the weights, were computed from.
+    `keys` is the operand that the scores, or the scores behind the weights, were computed from. `exponential` weights
+    come from exp instead of softmax, and may not sum to one yet.
     """
 
     scale: float | None = 1.0
     scores: AttentionScores | None = None
     weights: bool = False
     keys: Operand | None = None
+    exponential: bool = False
 
 
-_PLAIN = _Mark()
+_PLAIN = ValueMark()
 
 
 @dataclass
@@ -125,7 +127,7 @@ class AttentionCapture(TorchFunctionMode):
     scores: list[AttentionScores] = field(default_factory=list)
     mixings: list[AttentionMixing] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    _marks: dict[int, tuple[weakref.ref[Tensor], _Mark]] = field(default_factory=dict)
+    _marks: dict[int, tuple[weakref.ref[Tensor], ValueMark]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -146,13 +148,13 @@ class AttentionCapture(TorchFunctionMode):
             self._note(name, args, kwargs, result, before)
         return result
 
-    def _mark(self, value: Any) -> _Mark:
+    def _mark(self, value: Any) -> ValueMark:
         if not isinstance(value, Tensor):
             return _PLAIN
         found = self._marks.get(id(value))
         return found[1] if found is not None and found[0]() is value else _PLAIN
 
-    def _set(self, result: Any, mark: _Mark) -> None:
+    def _set(self, result: Any, mark: ValueMark) -> None:
         for tensor in _tensors_of(result):
             if mark == _PLAIN:
                 self._marks.pop(id(tensor), None)
@@ -169,7 +171,7 @@ class AttentionCapture(TorchFunctionMode):
 
         return weakref.ref(tensor, forget)
 
-    def _before(self, name: str, args: tuple[Any, ...]) -> tuple[_Mark, ...]:
+    def _before(self, name: str, args: tuple[Any, ...]) -> tuple[ValueMark, ...]:
         """Marks of the operands, read before an operation in place changes what they mean."""
         return tuple(self._mark(value) for value in _flatten(args)) if name else ()
 
@@ -179,7 +181,7 @@ class AttentionCapture(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         result: Any,
-        before: tuple[_Mark, ...],
+        before: tuple[ValueMark, ...],
     ) -> None:
         if name == "scaled_dot_product_attention":
             self._note_fused(args, kwargs)
@@ -194,7 +196,7 @@ class AttentionCapture(TorchFunctionMode):
         elif name in _PASSING:
             self._set(result, _strongest(before))
         elif name in _NORMS:
-            self._set(result, _Mark(scale=None))
+            self._set(result, ValueMark(scale=None))
         elif name not in _FRESH and any(mark != _PLAIN for mark in before):
             strongest = _strongest(before)
             if strongest.scores is not None:
@@ -214,15 +216,15 @@ class AttentionCapture(TorchFunctionMode):
             AttentionScores(self.trace.current, width, total, _are_same(query, key, before), fused=True)
         )
 
-    def _note_softmax(self, before: tuple[_Mark, ...], result: Any) -> None:
+    def _note_softmax(self, before: tuple[ValueMark, ...], result: Any) -> None:
         mark = before[0] if before else _PLAIN
         if mark.scores is None:
             self._set(result, _PLAIN)
             return
         self.scores.append(mark.scores)
-        self._set(result, _Mark(weights=True, keys=mark.keys))
+        self._set(result, ValueMark(weights=True, keys=mark.keys))
 
-    def _scale(self, name: str, args: tuple[Any, ...], before: tuple[_Mark, ...]) -> _Mark:
+    def _scale(self, name: str, args: tuple[Any, ...], before: tuple[ValueMark, ...]) -> ValueMark:
         mark = _strongest(before)
         values = [
             value for value in args[:2] if not (isinstance(value, Tensor) and self._mark(value) != _PLAIN)
@@ -249,7 +251,7 @@ class AttentionCapture(TorchFunctionMode):
         for operand, mixed in ((product.first, product.second), (product.second, product.first)):
             mark = self._mark(operand.tensor)
             if mark.weights:
-                self._note_mixing(operand)
+                self._note_mixing(operand, result)
                 if self.scores and mark.keys is not None and _hold_the_same(mark.keys, mixed):
                     self.scores[-1] = replace(self.scores[-1], keys_are_values=True)
                 self._set(result, _PLAIN)
@@ -265,10 +267,10 @@ class AttentionCapture(TorchFunctionMode):
         scores = AttentionScores(
             self.trace.current, width, scale, same, largest_product=self._measure_product(result)
         )
-        self._set(result, _Mark(scores=scores, keys=product.second))
+        self._set(result, ValueMark(scores=scores, keys=product.second))
 
-    def _note_mixing(self, weights: Operand) -> None:
-        """Look at weights that are multiplied with values."""
+    def _note_mixing(self, weights: Operand, result: Any) -> None:  # noqa: ARG002 - for those who look closer
+        """Look at weights that are multiplied with values, and at the product."""
         self.mixings.append(_measure_mixing(self.trace.current, weights.tensor, weights.summed, weights.rest))
 
     def _measure_product(self, product: Any) -> float:
@@ -327,7 +329,7 @@ def _combine(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first * second
 
 
-def _strongest(marks: tuple[_Mark, ...]) -> _Mark:
+def _strongest(marks: tuple[ValueMark, ...]) -> ValueMark:
     """The mark of the result of several operands: weights come first, then scores, then a scale other than 1."""
     for test in (_holds_weights, _holds_scores, _has_scale):
         found = next((mark for mark in marks if test(mark)), None)
@@ -336,7 +338,7 @@ def _strongest(marks: tuple[_Mark, ...]) -> _Mark:
     return _PLAIN
 
 
-def _add_up(args: tuple[Any, ...], before: tuple[_Mark, ...], result: Any) -> _Mark:
+def _add_up(args: tuple[Any, ...], before: tuple[ValueMark, ...], result: Any) -> ValueMark:
     """The mark of a sum: what is added to scores or weights is a bias or a mask and leaves their scale alone.
 
     A factor belongs to a sum only if all that is added carries it. Two whole activations of different factors add up
@@ -352,18 +354,18 @@ def _add_up(args: tuple[Any, ...], before: tuple[_Mark, ...], result: Any) -> _M
     whole = isinstance(result, Tensor) and all(
         value.shape == result.shape and not isinstance(value, nn.Parameter) for value, _ in pairs
     )
-    return _PLAIN if whole else _Mark(scale=None)
+    return _PLAIN if whole else ValueMark(scale=None)
 
 
-def _holds_weights(mark: _Mark) -> bool:
+def _holds_weights(mark: ValueMark) -> bool:
     return mark.weights
 
 
-def _holds_scores(mark: _Mark) -> bool:
+def _holds_scores(mark: ValueMark) -> bool:
     return mark.scores is not None
 
 
-def _has_scale(mark: _Mark) -> bool:
+def _has_scale(mark: ValueMark) -> bool:
     return mark.scale != 1.0
 
 

@@ -35,6 +35,13 @@ def find_available_bytes() -> int | None:
     return available if total is None else min(total, available)
 
 
+def find_free_bytes(device: torch.device) -> int | None:
+    """Bytes that can be allocated on a device now; None if unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return find_available_bytes() if device.type == "cpu" else None
+
+
 def _read_limit(path: Path) -> int | None:
     try:
         return int(path.read_text(encoding="ascii"))

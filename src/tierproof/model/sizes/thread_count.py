@@ -31,3 +31,14 @@ def limit_threads(parameters: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def use_one_thread() -> Iterator[None]:
+    """Inside the `with`, PyTorch computes on one thread: over tensors that fit into a cache, threads only wait."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

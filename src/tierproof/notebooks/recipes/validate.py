@@ -27,9 +27,12 @@ trust_its_code = False  # @param {type: "boolean"}
 
 session.choose(source, value, trust=trust_its_code)
 
-# %% id=check
+# %% id=check form
 # @title 4 · Check the model
-session.check()
+tier = "1"  # @param ["1", "2", "all"]
+
+# Tier 1 looks for bugs; tier 2 shows what the model does inside: attention, attribution, robustness and capacity.
+session.check(tier=tier)
 
 # %% id=packages form
 # @title 5 · Add packages without changing installed ones

@@ -102,9 +102,9 @@ def _find_in_every_layer(
             ordered,
             (
                 f"No output depends on `{pattern}`: the layers run, but this part of each layer is unused "
-                f"({len(names)} parameters)."
+                f"({len(names)} parameter tensors in all layers)."
             ),
-            "In the layer's forward, call this part (not another in its place) and use its result, or remove it.",
+            "In the layer's forward, use this part (and not another in its place), or remove it.",
         )
 
 

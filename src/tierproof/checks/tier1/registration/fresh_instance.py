@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-from types import BuiltinFunctionType, FunctionType
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from tierproof.checks.claim import claim_error
-from tierproof.checks.tier1.registration.recovered_arguments import find_assumed, recover_arguments
 from tierproof.core.finding import Finding
 from tierproof.core.json_value import JsonValue
 from tierproof.core.standing import Fact, Standing
 from tierproof.model.call.propose.transformers_inputs import is_transformers_model
 from tierproof.model.compare.comparison import measure_change
 from tierproof.model.compare.steady_answer import Baseline
-from tierproof.model.sizes.size_limit import SizeLimit, TooLargeError
+from tierproof.model.describe.fresh_instance import build_again
+from tierproof.model.describe.recovered_arguments import find_assumed
 
-_PLAIN = (bool, int, float, str, type(None))
 _STORE_ARGUMENTS = (
     " Store each constructor argument as an attribute, so that tierproof can rebuild the model exactly."
 )
@@ -32,9 +27,9 @@ def check_fresh_instance(base: Baseline, measured: dict[str, JsonValue]) -> list
     attributes and its config. The latter count only if all plain attributes of all modules are equal, because then
     both were built the same way. What grows larger than the model is given up while it is built.
     """
-    fresh = build_again(base)
+    fresh = build_again(base.answers.subject)
     if isinstance(fresh, str):
-        measured["fresh_instance"] = fresh
+        measured["fresh_instance"] = f"not compared: {fresh}"
         return []
     model = base.answers.subject.model
     mismatch = fresh.load_state_dict(model.state_dict(), strict=False)
@@ -62,7 +57,7 @@ def _ask(base: Baseline, fresh: nn.Module) -> Tensor:
 
 def _varies(base: Baseline, answer: Tensor) -> bool:
     """Whether a second fresh instance answers otherwise than the first: then no argument explains the difference."""
-    second = build_again(base)
+    second = build_again(base.answers.subject)
     if isinstance(second, str):
         return False
     second.load_state_dict(base.answers.subject.model.state_dict(), strict=False)
@@ -105,57 +100,6 @@ def _describe_source(model: nn.Module, assumed: list[str], *, sure: bool) -> Fac
         return Fact(name, Standing.MEASURED, "built with the arguments that the model's attributes show")
     settle = "build a second instance yourself, load this state_dict into it, and compare the outputs of both"
     return Fact(name, Standing.ASSUMED, f"built with default values for {', '.join(assumed[:4])}", settle)
-
-
-def build_again(base: Baseline) -> nn.Module | str:
-    """An instance of the same class, built with the arguments that are known, or why there is none."""
-    model: Any = base.answers.subject.model
-    library = is_transformers_model(model)
-    arguments = ((copy.deepcopy(model.config),), {}) if library else recover_arguments(model)
-    if isinstance(arguments, str):
-        return arguments
-    try:
-        with base.answers.subject.device, SizeLimit.for_another(model):
-            fresh = type(model)(*arguments[0], **arguments[1])
-        if not library and not _is_built_alike(model, fresh):
-            return "not compared: the constructor arguments of this model are not known"
-        moved: nn.Module = fresh.to(base.answers.subject.device, next(model.parameters()).dtype)
-        if base.answers.subject.given is not None:
-            base.answers.subject.given.round_twin(model, moved)
-    except TooLargeError:
-        return "not compared: built with the arguments that are known, the class is larger than this model"
-    except Exception:  # noqa: BLE001 - a class that needs more than its config cannot be rebuilt
-        return "not compared: the class could not be built again"
-    return moved
-
-
-def _is_built_alike(model: nn.Module, fresh: nn.Module) -> bool:
-    """Whether both have the same modules, shapes and plain attributes, apart from modes."""
-    first, second = dict(model.named_modules()), dict(fresh.named_modules())
-    if list(first) != list(second):
-        return False
-    shapes = [
-        {n: t.shape for n, t in m.state_dict().items() if isinstance(t, Tensor)} for m in (model, fresh)
-    ]
-    return shapes[0] == shapes[1] and all(
-        type(module) is type(second[path]) and _read_plain(module) == _read_plain(second[path])
-        for path, module in first.items()
-    )
-
-
-def _read_plain(module: nn.Module) -> dict[str, Any]:
-    """The attributes that tell how a module was built: plain values, sequences of them, and functions by name."""
-    return {n: _simplify(v) for n, v in vars(module).items() if n != "training" and not n.startswith("__")}
-
-
-def _simplify(value: Any) -> Any:
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, list | tuple) and all(isinstance(item, _PLAIN) for item in value):
-        return tuple(value)
-    if isinstance(value, FunctionType | BuiltinFunctionType | type):
-        return f"{value.__module__}.{value.__qualname__}"
-    return None  # of anything else only that it is there
 
 
 def _find_differing_buffers(model: nn.Module, fresh: nn.Module) -> list[str]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tierproof.checks.tier1.moving import travel
-from tierproof.checks.tier1.registration.fresh_instance import build_again
 from tierproof.model.compare.steady_answer import Baseline
+from tierproof.model.describe.fresh_instance import build_again
 from tierproof.model.preserve.copy_model import copy_sharing_values
 from tierproof.model.preserve.unregistered_items import HiddenItem, find_hidden_items
 
@@ -67,7 +67,7 @@ def _collect_again(base: Baseline) -> dict[tuple[str, str], Tensor]:
     """The hidden tensors of another instance, by owner and attribute; empty where none can be built."""
     # From another random state, so that what is drawn differs.
     torch.manual_seed(base.answers.seed + _OTHER_SEED)
-    fresh = build_again(base)
+    fresh = build_again(base.answers.subject)
     if isinstance(fresh, str):
         return {}
     return {(i.owner, i.attribute): i.value for i in find_hidden_items(fresh) if isinstance(i.value, Tensor)}

@@ -70,7 +70,8 @@ def choose_cases(subject: Subject, forward_s: float) -> tuple[list[ShapeCase], l
     token_s = forward_s / max(1, plan.default_batch * default)
     budget_s = max(_BUDGET_S, token_s * _BUDGET_TOKENS)
     chosen, untried = list(batches), []
-    spent_s = token_s * sum(case.batch * (case.length or 0) for case in batches)
+    # As if the batches ran at the default length: what a short one saves is saved, not spent on more lengths.
+    spent_s = token_s * 6 * default
     maximum = plan.max_length
     if maximum is not None:
         case = ShapeCase(1, maximum)

@@ -1,0 +1,1 @@
+"""How few tokens turn a model's answer: searches led by gradients, and random search at equal forward passes."""

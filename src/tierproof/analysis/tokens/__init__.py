@@ -1,0 +1,1 @@
+"""Edits token ids, rebuilds calls around them, and reaches their embeddings."""

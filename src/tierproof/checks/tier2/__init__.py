@@ -1,0 +1,1 @@
+"""Tier 2: thresholds and findings over what `analysis` measures."""

@@ -1,0 +1,1 @@
+"""T2-ATTENTION: what does each head attend to, and which heads do nothing?"""
