@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tierproof._version import __version__
+from tierproof.analysis.examples.read_examples import read_examples
 from tierproof.api.check_options import CheckOptions
 from tierproof.api.prepare_loaded import prepare_loaded
 from tierproof.api.show.progress import open_progress
@@ -63,6 +64,9 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
                 show(0, 0, "working out the inputs")
                 with widen_products(loaded.model):
                     subject, notes = prepare_loaded(loaded, options, device, snapshot)
+                    read_examples(
+                        subject, options.examples, options.seed
+                    )  # refuses what is no input of this model
                     plan = _plan(subject, checks, options, time.monotonic() - started)
                 snapshot.restore(full=False)
                 results = run_checks(

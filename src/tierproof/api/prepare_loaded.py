@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tierproof.analysis.examples.read_examples import sample_inputs
 from tierproof.api.check_options import CheckOptions
 from tierproof.errors import TierproofError
 from tierproof.model.call.call import raised_in_a_call
@@ -35,7 +36,7 @@ def prepare_loaded(
     subject = _prepare_in_float32(loaded, options, device, snapshot)
     notes = list(loaded.assumptions)
     if subject is None:
-        subject = _describe(loaded, options, options.inputs, device)
+        subject = _describe(loaded, options, _choose_inputs(options), device)
     elif subject.given is not None:
         notes.append(
             f"the weights are {subject.given.name}: speed and memory were measured in {subject.given.name}, everything "
@@ -47,6 +48,11 @@ def prepare_loaded(
     if settled or subject.hidden:
         snapshot.note_change()
     return subject, (*notes, settled) if settled else tuple(notes)
+
+
+def _choose_inputs(options: CheckOptions) -> Any:
+    """The inputs that were given; else the first of the examples, where it is a batch or a tensor of values."""
+    return sample_inputs(options.examples) if options.inputs is None else options.inputs
 
 
 def _describe(loaded: LoadedModel, options: CheckOptions, inputs: Any, device: torch.device) -> Subject:
@@ -66,7 +72,9 @@ def _prepare_in_float32(
     if given is None:
         return None
     try:
-        subject = replace(_describe(loaded, options, widen_inputs(options.inputs), device), given=given)
+        subject = replace(
+            _describe(loaded, options, widen_inputs(_choose_inputs(options)), device), given=given
+        )
         with torch.no_grad(), subject.as_given() as narrow:
             narrow.forward(narrow.make_call(seed=options.seed))
     except Exception as error:

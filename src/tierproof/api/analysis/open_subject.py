@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.given_examples import GivenExamples
-from tierproof.analysis.examples.read_examples import read_examples, sample_inputs
+from tierproof.analysis.examples.read_examples import read_examples
 from tierproof.api.check_loaded import choose_device
 from tierproof.api.check_options import CheckOptions
 from tierproof.api.load_model import load_model
@@ -50,7 +50,7 @@ def open_subject(
     Raises:
         TierproofError: the model cannot be loaded or called, or an example is no input of it.
     """
-    options = CheckOptions(seed=seed, spec=spec, inputs=sample_inputs(given))
+    options = CheckOptions(seed=seed, spec=spec, examples=given)
     loaded = load_model(model, seed)
     loaded = replace(loaded, model=unwrap_model(loaded.model).model)
     refuse_uncheckable(loaded.model)
