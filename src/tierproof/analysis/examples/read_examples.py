@@ -48,8 +48,9 @@ def read_examples(subject: Subject, given: GivenExamples | None, seed: int) -> E
     for index, item in enumerate(given.items):
         calls.append(_make_call(subject, argument, _encode(given, item), index))
         if given.tokenizer is not None and argument.role == "tokens":
-            ids = calls[-1].tensors[argument.name]
-            pieces.append(list_pieces(given.tokenizer, ids.flatten().tolist()) if ids.shape[0] == 1 else ())
+            ids = calls[-1].tensors.get(argument.name)
+            row = ids.flatten().tolist() if ids is not None and ids.shape[0] == 1 else []
+            pieces.append(list_pieces(given.tokenizer, row))
     rows = tuple(count_rows(subject, call) for call in calls)
     if given.labels is not None and len(given.labels) != sum(rows):
         raise UsageError(
