@@ -20,7 +20,7 @@ from tierproof.analysis.attention.attention_maps_labels import LabelBook
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.head_role import find_role
-from tierproof.analysis.attention.measured_call import list_measured_calls
+from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
@@ -75,17 +75,18 @@ def capture_maps(
     """
     pieces = examples.pieces[0] if examples.given and examples.pieces else ()
     chosen = choose_heads(measured.patterns, budget_bytes)
-    for call, period in list_measured_calls(subject, examples, seed):
+
+    def run(call: Call, inputs: str) -> AttentionMaps:
         keeper = _Keeper(measured.patterns, LabelBook(subject, call, pieces), chosen)
-        try:
-            keeper.run(subject, call, seed)
-        except Exception:
-            if period is None:
-                raise
-            continue  # a length that the model refuses; the next call is another
-        inputs = measured.inputs if period is not None else _describe(examples, call)
+        keeper.run(subject, call, seed)
         return keeper.conclude(inputs, budget_bytes)
-    raise AssertionError("an example is always the last call")
+
+    repeated = None
+    if not examples.given:
+        repeated = run_on_repeats(subject, seed, lambda call, _period: run(call, measured.inputs))
+    if repeated is not None:
+        return repeated
+    return run(examples.calls[0], _describe(examples, examples.calls[0]))
 
 
 def _describe(examples: ExampleSet, call: Call) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,14 +11,11 @@ from tierproof.analysis.attention.attention_figures import ModelAttention
 from tierproof.analysis.attention.attention_pattern import AttentionPattern, OperationKey
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.pattern_sums import PatternSums
+from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
 from tierproof.model.describe.subject import Subject
-
-# Short enough to be cheap, long enough for a head to show where it looks.
-_PERIOD = 32
-_ROWS = 2
 
 
 @dataclass
@@ -62,7 +59,7 @@ def measure_attention(
     """
     subject.model.eval()
     if not examples.given:
-        repeats = run_repeats(subject, seed)
+        repeats = _measure_repeats(subject, seed)
         if repeats is not None:
             return repeats
         examples = ExampleSet(examples.calls[:1], examples.rows[:1])
@@ -76,16 +73,15 @@ def measure_attention(
     return _conclude(subject, passes, told if done == len(examples) else f"{done} of {told}", None)
 
 
-def run_repeats(subject: Subject, seed: int) -> ModelAttention | None:
+def _measure_repeats(subject: Subject, seed: int) -> ModelAttention | None:
     """Measure on tokens that repeat once; None where the model reads no tokens or refuses such lengths."""
-    for call, period in list_repeats(subject, seed):
+
+    def run(call: Call, period: int) -> ModelAttention:
         passes = _Passes()
-        try:
-            passes.run(subject, call, period, seed)
-        except Exception:  # noqa: BLE001 - sizes that the model refuses; the default ones run
-            continue
+        passes.run(subject, call, period, seed)
         return _conclude(subject, passes, f"{period} random tokens, twice", period)
-    return None
+
+    return run_on_repeats(subject, seed, run)
 
 
 def _conclude(subject: Subject, passes: _Passes, inputs: str, period: int | None) -> ModelAttention:
@@ -96,27 +92,3 @@ def _conclude(subject: Subject, passes: _Passes, inputs: str, period: int | None
         patterns=tuple(sums.conclude() for sums in passes.sums.values()),
         unread=tuple(passes.unread),
     )
-
-
-def list_repeats(subject: Subject, seed: int, rows: int = _ROWS) -> Iterator[tuple[Call, int]]:
-    """Calls whose tokens repeat once, the better ones first, each with the number of tokens that repeat."""
-    plan = subject.inputs
-    primary = next((a for a in plan.arguments if a.name == plan.primary), None)
-    if primary is None or primary.role != "tokens" or primary.sample is not None or not plan.has_length:
-        return
-    period = plan.clip_length(2 * _PERIOD) // 2
-    if period < 2:
-        return
-    # Another length of the target tells cross-attention from attention among the same positions.
-    for target_length in (2 * period - 1, 2 * period):
-        call = subject.make_call(
-            batch=rows if plan.has_batch else None,
-            length=2 * period,
-            target_length=target_length,
-            seed=seed,
-        )
-        for argument in plan.arguments:
-            tokens = call.tensors.get(argument.name)
-            if argument.role == "tokens" and tokens is not None and tokens.shape[-1] == 2 * period:
-                call = call.with_argument(argument.name, tokens[..., :period].tile(2))
-        yield call, period

@@ -15,7 +15,7 @@ from torch import Tensor
 from tierproof.analysis.attention.attention_figures import ModelAttention
 from tierproof.analysis.attention.attention_pattern import OperationKey
 from tierproof.analysis.attention.head_gates import run_with_gates
-from tierproof.analysis.attention.measure_attention import list_repeats
+from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.core.time_limit import TimeIsUp
@@ -78,15 +78,14 @@ def measure_effects(
 
 def _choose_call(subject: Subject, measured: ModelAttention, examples: ExampleSet, seed: int) -> Call:
     """What the figures were measured on: the tokens that repeat, else the first example."""
-    if measured.period is not None:
-        for call, _ in list_repeats(subject, seed, rows=1):
-            try:
-                with torch.no_grad():
-                    subject.forward(call)
-            except Exception:  # noqa: BLE001 - as when the heads were measured: the next size runs
-                continue
-            return call
-    return examples.calls[0]
+
+    def run(call: Call, _period: int) -> Call:
+        with torch.no_grad():
+            subject.forward(call)
+        return call
+
+    repeated = None if measured.period is None else run_on_repeats(subject, seed, run, rows=1)
+    return examples.calls[0] if repeated is None else repeated
 
 
 def _fill_in(measured: ModelAttention, effects: Mapping[tuple[str, int, int], float]) -> ModelAttention:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from tierproof.analysis.examples.example_set import ExampleSet
-from tierproof.analysis.examples.read_examples import count_rows
+from tierproof.analysis.examples.read_examples import count_rows, find_drawn_length
 from tierproof.model.call.call import Call
 from tierproof.model.describe.subject import Subject
 
 # What a pass costs whatever its rows are, such as rounding all weights, is paid once for so many.
 _MOST_ROWS_OF_CALL = 16
-_LONGEST = 64
 
 
 def draw_rows(subject: Subject, rows: int, seed: int) -> ExampleSet:
@@ -17,7 +16,7 @@ def draw_rows(subject: Subject, rows: int, seed: int) -> ExampleSet:
     where the model has no batch axis.
     """
     plan = subject.inputs
-    length = min(plan.default_length, plan.clip_length(_LONGEST)) if plan.has_length else None
+    length = find_drawn_length(subject)
     batch = min(rows, _MOST_ROWS_OF_CALL) if plan.has_batch else None
     calls: list[Call] = []
     drawn = 0

@@ -79,11 +79,15 @@ def _encode(given: GivenExamples, item: Any) -> Any:
 
 
 def _draw(subject: Subject, seed: int) -> ExampleSet:
-    plan = subject.inputs
-    length = min(plan.default_length, plan.clip_length(_LONGEST_DRAW)) if plan.has_length else None
-    batch = 1 if plan.has_batch else None
+    length, batch = find_drawn_length(subject), 1 if subject.inputs.has_batch else None
     calls = tuple(subject.make_call(batch=batch, length=length, seed=seed + index) for index in range(_DRAWS))
     return ExampleSet(calls, tuple(count_rows(subject, call) for call in calls))
+
+
+def find_drawn_length(subject: Subject) -> int | None:
+    """The length of random draws: the model's default, at most 64; None where it has no length to vary."""
+    plan = subject.inputs
+    return min(plan.default_length, plan.clip_length(_LONGEST_DRAW)) if plan.has_length else None
 
 
 def _make_call(subject: Subject, argument: Argument, item: Any, index: int) -> Call:
