@@ -28,6 +28,7 @@ import reach
 import renamed_zoo
 import start_time
 import tier1_cost
+import tier2_cost
 import truth
 import watch_commands
 
@@ -36,6 +37,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "start": ("Start of the package and the command", start_time.run),
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
+    "cost-tier2": ("Cost of Tier 2", tier2_cost.run),
     "attention-page": ("Size of the attention page", attention_page.run),
     "attention": ("Cost of capturing attention", attention_cost.run),
     "zoo": ("Tier 1 on healthy models", healthy_zoo.run),
