@@ -151,6 +151,25 @@ def test_what_is_not_worked_out_is_never_hidden_and_everything_else_is_judged(
     assert document["not_worked_out"][0]["cause"] == "build"  # type: ignore[index, call-overload]
 
 
+def test_a_build_that_only_pip_needs_is_named_in_the_text(house: Wheelhouse, tmp_path: Path) -> None:
+    house.add("grown", "1.0")
+    house.add_source("grown", "2.0", tmp_path / "built", [])
+    found = verdict_of(house, "pip install grown")
+    assert found.verdict == "unknown"
+    (install,) = found.installs
+    assert install.answer.plan is not None
+    assert install.answer.plan.verdict is PlanVerdict.ADDITIVE
+    assert "Not worked out: plain pip would build grown 2.0 from source" in found.to_text()
+    assert "Not worked out" not in verdict_of(house, "pip install capt").to_text()
+
+
+def test_a_wheel_that_is_not_there_is_a_missing_file(house: Wheelhouse) -> None:
+    found = verdict_of(house, "pip install ./extra-1.0-py3-none-any.whl", "pip install other.tar.gz")
+    assert (found.verdict, found.exit_code) == ("unknown", 2)
+    assert [gap.cause.value for gap in found.gaps] == ["file", "file"], found.to_text()
+    assert "a file that could not be read" in found.to_text()
+
+
 def test_a_release_that_is_built_is_judged_as_any(house: Wheelhouse, tmp_path: Path) -> None:
     built = tmp_path / "built"
     house.add_buildable("alone", "1.0", f"open({str(built)!r}, 'w').close()", ["gets"])

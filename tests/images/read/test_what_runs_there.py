@@ -218,6 +218,78 @@ def test_a_clone_is_known_by_its_address(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("source", "requirement"),
+    [
+        ("pip install repo", "repo"),
+        ("pip install -U repo[extra]", "repo[extra]"),
+        ("pip install repo/", "git+https://github.com/o/repo"),
+        ("pip install -e repo", "git+https://github.com/o/repo"),
+    ],
+)
+def test_a_bare_name_is_a_package_and_not_the_clone_of_that_name(
+    tmp_path: Path, source: str, requirement: str
+) -> None:
+    (found,), _ = read(tmp_path, COLAB, f"!git clone https://github.com/o/repo\n!{source}")
+    assert [*found.command.requirements, *found.command.editables] == [requirement]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_edit"),
+    [
+        ("!rm -r /usr/local/lib/python3.12/dist-packages/gradio*", False),
+        ("!cd /usr/local/lib/python3.12/dist-packages && rm -rf gradio", False),
+        ("import os\nos.system('mv /usr/local/lib/python3.12/dist-packages/a /tmp')", False),
+        ("!cp -r build/lib/mine /usr/local/lib/python3.12/dist-packages/", False),
+        ("!git clone https://github.com/o/r /usr/local/lib/python3.12/dist-packages/r", False),
+        ("!unzip -q more.zip -d /usr/local/lib/python3.12/dist-packages", False),
+        ("!tar -C / --zstd -xf packages.tar.zst", False),
+        ("!tar xf packages.tar --directory=/usr/local/lib", False),
+        ("!sed -i s@a@b@ /usr/local/lib/python3.12/dist-packages/wandb/retry.py", True),
+        ("!wget -qO x.py https://e.org/x; cp x.py /usr/local/lib/python3.12/dist-packages/m/x.py", True),
+        ("!wget -O /usr/local/lib/python3.12/dist-packages/m/x.py https://e.org/x", True),
+    ],
+)
+def test_a_change_of_packages_past_pip_is_told(tmp_path: Path, source: str, *, is_edit: bool) -> None:
+    installs, (told,) = read(tmp_path, COLAB, source)
+    assert (installs, told.cause, told.is_judged) == ([], GapReason.FOLDER, is_edit)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "!rm -r /usr/local/lib/python3.10/dist-packages/gradio",  # another Python than the image's
+        "!rm -rf sample_data /content/venv/lib/python3.12/site-packages/a",
+        "!ln -s /usr/local/lib/python3.12/dist-packages/mine mine",
+        "!cp /usr/local/lib/python3.12/dist-packages/m/x.py .",
+        "!tar -cf backup.tar -C / content",
+        "!tar -xf data.tar -C /content",
+        "!ls /usr/local/lib/python3.12/dist-packages",
+    ],
+)
+def test_what_leaves_the_packages_alone_is_no_change_of_them(tmp_path: Path, source: str) -> None:
+    assert read(tmp_path, COLAB, source) == ([], [])
+
+
+def test_an_unknown_place_alone_offers_nothing_that_could_be_judged(tmp_path: Path) -> None:
+    known = "!pip install --no-index a -f https://e.org/wheels"
+    for source, count in (
+        (known, 1),
+        (known + "/{tell()}", 0),
+        ("!pip install a -f https://e.org/{tell()}", 1),
+    ):
+        installs, unread = read(tmp_path, COLAB, source)
+        assert (len(installs), [each.cause for each in unread]) == (
+            count,
+            [] if source == known else [GapReason.RUNTIME],
+        )
+
+
+def test_what_is_not_known_is_shown_as_such(tmp_path: Path) -> None:
+    _, (script,) = read(tmp_path, COLAB, "!python {tell()}/train.py")
+    assert script.text == "python …/train.py"
+
+
 def test_what_is_skipped_changes_nothing(tmp_path: Path) -> None:
     source = (
         BEFORE

@@ -17,11 +17,11 @@ class GapReason(StrEnum):
     CONDA = "conda"
     SYNC = "sync"  # an environment is made to match a lock
     SCRIPT = "script"  # a script installs, and was not read
-    FILE = "file"  # a requirements file that is not there
+    FILE = "file"  # a requirements file, wheel or archive that is not there
     TEXT = "text"  # a requirement that cannot be parsed
     RUNTIME = "runtime"  # known only when it runs
     PYTHON = "python"  # Python itself is replaced
-    FOLDER = "folder"  # installed into a folder on sys.path
+    FOLDER = "folder"  # written to a folder on sys.path: with --target, or past pip
     INDEX = "index"  # the index was not reached, or did not answer in time
 
 

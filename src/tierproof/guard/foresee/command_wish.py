@@ -16,6 +16,7 @@ from tierproof.guard.commands.requirement_lines import RequirementLines, read_re
 from tierproof.guard.resolve.index_settings import IndexSettings, read_index_settings
 
 _PATH = re.compile(r"[.~]?/|\.{1,2}(\[[\w,-]*\])?\Z")
+_ARCHIVE = re.compile(r"[^:]+\.(whl|zip|tgz|tar\.(gz|bz2|xz))\Z")
 _STRATEGY = "--index-strategy"
 _UV_INDEX = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)\Z")
 
@@ -69,6 +70,8 @@ def read_wish(command: PipCommand) -> Wish:
 
 
 def _explain_unread(text: str, message: str) -> Gap:
+    if _ARCHIVE.match(text):
+        return Gap(GapReason.FILE, text, "this file is not there, so what it requires is not known")
     if _PATH.match(text):
         return Gap(
             GapReason.BUILD, text, "this project folder does not exist, so its requirements are not known"

@@ -20,11 +20,11 @@ _CAUSES = {
     GapReason.CONDA: "a conda command",
     GapReason.SYNC: "a uv project",
     GapReason.SCRIPT: "a script or installer that was not read",
-    GapReason.FILE: "a requirements file that could not be read",
+    GapReason.FILE: "a file that could not be read",
     GapReason.TEXT: "a requirement that cannot be parsed",
     GapReason.RUNTIME: "a command that is only known at run time",
     GapReason.PYTHON: "a replacement of Python itself",
-    GapReason.FOLDER: "an install into a folder on sys.path",
+    GapReason.FOLDER: "a folder on sys.path that a command writes to",
     GapReason.INDEX: "an index, or the list of an image, that could not be used",
 }
 UNKNOWN = "unknown"
@@ -168,6 +168,7 @@ class TargetVerdict:
             lines.append("  no install command found")
         for each in self.installs:
             lines += _describe_install(each, is_title=each.found.text == self.target.name)
+            lines += _describe_pip_gaps(each) if self.is_as_written else []
         lines += [
             f"  {'?' if each.gap else '-'} {f'cell {each.cell}: ' if each.cell else ''}{each.text}: {each.reason}"
             + (f" (does not run: {each.skipped})" if each.skipped else "")
@@ -267,3 +268,19 @@ def _describe_install(verdict: InstallVerdict, *, is_title: bool) -> list[str]:
     condition = " (may not run)" if verdict.found.conditional else ""
     body = " ".join((told or "").split())
     return [f"{head}{named}{condition}", f"    {body}"] if named or condition else [f"{head}{body}"]
+
+
+def _describe_pip_gaps(verdict: InstallVerdict) -> list[str]:
+    """Say what plain pip would have to work out where the plan needs nothing of it."""
+    plan = verdict.answer.plan
+    if plan is None or verdict.failed:
+        return []
+    told = {gap.what for gap in plan.gaps}
+    untold = [gap for gap in verdict.answer.pip.gaps if gap.what not in told]
+    built = [gap.what for gap in untold if gap.cause is GapReason.BUILD and gap.name]
+    lines = [f"{gap.describe()}." for gap in untold if gap.what not in built]
+    if built:
+        more = f" and {len(built) - _NAMED} more" if len(built) > _NAMED else ""
+        named = f"{', '.join(built[:_NAMED])}{more}"
+        lines.insert(0, f"plain pip would build {named} from source; what is built may require more.")
+    return [f"    Not worked out: {' '.join(line.split())}" for line in lines]

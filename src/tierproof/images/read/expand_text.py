@@ -63,5 +63,5 @@ def leave_out_unknown(command: PipCommand) -> PipCommand:
 
 
 def shorten(text: str) -> str:
-    """Return text on one line, cut where it is long, without credentials."""
-    return hide_credentials(" ".join(text.split()))[:_LONGEST]
+    """Return text on one line, cut where it is long, without credentials; `…` stands for what is not known."""
+    return hide_credentials(" ".join(text.split()))[:_LONGEST].replace(UNKNOWN, "…")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
 from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.cell_code import CellCode, ShellLine, part_cell
+from tierproof.images.read.changed_by_hand import HandChange, find_hand_change
+from tierproof.images.read.cloned_folders import ClonedFolders
 from tierproof.images.read.constant_value import CURRENT_FOLDER
 from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
@@ -50,14 +53,14 @@ class _Found:
         home: the notebook's folder.
         folder: the current folder at this point.
         files: what cells have written.
-        clones: the address of each repository that was cloned, by the folder that it went to.
+        clones: the repositories that were cloned.
     """
 
     home: Path
     folder: Path
     host: HostedService
     files: WrittenFiles = field(default_factory=WrittenFiles)
-    clones: dict[Path, str] = field(default_factory=dict)
+    clones: ClonedFolders = field(default_factory=ClonedFolders)
     installs: list[FoundInstall] = field(default_factory=list)
     unread: list[UnreadInstall] = field(default_factory=list)
 
@@ -93,21 +96,28 @@ class _Found:
             if installer := find_other_installer(call):
                 reason = f"tierproof cannot predict what {installer} would install"
                 self.note(shorten(" ".join(call.words)), reason, place, GapReason.SCRIPT)
+            elif hand := find_hand_change(call, self._locate_from(call), self.host.python):
+                self._note_hand_change(call, hand, place)
             else:
                 self._add_script(call, place, depth)
         elif command.changes_packages:
             self._add_command(call, command, place)
 
+    def _locate_from(self, call: ProgramCall) -> Callable[[str], Path]:
+        return partial(self.locate, self.locate(self.folder, call.folder))
+
+    def _note_hand_change(self, call: ProgramCall, hand: HandChange, place: _Place) -> None:
+        text, where = shorten(" ".join(call.words)), shorten(hand.place)
+        reason = f"it changes {where} without pip; which packages change is not known"
+        if hand.is_edit:
+            reason = f"it edits {where}, a file of an installed package, whose version stays as it is"
+        self.note(text, reason, place, GapReason.FOLDER, is_judged=hand.is_edit)
+
     def _note_files(self, call: ProgramCall) -> None:
-        folder = self.locate(self.folder, call.folder)
+        locate = self._locate_from(call)
         for name, text, append in read_shell_write(call, UNKNOWN):
-            self.files.write(self.locate(folder, name), text, append=append)
-        if call.words[:2] == ("git", "clone"):
-            operands = [word for word in call.words[2:] if not word.startswith("-")]
-            address = next((word for word in operands if "://" in word), "")
-            if address:
-                name = operands[-1] if operands[-1] != address else address.rstrip("/").rpartition("/")[2]
-                self.clones[self.locate(folder, name.removesuffix(".git"))] = address
+            self.files.write(locate(name), text, append=append)
+        self.clones.note(call, locate)
 
     def _add_script(self, call: ProgramCall, place: _Place, depth: int) -> None:
         script = read_script_call(call)
@@ -149,17 +159,19 @@ class _Found:
     def _add_command(self, call: ProgramCall, command: PipCommand, place: _Place) -> None:
         text = shorten(" ".join(call.words))
         if any(UNKNOWN in word for word in call.words):
-            shown = text.replace(UNKNOWN, "…")
-            self.note(shown, "what it installs is only known when it runs", place, GapReason.RUNTIME)
+            self.note(text, "what it installs is only known when it runs", place, GapReason.RUNTIME)
             command = leave_out_unknown(command)
-            text = shown
+            if command.no_index and not command.find_links:  # nothing that is known offers any package
+                return
         if any(prefix.rpartition("/")[2] == "xargs" for prefix in call.prefixes):
             self.note(text, "what xargs passes on is only known when it runs", place, GapReason.RUNTIME)
         if not self._read_redirections(call, text, place):
             return
         folder = self.locate(self.folder, command.folder)
         command = replace(command, folder=str(folder), text=text)
-        command = self._find_files(self._find_clones(command, folder), folder, text, place)
+        command = self._find_files(
+            self.clones.put_in(command, partial(self.locate, folder)), folder, text, place
+        )
         if (
             command.requirements
             or command.editables
@@ -201,20 +213,6 @@ class _Found:
             requirement_files=tuple(name for name in command.requirement_files if name in kept),
             constraint_files=tuple(name for name in command.constraint_files if name in kept),
             given_files=tuple(self.files.known.items()),
-        )
-
-    def _find_clones(self, command: PipCommand, folder: Path) -> PipCommand:
-        """Put the address of a repository in place of the folder that it was cloned to."""
-
-        def find(word: str) -> str:
-            path = self.locate(folder, word.partition("[")[0])
-            address = self.clones.get(path) if not path.exists() and "://" not in word else None
-            return word if address is None else f"git+{address}"
-
-        return replace(
-            command,
-            requirements=tuple(map(find, command.requirements)),
-            editables=tuple(map(find, command.editables)),
         )
 
 
