@@ -109,8 +109,14 @@ def test_truth_is_written_and_read(tmp_path: Path) -> None:
 
 def test_an_image_list_is_read(tmp_path: Path) -> None:
     lines = "numb==2.0+cu1\nfrom-git @ git+https://h/r@abc\nwheel @ https://h/wheel-1.2-py3-none-any.whl#sha256=0\n"
+    lines += "local @ https://h/local-2.11.0%2Bcpu-cp312-cp312-manylinux_2_28_x86_64.whl\n"
     (tmp_path / "list.txt").write_text(lines)
-    assert read_image_list(tmp_path / "list.txt") == {"numb": "2.0+cu1", "from-git": "0", "wheel": "1.2"}
+    assert read_image_list(tmp_path / "list.txt") == {
+        "numb": "2.0+cu1",
+        "from-git": "0",
+        "wheel": "1.2",
+        "local": "2.11.0+cpu",
+    }
 
 
 def test_requirements_of_setuptools_are_read() -> None:
