@@ -95,6 +95,8 @@ class ModelAttention:
         period: after how many positions the tokens repeat; None where they do not.
         patterns: in the order in which they were computed.
         unread: what could not be read, with the module.
+        banded: softmaxes whose weights lie in bands or pieces and were put in order: the module, and which of its
+            softmaxes. Another pass has to be told.
     """
 
     model: str
@@ -102,6 +104,7 @@ class ModelAttention:
     period: int | None
     patterns: tuple[PatternStatistics, ...]
     unread: tuple[str, ...]
+    banded: tuple[tuple[str, int], ...] = ()
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""

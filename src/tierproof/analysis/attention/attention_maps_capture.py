@@ -77,7 +77,7 @@ def capture_maps(
     chosen = choose_heads(measured.patterns, budget_bytes)
 
     def run(call: Call, inputs: str) -> AttentionMaps:
-        keeper = _Keeper(measured.patterns, LabelBook(subject, call, pieces), chosen)
+        keeper = _Keeper(measured, LabelBook(subject, call, pieces), chosen)
         keeper.run(subject, call, seed)
         return keeper.conclude(inputs, budget_bytes)
 
@@ -134,7 +134,7 @@ def _find_strength(head: HeadStatistics) -> float:
 class _Keeper:
     """Takes the patterns of a pass one by one."""
 
-    measured: Sequence[PatternStatistics]
+    measured: ModelAttention
     book: LabelBook
     chosen: list[tuple[int, ...]]
     patterns: list[PatternMaps] = field(default_factory=list)
@@ -147,7 +147,7 @@ class _Keeper:
         """Run the call and keep what it attends to."""
         torch.manual_seed(seed)
         rows = count_rows(subject, call)
-        observe_attention(subject.model, lambda: subject.forward(call), rows, self.keep)
+        observe_attention(subject.model, lambda: subject.forward(call), rows, self.keep, self.measured.banded)
 
     def conclude(self, inputs: str, budget_bytes: int) -> AttentionMaps:
         """What was kept."""
@@ -163,13 +163,13 @@ class _Keeper:
 
     def keep(self, pattern: AttentionPattern) -> None:
         """Keep the chosen heads of a pattern; one that was not measured with as many heads is missed."""
-        places = [at for at, each in enumerate(self.measured) if each.path == pattern.path]
+        places = [at for at, each in enumerate(self.measured.patterns) if each.path == pattern.path]
         number = self._seen[pattern.path]
         self._seen[pattern.path] += 1
         place = places[number] if number < len(places) else None
         if (
             place is None
-            or len(self.measured[place].heads) != pattern.heads
+            or len(self.measured.patterns[place].heads) != pattern.heads
             or not pattern.queries * pattern.keys
         ):
             self.missed.append(pattern.path or "the model")

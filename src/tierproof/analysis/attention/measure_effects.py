@@ -53,7 +53,9 @@ def measure_effects(
     def run(gates: Mapping[OperationKey, Tensor]) -> tuple[Tensor, set[OperationKey]]:
         torch.manual_seed(seed)
         with torch.no_grad():
-            returned, applied = run_with_gates(subject.model, lambda: subject.forward(call), batch, gates)
+            returned, applied = run_with_gates(
+                subject.model, lambda: subject.forward(call), batch, gates, measured.banded
+            )
         return _flatten(returned), applied
 
     plain = run({})[0]
