@@ -90,8 +90,8 @@ def test_there_are_no_ids_that_could_collide(page):
 
 def test_without_scripts_the_picture_stands_with_a_name_for_each_line(page):
     table = re.search(r'<table class="tp-att-static">.*?</table>', page)[0]
-    assert re.findall(r"<bdi>(.*?)</bdi>", table) == ["blocks.0", "blocks.1", "blocks.2"]
-    assert re.findall(r'title="(.*?)"', table) == [f"blocks.{n}.attn" for n in range(3)]
+    assert re.findall(r"<bdi>(.*?)</bdi>", table) == ["rollout", "blocks.0", "blocks.1", "blocks.2"]
+    assert re.findall(r'title="(.*?)"', table) == ["rollout", *(f"blocks.{n}.attn" for n in range(3))]
     png = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]*)"', table)[1])
     assert read_png_text(png, KEYWORD) is None  # the page tells it already
     assert "tp-heads" in page  # the figures as a table
@@ -102,9 +102,11 @@ def test_the_error_is_printed(page):
 
 
 def test_every_head_has_its_words_and_a_tile(page):
-    heads = [head for op in read_data(page)["ops"] for head in op["heads"]]
+    rollout, *operations = read_data(page)["ops"]
+    heads = [head for op in operations for head in op["heads"]]
     assert len(heads) == 12
     assert all(len(head["tile"]) == 2 and head["words"].startswith("head ") for head in heads)
+    assert [head["words"].split(":")[0] for head in rollout["heads"]] == ["layer 0", "layer 1", "layer 2"]
 
 
 def test_what_was_found_marks_its_head():

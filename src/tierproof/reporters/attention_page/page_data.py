@@ -32,15 +32,17 @@ class ShownPattern:
         name: the module, numbered where a module computes several.
         short: the same without what the names of all operations have in common.
         path: of the module.
-        heads: the figures of each.
+        heads: the figures of each; of a rollout, the layers in words.
         maps: what the picture tells of the operation; None where it has no map of it.
+        unit: what each of the heads is.
     """
 
     name: str
     short: str
     path: str
-    heads: Sequence[HeadStatistics]
+    heads: Sequence[HeadStatistics | str]
     maps: Mapping[str, Any] | None
+    unit: str = "head"
 
 
 def pair_patterns(measured: ModelAttention, described: Mapping[str, Any]) -> list[ShownPattern]:
@@ -59,6 +61,20 @@ def pair_patterns(measured: ModelAttention, described: Mapping[str, Any]) -> lis
         shown.append(ShownPattern(clean_text(name), "", pattern.path, pattern.heads, found))
     short = shorten_names([pattern.name for pattern in shown])
     return [replace(pattern, short=name) for pattern, name in zip(shown, short, strict=True)]
+
+
+def list_rollouts(described: Mapping[str, Any]) -> list[ShownPattern]:
+    """The rollouts of the picture, as operations whose heads are layers."""
+    found = described.get("rollouts", ())
+    shown = []
+    for each in found:
+        name = f"rollout, {each['queries']} positions" if len(found) > 1 else "rollout"
+        words = [
+            f"layer {layer}: what reaches each position through the attention up to here"
+            for layer in each["heads"]
+        ]
+        shown.append(ShownPattern(name, name, "", words, each, "layer"))
+    return shown
 
 
 def shorten_names(names: Sequence[str]) -> list[str]:
@@ -114,18 +130,20 @@ def _show_sequence(sequence: Mapping[str, Any]) -> dict[str, Any]:
 def _show_pattern(pattern: ShownPattern, marks: HeadMarks) -> dict[str, Any]:
     maps = pattern.maps or {}
     tiles = dict(zip(maps.get("heads", ()), maps.get("tiles", ()), strict=True))
-    shown: dict[str, Any] = {"path": pattern.name, "short": pattern.short, "heads": []}
+    shown: dict[str, Any] = {"path": pattern.name, "short": pattern.short, "unit": pattern.unit, "heads": []}
     if maps:
         names = ("queries", "keys", "query_step", "key_step", "causal", "query_labels", "key_labels")
         shown |= {name: maps[name] for name in names}
         shown["rows"] = -(-maps["queries"] // maps["query_step"])
         shown["columns"] = -(-maps["keys"] // maps["key_step"])
     for number, head in enumerate(pattern.heads):
-        role, weight = find_role(head)
-        one: dict[str, Any] = {"colour": mix_colour(role, weight), "words": describe_head(number, head)}
+        if isinstance(head, str):
+            one: dict[str, Any] = {"colour": _GREY, "words": head}
+        else:
+            one = {"colour": mix_colour(*find_role(head)), "words": describe_head(number, head)}
         if number in tiles:
             one["tile"] = tiles[number]
-        if (pattern.path, number) in marks:
+        if pattern.unit == "head" and (pattern.path, number) in marks:
             one["finding"] = clean_text(marks[pattern.path, number])
         shown["heads"].append(one)
     return shown
