@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
+AlikeHeads: TypeAlias = tuple[tuple[int, int], ...]
+"""Heads whose maps are alike: the place of the operation in the pass, and the head."""
 ROLLOUT = "rollout"
 """The path and the kind of the maps of a rollout."""
 MOST_POSITIONS = 256
@@ -100,6 +103,7 @@ class AttentionMaps:
         missed: modules with an operation that the figures do not hold, or with other heads.
         rollouts: the attention rollout of each sequence, whose `heads` are layers: what reached each position up to
             there. They come on top of the budget.
+        alike: clusters of heads over all operations.
     """
 
     inputs: str
@@ -110,6 +114,7 @@ class AttentionMaps:
     budget_bytes: int
     missed: tuple[str, ...] = ()
     rollouts: tuple[PatternMaps, ...] = ()
+    alike: tuple[AlikeHeads, ...] = ()
 
     @property
     def kept(self) -> int:

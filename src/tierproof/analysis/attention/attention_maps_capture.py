@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tierproof.analysis.attention.alike_heads import find_alike_heads
 from tierproof.analysis.attention.attention_figures import (
     HeadStatistics,
     ModelAttention,
@@ -187,6 +188,7 @@ class _Keeper:
             budget_bytes=budget_bytes,
             missed=tuple(self.missed),
             rollouts=tuple(self.rollouts),
+            alike=find_alike_heads(tuple(self.patterns)),
         )
 
     def keep(self, pattern: AttentionPattern) -> None:

@@ -66,6 +66,7 @@ def describe_maps(maps: AttentionMaps) -> dict[str, JsonValue]:
         "sequences": [to_json_value(asdict(each)) for each in maps.sequences],
         "patterns": [_describe_pattern(each, tiles[id(each)]) for each in maps.patterns],
         "rollouts": [_describe_pattern(each, tiles[id(each)]) for each in maps.rollouts],
+        "alike": to_json_value(maps.alike),
         "across": across,
         "lines": [
             [numbers[id(pattern)], [pattern.heads[place] for place in places]] for pattern, places in lines

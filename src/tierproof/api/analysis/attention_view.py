@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tierproof.analysis.attention.attention_figures import ModelAttention
 from tierproof.analysis.attention.paths.attention_rollout import RolledOut
 from tierproof.api.analysis.analysis_view import AnalysisView
+from tierproof.core.json_value import JsonValue, to_json_value
 from tierproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from tierproof.analysis.attention.attention_figures import PatternStatistics
     from tierproof.analysis.attention.attention_maps import AttentionMaps
     from tierproof.analysis.attention.paths.attention_rollout import AttentionRollout
-    from tierproof.core.json_value import JsonValue
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,14 @@ class AttentionView(AnalysisView[ModelAttention]):
     def unread(self) -> tuple[str, ...]:
         """What could not be read, with the module."""
         return self.measured.unread
+
+    @property
+    def alike(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Clusters of heads over all layers whose maps are alike, the largest first.
+
+        Each head is (place in `maps.patterns`, number). Of the maps that were kept; empty where none were.
+        """
+        return () if self.maps is None else self.maps.alike
 
     @property
     def rollout(self) -> Tensor:
@@ -84,6 +92,7 @@ class AttentionView(AnalysisView[ModelAttention]):
         """The figures as plain JSON values."""
         return {
             **super().to_dict(),
+            "alike": to_json_value(self.alike),
             "rollouts": [each.to_dict() for each in self.rolled.rollouts],
             "rollouts_left_out": list(self.rolled.left_out),
         }
