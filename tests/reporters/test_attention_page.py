@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from tierproof.core.grey_png import read_png_text
 from tierproof.reporters.attention_page.page_data import shorten_names, show_piece
 from tierproof.reporters.attention_page.render_page import allow_script, read_script
 from tierproof.reporters.attention_page.report_section import mark_heads
+from tierproof.reporters.html import render_html
+from tierproof.reporters.html_figures import draw_report_figures
 from zoo.handwritten import CharGPT, build
 
 NASTY = [
@@ -157,3 +160,11 @@ def test_cross_attention_and_target_stand_beside_the_source():
 )
 def test_names_without_what_they_share(names, short):
     assert shorten_names(names) == short
+
+
+def test_a_report_without_maps_draws_the_heads_once_as_a_figure():
+    report = tp.check(CharGPT(), tier=2, only=["T2-ATTENTION"], progress=False)
+    assert draw_report_figures(report).by_result == {}
+    bare = replace(report, results=tuple(replace(each, artifacts=()) for each in report.results))
+    assert "heads of CharGPT attend to" in draw_report_figures(bare).by_result[0].caption
+    assert "What 12 heads of CharGPT attend to" in render_html(bare)
