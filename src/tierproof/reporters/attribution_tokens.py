@@ -133,7 +133,7 @@ def _render_piece(piece: str, score: float, largest: float, *, kept: bool) -> st
 
 def _render_cells(part: PartScores, scores: tuple[float, ...]) -> str:
     """The cells, over the picture itself where it is known."""
-    frames, rows, columns = part.grid
+    _, rows, columns = part.grid
     largest = find_largest(scores)
     cells = []
     side = _measure_cell(part)
@@ -185,8 +185,9 @@ def _render_pictures(example: ExampleAttribution) -> str:
         if part.picture is not None and part.grid:
             width, height = _measure_grid(part)
             alt = f"{part.name}, stretched from its darkest to its lightest value"
+            size = f'width="{width}" height="{height}"'
             shown.append(
-                f'<p class="m">{escape_html(alt)}</p><img width="{width}" height="{height}" alt="" src="{_embed(part.picture)}">'
+                f'<p class="m">{escape_html(alt)}</p><img {size} alt="" src="{_embed(part.picture)}">'
             )
     return "".join(shown)
 
