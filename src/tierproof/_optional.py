@@ -17,7 +17,7 @@ _EXTRAS = {
     "nbformat": "notebooks",
     "jupyter_client": "notebooks",
 }
-_COMMANDS = {"torch": "pip install torch"}
+_COMMANDS = {"torch": "pip install torch", "networkx": "pip install networkx"}
 
 
 def require(package: str, *, feature: str) -> ModuleType:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -11,7 +12,10 @@ from torch import nn
 import tierproof as tp
 from analysis.attribution.planted import TELLING, BareTable, Detached, LinearFloats, OneHotModel, TellingToken
 from tierproof.analysis.attribution.attribution_figures import ABLATION, GRADIENT, INTEGRATED, METHODS
+from tierproof.analysis.attribution.input_picture import draw_picture
+from tierproof.analysis.attribution.input_units import cut_floats
 from tierproof.errors import BrokenPackageError, MissingPackageError, UsageError
+from tierproof.model.call.input_plan import Argument
 from zoo.handwritten import CharGPT, build
 
 NO_PACKAGE = (GRADIENT, ABLATION)
@@ -134,6 +138,42 @@ def test_a_patch_is_left_out_by_the_mean_colour():
     assert example.parts[0].grid == (1, 4, 4)
     assert example.parts[0].scores[ABLATION][6] == pytest.approx(expected, abs=1e-5)
     assert example.parts[0].pieces[6] == "row 1, column 2"
+
+
+def read_picture(png):
+    from matplotlib.image import imread
+
+    return torch.tensor(imread(io.BytesIO(png)))
+
+
+def test_the_picture_lies_under_its_scores(tmp_path):
+    model = build("tiny_vit").eval()
+    image = torch.zeros(1, 3, 32, 32)
+    image[0, 0, 8:16, 16:24], image[0, 1], image[0, 2, 0, 0] = 2.0, 1.0, -2.0
+    view = attribute(model, image, 0, methods=(ABLATION,))
+    shown = read_picture(view.examples[0].parts[0].picture)
+    expected = (image[0].permute(1, 2, 0) + 2) / 4
+    torch.testing.assert_close(shown[..., :3], expected, atol=1 / 255, rtol=0)
+    page = view.save(tmp_path / "scores.html").read_text()
+    assert page.count("<image ") == page.count("<img ") == 1
+    assert "http" not in page
+    assert "picture" not in view.to_dict()["examples"][0]["parts"][0]
+
+
+def test_a_picture_of_frames_lies_where_its_cells_are():
+    video = torch.zeros(1, 2, 1, 20, 12)  # frames, channels, height, width
+    video[0, 1, 0, 10:, :] = 1.0
+    units = cut_floats(
+        Argument("clip", "floats", ("batch", 2, 1, 20, 12), torch.float32), video, torch.nn.Identity(), 256
+    )
+    frames, rows, columns = units.grid
+    shown = read_picture(draw_picture(video, units, 0))
+    assert shown.shape == (rows * units.cell, (frames * (columns + 1) - 1) * units.cell)
+    assert not shown[:20, :12].any()
+    second = (columns + 1) * units.cell
+    assert not shown[:10, second : second + 12].any()
+    assert (shown[10:20, second : second + 12] == 1).all()
+    assert draw_picture(torch.full_like(video, float("nan")), units, 0) is not None
 
 
 @pytest.mark.parametrize("methods", [NO_PACKAGE, METHODS])

@@ -38,6 +38,13 @@ FULL = {
     "T1-MEM": MEMORY,
     "T1-SPEED": SPEED,
     "T1-CAUSAL": {"influence": influence(leak=True)},
+    "T2-ATTENTION": {
+        "model": "GPT",
+        "patterns": [
+            {"path": f"blocks.{n}.attn", "heads": [{"first": 0.2, "previous": 0.1 * n, "local": "NaN"}] * 3}
+            for n in range(2)
+        ],
+    },
     "T2-CAPACITY": {
         "own": {
             "stacks": [
@@ -215,6 +222,17 @@ shapes = {
         "peak_share": value,
     },
     "T1-CAUSAL": {"influence": st.lists(st.lists(value, min_size=2, max_size=2), max_size=3)},
+    "T2-ATTENTION": {
+        "model": value,
+        "unread": value,
+        "patterns": st.lists(
+            st.fixed_dictionaries(
+                {"heads": _records("first", "previous", "local", "diagonal", "induction", "nearest")},
+                optional={"path": value, "kind": value, "queries": value},
+            ),
+            max_size=3,
+        ),
+    },
     "T2-CAPACITY": {
         "own": st.fixed_dictionaries(
             {

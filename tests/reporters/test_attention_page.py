@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from tierproof.core.grey_png import read_png_text
 from tierproof.reporters.attention_page.page_data import shorten_names, show_piece
 from tierproof.reporters.attention_page.render_page import allow_script, read_script
 from tierproof.reporters.attention_page.report_section import mark_heads
+from tierproof.reporters.html import render_html
+from tierproof.reporters.html_figures import draw_report_figures
 from zoo.handwritten import CharGPT, build
 
 NASTY = [
@@ -90,8 +93,8 @@ def test_there_are_no_ids_that_could_collide(page):
 
 def test_without_scripts_the_picture_stands_with_a_name_for_each_line(page):
     table = re.search(r'<table class="tp-att-static">.*?</table>', page)[0]
-    assert re.findall(r"<bdi>(.*?)</bdi>", table) == ["blocks.0", "blocks.1", "blocks.2"]
-    assert re.findall(r'title="(.*?)"', table) == [f"blocks.{n}.attn" for n in range(3)]
+    assert re.findall(r"<bdi>(.*?)</bdi>", table) == ["rollout", "blocks.0", "blocks.1", "blocks.2"]
+    assert re.findall(r'title="(.*?)"', table) == ["rollout", *(f"blocks.{n}.attn" for n in range(3))]
     png = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]*)"', table)[1])
     assert read_png_text(png, KEYWORD) is None  # the page tells it already
     assert "tp-heads" in page  # the figures as a table
@@ -102,9 +105,11 @@ def test_the_error_is_printed(page):
 
 
 def test_every_head_has_its_words_and_a_tile(page):
-    heads = [head for op in read_data(page)["ops"] for head in op["heads"]]
+    rollout, *operations = read_data(page)["ops"]
+    heads = [head for op in operations for head in op["heads"]]
     assert len(heads) == 12
     assert all(len(head["tile"]) == 2 and head["words"].startswith("head ") for head in heads)
+    assert [head["words"].split(":")[0] for head in rollout["heads"]] == ["layer 0", "layer 1", "layer 2"]
 
 
 def test_what_was_found_marks_its_head():
@@ -155,3 +160,11 @@ def test_cross_attention_and_target_stand_beside_the_source():
 )
 def test_names_without_what_they_share(names, short):
     assert shorten_names(names) == short
+
+
+def test_a_report_without_maps_draws_the_heads_once_as_a_figure():
+    report = tp.check(CharGPT(), tier=2, only=["T2-ATTENTION"], progress=False)
+    assert draw_report_figures(report).by_result == {}
+    bare = replace(report, results=tuple(replace(each, artifacts=()) for each in report.results))
+    assert "heads of CharGPT attend to" in draw_report_figures(bare).by_result[0].caption
+    assert "What 12 heads of CharGPT attend to" in render_html(bare)

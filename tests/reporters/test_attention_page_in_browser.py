@@ -87,9 +87,9 @@ def test_keys_move_between_heads_open_and_close(page, tmp_path):
             stops: all("thumb").filter(one => one.tabIndex === 0).length};""",
         tmp_path,
     )
-    assert seen["said"] == [1, 5, 11, 11, 7, 0]
+    assert seen["said"] == [1, 4, 14, 14, 10, 0]
     assert seen["closed"]
-    assert seen["opened"] == [False, "blocks.0.attn · head 1", "true"]
+    assert seen["opened"] == [False, "rollout · layer 1", "true"]
     assert seen["token"] == 4
     assert seen["left"]
     assert seen["back"] == 1
@@ -101,7 +101,7 @@ def test_weights_are_those_that_were_measured(view, page, tmp_path):
         page,
         READY
         + """
-    all("thumb")[6].click();
+    all("thumb")[9].click();
     all("token")[7].focus();
     return {weights: all("side1")[0].innerText.split("\\n").length,
             shown: [...all("side1")[0].children].map(one => one.firstChild.textContent),
@@ -152,7 +152,7 @@ def test_two_on_one_page_stay_apart(view, tmp_path):
             thumbs: roots.map(one => one.querySelectorAll(".tp-att-thumb").length)};""",
         tmp_path,
     )
-    assert seen == {"count": 2, "hidden": [True, False], "thumbs": [12, 12]}
+    assert seen == {"count": 2, "hidden": [True, False], "thumbs": [15, 15]}
 
 
 def test_in_the_report_the_policy_lets_the_script_run(tmp_path):
@@ -161,7 +161,7 @@ def test_in_the_report_the_policy_lets_the_script_run(tmp_path):
     seen = look_at(
         page, READY + 'return {thumbs: all("thumb").length, still: all("static")[0].hidden};', tmp_path
     )
-    assert seen == {"thumbs": 12, "still": True}
+    assert seen == {"thumbs": 15, "still": True}
 
 
 def test_a_click_on_the_heat_map_chooses_a_patch(tmp_path):

@@ -18,7 +18,14 @@ def write_grey_png(rows: Sequence[bytes], *, keyword: str = "", text: str = "") 
         rows: of equal length, at least one of at least one pixel.
         keyword: under which `text` is kept in the file, in Latin letters; empty for none.
     """
-    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 0, 0, 0, 0)
+    return pack_png(rows, len(rows[0]), colour_type=0, keyword=keyword, text=text)
+
+
+def pack_png(
+    rows: Sequence[bytes], width: int, *, colour_type: int, keyword: str = "", text: str = ""
+) -> bytes:
+    """Give the file of rows that are already bytes; `colour_type` is 0 for grey and 2 for red, green and blue."""
+    header = struct.pack(">IIBBBBB", width, len(rows), 8, colour_type, 0, 0, 0)
     # Each row begins with the number of its filter: none. Attention is sparse, so filters gain nothing.
     pixels = b"\0" + b"\0".join(rows)
     parts = [_SIGNATURE, _chunk(b"IHDR", header)]

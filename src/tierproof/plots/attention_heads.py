@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from tierproof.analysis.attention.attention_figures import ModelAttention
 
 _ROW_IN, _LEGEND_IN = 0.24, 0.9
+# A figure of two pages; the table holds them all.
+_MOST_ROWS = 96
+
+
+def draw_attention(measured: ModelAttention) -> Figure | None:
+    """The same for a report: None where there is nothing to draw."""
+    return draw_attention_heads(measured) if measured.patterns else None
 
 
 def draw_attention_heads(measured: ModelAttention) -> Figure:
@@ -31,11 +38,12 @@ def draw_attention_heads(measured: ModelAttention) -> Figure:
         )
     from matplotlib.patches import Patch, Rectangle
 
-    count = len(measured.patterns)
-    widest = max(len(pattern.heads) for pattern in measured.patterns)
+    patterns = measured.patterns[:_MOST_ROWS]
+    count = len(patterns)
+    widest = max(len(pattern.heads) for pattern in patterns)
     figure, (axes,) = new_figure(_ROW_IN * count + _LEGEND_IN, width_in=WIDTH_IN)
     used: dict[str, None] = {}
-    for row, pattern in enumerate(measured.patterns):
+    for row, pattern in enumerate(patterns):
         for column, head in enumerate(pattern.heads):
             role, weight = find_role(head)
             used[role] = None
@@ -50,7 +58,7 @@ def draw_attention_heads(measured: ModelAttention) -> Figure:
             )
     axes.set_xlim(-0.6, widest - 0.4)
     axes.set_ylim(count - 0.4, -0.6)
-    axes.set_yticks(range(count), [read_label(p.path or "model", longest=26) for p in measured.patterns])
+    axes.set_yticks(range(count), [read_label(p.path or "model", longest=26) for p in patterns])
     axes.set_xticks(range(0, widest, max(1, widest // 8)))
     axes.set_xlabel("head")
     hide_frame(axes)
@@ -60,7 +68,10 @@ def draw_attention_heads(measured: ModelAttention) -> Figure:
         ncols=1,
         frameon=False,
     )
+    rest = len(measured.patterns) - count
     figure.set_label(
-        f"What the {sum(len(p.heads) for p in measured.patterns)} heads of {measured.model} attend to."
+        f"What {sum(len(p.heads) for p in patterns)} heads of {measured.model or 'the model'} attend to"
+        f"{f'; {rest} more operations are not drawn' if rest else ''}. The stronger the colour, the more weight lies "
+        "there."
     )
     return figure

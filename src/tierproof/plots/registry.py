@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tierproof.checks.measurements.adversarial_curves import AdversarialCurves
+from tierproof.checks.measurements.attention_heads import read_attention
 from tierproof.checks.measurements.attributions import read_attributions
 from tierproof.checks.measurements.capacity_curves import CapacityCurves
 from tierproof.checks.measurements.gradient_norms import GradientNorms
@@ -18,6 +19,7 @@ from tierproof.checks.measurements.shape_sweep import ShapeSweep
 from tierproof.checks.measurements.weight_scales import WeightScales
 from tierproof.core.json_value import JsonValue
 from tierproof.plots.adversarial_curves import draw_adversarial
+from tierproof.plots.attention_heads import draw_attention
 from tierproof.plots.attribution_scores import draw_attribution
 from tierproof.plots.capacity import draw_capacity
 from tierproof.plots.gradient_norms import draw_gradient_norms
@@ -48,6 +50,7 @@ FIGURES: Mapping[str, _Drawing] = {
     "T1-MEM": _Drawing(MemoryUse.from_document, draw_memory_use),
     "T1-SPEED": _Drawing(Latencies.from_document, draw_latencies),
     "T1-CAUSAL": _Drawing(PositionInfluence.from_document, draw_influence),
+    "T2-ATTENTION": _Drawing(read_attention, draw_attention),
     "T2-CAPACITY": _Drawing(CapacityCurves.from_document, draw_capacity),
     "T2-ATTRIBUTION": _Drawing(read_attributions, draw_attribution),
     "T2-ROBUSTNESS": _Drawing(read_robustness, draw_robustness),

@@ -59,6 +59,9 @@ def describe_head(number: int, head: HeadStatistics) -> str:
         words.append(f"mean distance {head.distance:.1f} positions")
     if head.induction is not None:
         words.append(f"induction {head.induction:.0%}")
+    if head.effect is not None:
+        nats = "" if head.divergence_nats is None else f" ({head.divergence_nats:.2g} nats)"
+        words.append(f"without it the outputs change by {head.effect:.2g} of their norm{nats}")
     return "; ".join(words)
 
 

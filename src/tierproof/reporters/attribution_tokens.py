@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _MOST_EXAMPLES = 20
 _CELL = 12
+_LEAST_SIDE = 220
+# How much of the picture the strongest score hides; the picture is pale, so that colour shows on its dark parts too.
+_OVER_PICTURE = 0.75
+_PALE = "grayscale(1) contrast(.45) brightness(1.35)"
 _STYLE = (
     ".tp-attr{font-family:system-ui,sans-serif;line-height:1.5}"
     ".tp-attr section{margin:1em 0;padding-top:.6em;border-top:1px solid rgba(128,128,128,.4)}"
@@ -31,7 +36,7 @@ _STYLE = (
     ".tp-attr .t{display:inline-block;white-space:pre-wrap;padding:.05em .2em;margin:1px;border-radius:3px;"
     "border:1px solid rgba(128,128,128,.25);overflow-wrap:anywhere}"
     ".tp-attr .p{opacity:.45}"
-    ".tp-attr svg{max-width:100%;height:auto}"
+    ".tp-attr svg,.tp-attr img{max-width:100%;height:auto}"
 )
 
 
@@ -96,7 +101,7 @@ def _render_example(example: ExampleAttribution) -> str:
     )
     feet = "".join(f'<p class="m">{escape_html(each)}</p>' for each in foot)
     told = f'<p><b>{escape_html(head)}</b></p><p class="m">{escape_html(ends)}</p>'
-    return f"<section>{told}{lines}{feet}</section>"
+    return f"<section>{told}{_render_pictures(example)}{lines}{feet}</section>"
 
 
 def _render_line(example: ExampleAttribution, part: PartScores, method: str) -> str:
@@ -127,22 +132,65 @@ def _render_piece(piece: str, score: float, largest: float, *, kept: bool) -> st
 
 
 def _render_cells(part: PartScores, scores: tuple[float, ...]) -> str:
-    frames, rows, columns = part.grid
+    """The cells, over the picture itself where it is known."""
+    _, rows, columns = part.grid
     largest = find_largest(scores)
     cells = []
+    side = _measure_cell(part)
+    strongest = _OVER_PICTURE if part.picture else 1.0
     for place, (piece, score) in enumerate(zip(part.pieces, scores, strict=True)):
         frame, cell = divmod(place, rows * columns)
         row, column = divmod(cell, columns)
         colour, opacity = find_colour(score, largest)
-        left = (frame * (columns + 1) + column) * _CELL
+        left = (frame * (columns + 1) + column) * side
         cells.append(
-            f'<rect x="{left}" y="{row * _CELL}" width="{_CELL}" height="{_CELL}" fill="{colour}" '
-            f'fill-opacity="{opacity:.2f}" stroke="gray" stroke-opacity=".25" stroke-width=".5">'
+            f'<rect x="{left}" y="{row * side}" width="{side}" height="{side}" fill="{colour}" '
+            f'fill-opacity="{strongest * opacity:.2f}" stroke="gray" stroke-opacity=".25" stroke-width=".5">'
             f"<title>{escape_html(piece)}: {score:+.3g}</title></rect>"
         )
-    width, height = (frames * (columns + 1) - 1) * _CELL, rows * _CELL
+    width, height = _measure_grid(part)
     words = escape_html(f"Scores of {rows} × {columns} cells of {part.name}")
     return (
-        f'<svg role="img" aria-label="{words}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}">{"".join(cells)}</svg>'
+        f'<svg role="img" aria-label="{words}" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f"{_place_picture(part, width, height)}{''.join(cells)}</svg>"
     )
+
+
+def _measure_cell(part: PartScores) -> int:
+    """Side of a cell in pixels: a small image is shown large enough to be seen."""
+    return max(_CELL, _LEAST_SIDE // max(part.grid[1:]))
+
+
+def _measure_grid(part: PartScores) -> tuple[int, int]:
+    """Width and height of the cells of all frames, with a gap of a cell between frames."""
+    frames, rows, columns = part.grid
+    side = _measure_cell(part)
+    return (frames * (columns + 1) - 1) * side, rows * side
+
+
+def _place_picture(part: PartScores, width: int, height: int) -> str:
+    """The frames of an image in the places of their cells, grey, so that colour is a score."""
+    if part.picture is None:
+        return ""
+    return (
+        f'<image width="{width}" height="{height}" preserveAspectRatio="none" style="filter:{_PALE}" '
+        f'href="{_embed(part.picture)}"/>'
+    )
+
+
+def _render_pictures(example: ExampleAttribution) -> str:
+    """The images of an example as they are."""
+    shown = []
+    for part in example.parts:
+        if part.picture is not None and part.grid:
+            width, height = _measure_grid(part)
+            alt = f"{part.name}, stretched from its darkest to its lightest value"
+            size = f'width="{width}" height="{height}"'
+            shown.append(
+                f'<p class="m">{escape_html(alt)}</p><img {size} alt="" src="{_embed(part.picture)}">'
+            )
+    return "".join(shown)
+
+
+def _embed(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}"

@@ -89,15 +89,16 @@ def _view_check(
     result: CheckResult, figure: DrawnFigure | None, most_rows: int, *, shown_above: bool
 ) -> dict[str, Any]:
     view = lay_out_measurements(result.measurements, most_rows=most_rows)
+    section = render_result_section(result)
     return {
         "result": result,
         "mark": OUTCOME_MARKS[result.outcome],
         "state": "warned" if result.outcome is Outcome.PASSED and result.warnings else result.outcome.value,
         "notes": _write_notes(result),
         "figure": None if shown_above else figure,
-        "section": render_result_section(result),
+        "section": section,
         "figure_above": shown_above and figure is not None,
-        "tables_open": figure is None,
+        "tables_open": figure is None and not section,
         "view": view,
         "open": bool(result.errors) or result.outcome is Outcome.ERRORED,
     }

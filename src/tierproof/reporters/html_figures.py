@@ -8,6 +8,7 @@ from tierproof.core.report import Report
 from tierproof.errors import BrokenPackageError, MissingPackageError
 from tierproof.plots.registry import FIGURES, draw_figure
 from tierproof.plots.svg import render_inline_svg
+from tierproof.reporters.attention_page.report_section import has_section
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def draw_report_figures(report: Report) -> ReportFigures:
     """Draw what the measurements allow; without a working matplotlib, say so and draw nothing."""
     drawn: dict[int, DrawnFigure] = {}
     for place, result in enumerate(report.results):
-        if result.code not in FIGURES or not result.measurements:
+        if result.code not in FIGURES or not result.measurements or has_section(result):
             continue
         try:
             figure = draw_figure(result.code, result.measurements)

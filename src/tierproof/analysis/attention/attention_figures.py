@@ -36,6 +36,8 @@ class HeadStatistics:
             where the output could not be read, the last two for a single head as well.
         effect: norm of the change of the model's outputs where this head's output is replaced by zeros, over their
             norm; None where it was not tried.
+        divergence_nats: Kullback–Leibler divergence of the distribution over classes or tokens without this head from
+            the one with it, a mean over rows and positions; None where it was not tried or the outputs are no scores.
     """
 
     entropy_nats: float
@@ -54,6 +56,7 @@ class HeadStatistics:
     nearest: int | None = None
     nearest_difference: float | None = None
     effect: float | None = None
+    divergence_nats: float | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -95,6 +98,8 @@ class ModelAttention:
         period: after how many positions the tokens repeat; None where they do not.
         patterns: in the order in which they were computed.
         unread: what could not be read, with the module.
+        banded: softmaxes whose weights lie in bands or pieces and were put in order: the module, and which of its
+            softmaxes. Another pass has to be told.
     """
 
     model: str
@@ -102,10 +107,17 @@ class ModelAttention:
     period: int | None
     patterns: tuple[PatternStatistics, ...]
     unread: tuple[str, ...]
+    banded: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def heads_tried(self) -> int:
+        """How many heads were left out to see what the outputs lose."""
+        return sum(head.effect is not None for each in self.patterns for head in each.heads)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The measurements as they stand in a report."""
         return {
+            "heads_left_out_in_turn": self.heads_tried,
             "heads": sum(len(each.heads) for each in self.patterns),
             "operations": len(self.patterns),
             "inputs": self.inputs,

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
+AlikeHeads: TypeAlias = tuple[tuple[int, int], ...]
+"""Heads whose maps are alike: the place of the operation in the pass, and the head."""
+ROLLOUT = "rollout"
+"""The path and the kind of the maps of a rollout."""
 MOST_POSITIONS = 256
 """Longer maps are pooled to at most so many rows and columns."""
 
@@ -96,6 +101,9 @@ class AttentionMaps:
         beyond: how many weights were no number from 0 to 1; the nearest such number is shown, 0 for NaN.
         budget_bytes: how many bytes the maps could have, before compression.
         missed: modules with an operation that the figures do not hold, or with other heads.
+        rollouts: the attention rollout of each sequence, whose `heads` are layers: what reached each position up to
+            there. They come on top of the budget.
+        alike: clusters of heads over all operations.
     """
 
     inputs: str
@@ -105,6 +113,8 @@ class AttentionMaps:
     beyond: int
     budget_bytes: int
     missed: tuple[str, ...] = ()
+    rollouts: tuple[PatternMaps, ...] = ()
+    alike: tuple[AlikeHeads, ...] = ()
 
     @property
     def kept(self) -> int:

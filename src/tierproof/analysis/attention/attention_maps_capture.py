@@ -10,20 +10,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tierproof.analysis.attention.alike_heads import find_alike_heads
 from tierproof.analysis.attention.attention_figures import (
     HeadStatistics,
     ModelAttention,
     PatternStatistics,
 )
-from tierproof.analysis.attention.attention_maps import MOST_POSITIONS, AttentionMaps, PatternMaps
+from tierproof.analysis.attention.attention_maps import (
+    MOST_POSITIONS,
+    ROLLOUT,
+    AttentionMaps,
+    PatternMaps,
+)
 from tierproof.analysis.attention.attention_maps_labels import LabelBook
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.head_role import find_role
+from tierproof.analysis.attention.paths.attention_rollout import AttentionRollout, RolledOut, RolloutTrace
 from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
+from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH
 from tierproof.model.describe.subject import Subject
 
 # Numbers in one block of rows: 4 MB in float32.
@@ -43,18 +51,19 @@ def keep_maps(
     *,
     wanted: bool | None = None,
     seed: int = 0,
-) -> AttentionMaps | None:
-    """The maps of the call that was measured; None where there are none, or they are not wanted.
+) -> tuple[AttentionMaps | None, RolledOut]:
+    """The maps of the call that was measured, and its rollout; None where there are no maps, or they are not wanted.
 
     Args:
         wanted: True for up to `MOST_BYTES` of maps; None for up to `USUAL_BYTES`, where none has to be pooled.
     """
     longest = max((max(each.queries, each.keys) for each in measured.patterns), default=0)
-    if wanted is False or not longest or (wanted is None and longest > MOST_POSITIONS):
-        return None
-    budget_bytes = MOST_BYTES if wanted else USUAL_BYTES
-    maps = capture_maps(subject, examples, measured, budget_bytes=budget_bytes, seed=seed)
-    return maps if maps.kept else None
+    if not longest:
+        return None, RolledOut()
+    without = wanted is False or (wanted is None and longest > MOST_POSITIONS)
+    budget_bytes = 0 if without else MOST_BYTES if wanted else USUAL_BYTES
+    maps, rolled = capture_maps(subject, examples, measured, budget_bytes=budget_bytes, seed=seed)
+    return maps if maps.kept else None, rolled
 
 
 def capture_maps(
@@ -64,8 +73,8 @@ def capture_maps(
     *,
     budget_bytes: int,
     seed: int = 0,
-) -> AttentionMaps:
-    """Run the call that was measured once more and keep the maps of its first row.
+) -> tuple[AttentionMaps, RolledOut]:
+    """Run the call that was measured once more, keep the maps of its first row and roll them out.
 
     Args:
         subject: the model, in evaluation mode.
@@ -76,10 +85,15 @@ def capture_maps(
     pieces = examples.pieces[0] if examples.given and examples.pieces else ()
     chosen = choose_heads(measured.patterns, budget_bytes)
 
-    def run(call: Call, inputs: str) -> AttentionMaps:
-        keeper = _Keeper(measured.patterns, LabelBook(subject, call, pieces), chosen)
+    def run(call: Call, inputs: str) -> tuple[AttentionMaps, RolledOut]:
+        trace = RolloutTrace(count_rows(subject, call), _find_ambiguous(subject, call))
+        keeper = _Keeper(measured, LabelBook(subject, call, pieces), chosen, trace)
         keeper.run(subject, call, seed)
-        return keeper.conclude(inputs, budget_bytes)
+        rolled = trace.conclude(inputs)
+        if budget_bytes:
+            for rollout in rolled.rollouts:
+                keeper.keep_rollout(rollout)
+        return keeper.conclude(inputs, budget_bytes), rolled
 
     repeated = None
     if not examples.given:
@@ -87,6 +101,18 @@ def capture_maps(
     if repeated is not None:
         return repeated
     return run(examples.calls[0], _describe(examples, examples.calls[0]))
+
+
+def _find_ambiguous(subject: Subject, call: Call) -> frozenset[int]:
+    """Lengths that both the source and the target of a call have."""
+    sizes: dict[str, set[int]] = {LENGTH: set(), TARGET_LENGTH: set()}
+    for argument in subject.inputs.arguments:
+        tensor = call.tensors.get(argument.name)
+        if tensor is not None and tensor.dim() == len(argument.shape):
+            for axis, size in zip(argument.shape, tensor.shape, strict=True):
+                if axis in sizes:
+                    sizes[str(axis)].add(int(size))
+    return frozenset(sizes[LENGTH] & sizes[TARGET_LENGTH])
 
 
 def _describe(examples: ExampleSet, call: Call) -> str:
@@ -134,9 +160,11 @@ def _find_strength(head: HeadStatistics) -> float:
 class _Keeper:
     """Takes the patterns of a pass one by one."""
 
-    measured: Sequence[PatternStatistics]
+    measured: ModelAttention
     book: LabelBook
     chosen: list[tuple[int, ...]]
+    trace: RolloutTrace
+    rollouts: list[PatternMaps] = field(default_factory=list)
     patterns: list[PatternMaps] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     largest_error: float = 0.0
@@ -147,7 +175,7 @@ class _Keeper:
         """Run the call and keep what it attends to."""
         torch.manual_seed(seed)
         rows = count_rows(subject, call)
-        observe_attention(subject.model, lambda: subject.forward(call), rows, self.keep)
+        observe_attention(subject.model, lambda: subject.forward(call), rows, self.keep, self.measured.banded)
 
     def conclude(self, inputs: str, budget_bytes: int) -> AttentionMaps:
         """What was kept."""
@@ -159,17 +187,20 @@ class _Keeper:
             beyond=self.beyond,
             budget_bytes=budget_bytes,
             missed=tuple(self.missed),
+            rollouts=tuple(self.rollouts),
+            alike=find_alike_heads(tuple(self.patterns)),
         )
 
     def keep(self, pattern: AttentionPattern) -> None:
         """Keep the chosen heads of a pattern; one that was not measured with as many heads is missed."""
-        places = [at for at, each in enumerate(self.measured) if each.path == pattern.path]
+        self.trace.add(pattern)
+        places = [at for at, each in enumerate(self.measured.patterns) if each.path == pattern.path]
         number = self._seen[pattern.path]
         self._seen[pattern.path] += 1
         place = places[number] if number < len(places) else None
         if (
             place is None
-            or len(self.measured[place].heads) != pattern.heads
+            or len(self.measured.patterns[place].heads) != pattern.heads
             or not pattern.queries * pattern.keys
         ):
             self.missed.append(pattern.path or "the model")
@@ -192,6 +223,21 @@ class _Keeper:
                 tuple(bytes(one.flatten().tolist()) for one in values),
             )
         )
+
+    def keep_rollout(self, rollout: AttentionRollout) -> None:
+        """Keep a rollout as maps, one for each layer."""
+        size, step = rollout.positions, find_step(rollout.positions)
+        values = rollout.values.double()
+        causal = not bool(values.triu(1).any())
+        cells = self._quantise(_pool(self._bound(values), step, step, -(-size // step)))
+        labels = self.book.find_pair(rollout.paths[0], size, size, causal=causal)
+        layers = tuple(range(len(rollout.paths)))
+        self.rollouts.append(
+            PatternMaps(
+                ROLLOUT, ROLLOUT, size, size, step, step, causal, *labels, len(layers), layers,
+                tuple(bytes(one.flatten().tolist()) for one in cells),
+            )
+        )  # fmt: skip
 
     def _read(self, pattern: AttentionPattern, heads: tuple[int, ...]) -> tuple[Tensor, bool]:
         """The maps, [heads, rows, columns] as uint8, and whether no query sees a later key."""

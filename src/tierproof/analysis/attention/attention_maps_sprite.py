@@ -19,7 +19,7 @@ _GAP_VALUE = b"\x60"
 
 
 def draw_sprite(maps: AttentionMaps) -> bytes:
-    """A PNG with a line of maps for each operation, or several lines where it has more than 16 heads.
+    """A PNG with a line of maps for each rollout and operation, or several lines where it has more than 16 heads.
 
     White is a weight of 1, black 0, in steps of the square root. Under the keyword `tierproof` the file tells what
     `describe_maps` gives.
@@ -47,12 +47,15 @@ def describe_maps(maps: AttentionMaps) -> dict[str, JsonValue]:
     """
     lines = list(_iterate_lines(maps))
     across, width, height = _measure_cells(maps, lines)
-    tiles: dict[int, list[JsonValue]] = {id(pattern): [] for pattern in maps.patterns}
+    shown = [*maps.rollouts, *maps.patterns]
+    tiles: dict[int, list[JsonValue]] = {id(pattern): [] for pattern in shown}
     for line, (pattern, places) in enumerate(lines):
         tiles[id(pattern)] += [
             [number * (width + _GAP), line * (height + _GAP)] for number in range(len(places))
         ]
+    # Rollouts count from −1 downwards.
     numbers = {id(pattern): number for number, pattern in enumerate(maps.patterns)}
+    numbers |= {id(pattern): -1 - number for number, pattern in enumerate(maps.rollouts)}
     return {
         "format_version": 1,
         "inputs": maps.inputs,
@@ -62,6 +65,8 @@ def describe_maps(maps: AttentionMaps) -> dict[str, JsonValue]:
         "missed": list(maps.missed),
         "sequences": [to_json_value(asdict(each)) for each in maps.sequences],
         "patterns": [_describe_pattern(each, tiles[id(each)]) for each in maps.patterns],
+        "rollouts": [_describe_pattern(each, tiles[id(each)]) for each in maps.rollouts],
+        "alike": to_json_value(maps.alike),
         "across": across,
         "lines": [
             [numbers[id(pattern)], [pattern.heads[place] for place in places]] for pattern, places in lines
@@ -76,7 +81,7 @@ def _describe_pattern(pattern: PatternMaps, tiles: list[JsonValue]) -> dict[str,
 
 def _iterate_lines(maps: AttentionMaps) -> Iterator[tuple[PatternMaps, range]]:
     """Each line of the picture: its operation, and which of the kept heads stand in it."""
-    for pattern in maps.patterns:
+    for pattern in (*maps.rollouts, *maps.patterns):
         count = len(pattern.heads)
         for start in range(0, count, _MOST_ACROSS):
             yield pattern, range(start, min(start + _MOST_ACROSS, count))
@@ -84,7 +89,7 @@ def _iterate_lines(maps: AttentionMaps) -> Iterator[tuple[PatternMaps, range]]:
 
 def _measure_cells(maps: AttentionMaps, lines: list[tuple[PatternMaps, range]]) -> tuple[int, int, int]:
     """How many cells stand side by side, and their width and height: those of the largest map."""
-    kept = [pattern for pattern in maps.patterns if pattern.heads]
+    kept = [pattern for pattern in (*maps.rollouts, *maps.patterns) if pattern.heads]
     return (
         max((len(places) for _, places in lines), default=1),
         max((pattern.columns for pattern in kept), default=1),

@@ -24,7 +24,8 @@ class AttentionPattern:
     Attributes:
         path: of the module that computed them.
         kind: `softmax` (written out), `exponentials` (a softmax written as exp and a sum),
-            `scaled_dot_product_attention`, `multi_head_attention` or `flex_attention`.
+            `softmax in bands` (weights over several axes, put in order), `scaled_dot_product_attention`,
+            `multi_head_attention` or `flex_attention`.
         batch, heads, queries, keys: sizes.
         read: gives the weights of a stretch of heads and of query rows, [batch, heads, rows, keys]; keys at the end
             that have no weight may be left out.

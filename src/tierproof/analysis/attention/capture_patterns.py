@@ -5,27 +5,40 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
+from tierproof.analysis.attention.bands.element_places import ElementPlaces
+from tierproof.analysis.attention.bands.ordered_bands import order_bands
+from tierproof.analysis.attention.bands.softmax_uses import (
+    SoftmaxKey,
+    SoftmaxUses,
+    WeightMark,
+    find_weight_mark,
+)
 from tierproof.analysis.attention.flex_product import read_flex_call
 from tierproof.analysis.attention.packed_projection import project_packed
 from tierproof.analysis.attention.row_layout import RowLayout
 from tierproof.analysis.attention.scaled_product import ScaledProduct
 from tierproof.analysis.attention.written_product import WrittenProduct
-from tierproof.model.observe.attention_capture import AttentionCapture, ValueMark
+from tierproof.model.observe.attention_capture import AttentionCapture, ValueMark, read_name
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.harmless import harmless
-from tierproof.model.observe.tensor_product import Operand, read_product
+from tierproof.model.observe.tensor_product import PRODUCTS, Operand, read_product
 
 Observer = Callable[[AttentionPattern], None]
 _EXPONENTIALS = frozenset({"exp", "exp_", "exp2"})
+_TIMES = frozenset({"mul", "__mul__", "__rmul__", "multiply"})
+# What is made of weights by these is a new quantity.
+_LOSING = frozenset({"linear", "embedding", "layer_norm", "sum", "mean", "max", "amax", "argmax", "topk"})
 _NO_SOFTMAX = "products of activations without a softmax (linear attention or a state-space layer)"
+_OTHER_LAYOUT = "weights in bands or pieces, whose queries and keys could not be told"
 
 
 class PatternCapture(AttentionCapture):
@@ -38,14 +51,35 @@ class PatternCapture(AttentionCapture):
         trace: names the running module.
         batch: how many rows the pass has; it tells heads from rows where both are one axis.
         observe: called with each pattern, which it must read before it returns.
+        banded: softmaxes whose weights lie in bands or pieces, as `missed` of an earlier pass names them: where their
+            scores come from is followed element by element, which takes eight bytes for each number of their modules.
     """
 
-    def __init__(self, trace: ExecutionTrace, batch: int, observe: Observer) -> None:
+    def __init__(
+        self, trace: ExecutionTrace, batch: int, observe: Observer, banded: Collection[SoftmaxKey] = ()
+    ) -> None:
         super().__init__(trace)
         self._layout = RowLayout(batch)
         self._observe = observe
         self._counts: Counter[str] = Counter()
-        self.unread: list[str] = []
+        self._unread: list[str] = []
+        self._uses = SoftmaxUses()
+        self._banded = frozenset(banded)
+        self._places = ElementPlaces()
+        self._followed = ""
+
+    @property
+    def missed(self) -> frozenset[SoftmaxKey]:
+        """Softmaxes over scores whose weights are used, and were not read as a whole."""
+        return self._uses.missed
+
+    @property
+    def unread(self) -> list[str]:
+        """What could not be read, with the module."""
+        return [
+            *self._unread,
+            *(f"{path or 'the model'}: {_OTHER_LAYOUT}" for path, _ in sorted(self.missed)),
+        ]
 
     def __torch_function__(
         self,
@@ -57,6 +91,9 @@ class PatternCapture(AttentionCapture):
         """Run the operation unchanged, then read what attention it was."""
         result = super().__torch_function__(func, types, args, kwargs)
         name = getattr(func, "__name__", "")
+        if self._banded:
+            with harmless(self.failures), torch.no_grad():
+                self._follow_places(func, read_name(func), args, kwargs or {}, result)
         if name == "multi_head_attention_forward":
             with harmless(self.failures), torch.no_grad():
                 self._note_packed(func, args, kwargs or {})
@@ -77,8 +114,55 @@ class PatternCapture(AttentionCapture):
             self._note_fused_result(args, kwargs, result)
         elif name in _EXPONENTIALS and before and before[0].scores is not None:
             self._set(result, ValueMark(weights=True, keys=before[0].keys, exponential=True))
+        elif name == "softmax" and before and before[0].scores is not None:
+            self._note_weights(args, kwargs, result, before[0])
         else:
             super()._note(name, args, kwargs, result, before)
+            self._note_further_use(name, args, result, before)
+
+    def _note_weights(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor, scores: ValueMark
+    ) -> None:
+        """Mark the result of a softmax over scores; put it in order where that is asked for."""
+        key = self._uses.begin(self.trace.current)
+        self._set(result, WeightMark(weights=True, keys=scores.keys, softmax=key, numbers=result.numel()))
+        if key not in self._banded:
+            return
+        axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
+        places = self._places.find(args[0])
+        bands = order_bands(result, places, self._places.origins, int(axis), self._layout.batch)
+        if bands is not None:
+            self._uses.placed.add(key)
+            like = bands.order[..., None]
+            self._show(like, bands.keys, "softmax in bands", bands.read, gate=bands.gate)
+
+    def _note_further_use(
+        self, name: str, args: tuple[Any, ...], result: Any, before: tuple[ValueMark, ...]
+    ) -> None:
+        """Follow weights over what loses their layout, such as padding and copies into a band."""
+        if name == "__setitem__":
+            if isinstance(args[2], Tensor) and self._mark(args[2]) != ValueMark():
+                self._set(args[0], self._mark(args[2]))
+            return
+        mark = find_weight_mark(before)
+        if mark is None or name in _LOSING or name in PRODUCTS or name == "softmax":
+            return
+        if name in _TIMES and _is_spread(args, result, mark.numbers):
+            self._uses.note_unread(mark)
+        elif isinstance(result, Tensor) and find_weight_mark((self._mark(result),)) is None:
+            self._set(result, replace(mark, weights=False, scale=None))
+
+    def _follow_places(
+        self, func: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
+    ) -> None:
+        """Follow where scores come from, in the modules whose weights are asked for."""
+        path = self.trace.current
+        inside = next((own for own, _ in self._banded if not own or f"{path}.".startswith(f"{own}.")), None)
+        if inside is None:
+            return
+        if inside != self._followed:
+            self._places, self._followed = ElementPlaces(), inside
+        self._places.follow(func, name, args, kwargs, result)
 
     def _note_fused_result(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
@@ -136,20 +220,34 @@ class PatternCapture(AttentionCapture):
             tensors = (product.first.tensor, product.second.tensor)
             marks = [self._mark(tensor) for tensor in tensors]
             weights = any(mark.weights for mark in marks)
+            other = find_weight_mark(tuple(marks))
+            if not weights and other is not None:
+                self._uses.note_unread(other)
+                self._set(result, ValueMark())
+                return
             if not weights and any(map(_is_parameter, tensors)):
                 self._set(result, ValueMark())  # a linear layer that is written out
                 return
             if not weights and any(mark.scores is not None for mark in marks):
-                self.unread.append(f"{self.trace.current or 'the model'}: {_NO_SOFTMAX}")
+                self._unread.append(f"{self.trace.current or 'the model'}: {_NO_SOFTMAX}")
         super()._note_product(name, args, kwargs, result)
 
     def _note_mixing(self, weights: Operand, result: Any) -> None:
-        if len(weights.summed) != 1 or len(weights.rest) != 1:
-            self.unread.append(f"{self.trace.current or 'the model'}: weights over several axes")
+        mark = self._mark(weights.tensor)
+        own = mark if isinstance(mark, WeightMark) else None
+        if own is not None and own.softmax in self._uses.placed:
             return
+        if len(weights.summed) != 1 or len(weights.rest) != 1:
+            if own is None:
+                self._unread.append(f"{self.trace.current or 'the model'}: weights over several axes")
+            else:
+                self._uses.note_unread(own)
+            return
+        if own is not None:
+            self._uses.note_read(own, weights.tensor)
         written = WrittenProduct(weights, self._layout)
         ordered = written.ordered
-        exponential = self._mark(weights.tensor).exponential
+        exponential = mark.exponential
         outputs: Callable[[], Tensor] | None = lambda: written.order_outputs(result)  # noqa: E731
         if exponential:
             sums = ordered.sum(-1, keepdim=True)
@@ -183,13 +281,28 @@ class PatternCapture(AttentionCapture):
         self._observe(AttentionPattern(path, kind, batch, heads, queries, keys, read, occurrence, **known))
 
 
+def _is_spread(args: tuple[Any, ...], result: Any, numbers: int) -> bool:
+    """Whether weights are multiplied with something larger than themselves: values, over which a sum follows."""
+    others = [each for each in args[:2] if isinstance(each, Tensor)]
+    return (
+        isinstance(result, Tensor)
+        and len(others) == 2
+        and result.numel() > numbers
+        and all(each.numel() > 1 and not _is_parameter(each) for each in others)
+    )
+
+
 def _is_parameter(tensor: Tensor) -> bool:
     """Whether a tensor is a parameter or a view of one."""
     return isinstance(tensor, nn.Parameter) or isinstance(tensor._base, nn.Parameter)
 
 
 def observe_attention(
-    model: nn.Module, run: Callable[[], object], batch: int, observe: Observer
+    model: nn.Module,
+    run: Callable[[], object],
+    batch: int,
+    observe: Observer,
+    banded: Collection[SoftmaxKey] = (),
 ) -> PatternCapture:
     """Run a forward pass and hand every attention pattern of it to `observe`, in order.
 
@@ -197,12 +310,13 @@ def observe_attention(
         model: whose modules name the patterns.
         run: the forward pass; its answer is not kept.
         batch: rows of it.
+        banded: softmaxes to put in order, as `missed` of an earlier pass names them.
 
     Returns:
         the capture, whose `failures` and `unread` tell what could not be read.
     """
     with torch.no_grad(), ExecutionTrace(model) as trace, run_eagerly():
-        capture = PatternCapture(trace, batch, observe)
+        capture = PatternCapture(trace, batch, observe, banded)
         with capture:
             run()
     return capture

@@ -6,12 +6,13 @@ arXiv 1905.10650).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from tierproof.analysis.attention.attention_pattern import AttentionPattern, OperationKey
+from tierproof.analysis.attention.bands.softmax_uses import SoftmaxKey
 from tierproof.analysis.attention.capture_patterns import PatternCapture, run_eagerly
 from tierproof.model.observe.execution_trace import ExecutionTrace
 from tierproof.model.observe.harmless import harmless
@@ -24,10 +25,17 @@ class HeadGates(PatternCapture):
         trace: names the running module.
         batch: how many rows the pass has.
         gates: the factors by operation, [heads] each.
+        banded: softmaxes that are put in order.
     """
 
-    def __init__(self, trace: ExecutionTrace, batch: int, gates: Mapping[OperationKey, Tensor]) -> None:
-        super().__init__(trace, batch, self._remember)
+    def __init__(
+        self,
+        trace: ExecutionTrace,
+        batch: int,
+        gates: Mapping[OperationKey, Tensor],
+        banded: Collection[SoftmaxKey] = (),
+    ) -> None:
+        super().__init__(trace, batch, self._remember, banded)
         self._gates = gates
         self._seen: list[AttentionPattern] = []
         self.applied: set[OperationKey] = set()
@@ -55,7 +63,11 @@ class HeadGates(PatternCapture):
 
 
 def run_with_gates(
-    model: nn.Module, run: Callable[[], Any], batch: int, gates: Mapping[OperationKey, Tensor]
+    model: nn.Module,
+    run: Callable[[], Any],
+    batch: int,
+    gates: Mapping[OperationKey, Tensor],
+    banded: Collection[SoftmaxKey] = (),
 ) -> tuple[Any, set[OperationKey]]:
     """What the model returns with these factors, and the operations where they were put on.
 
@@ -64,9 +76,10 @@ def run_with_gates(
         run: the forward pass.
         batch: rows of it.
         gates: factors by operation, [heads] each.
+        banded: softmaxes that are put in order.
     """
     with ExecutionTrace(model) as trace, run_eagerly():
-        capture = HeadGates(trace, batch, gates)
+        capture = HeadGates(trace, batch, gates, banded)
         with capture:
             returned = run()
     return returned, capture.applied

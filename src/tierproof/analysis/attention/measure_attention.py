@@ -9,6 +9,7 @@ import torch
 
 from tierproof.analysis.attention.attention_figures import ModelAttention
 from tierproof.analysis.attention.attention_pattern import AttentionPattern, OperationKey
+from tierproof.analysis.attention.bands.softmax_uses import SoftmaxKey
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.pattern_sums import PatternSums
 from tierproof.analysis.attention.repeated_tokens import run_on_repeats
@@ -22,6 +23,8 @@ from tierproof.model.describe.subject import Subject
 class _Passes:
     """What was seen over some passes; a pass that raises adds nothing."""
 
+    banded: frozenset[SoftmaxKey] = frozenset()
+    missed: frozenset[SoftmaxKey] = frozenset()
     sums: dict[OperationKey, PatternSums] = field(default_factory=dict)
     unread: dict[str, None] = field(default_factory=dict)
 
@@ -34,8 +37,9 @@ class _Passes:
 
         torch.manual_seed(seed)
         capture = observe_attention(
-            subject.model, lambda: subject.forward(call), count_rows(subject, call), note
+            subject.model, lambda: subject.forward(call), count_rows(subject, call), note, self.banded
         )
+        self.missed |= capture.missed
         self.unread |= dict.fromkeys([*capture.unread, *capture.failures])
 
 
@@ -63,22 +67,37 @@ def measure_attention(
         if repeats is not None:
             return repeats
         examples = ExampleSet(examples.calls[:1], examples.rows[:1])
-    passes, done = _Passes(), 0
-    for call in examples:
-        if done and expired():
-            break
-        passes.run(subject, call, None, seed)
-        done += 1
+    done = 0
+
+    def run(passes: _Passes) -> None:
+        nonlocal done
+        done = 0
+        for call in examples:
+            if done and expired():
+                return
+            passes.run(subject, call, None, seed)
+            done += 1
+
+    passes = _run_twice_if_missed(run)
     told = examples.calls[0].describe() if len(examples) == 1 else examples.describe()
     return _conclude(subject, passes, told if done == len(examples) else f"{done} of {told}", None)
+
+
+def _run_twice_if_missed(run: Callable[[_Passes], None]) -> _Passes:
+    """Run the passes; where weights were not read, once more, with an eye on where they come from."""
+    passes = _Passes()
+    run(passes)
+    if passes.missed:
+        passes = _Passes(passes.missed)
+        run(passes)
+    return passes
 
 
 def _measure_repeats(subject: Subject, seed: int) -> ModelAttention | None:
     """Measure on tokens that repeat once; None where the model reads no tokens or refuses such lengths."""
 
     def run(call: Call, period: int) -> ModelAttention:
-        passes = _Passes()
-        passes.run(subject, call, period, seed)
+        passes = _run_twice_if_missed(lambda each: each.run(subject, call, period, seed))
         return _conclude(subject, passes, f"{period} random tokens, twice", period)
 
     return run_on_repeats(subject, seed, run)
@@ -91,4 +110,5 @@ def _conclude(subject: Subject, passes: _Passes, inputs: str, period: int | None
         period=period,
         patterns=tuple(sums.conclude() for sums in passes.sums.values()),
         unread=tuple(passes.unread),
+        banded=tuple(sorted(passes.banded - passes.missed)),
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 from tierproof.analysis.attention.attention_figures import ModelAttention
 from tierproof.analysis.attention.attention_pattern import OperationKey
 from tierproof.analysis.attention.head_gates import run_with_gates
+from tierproof.analysis.attention.output_change import OutputChange, keep_outputs
 from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
@@ -35,45 +36,52 @@ def measure_effects(
     most_heads: int = MOST_HEADS,
     expired: Callable[[], bool] = lambda: False,
 ) -> ModelAttention:
-    """Leave out one head after the other, and give the figures with `effect` filled in where it was tried.
+    """Leave out one head after the other, and give the figures with `effect` and `divergence_nats` where it was tried.
 
     Args:
         subject: the model and how to call it.
         measured: its heads.
         examples: what they were measured on; the first is used, or the tokens that repeat.
         seed: of the inputs.
-        most_heads: how many to try; in a model with more, every n-th head of each operation.
-        expired: asked between two heads; where it says yes, those that remain have no effect measured.
+        most_heads: how many to try; in a model with more, every n-th head.
+        expired: asked between two heads; where it says yes, those that remain have no effect measured. Each operation
+            has its turn before any has a second, so what a short time leaves is spread over all layers.
     """
-    call = _choose_call(subject, measured, examples, seed)
-    batch = count_rows(subject, call)
-    heads = [(pattern.path, pattern.occurrence, len(pattern.heads)) for pattern in measured.patterns]
-    every = -(-sum(count for _, _, count in heads) // max(most_heads, 1))
 
-    def run(gates: Mapping[OperationKey, Tensor]) -> tuple[Tensor, set[OperationKey]]:
+    def run(call: Call, gates: Mapping[OperationKey, Tensor]) -> tuple[Any, set[OperationKey]]:
         torch.manual_seed(seed)
+        batch = count_rows(subject, call)
         with torch.no_grad():
-            returned, applied = run_with_gates(subject.model, lambda: subject.forward(call), batch, gates)
-        return _flatten(returned), applied
+            return run_with_gates(subject.model, lambda: subject.forward(call), batch, gates, measured.banded)
 
-    plain = run({})[0]
-    size = float(plain.norm())
-    effects: dict[tuple[str, int, int], float] = {}
-    tried = 0
-    for path, occurrence, count in heads:
-        for head in range(count):
-            tried += 1
-            if tried % max(every, 1) or expired() or not size:
-                continue
+    changes: dict[tuple[OperationKey, int], OutputChange] = {}
+    heads = _choose_heads(measured, most_heads)
+    try:
+        call = _choose_call(subject, measured, examples, seed)
+        plain = keep_outputs(subject, call, run(call, {})[0])
+        for key, count, head in heads:
+            if expired():
+                break
             gate = torch.ones(count, device=subject.device)
             gate[head] = 0.0
-            try:
-                changed, applied = run({(path, occurrence): gate})
-            except TimeIsUp:
-                return _fill_in(measured, effects)
-            if applied and changed.shape == plain.shape:
-                effects[path, occurrence, head] = float((changed - plain).norm()) / size
-    return _fill_in(measured, effects)
+            returned, applied = run(call, {key: gate})
+            change = plain.compare(returned) if applied else None
+            if change is not None:
+                changes[key, head] = change
+    except TimeIsUp:
+        pass  # what was tried stands
+    return _fill_in(measured, changes)
+
+
+def _choose_heads(measured: ModelAttention, most_heads: int) -> list[tuple[OperationKey, int, int]]:
+    """Every n-th head with its operation and how many that has; the n-th heads of all operations together."""
+    heads = [
+        ((pattern.path, pattern.occurrence), len(pattern.heads), head)
+        for pattern in measured.patterns
+        for head in range(len(pattern.heads))
+    ]
+    every = max(-(-len(heads) // max(most_heads, 1)), 1)
+    return sorted(heads[every - 1 :: every], key=lambda each: each[2] // every)
 
 
 def _choose_call(subject: Subject, measured: ModelAttention, examples: ExampleSet, seed: int) -> Call:
@@ -88,38 +96,15 @@ def _choose_call(subject: Subject, measured: ModelAttention, examples: ExampleSe
     return examples.calls[0] if repeated is None else repeated
 
 
-def _fill_in(measured: ModelAttention, effects: Mapping[tuple[str, int, int], float]) -> ModelAttention:
-    return replace(
-        measured,
-        patterns=tuple(
-            replace(
-                pattern,
-                heads=tuple(
-                    replace(head, effect=effects.get((pattern.path, pattern.occurrence, number)))
-                    for number, head in enumerate(pattern.heads)
-                ),
-            )
-            for pattern in measured.patterns
-        ),
-    )
-
-
-def _flatten(returned: Any) -> Tensor:
-    """All floating-point numbers of what a model returned, as one vector; those that are not finite count as zero."""
-    found: list[Tensor] = []
-    _collect(returned, found)
-    if not found:
-        return torch.zeros(0)
-    return torch.cat([each.detach().flatten().double().nan_to_num(0.0, 0.0, 0.0) for each in found])
-
-
-def _collect(value: Any, found: list[Tensor]) -> None:
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            found.append(value)
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            _collect(each, found)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _collect(each, found)
+def _fill_in(
+    measured: ModelAttention, changes: Mapping[tuple[OperationKey, int], OutputChange]
+) -> ModelAttention:
+    patterns = []
+    for pattern in measured.patterns:
+        heads = list(pattern.heads)
+        for number, head in enumerate(heads):
+            change = changes.get(((pattern.path, pattern.occurrence), number))
+            if change is not None:
+                heads[number] = replace(head, effect=change.relative, divergence_nats=change.divergence_nats)
+        patterns.append(replace(pattern, heads=tuple(heads)))
+    return replace(measured, patterns=tuple(patterns))

@@ -38,6 +38,7 @@ from tierproof.analysis.attribution.gradient_scores import (
     multiply_gradient,
     sum_pieces,
 )
+from tierproof.analysis.attribution.input_picture import draw_picture
 from tierproof.analysis.attribution.model_refusal import explain_refusal
 from tierproof.analysis.attribution.path_input import GivenBaseline, PathInput
 from tierproof.analysis.attribution.rank_agreement import correlate_ranks
@@ -109,6 +110,7 @@ class RowScores:
                     kept=first.kept,
                     grid=first.units.grid,
                     scores={m: tuple(by[argument]) for m, by in self.scores.items() if argument in by},
+                    picture=draw_picture(first.value, first.units, first.batch_axis),
                 )
             )
         words = dict.fromkeys(each.words for each in self.inputs)

@@ -26,6 +26,8 @@ class PartScores:
         kept: for each piece, whether padding leaves it in; what is padding has no say.
         grid: frames, rows and columns of the pieces of an image or video; empty for others.
         scores: by method, one for each piece, in units of the target's score.
+        picture: the frames of an image side by side, as PNG, stretched from its darkest to its lightest value; None
+            for others.
     """
 
     name: str
@@ -34,6 +36,7 @@ class PartScores:
     kept: tuple[bool, ...]
     grid: tuple[int, ...] = ()
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    picture: bytes | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The scores as they stand in a report."""

@@ -24,12 +24,14 @@ class InputUnits:
         pieces: what each piece is, in words.
         grid: frames, rows and columns of an image's pieces; empty for others.
         channel_axis: of an image; None for others.
+        cell: height and width of an image's pieces in pixels, those at the end aside; 0 for others.
     """
 
     numbers: Tensor
     pieces: tuple[str, ...]
     grid: tuple[int, ...] = ()
     channel_axis: int | None = None
+    cell: int = 0
 
 
 def cut_tokens(count: int, texts: tuple[str, ...], most: int) -> InputUnits:
@@ -96,7 +98,7 @@ def _cut_image(value: Tensor, axes: list[int], model: nn.Module, most: int) -> I
         for row in range(rows)
         for column in range(columns)
     )
-    return InputUnits(numbers, pieces, (depth, rows, columns), channel)
+    return InputUnits(numbers, pieces, (depth, rows, columns), channel, patch)
 
 
 def _find_patch(model: nn.Module) -> int | None:

@@ -40,7 +40,8 @@ def attention(
         seed: of every random draw.
 
     Returns:
-        a view with `patterns` (figures of each head), `maps`, `figure()`, `save()` and `to_dict()`.
+        a view with `patterns` (figures of each head), `maps`, `rollout`, `flow()`, `figure()`, `save()` and
+        `to_dict()`.
 
     Raises:
         TierproofError: the model cannot be loaded or called; the message says what to do.
@@ -54,5 +55,5 @@ def attention(
 
     with open_subject(model, collect_examples(examples, tokenizer), spec=spec, seed=seed) as opened:
         measured = measure_attention(opened.subject, opened.examples, seed=seed)
-        kept = keep_maps(opened.subject, opened.examples, measured, wanted=maps, seed=seed)
-    return AttentionView(measured, kept)
+        kept, rolled = keep_maps(opened.subject, opened.examples, measured, wanted=maps, seed=seed)
+    return AttentionView(measured, kept, rolled)

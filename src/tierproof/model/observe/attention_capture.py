@@ -141,7 +141,7 @@ class AttentionCapture(TorchFunctionMode):
     ) -> Any:
         """Run the operation unchanged, then record what it did."""
         kwargs = kwargs or {}
-        name = _name(func)
+        name = read_name(func)
         before = self._before(name, args)
         result = func(*args, **kwargs)
         with harmless(self.failures):
@@ -392,7 +392,8 @@ def _tensors_of(result: Any) -> list[Tensor]:
     return [item for item in result if isinstance(item, Tensor)] if isinstance(result, list | tuple) else []
 
 
-def _name(func: Callable[..., Any]) -> str:
+def read_name(func: Callable[..., Any]) -> str:
+    """The name of a torch function; of an attribute such as `T`, that of the attribute."""
     name = str(getattr(func, "__name__", ""))
     if name == "__get__":
         return str(getattr(getattr(func, "__self__", None), "__name__", ""))

@@ -27,7 +27,7 @@ const cell = (event, rows, columns) => {
   const area = event.target.getBoundingClientRect(), bound = (part, count) => Math.max(0, Math.min(count - 1, Math.floor(part * count)));
   return [bound((event.clientY - area.top) / area.height, rows), bound((event.clientX - area.left) / area.width, columns)];
 };
-// Small weights get more ink than their square root, to be seen at all.
+// Small weights get more ink, to be seen at all.
 const INK = list(256, byte => Math.round(255 * (byte / 255) ** 0.75));
 
 function start(root) {
@@ -133,7 +133,7 @@ function start(root) {
     head.button.ariaPressed = "true";
     root.classList.add("tp-att-open");
     panel.hidden = false;
-    panel.ariaLabel = `${head.op.path} \u00b7 head ${head.number}`;
+    panel.ariaLabel = `${head.op.path} \u00b7 ${head.op.unit} ${head.number}`;
     panel.style.setProperty("--role", `rgb(${head.colour})`);
     panel.replaceChildren(drawTop(at), make("p", "said", head.words));
     if (head.finding) panel.append(make("p", "finding", head.finding));

@@ -21,6 +21,7 @@ HeadMarks = Mapping[tuple[str, int], str]
 
 _SIGNS = {" ": "␣", "\n": "⏎", "\r": "⏎", "\t": "⇥"}
 _LONGEST_PIECE = 40
+_NAMED = 3
 _GREY = (138, 143, 152)
 
 
@@ -32,15 +33,17 @@ class ShownPattern:
         name: the module, numbered where a module computes several.
         short: the same without what the names of all operations have in common.
         path: of the module.
-        heads: the figures of each.
+        heads: the figures of each; of a rollout, the layers in words.
         maps: what the picture tells of the operation; None where it has no map of it.
+        unit: what each of the heads is.
     """
 
     name: str
     short: str
     path: str
-    heads: Sequence[HeadStatistics]
+    heads: Sequence[HeadStatistics | str]
     maps: Mapping[str, Any] | None
+    unit: str = "head"
 
 
 def pair_patterns(measured: ModelAttention, described: Mapping[str, Any]) -> list[ShownPattern]:
@@ -61,6 +64,39 @@ def pair_patterns(measured: ModelAttention, described: Mapping[str, Any]) -> lis
     return [replace(pattern, short=name) for pattern, name in zip(shown, short, strict=True)]
 
 
+def name_alike(patterns: Sequence[ShownPattern], described: Mapping[str, Any]) -> dict[tuple[str, int], str]:
+    """For each head of a cluster, by the name of its operation and its number, the others in words."""
+    shown = {id(pattern.maps): pattern for pattern in patterns}
+    listed = [shown.get(id(each)) for each in described["patterns"]]
+    told: dict[tuple[str, int], str] = {}
+    for cluster in described.get("alike", ()):
+        members = [(listed[place], head) for place, head in cluster]
+        for at, (pattern, head) in enumerate(members):
+            rest = [
+                (other, number) for other, number in members[:at] + members[at + 1 :] if other is not None
+            ]
+            if pattern is None or not rest:
+                continue
+            named = ", ".join(f"{other.short or other.name} head {number}" for other, number in rest[:_NAMED])
+            more = f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
+            told[pattern.name, head] = f"its map is like that of {named}{more}"
+    return told
+
+
+def list_rollouts(described: Mapping[str, Any]) -> list[ShownPattern]:
+    """The rollouts of the picture, as operations whose heads are layers."""
+    found = described.get("rollouts", ())
+    shown = []
+    for each in found:
+        name = f"rollout, {each['queries']} positions" if len(found) > 1 else "rollout"
+        words = [
+            f"layer {layer}: what reaches each position through the attention up to here"
+            for layer in each["heads"]
+        ]
+        shown.append(ShownPattern(name, name, "", words, each, "layer"))
+    return shown
+
+
 def shorten_names(names: Sequence[str]) -> list[str]:
     """Drop the parts with which all names begin and end; a lone number keeps the word before it."""
     parts = [name.split(".") for name in names]
@@ -77,9 +113,10 @@ def shorten_names(names: Sequence[str]) -> list[str]:
 
 def write_page_data(patterns: Sequence[ShownPattern], described: Mapping[str, Any], marks: HeadMarks) -> str:
     """The data as JSON that may stand in a `<script>` element: plain ASCII without `<`, `>` and `&`."""
+    alike = name_alike(patterns, described)
     data = {
         "sequences": [_show_sequence(each) for each in described["sequences"]],
-        "ops": [_show_pattern(pattern, marks) for pattern in patterns],
+        "ops": [_show_pattern(pattern, marks, alike) for pattern in patterns],
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":
@@ -111,21 +148,26 @@ def _show_sequence(sequence: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show_pattern(pattern: ShownPattern, marks: HeadMarks) -> dict[str, Any]:
+def _show_pattern(
+    pattern: ShownPattern, marks: HeadMarks, alike: Mapping[tuple[str, int], str]
+) -> dict[str, Any]:
     maps = pattern.maps or {}
     tiles = dict(zip(maps.get("heads", ()), maps.get("tiles", ()), strict=True))
-    shown: dict[str, Any] = {"path": pattern.name, "short": pattern.short, "heads": []}
+    shown: dict[str, Any] = {"path": pattern.name, "short": pattern.short, "unit": pattern.unit, "heads": []}
     if maps:
         names = ("queries", "keys", "query_step", "key_step", "causal", "query_labels", "key_labels")
         shown |= {name: maps[name] for name in names}
         shown["rows"] = -(-maps["queries"] // maps["query_step"])
         shown["columns"] = -(-maps["keys"] // maps["key_step"])
     for number, head in enumerate(pattern.heads):
-        role, weight = find_role(head)
-        one: dict[str, Any] = {"colour": mix_colour(role, weight), "words": describe_head(number, head)}
+        if isinstance(head, str):
+            one: dict[str, Any] = {"colour": _GREY, "words": head}
+        else:
+            words = [describe_head(number, head), alike.get((pattern.name, number), "")]
+            one = {"colour": mix_colour(*find_role(head)), "words": "; ".join(filter(None, words))}
         if number in tiles:
             one["tile"] = tiles[number]
-        if (pattern.path, number) in marks:
+        if pattern.unit == "head" and (pattern.path, number) in marks:
             one["finding"] = clean_text(marks[pattern.path, number])
         shown["heads"].append(one)
     return shown

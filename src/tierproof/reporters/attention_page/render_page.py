@@ -19,6 +19,7 @@ from tierproof.reporters.attention_grid import render_attention_grid
 from tierproof.reporters.attention_page.page_data import (
     HeadMarks,
     ShownPattern,
+    list_rollouts,
     pair_patterns,
     write_page_data,
 )
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 _NO_MARKS: HeadMarks = {}
 _NAMED = 4
 _HELP = "Click a head, or press Enter on it, to open it; the arrow keys move between heads, Escape closes."
+_ROLLOUT = (
+    "Rollout: what reaches each position through the attention of all layers so far, heads averaged, with the residual "
+    "connection (Abnar & Zuidema 2020)."
+)
 _INK = (
     "The border and the ink of a map show what the head looks at most, greyer the less weight is there; the more ink "
     "a cell has, the larger its weight."
@@ -50,6 +55,7 @@ def render_attention_section(
     patterns = pair_patterns(measured, described)
     if not any(pattern.maps and pattern.maps["heads"] for pattern in patterns):
         return render_attention_grid(measured)
+    shown = [*list_rollouts(described), *patterns]
     heads = sum(len(pattern.heads) for pattern in patterns)
     title = f"{measured.model}: {_count(len(patterns), 'attention operation')}, {_count(heads, 'head')}"
     picture = base64.b64encode(drop_png_text(sprite)).decode("ascii")
@@ -60,11 +66,11 @@ def render_attention_section(
         *(f'<p class="tp-att-soft">{escape_html(line)}</p>' for line in _tell(measured, described, patterns)),
         _render_legend(marks),
         f'<p class="tp-att-help tp-att-soft" hidden>{_HELP}</p>',
-        f'<div class="tp-att-body"><div class="tp-att-heads">{_render_static(patterns, described, picture)}</div>',
+        f'<div class="tp-att-body"><div class="tp-att-heads">{_render_static(shown, described, picture)}</div>',
         '<div class="tp-att-one" role="region" hidden></div></div>',
         '<details class="tp-att-all"><summary>The figures of all heads as a table</summary>',
         f"{render_attention_grid(measured)}</details>",
-        f'<script type="application/json" class="tp-att-data">{write_page_data(patterns, described, marks)}</script>',
+        f'<script type="application/json" class="tp-att-data">{write_page_data(shown, described, marks)}</script>',
         f"<script>{read_script()}</script></section>",
     ]
     return "".join(parts)
@@ -144,6 +150,8 @@ def _tell(measured: ModelAttention, described: Mapping[str, Any], patterns: list
         said.append(
             f"Not shown, as there are no figures of the same heads: {', '.join(described['missed'][:_NAMED])}."
         )
+    if described.get("rollouts"):
+        said.append(_ROLLOUT)
     return said + [f"Not read: {each}" for each in measured.unread]
 
 
@@ -160,7 +168,9 @@ def _render_legend(marks: HeadMarks) -> str:
 def _render_static(patterns: list[ShownPattern], described: Mapping[str, Any], picture: str) -> str:
     """What is seen where scripts do not run: the picture, with the name of each line beside it."""
     names = {id(pattern.maps): (pattern.short, pattern.name) for pattern in patterns}
-    named = [names.get(id(each), (each["path"], each["path"])) for each in described["patterns"]]
+    listed = [*described["patterns"], *reversed(described.get("rollouts", ()))]
+    # Rollouts are numbered from −1 downwards, as from the end of the list.
+    named = [names.get(id(each), (each["path"], each["path"])) for each in listed]
     lines = described["lines"]
     rows = []
     for number, (place, heads) in enumerate(lines):
@@ -178,8 +188,9 @@ def _render_static(patterns: list[ShownPattern], described: Mapping[str, Any], p
 
 
 def _describe_picture(lines: list[Any]) -> str:
-    heads = sum(len(each) for _, each in lines)
-    return f"maps of {heads} heads, a line for each operation, head 0 at the left; queries down, keys across"
+    heads = sum(len(each) for place, each in lines if place >= 0)
+    rollout = "first the rollout by layer, then " if any(place < 0 for place, _ in lines) else ""
+    return f"{rollout}maps of {heads} heads, a line for each operation, head 0 at the left; queries down, keys across"
 
 
 def _count(number: int, what: str) -> str:

@@ -16,5 +16,5 @@ def keep_map_artifact(
     """The maps as one picture, pooled where they are long; nothing where no time is left for one more pass."""
     if context.deadline.expired:
         return ()
-    maps = capture_maps(context.subject, examples, measured, budget_bytes=USUAL_BYTES, seed=context.seed)
+    maps, _ = capture_maps(context.subject, examples, measured, budget_bytes=USUAL_BYTES, seed=context.seed)
     return (make_artifact(maps),) if maps.kept else ()
