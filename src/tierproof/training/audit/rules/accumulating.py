@@ -1,0 +1,141 @@
+"""T3-ACCUM, accumulation: k micro-batches make the same update as one batch of all their rows.
+
+What it does: reads off the gradients of the scores how much each target weighs in each micro-batch of an update.
+
+Why it matters: gradients that are added and not averaged make the step k times as large. A mean of means lets the
+tokens of a short micro-batch weigh more than those of a long one, which changes what is learnt.
+
+Evidence: the weight of a target in each micro-batch, and how many targets it has.
+
+Exemptions: losses that are no cross-entropy of the model's outputs; several losses of one batch, which are meant to be
+added.
+
+Findings:
+    T3-ACCUM-001 error: the gradients of the micro-batches are added and not averaged.
+    T3-ACCUM-002 error: targets weigh differently in micro-batches of different size (mean of means).
+
+Source: huggingface/transformers#34191 on accumulation over unequal lengths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from tierproof.core.finding import Finding, Severity
+from tierproof.training.audit.recording.step_event import EventKind
+from tierproof.training.audit.recording.step_record import OutputUse
+from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
+from tierproof.training.audit.rules.update_window import UpdateWindow, list_windows
+from tierproof.training.audit.trials.audit_evidence import AuditEvidence
+
+_CODE = "T3-ACCUM"
+_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class _MicroBatch:
+    """One micro-batch: how many targets it has, and what each weighs."""
+
+    targets: int
+    weight: float
+    rows: int
+
+
+def judge_accumulating(evidence: AuditEvidence) -> RuleOutput:
+    """Judge how micro-batches are put together; see the module's docstring."""
+    windows = [window for window in list_windows(evidence) if len(window.backwards) > 1]
+    if not windows:
+        return RuleOutput(skipped="each update has one backward pass")
+    findings: list[Finding] = []
+    measurements: dict[str, float] = {"backward_passes_per_update": len(windows[0].backwards)}
+    for window in windows:
+        parts = _list_parts(window, evidence)
+        if parts is None:
+            return RuleOutput(
+                skipped="the backward passes are not of micro-batches with a cross-entropy of the model's outputs"
+            )
+        finding = _find_sum(window, parts) or _find_mean_of_means(window, parts)
+        if finding is not None and not findings:
+            findings.append(finding)
+    return RuleOutput(tuple(findings), measurements)
+
+
+def _list_parts(window: UpdateWindow, evidence: AuditEvidence) -> list[_MicroBatch] | None:
+    parts = []
+    for use in window.outputs:
+        part = _read_part(use)
+        if part is None:
+            return None
+        parts.append(part)
+    if len(parts) != len(window.backwards) or len(parts) < 2:
+        return None
+    one_call = len(window.records) == 1
+    if one_call and (evidence.rows is None or sum(part.rows for part in parts) != evidence.rows):
+        # Several passes over the same rows are several losses, unless the batch is a list of micro-batches.
+        heads = {tensor.shape[0] for tensor in evidence.batch_tensors.values() if tensor.dim()}
+        if (
+            evidence.rows is not None
+            and all(part.rows == evidence.rows for part in parts)
+            and len(heads) == 1
+        ):
+            names = {name.partition(".")[0] for name in evidence.batch_tensors}
+            if len(names) < len(parts) or not all(name.isdigit() for name in names):
+                return None
+    scales = [each.event.values["scale"] for each in window.list_events(EventKind.SCALER_STEP)]
+    scale = scales[-1] if scales else 1.0
+    return [_MicroBatch(part.targets, part.weight / scale, part.rows) for part in parts]
+
+
+def _read_part(use: OutputUse) -> _MicroBatch | None:
+    if not use.is_cross_entropy:
+        return None
+    weights = use.weights[use.reached & ~use.weights.isnan()]
+    if not len(weights):
+        return None
+    middle = float(weights.median())
+    if middle <= 0 or float((weights - middle).abs().max()) > _TOLERANCE * middle:
+        return None  # weighed by class or row: nothing is said
+    return _MicroBatch(int(use.reached.sum()), middle, use.shape[0])
+
+
+def _find_sum(window: UpdateWindow, parts: list[_MicroBatch]) -> Finding | None:
+    totals = torch.tensor([part.targets * part.weight for part in parts])
+    if not bool((totals - 1).abs().max() <= _TOLERANCE):
+        return None
+    backward = window.list_events(EventKind.BACKWARD)[-1].event
+    return report_finding(
+        f"{_CODE}-001",
+        Severity.ERROR,
+        f"The gradients of {len(parts)} micro-batches are added and not averaged: the update is that of a loss "
+        f"{len(parts)} times as large.",
+        line=backward.line,
+        evidence={"micro_batches": len(parts)},
+        hint=f"Divide each loss by the number of micro-batches ({len(parts)}), or by the number of all targets.",
+    )
+
+
+def _find_mean_of_means(window: UpdateWindow, parts: list[_MicroBatch]) -> Finding | None:
+    weights = [part.weight for part in parts]
+    lightest = min(parts, key=lambda part: part.weight)
+    heaviest = max(parts, key=lambda part: part.weight)
+    if max(weights) <= (1 + _TOLERANCE) * min(weights):
+        return None
+    backward = window.list_events(EventKind.BACKWARD)[-1].event
+    return report_finding(
+        f"{_CODE}-002",
+        Severity.ERROR,
+        f"The mean of the micro-batches' means is minimised: a target weighs {heaviest.weight / lightest.weight:.3g} "
+        f"times as much in a micro-batch of {heaviest.targets} targets as in one of {lightest.targets}.",
+        line=backward.line,
+        evidence={
+            "weight_ratio": heaviest.weight / lightest.weight,
+            "targets_of_heaviest": heaviest.targets,
+            "targets_of_lightest": lightest.targets,
+        },
+        hint="Sum the losses (reduction='sum') and divide by the number of targets of all micro-batches.",
+    )
+
+
+RULE = Rule(_CODE, "accumulation", judge_accumulating)
