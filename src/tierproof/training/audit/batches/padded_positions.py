@@ -22,7 +22,8 @@ class PaddedPositions:
         mask: path of the mask.
         positions: [rows, length] True at padding, but for the first padded position of a row: it may be the end
             token that a model is meant to learn.
-        tensors: paths of the integer tensors of the mask's shape, such as tokens and labels.
+        tensors: paths of the integer tensors of the mask's shape that lie beside it, such as tokens and labels: a
+            batch may be a list of micro-batches, each with a mask of its own.
     """
 
     mask: str
@@ -48,7 +49,11 @@ def find_padded_positions(batch: Any) -> PaddedPositions | None:
         fitting = tuple(
             name
             for name, tensor in tensors.items()
-            if name != path and tensor.shape == mask.shape and _is_integer(tensor) and not _is_binary(tensor)
+            if name != path
+            and name.rpartition(".")[0] == path.rpartition(".")[0]
+            and tensor.shape == mask.shape
+            and _is_integer(tensor)
+            and not _is_binary(tensor)
         )
         return PaddedPositions(path, positions, fitting)
     return None
