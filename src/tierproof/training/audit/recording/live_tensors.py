@@ -15,9 +15,9 @@ _OWN = "_kept_by_the_audit"
 class LiveTensors:
     """How many tensors are alive, how many of them have a graph behind them, and the bytes of their storages."""
 
-    tensors: int
-    graphs: int
-    bytes: int
+    tensors: int = 0
+    graphs: int = 0
+    bytes: int = 0
 
 
 def mark_as_own(tensor: Tensor) -> None:
@@ -31,8 +31,10 @@ def count_live_tensors() -> LiveTensors:
     tensors = graphs = 0
     storages: dict[int, int] = {}
     with torch._C.DisableTorchFunction():
-        for thing in gc.get_objects():
-            if not issubclass(type(thing), Tensor):
+        things = gc.get_objects()
+        kinds = {kind for kind in set(map(type, things)) if issubclass(kind, Tensor)}
+        for thing in things:
+            if type(thing) not in kinds:
                 continue
             if _OWN in getattr(thing, "__dict__", ()):
                 continue

@@ -21,7 +21,7 @@ from torch.optim import optimizer as torch_optimizer
 from tierproof.training.audit.parts.training_parts import TrainingParts
 from tierproof.training.audit.recording.call_watch import CallWatch, Handler
 from tierproof.training.audit.recording.fingerprint import take_fingerprints
-from tierproof.training.audit.recording.live_tensors import count_live_tensors, mark_as_own
+from tierproof.training.audit.recording.live_tensors import LiveTensors, count_live_tensors, mark_as_own
 from tierproof.training.audit.recording.output_use import list_outputs, read_output_use
 from tierproof.training.audit.recording.source_line import SourceLine, find_source_line
 from tierproof.training.audit.recording.step_event import EventKind, StepEvent
@@ -40,11 +40,16 @@ _CLIPS = frozenset({"clip_grad_norm_", "clip_grad_value_"})
 
 def record_initial(parts: TrainingParts) -> StepRecord:
     """The present state as a record of a step in which nothing happened."""
-    return _Recorder(parts).conclude(None, 0.0, 0.0)
+    return _Recorder(parts).conclude(None, 0.0, 0.0, LiveTensors())
 
 
 def record_step(
-    step: Callable[[Any], Any], batch: Any, parts: TrainingParts, *, keep_scores: bool = False
+    step: Callable[[Any], Any],
+    batch: Any,
+    parts: TrainingParts,
+    *,
+    keep_scores: bool = False,
+    count_live: bool = False,
 ) -> StepRecord:
     """Call `step(batch)` once and record it.
 
@@ -53,6 +58,7 @@ def record_step(
         batch: its argument.
         parts: what it trains.
         keep_scores: keep the scores that the model returned.
+        count_live: count the tensors that are alive afterwards, which takes a collection of garbage.
 
     Raises:
         Exception: whatever the step raises; and what reading it raised, after the step.
@@ -62,7 +68,8 @@ def record_step(
         started = time.perf_counter()
         reported = _read_loss(step(batch))
         seconds = time.perf_counter() - started
-    return recorder.conclude(reported, started, seconds)
+    live = count_live_tensors() if count_live else LiveTensors()
+    return recorder.conclude(reported, started, seconds, live)
 
 
 def _read_loss(result: Any) -> float | None:
@@ -151,10 +158,11 @@ class _Recorder:
         if watch.failure is not None:
             raise watch.failure
 
-    def conclude(self, reported: float | None, started: float, seconds: float) -> StepRecord:
+    def conclude(
+        self, reported: float | None, started: float, seconds: float, live: LiveTensors
+    ) -> StepRecord:
         """What was recorded."""
         model = self._parts.model
-        live = count_live_tensors()
         return StepRecord(
             events=tuple(self._events),
             reported=reported,

@@ -122,7 +122,7 @@ class StepRecord:
         clips: total norm of the gradients right before and right after each CLIP event, by its order.
         seconds: wall time of the call.
         data_seconds: of that, what went by before the first forward pass.
-        live_tensors: tensors alive after the call.
+        live_tensors: tensors alive after the call; 0 where they were not counted, as in trials.
         live_graphs: of those, tensors with a graph behind them.
         live_bytes: of the storages of all of them.
         module_modes: whether each module is in training mode after the call, by path.

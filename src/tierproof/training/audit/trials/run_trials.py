@@ -101,7 +101,7 @@ def _run_plain(runner: StepRunner) -> tuple[tuple[StepRecord, ...], int]:
     updates = calls_per_update = 0
     while updates < _UPDATES and len(records) < _MOST_CALLS:
         try:
-            records.append(runner.run(runner.batch(len(records))))
+            records.append(runner.run(runner.batch(len(records)), count_live=True))
         except Exception as error:
             place = locate_error(error)
             raise AuditError(

@@ -33,9 +33,9 @@ class StepRunner:
         """A copy of the batch of the `index`-th call; the given ones are taken in turn."""
         return copy_batch(self.batches[index % len(self.batches)])
 
-    def run(self, batch: Any, *, keep_scores: bool = False) -> StepRecord:
+    def run(self, batch: Any, *, keep_scores: bool = False, count_live: bool = False) -> StepRecord:
         """One call from where things stand."""
-        return record_step(self.step, batch, self.parts, keep_scores=keep_scores)
+        return record_step(self.step, batch, self.parts, keep_scores=keep_scores, count_live=count_live)
 
     def run_quiet(self, batch: Any, *, keep_scores: bool = False) -> StepRecord:
         """One call from the first state, with dropout off."""
