@@ -10,7 +10,7 @@ from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.finding import Finding, Severity
 from tierproof.core.standing import Fact, Standing
 from tierproof.training.audit.rules.rule import Rule
-from tierproof.training.audit.rules.rule_names import RULE_NAMES
+from tierproof.training.audit.rules.rule_names import RULE_MODULES
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
 _TIER = 3
@@ -18,9 +18,7 @@ _TIER = 3
 
 def load_rules() -> tuple[Rule, ...]:
     """Import every rule, in the order in which their results are shown."""
-    return tuple(
-        importlib.import_module(f"tierproof.training.audit.rules.{name}").RULE for name in RULE_NAMES
-    )
+    return tuple(importlib.import_module(name).RULE for name in RULE_MODULES)
 
 
 def judge_step(evidence: AuditEvidence) -> tuple[CheckResult, ...]:

@@ -95,7 +95,9 @@ def _look_into(name: str, place: str, value: Any, found: ReachableNames) -> Iter
         yield from ((f"{name}[{i}]", place, item) for i, item in enumerate(value[:_MOST_ITEMS]))
     elif isinstance(value, _LEAVES) and name != "self":
         return
-    elif not name or not _is_foreign(type(value).__module__):  # the step itself may be one that the audit made
+    elif not name or not _is_foreign(
+        type(value).__module__
+    ):  # the step itself may be one that the audit made
         yield from _look_into_object(name, place, value)
 
 

@@ -28,7 +28,7 @@ def find_row_faults(evidence: AuditEvidence, line: SourceLine | None) -> Iterato
         yield other_labels
         return
     if permuted is not None:
-        fault = next(_compare_rows(quiet, permuted, line), None)
+        fault = next(_compare_rows(quiet, permuted, evidence.rows, line), None)
         if fault is not None:
             yield fault
         elif _differs(quiet.reported, permuted.reported, 1e-4):
@@ -58,10 +58,12 @@ def _differs(first: float | None, second: float | None, tolerance: float) -> boo
     return not math.isclose(first, second, rel_tol=tolerance, abs_tol=1e-7)
 
 
-def _compare_rows(quiet: StepRecord, permuted: StepRecord, line: SourceLine | None) -> Iterator[Finding]:
+def _compare_rows(
+    quiet: StepRecord, permuted: StepRecord, rows: int | None, line: SourceLine | None
+) -> Iterator[Finding]:
     """Rows whose use stays at their place in the batch while the data moves on."""
     for use, twin in zip(quiet.outputs, permuted.outputs, strict=False):
-        if use.path != twin.path or use.shape != twin.shape or use.shape[0] < 2:
+        if use.path != twin.path or use.shape != twin.shape or use.shape[0] != rows:
             continue
         reached, reached_after = _per_row(use.reached), _per_row(twin.reached)
         if bool((reached != reached_after.roll(-1)).any()) and bool((reached == reached_after).all()):
@@ -129,7 +131,8 @@ def _find_other_labels(
         if not tensor.is_floating_point() and tensor.dtype != torch.bool and tensor.numel() == evidence.rows
     }
     for use in record.outputs:
-        if len(use.shape) != 2 or not use.is_cross_entropy or not bool(use.reached.all()):
+        whole = len(use.shape) == 2 and use.shape[0] == evidence.rows
+        if not whole or not use.is_cross_entropy or not bool(use.reached.all()):
             continue
         same = [name for name, each in labels.items() if bool((each == use.targets).all())]
         mixed = [

@@ -20,3 +20,5 @@ RULE_NAMES = (
     "live_memory",
     "data_waiting",
 )
+
+RULE_MODULES = tuple(f"tierproof.training.audit.rules.{name}" for name in RULE_NAMES)
