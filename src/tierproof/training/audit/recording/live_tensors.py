@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +20,23 @@ class LiveTensors:
     tensors: int = 0
     graphs: int = 0
     bytes: int = 0
+
+
+@contextmanager
+def without_earlier_objects() -> Iterator[None]:
+    """Inside the `with`, only objects made since its begin are counted, which takes a hundredth of the time.
+
+    A process that has frozen objects itself is left as it is.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def mark_as_own(tensor: Tensor) -> None:

@@ -19,6 +19,7 @@ from tierproof.training.audit.batches.batch_tensors import (
 from tierproof.training.audit.batches.padded_positions import PaddedPositions, find_padded_positions
 from tierproof.training.audit.parts.audit_error import AuditError
 from tierproof.training.audit.parts.training_parts import AveragedWeights, TrainingParts
+from tierproof.training.audit.recording.live_tensors import without_earlier_objects
 from tierproof.training.audit.recording.record_step import record_initial
 from tierproof.training.audit.recording.source_line import locate_error
 from tierproof.training.audit.recording.step_event import EventKind
@@ -61,7 +62,8 @@ def run_trials(
     progress("running consecutive steps")
     state.restore()
     initial = record_initial(parts)
-    plain, calls = _run_plain(runner)
+    with without_earlier_objects():
+        plain, calls = _run_plain(runner)
     batch = runner.batch(0)
     evidence = AuditEvidence(
         facts=parts.facts,
