@@ -30,7 +30,7 @@ from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.rules.update_window import UpdateWindow, list_windows
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-ACCUM"
+CODE = "T3-ACCUM"
 _TOLERANCE = 0.02
 
 
@@ -106,7 +106,7 @@ def _find_sum(window: UpdateWindow, parts: list[_MicroBatch]) -> Finding | None:
         return None
     backward = window.list_events(EventKind.BACKWARD)[-1].event
     return report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.ERROR,
         f"The gradients of {len(parts)} micro-batches are added and not averaged: the update is that of a loss "
         f"{len(parts)} times as large.",
@@ -124,7 +124,7 @@ def _find_mean_of_means(window: UpdateWindow, parts: list[_MicroBatch]) -> Findi
         return None
     backward = window.list_events(EventKind.BACKWARD)[-1].event
     return report_finding(
-        f"{_CODE}-002",
+        f"{CODE}-002",
         Severity.ERROR,
         f"The mean of the micro-batches' means is minimised: a target weighs {heaviest.weight / lightest.weight:.3g} "
         f"times as much in a micro-batch of {heaviest.targets} targets as in one of {lightest.targets}.",
@@ -138,4 +138,4 @@ def _find_mean_of_means(window: UpdateWindow, parts: list[_MicroBatch]) -> Findi
     )
 
 
-RULE = Rule(_CODE, "accumulation", judge_accumulating)
+RULE = Rule(CODE, "accumulation", judge_accumulating)

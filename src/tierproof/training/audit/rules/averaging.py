@@ -40,7 +40,7 @@ from tierproof.training.audit.rules.rule import (
 )
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-EMA"
+CODE = "T3-EMA"
 _TOLERANCE = 0.02
 # The share of parameters that agree on one decay, from which on tensors are an average.
 _AGREEING = 0.5
@@ -127,7 +127,7 @@ def _judge_one(evidence: AuditEvidence, index: int, name: str, following: _Follo
     lost = [path for path in following.lost if path in trainable]
     if lost:
         yield report_finding(
-            f"{_CODE}-001",
+            f"{CODE}-001",
             Severity.ERROR,
             f"{name} averages with a decay of {following.decay:.6g}, but {list_some(lost)} "
             f"{'does' if len(lost) == 1 else 'do'} not follow.",
@@ -145,7 +145,7 @@ def _judge_one(evidence: AuditEvidence, index: int, name: str, following: _Follo
         paths = still or absent
         how = "its own stay as they were" if still else "it has none"
         yield report_finding(
-            f"{_CODE}-002",
+            f"{CODE}-002",
             Severity.ERROR if still else Severity.WARNING,
             f"{name} leaves the buffers out: {list_some(paths)} change in training, and {how}.",
             where=find_common_module(paths),
@@ -156,7 +156,7 @@ def _judge_one(evidence: AuditEvidence, index: int, name: str, following: _Follo
 
 def _report_shared(name: str) -> Finding:
     return report_finding(
-        f"{_CODE}-003",
+        f"{CODE}-003",
         Severity.ERROR,
         f"{name} shares its memory with the model: it is the model's present weights, not their average.",
         hint="Start it with copy.deepcopy(model), or with a clone() of each tensor.",
@@ -165,7 +165,7 @@ def _report_shared(name: str) -> Finding:
 
 def _report_never(name: str) -> Finding:
     return report_finding(
-        f"{_CODE}-004",
+        f"{CODE}-004",
         Severity.ERROR,
         f"{name} is never updated: it holds the weights it began with.",
         hint="Update it after each optimizer.step().",
@@ -174,11 +174,11 @@ def _report_never(name: str) -> Finding:
 
 def _report_lag(name: str) -> Finding:
     return report_finding(
-        f"{_CODE}-005",
+        f"{CODE}-005",
         Severity.WARNING,
         f"{name} is updated before the optimizer steps: it averages the weights of the step before.",
         hint="Update it after optimizer.step().",
     )
 
 
-RULE = Rule(_CODE, "averaged weights", judge_averaging)
+RULE = Rule(CODE, "averaged weights", judge_averaging)

@@ -32,7 +32,7 @@ from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.rules.update_window import UpdateWindow, WindowEvent, list_windows
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-CLIP"
+CODE = "T3-CLIP"
 # Gradients that shrink by so much between clipping and the update were clipped in another unit.
 _SHRUNK = 1e-2
 _FAR_ABOVE = 30.0
@@ -95,7 +95,7 @@ def _find_scaled(windows: list[UpdateWindow]) -> Finding | None:
         else "the scaler is disabled here, and where it is enabled they still carry the loss scale"
     )
     return report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.ERROR if enabled else Severity.WARNING,
         f"Gradients are clipped before they are unscaled: {how}.",
         line=clip.line,
@@ -119,7 +119,7 @@ def _find_shrunk(windows: list[UpdateWindow]) -> Finding | None:
         return None
     event = windows[0].list_events(EventKind.CLIP)[-1].event
     return report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.ERROR,
         f"Gradients are clipped before they are unscaled: after the clipping to {event.values['most']:g} they are "
         f"divided by {1 / factors[0]:g}, so that the optimizer gets a norm of {event.values['most'] * factors[0]:.2g}.",
@@ -158,7 +158,7 @@ def _find_misplaced(windows: list[UpdateWindow]) -> Finding | None:
             events.append(clips[0].event)
         if len(events) == len(windows):
             return report_finding(
-                f"{_CODE}-00{2 if late else 3}",
+                f"{CODE}-002" if late else f"{CODE}-003",
                 Severity.ERROR,
                 "Gradients are clipped after the optimizer's step, which used them as they were."
                 if late
@@ -179,7 +179,7 @@ def _find_far_above(windows: list[UpdateWindow]) -> Iterator[Finding]:
     ratios = [event.values["norm"] / event.values["most"] for event in clips]
     if len(ratios) >= 3 and min(ratios) > _FAR_ABOVE and math.isfinite(max(ratios)):
         yield report_finding(
-            f"{_CODE}-004",
+            f"{CODE}-004",
             Severity.WARNING,
             f"The gradient norm is far above the bound in every step: {median(ratios):.0f} times in the median. Every "
             "update has the same length, whatever the loss.",
@@ -206,7 +206,7 @@ def _find_unclipped(windows: list[UpdateWindow]) -> Finding | None:
         events.append(clip.event)
         norms.append(got)
     return report_finding(
-        f"{_CODE}-005",
+        f"{CODE}-005",
         Severity.WARNING,
         f"The optimizer gets gradients with a norm of {norms[0]:.3g}, above the bound of {events[0].values['most']:g}: "
         "some parameters are not clipped.",
@@ -216,4 +216,4 @@ def _find_unclipped(windows: list[UpdateWindow]) -> Finding | None:
     )
 
 
-RULE = Rule(_CODE, "gradient clipping", judge_clipping)
+RULE = Rule(CODE, "gradient clipping", judge_clipping)

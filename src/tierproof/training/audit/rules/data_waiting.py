@@ -23,7 +23,7 @@ from tierproof.training.audit.recording.step_event import EventKind
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-DATA"
+CODE = "T3-DATA"
 _LEAST_S, _SHARE = 0.02, 0.5
 
 
@@ -38,7 +38,7 @@ def judge_data_waiting(evidence: AuditEvidence) -> RuleOutput:
     if seconds < _LEAST_S or waiting < _SHARE * seconds:
         return RuleOutput((), measurements)
     finding = report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.WARNING,
         f"{waiting / seconds:.0%} of a step's {seconds * 1000:.0f} ms go by before the model is called.",
         line=called[-1].find_line(EventKind.FORWARD),
@@ -48,4 +48,4 @@ def judge_data_waiting(evidence: AuditEvidence) -> RuleOutput:
     return RuleOutput((finding,), measurements)
 
 
-RULE = Rule(_CODE, "data", judge_data_waiting)
+RULE = Rule(CODE, "data", judge_data_waiting)

@@ -25,7 +25,7 @@ from tierproof.training.audit.recording.step_event import EventKind
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-GROW"
+CODE = "T3-GROW"
 _LEAST_STEPS = 4
 
 
@@ -43,7 +43,7 @@ def judge_live_memory(evidence: AuditEvidence) -> RuleOutput:
     line = evidence.plain[-1].find_line(EventKind.LOSS, EventKind.BACKWARD, EventKind.FORWARD)
     if min(graphs_grow) >= 1:
         finding = report_finding(
-            f"{_CODE}-001",
+            f"{CODE}-001",
             Severity.ERROR,
             f"Each step leaves {min(graphs_grow)} more tensor{'s' if min(graphs_grow) > 1 else ''} with a graph alive: "
             "memory grows until it is full.",
@@ -54,7 +54,7 @@ def judge_live_memory(evidence: AuditEvidence) -> RuleOutput:
         return RuleOutput((finding,), measurements)
     if min(bytes_grow) > 0:
         finding = report_finding(
-            f"{_CODE}-002",
+            f"{CODE}-002",
             Severity.WARNING,
             f"Each step leaves {min(bytes_grow)} more bytes of tensors alive.",
             evidence={"bytes_per_step": min(bytes_grow)},
@@ -64,4 +64,4 @@ def judge_live_memory(evidence: AuditEvidence) -> RuleOutput:
     return RuleOutput((), measurements)
 
 
-RULE = Rule(_CODE, "memory", judge_live_memory)
+RULE = Rule(CODE, "memory", judge_live_memory)

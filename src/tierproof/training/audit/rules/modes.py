@@ -26,7 +26,7 @@ from tierproof.training.audit.recording.step_record import ForwardRecord
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-MODES"
+CODE = "T3-MODES"
 
 
 def judge_modes(evidence: AuditEvidence) -> RuleOutput:
@@ -57,7 +57,7 @@ def judge_modes(evidence: AuditEvidence) -> RuleOutput:
 
 def _report_lost(event: StepEvent, forward: ForwardRecord) -> Finding:
     return report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.ERROR,
         "The model is left in evaluation mode: the first steps train in training mode, later ones do not, so dropout "
         "and batch norm are off for the rest.",
@@ -69,7 +69,7 @@ def _report_lost(event: StepEvent, forward: ForwardRecord) -> Finding:
 
 def _report_never(event: StepEvent, forward: ForwardRecord) -> Finding:
     return report_finding(
-        f"{_CODE}-002",
+        f"{CODE}-002",
         Severity.WARNING,
         f"The model trains in evaluation mode: {forward.dropout_off} dropout layers are off in every step.",
         line=event.line,
@@ -81,7 +81,7 @@ def _report_never(event: StepEvent, forward: ForwardRecord) -> Finding:
 
 def _report_noisy(event: StepEvent, forward: ForwardRecord) -> Finding:
     return report_finding(
-        f"{_CODE}-003",
+        f"{CODE}-003",
         Severity.WARNING,
         f"A forward pass without gradients runs in training mode: {forward.dropout_on} dropout layers make its result "
         "random.",
@@ -91,4 +91,4 @@ def _report_noisy(event: StepEvent, forward: ForwardRecord) -> Finding:
     )
 
 
-RULE = Rule(_CODE, "training and evaluation mode", judge_modes)
+RULE = Rule(CODE, "training and evaluation mode", judge_modes)

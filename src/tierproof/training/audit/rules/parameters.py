@@ -43,7 +43,7 @@ from tierproof.training.audit.rules.rule import (
 )
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-PARAM"
+CODE = "T3-PARAM"
 # Decay from here on pulls noticeably within one training; AdamW's own default is 0.01.
 _STRONG_DECAY = 0.05
 # Below this rate an update may vanish in rounding, as at the start of a warm-up.
@@ -104,7 +104,7 @@ def _explain_standstill(evidence: AuditEvidence, updates: list[UpdateRecord]) ->
         why = "the optimizer steps, and no value changes"
     line = evidence.plain[0].find_line(EventKind.UPDATE, EventKind.BACKWARD)
     return report_finding(
-        f"{_CODE}-009",
+        f"{CODE}-009",
         Severity.ERROR,
         f"The step trains nothing: {why}.",
         line=line,
@@ -131,7 +131,7 @@ def _find_unheld(evidence: AuditEvidence, moved: set[str]) -> Iterator[Finding]:
     counts = {"missing": len(lost), "held": held, "foreign_tensors": strangers}
     if strangers:
         yield report_finding(
-            f"{_CODE}-003",
+            f"{CODE}-003",
             Severity.ERROR,
             f"The optimizer holds {strangers} tensors that the model does not have, and lacks {len(lost)} that it has "
             f"({list_some(paths)}): it was made for another model, or before this one was copied, moved or rebuilt.",
@@ -142,7 +142,7 @@ def _find_unheld(evidence: AuditEvidence, moved: set[str]) -> Iterator[Finding]:
         return
     severity = Severity.ERROR if held >= len(trainable) / 2 else Severity.WARNING
     yield report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         severity,
         f"No optimizer holds {list_some(paths)}: trainable, with a gradient in each step, and never updated.",
         where=find_common_module(paths),
@@ -157,7 +157,7 @@ def _find_held_twice(evidence: AuditEvidence) -> Iterator[Finding]:
         return
     one = any(len({index for index, _ in each.holders}) < len(each.holders) for each in twice)
     yield report_finding(
-        f"{_CODE}-002",
+        f"{CODE}-002",
         Severity.ERROR if one else Severity.WARNING,
         f"{list_some(each.path for each in twice)} {'is' if len(twice) == 1 else 'are'} held by more than one "
         f"{'parameter group' if one else 'optimizer'}, and updated by each of them.",
@@ -182,7 +182,7 @@ def _find_stuck(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterato
         return
     tiny = max(rates) < _LEAST_RATE
     yield report_finding(
-        f"{_CODE}-004",
+        f"{CODE}-004",
         Severity.WARNING if tiny else Severity.ERROR,
         f"The optimizer's step does not change {list_some(each.path for each in stuck)}, although the gradient is not "
         f"zero and the learning rate is {max(rates):g}.",
@@ -210,7 +210,7 @@ def _find_moving_frozen(evidence: AuditEvidence, moved: set[str]) -> Iterator[Fi
     ]
     if frozen:
         yield report_finding(
-            f"{_CODE}-005",
+            f"{CODE}-005",
             Severity.ERROR,
             f"The optimizer changes {list_some(frozen)}, although requires_grad is False.",
             where=find_common_module(frozen),
@@ -238,7 +238,7 @@ def _find_cut(evidence: AuditEvidence) -> Iterator[Finding]:
             "runs under no_grad" if without else "is cut off from the loss (detach, .data, .item() or numpy)"
         )
         yield report_finding(
-            f"{_CODE}-006",
+            f"{CODE}-006",
             Severity.WARNING if without else Severity.ERROR,
             f"{trial.module} is never trained: the loss changes by {change:.2%} when its parameters are moved, but "
             f"they get no gradient, because it {how}.",
@@ -249,7 +249,7 @@ def _find_cut(evidence: AuditEvidence) -> Iterator[Finding]:
         )
     if unused:
         yield report_finding(
-            f"{_CODE}-007",
+            f"{CODE}-007",
             Severity.INFO,
             f"The loss does not depend on {list_some(unused)}, which the optimizer holds.",
             where=find_common_module(unused),
@@ -276,7 +276,7 @@ def _find_decayed(evidence: AuditEvidence) -> Iterator[Finding]:
         {f"{each.kind.value}s" if each.kind is not ParameterKind.BIAS else "biases" for each in pulled}
     )
     yield report_finding(
-        f"{_CODE}-008",
+        f"{CODE}-008",
         Severity.WARNING if most >= _STRONG_DECAY else Severity.INFO,
         f"Weight decay of {most:g} acts on {len(pulled)} parameters of {', '.join(kinds)}, such as "
         f"{list_some(each.path for each in pulled)}.",
@@ -285,4 +285,4 @@ def _find_decayed(evidence: AuditEvidence) -> Iterator[Finding]:
     )
 
 
-RULE = Rule(_CODE, "trained parameters", judge_parameters)
+RULE = Rule(CODE, "trained parameters", judge_parameters)

@@ -29,7 +29,7 @@ from tierproof.training.audit.recording.step_event import EventKind
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, list_some, report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-AGAIN"
+CODE = "T3-AGAIN"
 # Rounding in another order stays below; another update does not.
 _TOLERANCE = 1e-6
 
@@ -42,7 +42,7 @@ def judge_repeating(evidence: AuditEvidence) -> RuleOutput:
     measurements = {"differing_parameters": len(differing)}
     if differing:
         finding = report_finding(
-            f"{_CODE}-001",
+            f"{CODE}-001",
             Severity.WARNING,
             f"The same step from the same state and seed gives other values in {list_some(differing)}.",
             evidence=measurements,
@@ -66,7 +66,7 @@ def _find_unlike_resumption(evidence: AuditEvidence) -> list[Finding]:
         why = f"the learning rate, which is {rates[1]:.3g} in the place of {rates[0]:.3g}"
     return [
         report_finding(
-            f"{_CODE}-002",
+            f"{CODE}-002",
             Severity.WARNING,
             "After the model, optimizer, scheduler and scaler are saved and loaded, the next update differs in "
             f"{list_some(differing)}: it depends on {why}.",
@@ -87,4 +87,4 @@ def _list_differing(
     ]
 
 
-RULE = Rule(_CODE, "repeatable steps", judge_repeating)
+RULE = Rule(CODE, "repeatable steps", judge_repeating)

@@ -30,7 +30,7 @@ from tierproof.training.audit.recording.step_record import StepRecord
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-LOSS"
+CODE = "T3-LOSS"
 _TOLERANCE = 5e-3
 _FAR_ABOVE, _FAR_ABOVE_BY = 1.5, 1.0
 _GROWN = 3.0
@@ -55,7 +55,7 @@ def _find_infinite(evidence: AuditEvidence) -> Iterator[Finding]:
     for index, record in enumerate(evidence.plain):
         if record.reported is not None and not math.isfinite(record.reported):
             yield report_finding(
-                f"{_CODE}-003",
+                f"{CODE}-003",
                 Severity.ERROR,
                 f"The loss is {record.reported} in call {index + 1}.",
                 line=record.find_line(EventKind.LOSS, EventKind.BACKWARD),
@@ -88,7 +88,7 @@ def _find_other(evidence: AuditEvidence) -> Iterator[Finding]:
             return
     reported, values = rows[-1]
     yield report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.WARNING,
         f"The loss that the step returns is not the one that it minimises: it returns {reported:.4g} and calls "
         f"backward on {values[-1]:.4g}, and their ratio changes from step to step.",
@@ -112,7 +112,7 @@ def _find_start(evidence: AuditEvidence) -> Iterator[Finding]:
         return
     if values[-1] > _FAR_ABOVE * chance + _FAR_ABOVE_BY:
         yield report_finding(
-            f"{_CODE}-002",
+            f"{CODE}-002",
             Severity.WARNING,
             f"The first loss is {values[-1]:.3g}; a model that knows nothing of {classes} classes has {chance:.3g}.",
             line=first.find_line(EventKind.LOSS, EventKind.BACKWARD),
@@ -130,7 +130,7 @@ def _find_growth(losses: list[float], evidence: AuditEvidence) -> Iterator[Findi
     ):
         rates = [rate for record in evidence.plain for update in record.updates for rate in update.rates]
         yield report_finding(
-            f"{_CODE}-004",
+            f"{CODE}-004",
             Severity.WARNING,
             f"The loss grows from {losses[0]:.3g} to {losses[-1]:.3g} within {len(losses)} calls; the learning rate is "
             f"{max(rates, default=math.nan):g}.",
@@ -139,4 +139,4 @@ def _find_growth(losses: list[float], evidence: AuditEvidence) -> Iterator[Findi
         )
 
 
-RULE = Rule(_CODE, "reported loss", judge_reported_loss)
+RULE = Rule(CODE, "reported loss", judge_reported_loss)

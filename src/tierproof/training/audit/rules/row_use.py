@@ -14,7 +14,7 @@ from tierproof.training.audit.recording.step_record import OutputUse, StepRecord
 from tierproof.training.audit.rules.rule import report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-TARGET"
+CODE = "T3-TARGET"
 _TOLERANCE = 0.02
 
 
@@ -33,7 +33,7 @@ def find_row_faults(evidence: AuditEvidence, line: SourceLine | None) -> Iterato
             yield fault
         elif _differs(quiet.reported, permuted.reported, 1e-4):
             yield report_finding(
-                f"{_CODE}-006",
+                f"{CODE}-006",
                 Severity.WARNING,
                 f"The loss depends on the order of the rows: {quiet.reported:.6g} becomes {permuted.reported:.6g}.",
                 line=line,
@@ -45,7 +45,7 @@ def find_row_faults(evidence: AuditEvidence, line: SourceLine | None) -> Iterato
         return
     if math.isclose(doubled.reported, 2 * quiet.reported, rel_tol=1e-3):
         yield report_finding(
-            f"{_CODE}-008",
+            f"{CODE}-008",
             Severity.INFO,
             "The loss is a sum over the rows: the learning rate that fits depends on the batch size.",
             line=line,
@@ -70,7 +70,7 @@ def _compare_rows(
             left = (~reached).nonzero().flatten().tolist()
             if left:
                 yield report_finding(
-                    f"{_CODE}-004",
+                    f"{CODE}-004",
                     Severity.ERROR,
                     f"{len(left)} of {use.shape[0]} rows do not reach the loss: those at {left[:6]}, whichever data "
                     "they hold.",
@@ -101,7 +101,7 @@ def _compare_weights(use: OutputUse, twin: OutputUse, line: SourceLine | None) -
     if moved > _TOLERANCE and stayed <= _TOLERANCE:
         heavy = int(first.argmax())
         return report_finding(
-            f"{_CODE}-005",
+            f"{CODE}-005",
             Severity.ERROR,
             f"The rows do not weigh alike: row {heavy} weighs {scale / float(first.min()):.3g} times as much as row "
             f"{int(first.argmin())}, whichever data they hold.",
@@ -143,7 +143,7 @@ def _find_other_labels(
         if mixed and not same:
             share = float((labels[mixed[0]] != use.targets).float().mean())
             return report_finding(
-                f"{_CODE}-009",
+                f"{CODE}-009",
                 Severity.ERROR,
                 f"Rows are trained on the labels of other rows: {share:.0%} of the targets are not the label that "
                 f"{mixed[0] or 'the batch'} gives to their row.",

@@ -51,7 +51,7 @@ def report_finding(
     document: dict[str, JsonValue] = dict(evidence or {})
     if line is not None:
         document |= {"file": line.file, "line": line.number, "source": line.text}
-        message = f"{message.rstrip('.')} ({line}: `{line.text}`)." if line.text else f"{message} ({line})"
+        message = f"{message.rstrip('.')} ({line})."
     return Finding(code, severity, message, where, document, hint)
 
 

@@ -25,7 +25,7 @@ from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.rules.update_window import UpdateWindow, list_windows
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-SCALE"
+CODE = "T3-SCALE"
 # A loss that backward runs on and that is within this factor of the reported one was not scaled.
 _UNSCALED = 2.0
 
@@ -61,7 +61,7 @@ def _find_still_scaled(windows: list[UpdateWindow]) -> Finding | None:
         return None
     event = windows[0].list_events(EventKind.UPDATE)[0].event
     return report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.ERROR,
         "The optimizer steps with gradients that still carry the loss scale: optimizer.step() is called in place of "
         "scaler.step(optimizer).",
@@ -77,7 +77,7 @@ def _find_never_updated(windows: list[UpdateWindow]) -> Finding | None:
     if len(steps) < 2 or updates:
         return None
     return report_finding(
-        f"{_CODE}-002",
+        f"{CODE}-002",
         Severity.ERROR,
         "scaler.update() is never called: the loss scale stays as it is after an overflow, and scaler.step() skips "
         "every update from then on.",
@@ -95,7 +95,7 @@ def _find_never_scaled(windows: list[UpdateWindow]) -> Finding | None:
         return None
     event = windows[0].list_events(EventKind.BACKWARD)[0].event
     return report_finding(
-        f"{_CODE}-003",
+        f"{CODE}-003",
         Severity.ERROR,
         f"Backward runs on the loss itself, and scaler.step() divides the gradients by {steps[0].values['scale']:g} "
         "all the same.",
@@ -105,4 +105,4 @@ def _find_never_scaled(windows: list[UpdateWindow]) -> Finding | None:
     )
 
 
-RULE = Rule(_CODE, "loss scaling", judge_scaling)
+RULE = Rule(CODE, "loss scaling", judge_scaling)

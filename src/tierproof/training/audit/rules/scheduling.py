@@ -28,7 +28,7 @@ from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.rules.update_window import list_windows
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-SCHED"
+CODE = "T3-SCHED"
 # A warm-up of fewer steps may be counted in epochs.
 _LEAST_WARM_UP = 25
 
@@ -61,7 +61,7 @@ def _find_early(evidence: AuditEvidence, index: int) -> Iterator[Finding]:
         lines.append(mine[0].line)
     if lines:
         yield report_finding(
-            f"{_CODE}-001",
+            f"{CODE}-001",
             Severity.ERROR,
             f"{evidence.schedulers[index].class_name} steps before the optimizer: the first rate of the schedule is "
             "never used, and every later one comes a step early.",
@@ -79,7 +79,7 @@ def _find_too_often(evidence: AuditEvidence, index: int) -> Iterator[Finding]:
         line = line or (mine[0].line if mine else None)
     if counts and min(counts) > 1:
         yield report_finding(
-            f"{_CODE}-002",
+            f"{CODE}-002",
             Severity.ERROR,
             f"{evidence.schedulers[index].class_name} steps {counts[0]:g} times for each update: the schedule ends "
             f"after 1/{counts[0]:g} of the training.",
@@ -101,7 +101,7 @@ def _find_never(evidence: AuditEvidence, index: int) -> Iterator[Finding]:
     at = next(i for i, rate in enumerate(scheduler.rates) if rate >= 0.99 * peak)
     if at >= _LEAST_WARM_UP and scheduler.rates[0] < 0.5 * peak:
         yield report_finding(
-            f"{_CODE}-003",
+            f"{CODE}-003",
             Severity.WARNING,
             f"{scheduler.class_name} does not step in {len(windows)} updates. The learning rate stays at "
             f"{scheduler.rates[0]:.3g}; the warm-up reaches {peak:.3g} after {at} steps of the scheduler.",
@@ -110,4 +110,4 @@ def _find_never(evidence: AuditEvidence, index: int) -> Iterator[Finding]:
         )
 
 
-RULE = Rule(_CODE, "learning-rate schedule", judge_scheduling)
+RULE = Rule(CODE, "learning-rate schedule", judge_scheduling)

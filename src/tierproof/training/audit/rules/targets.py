@@ -40,7 +40,7 @@ from tierproof.training.audit.rules.target_offset import TargetOffset, find_offs
 from tierproof.training.audit.rules.trailing_targets import find_trailing_targets
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-TARGET"
+CODE = "T3-TARGET"
 
 
 def judge_targets(evidence: AuditEvidence) -> RuleOutput:
@@ -73,7 +73,7 @@ def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -
         evidence = {"offset": each.offset, "share": each.share}
         if each.visible:
             yield report_finding(
-                f"{_CODE}-001",
+                f"{CODE}-001",
                 Severity.ERROR,
                 f"Each place is trained on a token that it sees: the target at position t is {name} at "
                 f"t{each.offset:+d}, and changing that token changes the scores at t: copying is all that is learnt.",
@@ -83,7 +83,7 @@ def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -
             )
         elif each.offset >= 2 and 1 not in ahead:
             yield report_finding(
-                f"{_CODE}-002",
+                f"{CODE}-002",
                 Severity.ERROR,
                 f"Each place is trained on the token {each.offset} positions ahead: the targets are shifted "
                 f"{each.offset} times.",
@@ -102,7 +102,7 @@ def _find_counted_padding(evidence: AuditEvidence, line: SourceLine | None) -> I
         if after is None or math.isclose(after, quiet.reported, rel_tol=1e-5, abs_tol=1e-8):
             continue
         yield report_finding(
-            f"{_CODE}-003",
+            f"{CODE}-003",
             Severity.ERROR,
             f"Padding counts: other values in {trial.what} at positions that {evidence.padding.mask} marks as padding "
             f"change the loss from {quiet.reported:.4g} to {after:.4g}.",
@@ -117,4 +117,4 @@ def _find_counted_padding(evidence: AuditEvidence, line: SourceLine | None) -> I
         return
 
 
-RULE = Rule(_CODE, "targets", judge_targets)
+RULE = Rule(CODE, "targets", judge_targets)

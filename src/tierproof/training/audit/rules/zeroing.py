@@ -29,7 +29,7 @@ from tierproof.training.audit.rules.rule import Rule, RuleOutput, list_some, rep
 from tierproof.training.audit.rules.update_window import list_windows
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
-_CODE = "T3-ZERO"
+CODE = "T3-ZERO"
 
 
 def judge_zeroing(evidence: AuditEvidence) -> RuleOutput:
@@ -64,7 +64,7 @@ def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
         "" if len(paths) == len(held) else f" of {len(paths)} of {len(held)} parameters ({list_some(paths)})"
     )
     yield report_finding(
-        f"{_CODE}-001",
+        f"{CODE}-001",
         Severity.ERROR,
         f"Gradients{share} are not zeroed: when backward runs, those of the update before are still there, with a "
         f"norm of {worst[0]:.3g}.",
@@ -99,7 +99,7 @@ def _find_zeroed(evidence: AuditEvidence) -> Iterator[Finding]:
         if (each.call, each.event.order) > (last.call, last.event.order)
     ]
     yield report_finding(
-        f"{_CODE}-002",
+        f"{CODE}-002",
         Severity.ERROR,
         "The gradients are zeroed after backward and before the optimizer steps: the update has nothing to go by.",
         line=after[0].line if after else None,
@@ -107,4 +107,4 @@ def _find_zeroed(evidence: AuditEvidence) -> Iterator[Finding]:
     )
 
 
-RULE = Rule(_CODE, "gradients start from zero", judge_zeroing)
+RULE = Rule(CODE, "gradients start from zero", judge_zeroing)
