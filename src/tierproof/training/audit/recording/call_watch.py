@@ -36,7 +36,11 @@ class CallWatch(AbstractContextManager["CallWatch"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        sys.setprofile(self._earlier)
+        if self._earlier is None or callable(self._earlier):
+            sys.setprofile(self._earlier)
+        else:  # cProfile and %prun set a profiler that is an object, and no function
+            sys.setprofile(None)
+            self._earlier.enable()
 
     def _see(self, frame: FrameType, event: str, result: Any) -> None:
         if event == "call":

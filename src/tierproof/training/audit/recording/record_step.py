@@ -7,29 +7,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules import module as nn_module
-from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import optimizer as torch_optimizer
 
 from tierproof.training.audit.parts.training_parts import TrainingParts
 from tierproof.training.audit.recording.call_watch import CallWatch, Handler
 from tierproof.training.audit.recording.fingerprint import take_fingerprints
-from tierproof.training.audit.recording.live_tensors import LiveTensors, count_live_tensors, mark_as_own
-from tierproof.training.audit.recording.output_use import list_outputs, read_output_use
+from tierproof.training.audit.recording.forward_passes import ForwardPasses
+from tierproof.training.audit.recording.live_tensors import LiveTensors, count_live_tensors
 from tierproof.training.audit.recording.source_line import SourceLine, find_source_line
 from tierproof.training.audit.recording.step_event import EventKind, StepEvent
 from tierproof.training.audit.recording.step_record import (
     BackwardRecord,
     Fingerprints,
-    ForwardRecord,
-    OutputUse,
     StepRecord,
     UpdateRecord,
 )
@@ -87,17 +83,6 @@ def _read_loss(result: Any) -> float | None:
 
 
 @dataclass
-class _OpenForward:
-    event: int
-    training: bool
-    with_gradient: bool
-    modules: set[str]
-    without_gradient: set[str]
-    dropout_on: int = 0
-    dropout_off: int = 0
-
-
-@dataclass
 class _OpenUpdate:
     event: int
     gradients: Fingerprints
@@ -109,12 +94,8 @@ class _Recorder:
 
     def __init__(self, parts: TrainingParts, keep_scores: bool = False) -> None:
         self._parts = parts
-        self._keep_scores = keep_scores
-        self._paths = {id(module): path for path, module in parts.model.named_modules()}
+        self._passes = ForwardPasses(parts.model, self._note_forward, keep_scores)
         self._events: list[StepEvent] = []
-        self._forwards: list[ForwardRecord] = []
-        self._open: _OpenForward | None = None
-        self._outputs: list[OutputUse] = []
         self._backwards: list[BackwardRecord] = []
         self._in_backward: dict[int, Fingerprints] = {}
         self._updates: list[UpdateRecord] = []
@@ -122,12 +103,12 @@ class _Recorder:
         self._clips: dict[int, tuple[float, float]] = {}
         self._in_clip: dict[int, int] = {}
         self._in_schedule: list[tuple[int, int]] = []
-        self._first_forward_s = 0.0
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Inside the `with`, calls are recorded; what reading them raised is raised at its end."""
         entered: dict[str, Handler] = {
+            "forward": self._passes.enter_frame,
             "backward": self._enter_backward,
             "unscale_": self._note_scaler,
             "step": self._enter_step,
@@ -139,6 +120,7 @@ class _Recorder:
             **dict.fromkeys(_CLIPS, self._enter_clip),
         }
         left: dict[str, Handler] = {
+            "forward": self._passes.leave_frame,
             "backward": self._leave_backward,
             "step": self._leave_step,
             "step_update": self._leave_step,
@@ -147,8 +129,8 @@ class _Recorder:
         watch = CallWatch(entered, left)
         with ExitStack() as stack:
             for handle in (
-                nn_module.register_module_forward_pre_hook(self._enter_module),
-                nn_module.register_module_forward_hook(self._leave_module),
+                nn_module.register_module_forward_pre_hook(self._passes.enter_module),
+                nn_module.register_module_forward_hook(self._passes.leave_module),
                 torch_optimizer.register_optimizer_step_pre_hook(self._enter_update),
                 torch_optimizer.register_optimizer_step_post_hook(self._leave_update),
             ):
@@ -166,8 +148,8 @@ class _Recorder:
         return StepRecord(
             events=tuple(self._events),
             reported=reported,
-            forwards=tuple(self._forwards),
-            outputs=tuple(self._outputs),
+            forwards=self._passes.list_passes(),
+            outputs=tuple(self._passes.outputs),
             backwards=tuple(self._backwards),
             updates=tuple(self._updates),
             parameters=self._take_parameters(),
@@ -175,7 +157,7 @@ class _Recorder:
             averages=tuple(take_fingerprints(each.read().items()) for each in self._parts.averages),
             clips=self._clips,
             seconds=seconds,
-            data_seconds=max(0.0, self._first_forward_s - started),
+            data_seconds=max(0.0, self._passes.first_s - started),
             live_tensors=live.tensors,
             live_graphs=live.graphs,
             live_bytes=live.bytes,
@@ -194,52 +176,8 @@ class _Recorder:
 
     # Forward passes.
 
-    def _enter_module(self, module: nn.Module, args: Any) -> None:  # noqa: ARG002 - the hook's signature
-        path = self._paths.get(id(module))
-        if path is None:
-            return
-        gradient = torch.is_grad_enabled()
-        if module is self._parts.model and self._open is None:
-            if not self._first_forward_s:
-                self._first_forward_s = time.perf_counter()
-            line = find_source_line(_find_caller(sys._getframe(1)))
-            event = self._add(EventKind.FORWARD, line, training=float(module.training), grad=float(gradient))
-            self._open = _OpenForward(event, module.training, gradient, set(), set())
-        if self._open is None:
-            return
-        self._open.modules.add(path)
-        if not gradient:
-            self._open.without_gradient.add(path)
-        if isinstance(module, _DropoutNd) and module.p > 0:
-            self._open.dropout_on += module.training
-            self._open.dropout_off += not module.training
-
-    def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002 - the hook's signature
-        if module is not self._parts.model or self._open is None:
-            return
-        opened, self._open = self._open, None
-        self._forwards.append(
-            ForwardRecord(
-                opened.event,
-                opened.training,
-                opened.with_gradient,
-                opened.dropout_on,
-                opened.dropout_off,
-                frozenset(opened.modules),
-                frozenset(opened.without_gradient),
-            )
-        )
-        for path, scores in list_outputs(output):
-            hook = partial(self._note_gradient, opened.event, path, scores.detach())
-            scores.register_hook(hook)  # type: ignore[no-untyped-call]
-
-    def _note_gradient(self, event: int, path: str, scores: Tensor, gradient: Tensor) -> None:
-        use = read_output_use(event, path, scores, gradient)
-        if self._keep_scores:
-            kept = scores.float().cpu().clone()
-            mark_as_own(kept)
-            use = replace(use, scores=kept)
-        self._outputs.append(use)
+    def _note_forward(self, line: SourceLine | None, training: bool, gradient: bool) -> int:
+        return self._add(EventKind.FORWARD, line, training=float(training), grad=float(gradient))
 
     # Losses and backward passes.
 

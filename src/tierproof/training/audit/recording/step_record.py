@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -97,6 +98,7 @@ class ForwardRecord:
         dropout_off: how many were not.
         modules_run: paths of the modules that ran.
         modules_without_gradient: of those, the ones that ran while autograd was off.
+        reached: whether a backward pass reached one of its outputs; None where it returned nothing differentiable.
     """
 
     event: int
@@ -106,6 +108,7 @@ class ForwardRecord:
     dropout_off: int
     modules_run: frozenset[str]
     modules_without_gradient: frozenset[str]
+    reached: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,16 @@ class StepRecord:
     live_graphs: int = 0
     live_bytes: int = 0
     module_modes: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def minimised(self) -> float | None:
+        """What backward ran on: the sum of its values without a loss scale; where that is unknown, what the step
+        returned. A step may return an accuracy, a mean of its run, or nothing at all."""
+        values = [each.value for each in self.backwards]
+        if not values or not all(map(math.isfinite, values)):
+            return self.reported
+        scales = [each.values["scale"] for each in self.events if each.kind is EventKind.SCALER_STEP]
+        return sum(values) / (scales[-1] if scales else 1.0)
 
     def list_events(self, *kinds: EventKind) -> tuple[StepEvent, ...]:
         """The events of these kinds, in order."""

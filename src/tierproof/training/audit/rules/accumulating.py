@@ -8,7 +8,7 @@ tokens of a short micro-batch weigh more than those of a long one, which changes
 Evidence: the weight of a target in each micro-batch, and how many targets it has.
 
 Exemptions: losses that are no cross-entropy of the model's outputs; several losses of one batch, which are meant to be
-added.
+added; backward passes between which the gradients are zeroed, as an optimizer with a closure makes them.
 
 Findings:
     T3-ACCUM-001 error: the gradients of the micro-batches are added and not averaged.
@@ -19,9 +19,12 @@ Source: huggingface/transformers#34191 on accumulation over unequal lengths.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
+from torch import Tensor
 
 from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.step_event import EventKind
@@ -48,6 +51,8 @@ def judge_accumulating(evidence: AuditEvidence) -> RuleOutput:
     windows = [window for window in list_windows(evidence) if len(window.backwards) > 1]
     if not windows:
         return RuleOutput(skipped="each update has one backward pass")
+    if any(not _adds_up(window) for window in windows):
+        return RuleOutput(skipped="the gradients are zeroed between the backward passes of an update")
     findings: list[Finding] = []
     measurements: dict[str, float] = {"backward_passes_per_update": len(windows[0].backwards)}
     for window in windows:
@@ -60,6 +65,14 @@ def judge_accumulating(evidence: AuditEvidence) -> RuleOutput:
         if finding is not None and not findings:
             findings.append(finding)
     return RuleOutput(tuple(findings), measurements)
+
+
+def _adds_up(window: UpdateWindow) -> bool:
+    """Whether each backward pass adds to what the one before it left."""
+    return all(
+        any(each is not None and not each.is_zero for each in later.before.values())
+        for later in window.backwards[1:]
+    )
 
 
 def _list_parts(window: UpdateWindow, evidence: AuditEvidence) -> list[_MicroBatch] | None:
@@ -75,17 +88,32 @@ def _list_parts(window: UpdateWindow, evidence: AuditEvidence) -> list[_MicroBat
     if one_call and (evidence.rows is None or sum(part.rows for part in parts) != evidence.rows):
         # Several passes over the same rows are several losses, unless the batch is a list of micro-batches.
         heads = {tensor.shape[0] for tensor in evidence.batch_tensors.values() if tensor.dim()}
-        if (
-            evidence.rows is not None
-            and all(part.rows == evidence.rows for part in parts)
-            and len(heads) == 1
-        ):
-            names = {name.partition(".")[0] for name in evidence.batch_tensors}
-            if len(names) < len(parts) or not all(name.isdigit() for name in names):
-                return None
+        same = evidence.rows is not None and all(part.rows == evidence.rows for part in parts)
+        listed = _is_list_of_batches(evidence.batch_tensors, len(parts))
+        if same and len(heads) == 1 and (not listed or _share_targets(window.outputs)):
+            return None
     scales = [each.event.values["scale"] for each in window.list_events(EventKind.SCALER_STEP)]
     scale = scales[-1] if scales else 1.0
     return [_MicroBatch(part.targets, part.weight / scale, part.rows) for part in parts]
+
+
+def _is_list_of_batches(tensors: Mapping[str, Tensor], count: int) -> bool:
+    """Whether a batch is a list of at least `count` batches that are alike, and not a tuple of inputs and labels."""
+    kinds: dict[str, set[tuple[str, torch.dtype, int]]] = {}
+    for name, tensor in tensors.items():
+        head, _, rest = name.partition(".")
+        kinds.setdefault(head, set()).add((rest, tensor.dtype, tensor.dim()))
+    if len(kinds) < count or not all(name.isdigit() for name in kinds):
+        return False
+    return len({frozenset(each) for each in kinds.values()}) == 1
+
+
+def _share_targets(outputs: tuple[OutputUse, ...]) -> bool:
+    """Whether two of the losses have the same targets: they are losses of the same rows."""
+    return any(
+        one.targets.shape == two.targets.shape and bool((one.targets == two.targets).all())
+        for one, two in combinations(outputs, 2)
+    )
 
 
 def _read_part(use: OutputUse) -> _MicroBatch | None:

@@ -8,7 +8,8 @@ than it should, and the model overfits. After an evaluation in the middle of an 
 Evidence: the mode of each forward pass, and how many dropout layers were on and off.
 
 Exemptions: a model that is in evaluation mode from the first step on gets a warning only, because the call of
-`model.train()` may lie outside of the step. Models without dropout and batch norm do not differ between modes.
+`model.train()` may lie outside of the step. Models without dropout and batch norm do not differ between modes. A
+forward pass that no backward pass reaches trains nothing, also where autograd was on.
 
 Findings:
     T3-MODES-001 error: the first steps train in training mode, and later ones in evaluation mode.
@@ -34,7 +35,7 @@ def judge_modes(evidence: AuditEvidence) -> RuleOutput:
     passes = [(record.events[f.event], f) for record in evidence.plain for f in record.forwards]
     if not passes:
         return RuleOutput(skipped="the model itself was never called")
-    trained = [(event, each) for event, each in passes if each.with_gradient]
+    trained = [(event, each) for event, each in passes if each.with_gradient and each.reached]
     findings: list[Finding] = []
     if trained and any(each.training for _, each in trained):
         lost = next(((event, each) for event, each in trained if not each.training), None)
@@ -50,7 +51,7 @@ def judge_modes(evidence: AuditEvidence) -> RuleOutput:
     measurements = {
         "forward_passes": len(passes),
         "in_training_mode": sum(each.training for _, each in passes),
-        "with_gradient": len(trained),
+        "trained_on": len(trained),
     }
     return RuleOutput(tuple(findings), measurements)
 

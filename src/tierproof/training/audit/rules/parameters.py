@@ -222,14 +222,14 @@ def _find_moving_frozen(evidence: AuditEvidence, moved: set[str]) -> Iterator[Fi
 
 def _find_cut(evidence: AuditEvidence) -> Iterator[Finding]:
     quiet = evidence.quiet
-    if quiet is None or quiet.reported is None:
+    if quiet is None or quiet.minimised is None:
         return
     unused: list[str] = []
     silenced = {path for forward in quiet.forwards for path in forward.modules_without_gradient}
     for trial in evidence.cut:
-        if trial.record.reported is None:
+        if trial.record.minimised is None:
             continue
-        change = abs(trial.record.reported - quiet.reported) / max(1e-12, abs(quiet.reported))
+        change = abs(trial.record.minimised - quiet.minimised) / max(1e-12, abs(quiet.minimised))
         if change <= 1e-6:
             unused += trial.parameters
             continue

@@ -66,11 +66,12 @@ def _find_infinite(evidence: AuditEvidence) -> Iterator[Finding]:
 
 
 def _list_values(record: StepRecord) -> list[float]:
-    """What the returned loss may be, up to a constant factor: the sum, the last, or the mean of the backward values."""
+    """What the returned loss may be, up to a constant factor: the sum (or mean), the last or the first of the values
+    that backward ran on. An optimizer with a closure (LBFGS) returns the first."""
     scales = [each.values["scale"] for each in record.events if each.kind is EventKind.SCALER_STEP]
     scale = scales[-1] if scales else 1.0
     values = [each.value / scale for each in record.backwards]
-    return [sum(values), values[-1]] if values else []
+    return [sum(values), values[0], values[-1]] if values else []
 
 
 def _find_other(evidence: AuditEvidence) -> Iterator[Finding]:

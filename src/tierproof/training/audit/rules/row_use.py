@@ -31,19 +31,19 @@ def find_row_faults(evidence: AuditEvidence, line: SourceLine | None) -> Iterato
         fault = next(_compare_rows(quiet, permuted, evidence.rows, line), None)
         if fault is not None:
             yield fault
-        elif _differs(quiet.reported, permuted.reported, 1e-4):
+        elif _differs(quiet.minimised, permuted.minimised, 1e-4):
             yield report_finding(
                 f"{CODE}-006",
                 Severity.WARNING,
-                f"The loss depends on the order of the rows: {quiet.reported:.6g} becomes {permuted.reported:.6g}.",
+                f"The loss depends on the order of the rows: {quiet.minimised:.6g} becomes {permuted.minimised:.6g}.",
                 line=line,
-                evidence={"loss": quiet.reported, "loss_after": permuted.reported},
+                evidence={"loss": quiet.minimised, "loss_after": permuted.minimised},
                 hint="Look for sums over the wrong axis, and for rows that are mixed with their neighbours.",
             )
     doubled = evidence.doubled
-    if doubled is None or not quiet.reported or doubled.reported is None:
+    if doubled is None or not quiet.minimised or doubled.minimised is None:
         return
-    if math.isclose(doubled.reported, 2 * quiet.reported, rel_tol=1e-3):
+    if math.isclose(doubled.minimised, 2 * quiet.minimised, rel_tol=1e-3):
         yield report_finding(
             f"{CODE}-008",
             Severity.INFO,

@@ -95,20 +95,20 @@ def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -
 
 def _find_counted_padding(evidence: AuditEvidence, line: SourceLine | None) -> Iterator[Finding]:
     quiet = evidence.quiet
-    if quiet is None or quiet.reported is None or evidence.padding is None:
+    if quiet is None or quiet.minimised is None or evidence.padding is None:
         return
     for trial in evidence.padded:
-        after = trial.record.reported
-        if after is None or math.isclose(after, quiet.reported, rel_tol=1e-5, abs_tol=1e-8):
+        after = trial.record.minimised
+        if after is None or math.isclose(after, quiet.minimised, rel_tol=1e-5, abs_tol=1e-8):
             continue
         yield report_finding(
             f"{CODE}-003",
             Severity.ERROR,
             f"Padding counts: other values in {trial.what} at positions that {evidence.padding.mask} marks as padding "
-            f"change the loss from {quiet.reported:.4g} to {after:.4g}.",
+            f"change the loss from {quiet.minimised:.4g} to {after:.4g}.",
             line=line,
             evidence={
-                "loss": quiet.reported,
+                "loss": quiet.minimised,
                 "loss_after": after,
                 "positions": int(evidence.padding.positions.sum()),
             },

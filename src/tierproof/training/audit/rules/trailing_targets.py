@@ -24,6 +24,8 @@ def find_trailing_targets(evidence: AuditEvidence, line: SourceLine | None) -> I
     for use in record.outputs:
         if len(use.shape) != 3 or not use.is_cross_entropy or use.targets.shape[1] < 2 * _LEAST_RUN:
             continue
+        if not bool((use.targets[:, -1] >= 0).any()):
+            continue
         token, runs = _find_runs(use.targets)
         long = runs >= _LEAST_RUN
         if int(long.sum()) >= _LEAST_ROWS and bool((runs != runs[0]).any()):
@@ -41,9 +43,9 @@ def find_trailing_targets(evidence: AuditEvidence, line: SourceLine | None) -> I
 
 
 def _find_runs(targets: Tensor) -> tuple[int, Tensor]:
-    """The commonest last target, and how long its run is at the end of each row."""
+    """The commonest last target (of the rows that have one), and how long its run is at the end of each row."""
     last = targets[:, -1]
-    token = int(last.mode().values)
+    token = int(last[last >= 0].mode().values)
     same = (targets == token).flip(1)
     runs = torch.cumprod(same.int(), 1).sum(1)
     return token, runs

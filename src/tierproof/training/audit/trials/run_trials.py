@@ -151,11 +151,14 @@ def _try_quiet(runner: StepRunner, evidence: AuditEvidence, progress: Progress) 
 
 
 def _agree(first: StepRecord, second: StepRecord) -> bool:
-    """Whether two steps reported the same loss and had the same gradients, to rounding."""
-    if first.reported is None or second.reported is None:
-        return first.reported is second.reported
-    if not math.isclose(first.reported, second.reported, rel_tol=1e-5, abs_tol=1e-8):
-        return False
+    """Whether two steps minimised and reported the same loss and had the same gradients, to rounding."""
+    pairs = ((first.minimised, second.minimised), (first.reported, second.reported))
+    for value, other in pairs:
+        if value is None or other is None:
+            if value is not other:
+                return False
+        elif not math.isclose(value, other, rel_tol=1e-5, abs_tol=1e-8):
+            return False
     for one, two in zip(first.backwards, second.backwards, strict=False):
         for path, gradient in one.after.items():
             twin = two.after.get(path)
