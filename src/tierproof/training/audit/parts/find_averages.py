@@ -64,9 +64,12 @@ def _follow(model: nn.Module, owner: Any, name: str, index: int) -> AveragedWeig
 def _read_tensors(model: nn.Module, value: Any) -> Iterator[dict[str, Tensor]]:
     """Tensors by the model's own paths, where `value` has most of the model's trainable parameters."""
     if isinstance(value, nn.Module):
-        inner = value.module if isinstance(value, torch.optim.swa_utils.AveragedModel) else value
-        candidate = {**dict(inner.named_parameters()), **dict(inner.named_buffers())}
-        yield from _accept(model, candidate)
+        for inner in _list_roots(value):
+            candidate = {**dict(inner.named_parameters()), **dict(inner.named_buffers())}
+            accepted = list(_accept(model, candidate))
+            if accepted:
+                yield from accepted
+                return
     elif isinstance(value, Mapping):
         yield from _accept(model, {str(k): v for k, v in value.items() if isinstance(v, Tensor)})
     elif isinstance(value, list | tuple):
@@ -77,7 +80,22 @@ def _read_tensors(model: nn.Module, value: Any) -> Iterator[dict[str, Tensor]]:
                 yield from _read_tensors(model, inner)
 
 
+def _list_roots(module: nn.Module) -> Iterator[nn.Module]:
+    """A module and what it may wrap: an average is often kept as a child of the module that makes it."""
+    yield module
+    yield from module.children()
+
+
 def _accept(model: nn.Module, candidate: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """The candidate's tensors by the paths of the model, or of a part of it that holds most of its parameters."""
+    for prefix in ("", *(f"{name}." for name, _ in model.named_children())):
+        accepted = list(_accept_at(model, {f"{prefix}{path}": each for path, each in candidate.items()}))
+        if accepted:
+            yield from accepted
+            return
+
+
+def _accept_at(model: nn.Module, candidate: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     wanted = {path: each for path, each in model.named_parameters() if each.requires_grad}
     fitting = [p for p, each in wanted.items() if p in candidate and candidate[p].shape == each.shape]
     if not wanted or len(fitting) < _LEAST_SHARE * len(wanted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import sys
 import types
@@ -30,7 +31,10 @@ _PLAIN = (
 )
 # Their insides are searched by what they are, not by attribute.
 _LEAVES = (nn.Module, torch.optim.Optimizer)
-_OWN_ROOTS = frozenset({"torch", "numpy", "builtins", "tierproof"}) | sys.stdlib_module_names - {"__main__"}
+# What exec() defines in a bare namespace says that it comes from builtins.
+_OWN_ROOTS = (frozenset({"torch", "numpy", "tierproof"}) | sys.stdlib_module_names) - {"__main__", "builtins"}
+# Objects of the standard library that hold what the user puts in.
+_HOLDERS = (types.SimpleNamespace, argparse.Namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,8 @@ def _look_into(name: str, place: str, value: Any, found: ReachableNames) -> Iter
         yield from ((f"{name}[{i}]", place, item) for i, item in enumerate(value[:_MOST_ITEMS]))
     elif isinstance(value, _LEAVES) and name != "self":
         return
-    elif not name or not _is_foreign(
-        type(value).__module__
-    ):  # the step itself may be one that the audit made
+    elif not name or isinstance(value, _HOLDERS) or not _is_foreign(type(value).__module__):
+        # Without a name it is the step itself, and that may be one that the audit made.
         yield from _look_into_object(name, place, value)
 
 

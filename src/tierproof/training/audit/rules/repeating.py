@@ -8,12 +8,13 @@ another run.
 
 Evidence: the parameters that differ, and by how much.
 
-Exemptions: a counter that the step keeps for itself (the number of the step, say) may be saved elsewhere, so that this
-is a warning.
+Exemptions: variables that the step keeps for itself (the number of the step, say) may be saved elsewhere: where
+carrying them over makes the updates equal, they are named as an info.
 
 Findings:
     T3-AGAIN-001 warning: the same step from the same state and seed gives other parameters.
     T3-AGAIN-002 warning: after saving and loading, the next update differs.
+    T3-AGAIN-003 info: it differs for want of plain variables that no state_dict holds.
 
 Source: the PyTorch notes on reproducibility; huggingface/transformers#46628.
 """
@@ -60,6 +61,8 @@ def _find_unlike_resumption(evidence: AuditEvidence) -> list[Finding]:
     differing = _list_differing(trial.went_on.parameters, trial.resumed.parameters)
     if not differing:
         return []
+    if trial.variables:
+        return [_report_variables(trial.variables)]
     rates = [record.updates[-1].rates[0] for record in (trial.went_on, trial.resumed) if record.updates]
     why = "a state that is in no state_dict"
     if len(rates) == 2 and not math.isclose(rates[0], rates[1], rel_tol=1e-6):
@@ -75,6 +78,17 @@ def _find_unlike_resumption(evidence: AuditEvidence) -> list[Finding]:
             hint="Save it beside the state_dicts: the number of the step, averages, generators, plain attributes.",
         )
     ]
+
+
+def _report_variables(names: tuple[str, ...]) -> Finding:
+    return report_finding(
+        f"{_CODE}-003",
+        Severity.INFO,
+        f"A run that goes on after a crash needs {list_some(names)} beside the state_dicts: with "
+        f"{'it' if len(names) == 1 else 'them'} the next update is the same, and without it differs.",
+        evidence={"variables": list(names)},
+        hint="Save these variables in each checkpoint.",
+    )
 
 
 def _list_differing(

@@ -26,7 +26,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.step_event import EventKind
 from tierproof.training.audit.recording.step_record import Fingerprints
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, list_some, report_finding
-from tierproof.training.audit.rules.update_window import list_windows
+from tierproof.training.audit.rules.update_window import UpdateWindow, list_windows
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
 CODE = "T3-ZERO"
@@ -49,6 +49,8 @@ def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
     for earlier, window in zip(list_windows(evidence), list_windows(evidence)[1:], strict=False):
         if not window.backwards or not earlier.updates:
             continue
+        if _goes_on(earlier):
+            return  # what is left over may be of the batches after the update
         first = window.backwards[0]
         left = {path: each for path, each in first.before.items() if each is not None and not each.is_zero}
         kept = [path for path in left if path in held]
@@ -73,6 +75,15 @@ def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
         evidence={"norm_left_over": worst[0], "norm_after": worst[1], "parameters": len(paths)},
         hint="Call optimizer.zero_grad() before loss.backward(), or right after optimizer.step().",
     )
+
+
+def _goes_on(window: UpdateWindow) -> bool:
+    """Whether a backward pass follows the last update in the same call, as in a step that makes several."""
+    backwards, updates = window.list_events(EventKind.BACKWARD), window.list_events(EventKind.UPDATE)
+    if not backwards or not updates:
+        return False
+    last, update = backwards[-1], updates[-1]
+    return (last.call, last.event.order) > (update.call, update.event.order)
 
 
 def _norm(prints: Fingerprints, paths: list[str]) -> float:

@@ -76,10 +76,16 @@ class VisibleTrial:
 
 @dataclass(frozen=True)
 class ResumeTrial:
-    """A step that went on, and the same step after its state was saved, reset and loaded."""
+    """A step that went on, and the same step after its state was saved, reset and loaded.
+
+    Attributes:
+        variables: what the step keeps for itself, by name, where the two updates differ, and are equal once these
+            variables are carried over too.
+    """
 
     went_on: StepRecord
     resumed: StepRecord
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
