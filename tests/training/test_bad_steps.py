@@ -166,14 +166,29 @@ def test_what_is_not_found_is_asked_for_by_name() -> None:
 
     def step(batch: Batch) -> float:
         F.cross_entropy(model(batch[0]), batch[1]).backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.sub_(0.1 * parameter.grad)  # type: ignore[operator]
         return 0.0
 
     with pytest.raises(AuditError, match="no optimizer was found") as caught:
         tierproof.audit(step, make_batches(), progress=False)
     assert "optimizer=" in caught.value.hint
+
+
+def test_an_optimizer_out_of_reach_is_asked_for_by_its_class() -> None:
+    model = nn.Linear(8, 3)
+    hidden = {hash(model): torch.optim.SGD(model.parameters(), lr=0.1)}
+    table = type("Table", (), {"__slots__": (), "find": staticmethod(hidden.__getitem__)})()
+
+    def step(batch: Batch) -> float:
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()  # type: ignore[no-untyped-call]
+        table.find(hash(model)).step()
+        return float(loss)
+
+    before = [each.detach().clone() for each in model.parameters()]
+    with pytest.raises(AuditError, match=r"an optimizer \(SGD\) that was not found") as caught:
+        tierproof.audit(step, make_batches(), progress=False)
+    assert "optimizer=" in caught.value.hint
+    assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
 
 
 def test_a_step_that_changes_its_batch_is_given_a_copy() -> None:

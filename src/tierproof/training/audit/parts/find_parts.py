@@ -32,8 +32,8 @@ def find_parts(step: Callable[[Any], Any], given: GivenParts) -> TrainingParts:
     """Complete what was given by what the step reaches.
 
     Raises:
-        AuditError: no model or no optimizer was found, or more than one model could be meant; the message names the
-            argument that settles it.
+        AuditError: no model was found, or more than one could be meant; the message names the argument that settles
+            it.
     """
     reached = list_named_values(step)
     values = [_unwrap(value) for value in reached.values]
@@ -44,13 +44,10 @@ def find_parts(step: Callable[[Any], Any], given: GivenParts) -> TrainingParts:
         [each for each in values if isinstance(each.value, torch.optim.Optimizer)],
         facts,
     )
-    if not optimizers:
-        raise AuditError(
-            "no optimizer was found in what the step reaches",
-            hint="Pass it: tp.audit(step, batches, optimizer=...).",
-        )
     modules = [each for each in values if isinstance(each.value, nn.Module)]
     model = _find_model(given.model, modules, optimizers, facts)
+    if not given.optimizers:
+        optimizers, facts = _leave_foreign(model, optimizers, facts)
     schedulers = _choose(
         "scheduler",
         [_unwrap(NamedValue("scheduler", "given", each)).value for each in given.schedulers],
@@ -94,9 +91,9 @@ def _unwrap(found: NamedValue) -> NamedValue:
 
 
 def _is_scheduler(value: Any, optimizers: Sequence[torch.optim.Optimizer]) -> bool:
-    """An `LRScheduler`, or an object with a `step` that holds one of the optimizers."""
+    """An `LRScheduler` of one of the optimizers, or an object with a `step` that holds one."""
     if isinstance(value, LRScheduler):
-        return True
+        return any(value.optimizer is each for each in optimizers) or not optimizers
     if isinstance(value, torch.optim.Optimizer | nn.Module | type) or not hasattr(value, "__dict__"):
         return False
     held = [each for each in vars(value).values() if any(each is optimizer for optimizer in optimizers)]
@@ -140,6 +137,7 @@ def _find_model(
     outer = _keep_outermost(modules)
     trained = [each for each in outer if any(id(p) in held for p in each.value.parameters())]
     candidates = trained or [each for each in outer if any(p.requires_grad for p in each.value.parameters())]
+    candidates = _keep_nearest(candidates)
     if not candidates:
         raise AuditError(
             "no model was found in what the step reaches",
@@ -152,7 +150,7 @@ def _find_model(
             hint="Name the one to audit: tp.audit(step, batches, model=...); "
             "torch.nn.ModuleDict joins several that are trained together.",
         )
-    chosen = candidates[0]
+    chosen = _leave_wrapper(candidates[0], modules, held)
     facts.append(
         Fact(
             "model",
@@ -162,6 +160,42 @@ def _find_model(
         )
     )
     return chosen.value  # type: ignore[no-any-return]
+
+
+def _leave_wrapper(outer: NamedValue, modules: Sequence[NamedValue], held: set[int]) -> NamedValue:
+    """The module that is trained, where the outer one holds it beside an average of it."""
+    trained = {id(each) for each in outer.value.parameters()} & held
+    inside = {id(each) for each in outer.value.modules()} - {id(outer.value)}
+    for each in modules:
+        if id(each.value) not in inside or not trained <= {id(p) for p in each.value.parameters()}:
+            continue
+        if find_averages(each.value, [outer]):
+            return each
+    return outer
+
+
+def _leave_foreign(
+    model: nn.Module, optimizers: list[Any], facts: list[Fact]
+) -> tuple[list[Any], list[Fact]]:
+    """Without the optimizers of other models, where there are some of this one."""
+    own = {id(each) for each in model.parameters()}
+    holding = [
+        any(id(each) in own for group in optimizer.param_groups for each in group["params"])
+        for optimizer in optimizers
+    ]
+    if not any(holding) or all(holding):
+        return optimizers, facts
+    told = [fact for fact in facts if fact.name == "optimizer"]
+    foreign = [fact for fact, holds in zip(told, holding, strict=True) if not holds]
+    kept = [each for each, holds in zip(optimizers, holding, strict=True) if holds]
+    return kept, [fact for fact in facts if not any(fact is each for each in foreign)]
+
+
+def _keep_nearest(modules: Sequence[NamedValue]) -> list[NamedValue]:
+    """The modules with the shortest names. What lies deep in another object, as the models of runs before do in an
+    accelerator, is not what the step names itself."""
+    depths = [each.name.removeprefix("self.").count(".") + each.name.count("[") for each in modules]
+    return [each for each, depth in zip(modules, depths, strict=True) if depth == min(depths)]
 
 
 def _keep_outermost(modules: Sequence[NamedValue]) -> list[NamedValue]:

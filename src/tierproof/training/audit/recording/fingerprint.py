@@ -20,10 +20,12 @@ class Fingerprint:
         norm: its Euclidean norm; NaN where a value is.
         product: its dot product with a fixed random vector that repeats every 9,973 numbers. Two tensors with equal
             norm and product are equal, but for chance and for exchanges of numbers that lie so far apart.
+        rounding: the relative spacing of numbers of the tensor's dtype; 0 for integers.
     """
 
     norm: float
     product: float
+    rounding: float = 0.0
 
     @property
     def is_zero(self) -> bool:
@@ -51,6 +53,7 @@ def take_fingerprint(tensor: Tensor) -> Fingerprint:
     """The fingerprint of a tensor of any dtype, shape and device."""
     with torch.no_grad(), torch._C.DisableTorchFunction():
         values = tensor.detach()
+        rounding = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
         if values.is_sparse:
             values = values.coalesce().values()
         values = values.to("cpu", torch.float64 if values.numel() <= 1 << 20 else torch.float32).flatten()
@@ -60,7 +63,7 @@ def take_fingerprint(tensor: Tensor) -> Fingerprint:
         whole = values.numel() // _PERIOD * _PERIOD
         product = float((values[:whole].view(-1, _PERIOD).sum(0, dtype=torch.float64) * signs).sum())
         product += float((values[whole:].double() * signs[: values.numel() - whole]).sum())
-        return Fingerprint(float(values.norm(dtype=torch.float64)), product)
+        return Fingerprint(float(values.norm(dtype=torch.float64)), product, rounding)
 
 
 def take_fingerprints(tensors: Iterable[tuple[str, Tensor | None]]) -> dict[str, Fingerprint | None]:

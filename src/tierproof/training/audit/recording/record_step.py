@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.modules import module as nn_module
 from torch.optim import optimizer as torch_optimizer
 
+from tierproof.training.audit.parts.audit_error import AuditError
 from tierproof.training.audit.parts.training_parts import TrainingParts
 from tierproof.training.audit.recording.call_watch import CallWatch, Handler
 from tierproof.training.audit.recording.fingerprint import take_fingerprints
@@ -294,10 +295,20 @@ class _Recorder:
     def _enter_update(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - the hook's signature
         index = self._find_optimizer(optimizer)
         if index < 0:
+            self._refuse_unknown(optimizer)
             return
         line = find_source_line(_find_caller(sys._getframe(1)))
         event = self._add(EventKind.UPDATE, line, index)
         self._in_update[index] = _OpenUpdate(event, self._take_gradients(), self._take_parameters())
+
+    def _refuse_unknown(self, optimizer: Any) -> None:
+        """An optimizer of this model that was not found could not be put back."""
+        own = {id(each) for each in self._parts.model.parameters()}
+        if any(id(each) in own for group in optimizer.param_groups for each in group["params"]):
+            raise AuditError(
+                f"the step uses an optimizer ({type(optimizer).__name__}) that was not found in what it reaches",
+                hint="Pass it: tp.audit(step, batches, optimizer=...); a list of all of them where there are several.",
+            )
 
     def _leave_update(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002 - the hook's signature
         opened = self._in_update.pop(self._find_optimizer(optimizer), None)

@@ -13,6 +13,7 @@ added; backward passes between which the gradients are zeroed, as an optimizer w
 Findings:
     T3-ACCUM-001 error: the gradients of the micro-batches are added and not averaged.
     T3-ACCUM-002 error: targets weigh differently in micro-batches of different size (mean of means).
+    T3-ACCUM-003 warning: the first update is made of fewer micro-batches than every later one.
 
 Source: huggingface/transformers#34191 on accumulation over unequal lengths.
 """
@@ -48,23 +49,47 @@ class _MicroBatch:
 
 def judge_accumulating(evidence: AuditEvidence) -> RuleOutput:
     """Judge how micro-batches are put together; see the module's docstring."""
-    windows = [window for window in list_windows(evidence) if len(window.backwards) > 1]
+    every = list_windows(evidence)
+    windows = [window for window in every if len(window.backwards) > 1]
     if not windows:
         return RuleOutput(skipped="each update has one backward pass")
     if any(not _adds_up(window) for window in windows):
         return RuleOutput(skipped="the gradients are zeroed between the backward passes of an update")
     findings: list[Finding] = []
     measurements: dict[str, float] = {"backward_passes_per_update": len(windows[0].backwards)}
+    short = _find_short_start(every)
+    if short is not None:
+        findings.append(short)
     for window in windows:
         parts = _list_parts(window, evidence)
         if parts is None:
-            return RuleOutput(
-                skipped="the backward passes are not of micro-batches with a cross-entropy of the model's outputs"
+            reason = (
+                "the backward passes are not of micro-batches with a cross-entropy of the model's outputs"
             )
+            return RuleOutput(tuple(findings), measurements, skipped="" if findings else reason)
         finding = _find_sum(window, parts) or _find_mean_of_means(window, parts)
-        if finding is not None and not findings:
+        if finding is not None and len(findings) == (short is not None):
             findings.append(finding)
     return RuleOutput(tuple(findings), measurements)
+
+
+def _find_short_start(windows: tuple[UpdateWindow, ...]) -> Finding | None:
+    """An update at the first micro-batch, by a count that starts at 0: `if step % n == 0`."""
+    counts = [len(window.backwards) for window in windows]
+    if len(counts) < 3 or counts[0] >= min(counts[1:]) or len(set(counts[1:])) > 1:
+        return None
+    if any(each is not None and not each.is_zero for each in windows[0].backwards[0].before.values()):
+        return None  # an accumulation was begun before
+    event = windows[0].list_events(EventKind.UPDATE)[0].event
+    return report_finding(
+        f"{_CODE}-003",
+        Severity.WARNING,
+        f"The first update is made of {counts[0]} micro-batch{'es' if counts[0] > 1 else ''}, and every later one of "
+        f"{counts[1]}.",
+        line=event.line,
+        evidence={"first": counts[0], "later": counts[1]},
+        hint="Update at the last micro-batch: if (step + 1) % n == 0.",
+    )
 
 
 def _adds_up(window: UpdateWindow) -> bool:

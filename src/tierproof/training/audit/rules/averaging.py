@@ -105,7 +105,11 @@ def _measure(
     if len(known) < 2:
         return None
     middle = median(known.values())
-    close = [path for path, each in known.items() if abs(each - middle) <= _TOLERANCE * max(0.02, 1 - middle)]
+    close = [
+        path
+        for path, each in known.items()
+        if abs(each - middle) <= _TOLERANCE * max(0.02, 1 - middle) + _find_doubt(old, weights, path)
+    ]
     if not -0.01 <= middle < 1 - 1e-9 or len(close) < _AGREEING * len(known):
         return None
     lost = tuple(path for path in known if path not in close)
@@ -120,6 +124,15 @@ def _find_decay(old: Fingerprints, new: Fingerprints, weights: Fingerprints, pat
     if abs(distance) <= 1e-6 * max(first.norm, 1e-12) or not math.isfinite(distance):
         return None
     return (second.product - target.product) / distance
+
+
+def _find_doubt(old: Fingerprints, weights: Fingerprints, path: str) -> float:
+    """How far rounding may move a decay: a weight that hardly moved is a small distance between large numbers."""
+    first, target = old.get(path), weights[path]
+    if first is None or target is None:
+        return 0.0
+    rounding = max(first.rounding, target.rounding) * max(first.norm, target.norm)
+    return 4 * rounding / max(abs(first.product - target.product), 1e-300)
 
 
 def _judge_one(evidence: AuditEvidence, index: int, name: str, following: _Following) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ Source: the optimizer's contract (torch.optim); Loshchilov and Hutter 2019 (arXi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from tierproof.core.finding import Finding, Severity
@@ -48,6 +49,8 @@ CODE = "T3-PARAM"
 _STRONG_DECAY = 0.05
 # Below this rate an update may vanish in rounding, as at the start of a warm-up.
 _LEAST_RATE = 1e-6
+# A smaller gradient vanishes beside Adam's epsilon, a smaller update beside the rounding of the weight.
+_LEAST_SLOPE, _LEAST_PUSH = 1e-6, 1e-6
 
 
 def judge_parameters(evidence: AuditEvidence) -> RuleOutput:
@@ -67,7 +70,7 @@ def judge_parameters(evidence: AuditEvidence) -> RuleOutput:
         *_find_unheld(evidence, moved),
         *_find_held_twice(evidence),
         *_find_stuck(evidence, updates),
-        *_find_moving_frozen(evidence, moved),
+        *_find_moving_frozen(evidence, updates),
         *_find_cut(evidence),
         *_find_decayed(evidence),
     ]
@@ -174,8 +177,10 @@ def _find_stuck(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterato
         mine = [update for update in updates if any(index == update.optimizer for index, _ in each.holders)]
         if not each.trainable or not mine:
             continue
+        if any(update.before[each.path] != update.after[each.path] for update in mine):
+            continue
         pushed = [update for update in mine if _is_pushed(update, each)]
-        if pushed and all(update.before[each.path] == update.after[each.path] for update in pushed):
+        if pushed:
             stuck.append(each)
             rates.append(max(update.rates[each.holders[0][1]] for update in pushed))
     if not stuck:
@@ -195,18 +200,27 @@ def _find_stuck(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterato
 
 
 def _is_pushed(update: UpdateRecord, parameter: ParameterFacts) -> bool:
+    """Whether the gradient is so large that float32 weights must change, by plain descent and by its sign alone."""
     gradient = update.gradients.get(parameter.path)
     group = next((number for index, number in parameter.holders if index == update.optimizer), None)
-    if gradient is None or group is None or group >= len(update.rates):
+    before = update.before[parameter.path]
+    if gradient is None or before is None or group is None or group >= len(update.rates):
         return False
-    return update.rates[group] > 0 and 0 < gradient.norm < float("inf")
+    size = math.sqrt(max(1, parameter.elements))
+    slope, weight = gradient.norm / size, before.norm / size
+    if not 0 < slope < math.inf or update.rates[group] <= 0:
+        return False
+    return slope > _LEAST_SLOPE and update.rates[group] * min(1.0, slope) > _LEAST_PUSH * weight
 
 
-def _find_moving_frozen(evidence: AuditEvidence, moved: set[str]) -> Iterator[Finding]:
+def _find_moving_frozen(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterator[Finding]:
+    # What moves outside of the optimizer's step, as a teacher that is averaged does, is not the optimizer's doing.
     frozen = [
         each.path
         for each in evidence.parameters
-        if not each.trainable and each.holders and each.path in moved
+        if not each.trainable
+        and each.holders
+        and any(update.before[each.path] != update.after[each.path] for update in updates)
     ]
     if frozen:
         yield report_finding(

@@ -9,7 +9,9 @@ counts teaches it to write padding. The loss falls in every case.
 Evidence: the offset between inputs and targets, the loss with other values at padding, the rows that the loss reaches.
 
 Exemptions: losses whose gradient is not that of a cross-entropy are judged by their rows and padding only. The first
-padded position may be an end token. Further heads may look further ahead, where one looks ahead by one token.
+padded position may be an end token. A source that is to be copied may be seen where its tokens are also in another
+tensor of the batch, which is not seen ahead (a decoder's). Further heads may look further ahead, where one looks ahead
+by one token.
 
 Findings:
     T3-TARGET-001 error: a place is trained on a token that it sees: the targets are not shifted, or a mask
@@ -66,8 +68,10 @@ def judge_targets(evidence: AuditEvidence) -> RuleOutput:
 
 def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -> Iterator[Finding]:
     ahead = {each.offset for each in offsets if each.is_input and not each.visible}
+    # An encoder may see what a decoder has to write, as where a sequence is copied.
+    written = {each.output for each in offsets if each.is_input and not each.visible and each.offset <= 1}
     for each in offsets:
-        if not each.is_input:
+        if not each.is_input or (each.visible and each.output in written):
             continue
         name = each.tensor or "the batch"
         evidence = {"offset": each.offset, "share": each.share}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-
+from tierproof.model.preserve.process_state import list_generators
 from tierproof.training.audit.parts.named_values import list_named_values
 from tierproof.training.audit.parts.plain_variables import PlainVariable, list_plain_variables
 from tierproof.training.audit.recording.step_record import StepRecord
@@ -26,7 +24,7 @@ class _Saved:
 
     parts: tuple[Any, ...]
     states: tuple[Any, ...]
-    generator: Tensor
+    generators: tuple[tuple[Callable[[Any], Any], Any], ...]
     variables: dict[str, PlainVariable]
 
 
@@ -45,7 +43,7 @@ def try_to_resume(runner: StepRunner, calls_per_update: int) -> ResumeTrial | No
     saved = _Saved(
         savable,
         tuple(copy.deepcopy(each.state_dict()) for each in savable),
-        torch.get_rng_state(),
+        tuple((write, read()) for _, read, write in list_generators()),
         _list_variables(runner),
     )
     went_on = _run_calls(runner, calls_per_update, calls_per_update)
@@ -84,7 +82,8 @@ def _resume(runner: StepRunner, saved: _Saved, calls: int, carried: Collection[s
     for name, variable in _list_variables(runner).items():
         if name in carried:
             variable.write(saved.variables[name].value)
-    torch.set_rng_state(saved.generator)
+    for write, generator in saved.generators:
+        write(generator)
     return _run_calls(runner, calls, calls)
 
 

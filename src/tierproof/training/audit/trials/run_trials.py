@@ -64,6 +64,7 @@ def run_trials(
     initial = record_initial(parts)
     with without_earlier_objects():
         plain, calls = _run_plain(runner)
+    _require_training(parts, initial, plain)
     batch = runner.batch(0)
     evidence = AuditEvidence(
         facts=parts.facts,
@@ -104,6 +105,8 @@ def _run_plain(runner: StepRunner) -> tuple[tuple[StepRecord, ...], int]:
     while updates < _UPDATES and len(records) < _MOST_CALLS:
         try:
             records.append(runner.run(runner.batch(len(records)), count_live=True))
+        except AuditError:
+            raise
         except Exception as error:
             place = locate_error(error)
             raise AuditError(
@@ -116,6 +119,15 @@ def _run_plain(runner: StepRunner) -> tuple[tuple[StepRecord, ...], int]:
         if stepped and not calls_per_update:
             calls_per_update = len(records)
     return tuple(records), calls_per_update
+
+
+def _require_training(parts: TrainingParts, initial: StepRecord, plain: Sequence[StepRecord]) -> None:
+    """A step without an optimizer must change the parameters itself, as tutorials do by hand."""
+    if not parts.optimizers and plain[-1].parameters == initial.parameters:
+        raise AuditError(
+            "no optimizer was found in what the step reaches",
+            hint="Pass it: tp.audit(step, batches, optimizer=...).",
+        )
 
 
 def _try_quiet(runner: StepRunner, evidence: AuditEvidence, progress: Progress) -> AuditEvidence:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tierproof.model.gradients.training_step import seed_everything
@@ -37,7 +38,8 @@ class _EverythingTrained(nn.Module):
 
 
 def _list_state_tensors(parts: TrainingParts) -> Iterator[Tensor]:
-    for optimizer in parts.optimizers:
+    others = [each for each in parts.others if isinstance(each, torch.optim.Optimizer)]
+    for optimizer in {id(each): each for each in (*parts.optimizers, *others)}.values():
         for state in optimizer.state.values():
             if isinstance(state, dict):
                 yield from (value for value in state.values() if isinstance(value, Tensor))
