@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 _MOST_VALUES, _MOST_DEPTH, _MOST_ITEMS = 5_000, 5, 64
 _PLAIN = (
@@ -77,6 +78,16 @@ def list_named_values(step: Callable[..., Any]) -> ReachableNames:
                 for inner, where, item in _look_into(name, place, value, found)
             )
     return found
+
+
+def list_one_way(step: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of what a step may take items from and cannot give them back to: generators and iterators."""
+    return tuple(
+        each.name
+        for each in list_named_values(step).values
+        if isinstance(each.value, Iterator)
+        and (isinstance(each.value, _BaseDataLoaderIter) or not hasattr(each.value, "__dict__"))
+    )
 
 
 def _look_into(name: str, place: str, value: Any, found: ReachableNames) -> Iterator[tuple[str, str, Any]]:

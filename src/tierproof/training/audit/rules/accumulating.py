@@ -82,7 +82,7 @@ def _find_short_start(windows: tuple[UpdateWindow, ...]) -> Finding | None:
         return None  # an accumulation was begun before
     event = windows[0].list_events(EventKind.UPDATE)[0].event
     return report_finding(
-        f"{_CODE}-003",
+        f"{CODE}-003",
         Severity.WARNING,
         f"The first update is made of {counts[0]} micro-batch{'es' if counts[0] > 1 else ''}, and every later one of "
         f"{counts[1]}.",

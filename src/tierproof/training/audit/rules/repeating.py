@@ -9,7 +9,8 @@ another run.
 Evidence: the parameters that differ, and by how much.
 
 Exemptions: variables that the step keeps for itself (the number of the step, say) may be saved elsewhere: where
-carrying them over makes the updates equal, they are named as an info.
+carrying them over makes the updates equal, they are named as an info. A step that takes its data from a generator gets
+other data each time.
 
 Findings:
     T3-AGAIN-001 warning: the same step from the same state and seed gives other parameters.
@@ -41,6 +42,10 @@ def judge_repeating(evidence: AuditEvidence) -> RuleOutput:
         return RuleOutput(skipped="the first step was not repeated")
     differing = _list_differing(evidence.plain[0].parameters, evidence.again.parameters)
     measurements = {"differing_parameters": len(differing)}
+    if differing and evidence.one_way:
+        return RuleOutput(
+            skipped=f"each step takes other data from {list_some(evidence.one_way)}, which goes on"
+        )
     if differing:
         finding = report_finding(
             f"{CODE}-001",
@@ -56,7 +61,7 @@ def judge_repeating(evidence: AuditEvidence) -> RuleOutput:
 
 def _find_unlike_resumption(evidence: AuditEvidence) -> list[Finding]:
     trial = evidence.resumed
-    if trial is None:
+    if trial is None or evidence.one_way:
         return []
     differing = _list_differing(trial.went_on.parameters, trial.resumed.parameters)
     if not differing:
@@ -82,7 +87,7 @@ def _find_unlike_resumption(evidence: AuditEvidence) -> list[Finding]:
 
 def _report_variables(names: tuple[str, ...]) -> Finding:
     return report_finding(
-        f"{_CODE}-003",
+        f"{CODE}-003",
         Severity.INFO,
         f"A run that goes on after a crash needs {list_some(names)} beside the state_dicts: with "
         f"{'it' if len(names) == 1 else 'them'} the next update is the same, and without it differs.",

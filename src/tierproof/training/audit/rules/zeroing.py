@@ -51,15 +51,16 @@ def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
             continue
         if _goes_on(earlier):
             return  # what is left over may be of the batches after the update
-        first = window.backwards[0]
-        left = {path: each for path, each in first.before.items() if each is not None and not each.is_zero}
-        kept = [path for path in left if path in held]
+        adding = {path: _find_adding(window, path) for path in held}
+        kept = sorted(path for path, index in adding.items() if index is not None)
         if not kept:
             return
         paths = kept
+        index = min(each for each in adding.values() if each is not None)
+        first = window.backwards[index]
         worst = (_norm(first.before, kept), _norm(first.after, kept))
         events = window.list_events(EventKind.BACKWARD)
-        line = events[0].event.line if events else None
+        line = events[index].event.line if index < len(events) else None
     if worst is None:
         return
     share = (
@@ -75,6 +76,18 @@ def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
         evidence={"norm_left_over": worst[0], "norm_after": worst[1], "parameters": len(paths)},
         hint="Call optimizer.zero_grad() before loss.backward(), or right after optimizer.step().",
     )
+
+
+def _find_adding(window: UpdateWindow, path: str) -> int | None:
+    """The backward pass that is the first to reach a parameter, where it adds to a gradient that was left over.
+
+    Passes of other losses, as a discriminator's beside its generator, leave the parameter's gradient as it is.
+    """
+    for index, backward in enumerate(window.backwards):
+        before, after = backward.before.get(path), backward.after.get(path)
+        if before != after:
+            return None if before is None or before.is_zero else index
+    return None
 
 
 def _goes_on(window: UpdateWindow) -> bool:

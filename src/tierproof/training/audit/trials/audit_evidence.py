@@ -113,6 +113,7 @@ class AuditEvidence:
         visible: which outputs see which tokens.
         cut: quiet calls after parameters without a gradient were moved.
         resumed: the second update, gone on and resumed; None where something cannot be saved.
+        one_way: names of generators and iterators that the step reaches: what it takes from them cannot be put back.
         not_tried: what could not be tried, with the reason.
     """
 
@@ -137,4 +138,5 @@ class AuditEvidence:
     visible: tuple[VisibleTrial, ...] = ()
     cut: tuple[CutTrial, ...] = ()
     resumed: ResumeTrial | None = None
+    one_way: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = field(default=())

@@ -7,6 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import nn
+
 from tierproof.model.preserve.process_state import list_generators
 from tierproof.training.audit.parts.named_values import list_named_values
 from tierproof.training.audit.parts.plain_variables import PlainVariable, list_plain_variables
@@ -67,7 +70,14 @@ def try_to_resume(runner: StepRunner, calls_per_update: int) -> ResumeTrial | No
 def _list_savable(runner: StepRunner) -> tuple[Any, ...]:
     parts = runner.parts
     scalers = () if parts.scaler is None else (parts.scaler,)
-    return (parts.model, *parts.optimizers, *parts.schedulers, *scalers)
+    own = {id(each) for each in (*parts.model.modules(), *parts.optimizers)}
+    # Teachers, critics and their optimizers are saved too.
+    others = [
+        each
+        for each in parts.others
+        if isinstance(each, nn.Module | torch.optim.Optimizer) and id(each) not in own
+    ]
+    return (parts.model, *parts.optimizers, *parts.schedulers, *scalers, *others)
 
 
 def _list_variables(runner: StepRunner) -> dict[str, PlainVariable]:

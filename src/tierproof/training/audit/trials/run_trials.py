@@ -18,6 +18,7 @@ from tierproof.training.audit.batches.batch_tensors import (
 )
 from tierproof.training.audit.batches.padded_positions import PaddedPositions, find_padded_positions
 from tierproof.training.audit.parts.audit_error import AuditError
+from tierproof.training.audit.parts.named_values import list_one_way
 from tierproof.training.audit.parts.training_parts import AveragedWeights, TrainingParts
 from tierproof.training.audit.recording.live_tensors import without_earlier_objects
 from tierproof.training.audit.recording.record_step import record_initial
@@ -80,6 +81,7 @@ def run_trials(
         batch_tensors=dict(list_tensors(batch)),
         rows=count_rows(batch),
         padding=find_padded_positions(batch),
+        one_way=list_one_way(step),
     )
     progress("repeating the first step")
     state.restore()

@@ -14,6 +14,10 @@ _DROPOUTS = frozenset(
 )
 
 
+# Their one number that is no integer is the dropout between layers.
+_RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+
+
 class WithoutDropout(TorchFunctionMode):
     """While active, dropout gives its input back, in modules, in functions and inside fused attention."""
 
@@ -38,6 +42,8 @@ class WithoutDropout(TorchFunctionMode):
             args = (*args[:4], 0.0, *args[5:]) if len(args) > 4 else args
             if "dropout_p" in kwargs:
                 kwargs["dropout_p"] = 0.0
+        elif name in _RECURRENT:
+            args = tuple(0.0 if isinstance(each, float) else each for each in args)
         elif name == "multi_head_attention_forward":
             args, kwargs = _silence_packed(args, kwargs)
         return func(*args, **kwargs)
