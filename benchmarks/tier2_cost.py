@@ -44,9 +44,12 @@ def run() -> tuple[str, bool]:
     ratio = peak["check"] / peak["step"]
     fast, small = passes <= MOST_PASSES, ratio <= MOST_MEMORY
     peaks = ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in peak.items())
-    text = [
+    about = (
         f"GPT-2 124M, batch {BATCH} × length {LENGTH}, fp32, {checks[0]['threads']} threads; one forward with its "
-        f"backward: {pass_s:.2f} s. Without {', '.join(LEFT_OUT)}. Medians of {RUNS}, a process each.",
+        f"backward: {pass_s:.2f} s. Without {', '.join(LEFT_OUT)}. Medians of {RUNS}, a process each."
+    )
+    text = [
+        about,
         format_table(("check", "outcome", "seconds", "forward + backward"), rows),
         f"Bar: at most {MOST_PASSES:.0f} forwards with backward: {passes:.1f}, {'met' if fast else 'MISSED'}.",
         f"Peak memory over the imports: {peaks}.",

@@ -1,7 +1,8 @@
 """Write docs/checks.md and a page for each check.
 
-The text comes from the docstring of the check's module, the example from `examples/checks/`: one model for each
-check, in which a line that ends in `# wrong` makes the bug and one that ends in `# right` replaces it.
+The text comes from the docstring of the check's (or the audit rule's) module, the example from `examples/checks/` and
+`examples/audit/`: one model for each check and one step for each rule, in which a line that ends in `# wrong` makes
+the bug and one that ends in `# right` replaces it.
 
 `python scripts/write_check_pages.py` writes them; with `--check` it writes nothing and fails when they differ.
 """
@@ -20,9 +21,12 @@ sys.path.insert(0, str(ROOT / "src"))
 from tierproof.checks.check import Check  # noqa: E402
 from tierproof.checks.needed_traits import NEEDED_TRAITS  # noqa: E402
 from tierproof.checks.registry import load_checks  # noqa: E402
+from tierproof.training.audit.judge_step import load_rules  # noqa: E402
+from tierproof.training.audit.rules.rule import Rule  # noqa: E402
 
 SECTIONS = ("What it does", "Why it matters", "Evidence", "Exemptions", "Findings", "Source")
 EXAMPLES = ROOT / "examples" / "checks"
+AUDIT_EXAMPLES = ROOT / "examples" / "audit"
 _FINDING = re.compile(r"^(T\d-[A-Z]+-\d{3}) ([a-z ]+): (.*)$", re.DOTALL)
 
 _INTRODUCTION = """# The checks and what they can find
@@ -77,13 +81,13 @@ class Example:
     right: str
 
 
-def read_example(code: str) -> Example:
-    """Read the example of a check, and make the two models out of it.
+def read_example(code: str, folder: Path = EXAMPLES) -> Example:
+    """Read the example of a check or rule, and make its two versions out of it.
 
     Raises:
         ValueError: the file has no docstring, which is the caption.
     """
-    path = EXAMPLES / f"{code.lower().replace('-', '_')}.py"
+    path = folder / f"{code.lower().replace('-', '_')}.py"
     text = path.read_text(encoding="utf-8")
     caption = ast.get_docstring(ast.parse(text))
     if caption is None:
@@ -106,13 +110,13 @@ def _is_unused_import(line: str, body: str) -> bool:
     return match is not None and re.search(rf"\b{match[1]}\b", body) is None
 
 
-def read_document(check: Check) -> CheckDocument:
-    """Take the docstring of the check's module apart.
+def read_document(module_name: str) -> CheckDocument:
+    """Take the docstring of a check's or rule's module apart.
 
     Raises:
         ValueError: a section is missing, or the order is another one.
     """
-    module = sys.modules[check.run.__module__]
+    module = sys.modules[module_name]
     text = re.sub(r"\n[ ]+", "\n", module.__doc__ or "")
     claim, _, rest = text.partition("\n\n")
     claim = re.sub(r"\s+", " ", claim.partition(":")[2]).strip()
@@ -125,15 +129,8 @@ def read_document(check: Check) -> CheckDocument:
 
 def render_page(check: Check) -> str:
     """The page of one check."""
-    document = read_document(check)
-    lines = [f"# `{check.code}` {check.name}", "", f"{_capitalise(document.claim)}", ""]
-    for name in SECTIONS:
-        if name == "Findings":
-            lines += ["## Findings", "", *_render_findings(document), ""]
-        else:
-            lines += [f"## {name}", "", _capitalise(document.sections[name]), ""]
-        if name == "Why it matters":
-            lines += _render_example(read_example(check.code))
+    document = read_document(check.run.__module__)
+    lines = _render_document(check.code, check.name, document, read_example(check.code))
     needs = [f"- *{word}*: {NEEDED_TRAITS[word].meaning}" for word in check.needs]
     lines += ["## Needs and cost", ""]
     lines += [*needs, ""] if needs else ["It runs on every model.", ""]
@@ -144,6 +141,26 @@ def render_page(check: Check) -> str:
     )
     lines += ["", "[All checks](../checks.md)", ""]
     return "\n".join(lines)
+
+
+def render_rule_page(rule: Rule) -> str:
+    """The page of one rule of the audit."""
+    document = read_document(rule.judge.__module__)
+    lines = _render_document(rule.code, rule.name, document, read_example(rule.code, AUDIT_EXAMPLES))
+    lines += ["[The audit of a training step](../audit.md) · [All checks](../checks.md)", ""]
+    return "\n".join(lines)
+
+
+def _render_document(code: str, name: str, document: CheckDocument, example: Example) -> list[str]:
+    lines = [f"# `{code}` {name}", "", f"{_capitalise(document.claim)}", ""]
+    for section in SECTIONS:
+        if section == "Findings":
+            lines += ["## Findings", "", *_render_findings(document), ""]
+        else:
+            lines += [f"## {section}", "", _capitalise(document.sections[section]), ""]
+        if section == "Why it matters":
+            lines += _render_example(example)
+    return lines
 
 
 def _render_example(example: Example) -> list[str]:
@@ -161,10 +178,11 @@ def _render_findings(document: CheckDocument) -> list[str]:
     return ["| code | severity | what is wrong |", "|---|---|---|", *rows]
 
 
-def render_index(checks: tuple[Check, ...]) -> str:
-    """The page that lists all checks."""
+def render_index(checks: tuple[Check, ...], rules: tuple[Rule, ...]) -> str:
+    """The page that lists all checks, and the rules of the audit."""
+    claims = {check.code: _capitalise(read_document(check.run.__module__).claim) for check in checks}
     rows = [
-        f"| [`{check.code}`](checks/{check.code}.md) | {check.name} | {_capitalise(read_document(check).claim)} "
+        f"| [`{check.code}`](checks/{check.code}.md) | {check.name} | {claims[check.code]} "
         f"| {'on request' if check.opt_in else 'by default'} | {check.cost_steps:g} |"
         for check in checks
     ]
@@ -172,14 +190,30 @@ def render_index(checks: tuple[Check, ...]) -> str:
         "| check | name | what is true for a correct model | runs | training steps |",
         "|---|---|---|---|---|",
     ]
-    return "\n".join([_INTRODUCTION, *table, *rows, ""])
+    audited = [
+        f"| [`{rule.code}`](checks/{rule.code}.md) | {rule.name} "
+        f"| {_capitalise(read_document(rule.judge.__module__).claim)} |"
+        for rule in rules
+    ]
+    rules_table = [
+        "",
+        "## Rules of the audit of a training step",
+        "",
+        "`tierproof audit` and `tp.audit` judge a training step, with about twenty steps; see [audit.md](audit.md).",
+        "",
+        "| rule | name | what is true of a correct step |",
+        "|---|---|---|",
+    ]
+    return "\n".join([_INTRODUCTION, *table, *rows, *rules_table, *audited, ""])
 
 
 def render_pages() -> dict[str, str]:
     """Every page by its path below the root of the repository."""
     checks = load_checks()
+    rules = load_rules()
     pages = {f"docs/checks/{check.code}.md": render_page(check) for check in checks}
-    return {"docs/checks.md": render_index(checks), **pages}
+    rule_pages = {f"docs/checks/{rule.code}.md": render_rule_page(rule) for rule in rules}
+    return {"docs/checks.md": render_index(checks, rules), **pages, **rule_pages}
 
 
 def _capitalise(text: str) -> str:

@@ -8,12 +8,14 @@ import pkgutil
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import click
 import pytest
 
 import tierproof.checks
+import tierproof.training.audit.rules
 from tierproof.checks.registry import load_checks
 from tierproof.cli.check.check import check
 from tierproof.model.call.spec import ModelSpec
@@ -28,10 +30,10 @@ def read(name: str) -> str:
 
 
 def find_codes_in_source() -> set[str]:
-    """Codes that a check can give: `CODE` of its module with every three-digit number that the file spells."""
+    """Codes that a check or rule can give: `CODE` of its module with every three-digit number that the file spells."""
     codes = set()
-    package = tierproof.checks
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    packages = (tierproof.checks, tierproof.training.audit.rules)
+    for found in chain(*(pkgutil.walk_packages(each.__path__, f"{each.__name__}.") for each in packages)):
         module = importlib.import_module(found.name)
         tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
         tree.body = tree.body[1:]  # without the docstring, which the pages are made of

@@ -96,7 +96,9 @@ def list_plants() -> list[Plant]:
 
 def find_above(package: str, layers: list[list[str]]) -> str:
     """A package of the layer above, or beside."""
-    number = next(at for at, layer in enumerate(layers) if package in layer)
+    number = next(
+        at for at, layer in enumerate(layers) if any(f"{package}.".startswith(f"{room}.") for room in layer)
+    )
     return layers[number - 1][0] if number else next(other for other in layers[0] if other != package)
 
 

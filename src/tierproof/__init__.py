@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tierproof.api.analysis.attribute import attribute
     from tierproof.api.analysis.capacity import capacity
     from tierproof.api.analysis.robustness import robustness
+    from tierproof.api.audit.audit import audit
     from tierproof.api.check import check
     from tierproof.api.explain import explain
     from tierproof.api.images.preflight import preflight
@@ -67,6 +68,7 @@ __all__ = [
     "adversarial",
     "attention",
     "attribute",
+    "audit",
     "capacity",
     "check",
     "doctor",
@@ -94,6 +96,7 @@ _HOMES = {
     "capacity": "tierproof.api.analysis.capacity",
     "attribute": "tierproof.api.analysis.attribute",
     "robustness": "tierproof.api.analysis.robustness",
+    "audit": "tierproof.api.audit.audit",
     "check": "tierproof.api.check",
     "doctor": "tierproof.api.packages.doctor",
     "explain": "tierproof.api.explain",

@@ -16,6 +16,7 @@ Each is one clear message with a next step. This is the whole tree, with the mod
       DeviceError                   model.sizes.device_error
       RestorationError              model.preserve.restoration_error
       HangError                     cli.check.hang_watch
+      AuditError                    training.audit.parts.audit_error
       PlanError                     guard.resolve.plan_error
         UnknownPackageError         guard.resolve.plan_error
         BuildError                  guard.sources.build_metadata

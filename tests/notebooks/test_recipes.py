@@ -60,8 +60,8 @@ def test_a_notebook_is_valid_without_a_warning_and_the_same_in_every_build(name:
     assert all(item.text in format_checklist() for item in CHECKLIST)
 
 
-def test_quickstart_has_five_cells() -> None:
-    assert len(read_recipe("quickstart").cells) == 5
+def test_quickstart_has_six_cells() -> None:
+    assert len(read_recipe("quickstart").cells) == 6
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +74,7 @@ def test_names_that_cells_assign_are_known_as_the_notebooks_own(name: str) -> No
                     assigned.add(target)
                 case ast.FunctionDef(name=target):
                     assigned.add(target)
-    assert assigned - {"model"} <= NOTEBOOK_NAMES
+    assert assigned - {"model", "optimizer", "step", "texts"} <= NOTEBOOK_NAMES
 
 
 def test_every_cell_is_short_enough_to_read() -> None:

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,15 +65,19 @@ class Explanation:
         }
 
 
-def explain_code(code: str) -> Explanation:
-    """Explain a finding or a check.
+def explain_code(code: str, further: Sequence[str] = ()) -> Explanation:
+    """Explain a finding, a check or a rule of another layer.
+
+    Args:
+        code: of a finding or a check.
+        further: modules beside those of the checks, whose docstrings are read too.
 
     Raises:
         UsageError: no check has that code, or reports a finding of that code.
     """
     wanted = code.strip().upper()
     check = "-".join(wanted.split("-")[:2])
-    documents = _read_documents()
+    documents = _read_documents(tuple(further))
     if check not in documents:
         raise UsageError(f"unknown code {code!r}", hint=f"Known checks: {' '.join(documents)}")
     claim, sections = documents[check]
@@ -93,21 +98,21 @@ def explain_code(code: str) -> Explanation:
 
 
 @cache
-def _read_documents() -> dict[str, tuple[str, dict[str, str]]]:
-    """Claim and sections of every check, by its code, in running order."""
+def _read_documents(further: tuple[str, ...]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Claim and sections of every check, by its code, in running order, and of further modules."""
     found = {}
-    for number, names in TIERS.items():
-        for name in names:
-            text = _read_docstring(f"tierproof.checks.tier{number}.{name}")
-            match = _CHECK_CODE.match(text)
-            if match is None:
-                continue
-            claim, _, rest = text.partition("\n\n")
-            parts = _HEADING.split("\n\n" + rest.strip())
-            bodies = {
-                title: _capitalise(_join(body)) for title, body in zip(parts[1::2], parts[2::2], strict=True)
-            }
-            found[match[1]] = (_capitalise(_join(claim.partition(":")[2].strip())), bodies)
+    modules = [f"tierproof.checks.tier{number}.{name}" for number, names in TIERS.items() for name in names]
+    for module in [*modules, *further]:
+        text = _read_docstring(module)
+        match = _CHECK_CODE.match(text)
+        if match is None:
+            continue
+        claim, _, rest = text.partition("\n\n")
+        parts = _HEADING.split("\n\n" + rest.strip())
+        bodies = {
+            title: _capitalise(_join(body)) for title, body in zip(parts[1::2], parts[2::2], strict=True)
+        }
+        found[match[1]] = (_capitalise(_join(claim.partition(":")[2].strip())), bodies)
     return found
 
 

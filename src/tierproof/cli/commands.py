@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tierproof._version import __version__
+from tierproof.cli.audit.audit import audit
 from tierproof.cli.check.check import check
 from tierproof.cli.check.explain import explain
 from tierproof.cli.images.images import images
@@ -34,6 +35,7 @@ def tierproof() -> None:
 
 
 tierproof.add_command(check)
+tierproof.add_command(audit)
 tierproof.add_command(explain)
 tierproof.add_command(plan)
 tierproof.add_command(preflight)

@@ -6,8 +6,10 @@ import contextlib
 import time
 import traceback
 import uuid
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tierproof.api.audit.audit import audit as audit_step
 from tierproof.api.check import check as check_model
 from tierproof.api.show.progress import ProgressOption
 from tierproof.core.json_value import JsonValue
@@ -112,6 +114,22 @@ class Session:
             return ShownReport(report, (*held.describe(), *self._keep_results()))
 
         return self._show(carry_out("The model could not be checked.", step, self._keep_problem))
+
+    def audit(self, step: Any, batches: Iterable[Any] | None = None, **parts: Any) -> ShownReport | Box:
+        """Audit a training step, or a trainer; `parts` are the other arguments of `tierproof.audit`."""
+        self._begin()
+
+        def carry() -> ShownReport:
+            with open_live_line() as show, hold_output() as held:
+                report = audit_step(
+                    step,
+                    batches,
+                    **parts,
+                    progress=lambda done, total, name: show(_count(done, total, name)),
+                )
+            return ShownReport(report, held.describe())
+
+        return self._show(carry_out("The training step could not be audited.", carry, self._keep))
 
     def add_packages(self, packages: str, install: str = "auto") -> Box:
         """Plan the requested packages, show the plan, and add them if the switch says auto and the plan is safe.

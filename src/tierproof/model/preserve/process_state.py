@@ -93,7 +93,7 @@ _Accessor = tuple[str, Callable[[], Any], Callable[[Any], Any]]
 
 
 def _iterate_accessors() -> Iterator[_Accessor]:
-    yield from _random_accessors()
+    yield from list_generators()
     yield from _default_accessors()
     yield from _autocast_accessors()
     yield from _backend_accessors()
@@ -101,7 +101,8 @@ def _iterate_accessors() -> Iterator[_Accessor]:
     yield from iterate_surroundings()
 
 
-def _random_accessors() -> Iterator[_Accessor]:
+def list_generators() -> Iterator[_Accessor]:
+    """(name, read, write) of each random generator of the process."""
     yield "python random state", random.getstate, random.setstate
     numpy = sys.modules.get("numpy")
     if numpy is not None:

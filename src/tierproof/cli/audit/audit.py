@@ -1,0 +1,78 @@
+"""`tierproof audit FILE.py:NAME`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tierproof.cli.terminal.echo_result import echo_document
+from tierproof.cli.terminal.echo_text import echo_text
+
+if TYPE_CHECKING:
+    from tierproof.core.report import Report
+
+
+@click.command(short_help="Audit a training step.")
+@click.argument("target", metavar="FILE.py:NAME")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the steps."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Write the report here too: .html .json .md .xml .txt. Repeatable.",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
+def audit(target: str, seed: int, as_json: bool, output: tuple[Path, ...], quiet: bool) -> int:
+    """Audit a training step: run about twenty steps and judge them by exact rules.
+
+    NAME is a dict of the arguments of tierproof.audit, or a function that returns one:
+    {"step": step, "batches": batches}. step(batch) does one whole training step and returns its loss.
+
+    Exit codes: 0 = passed, 1 = failed, 2 = could not be checked.
+    """
+    from tierproof._optional import require
+    from tierproof.cli.audit.load_arguments import load_arguments
+    from tierproof.cli.check.output_paths import require_writable
+    from tierproof.reporters.register import register_all
+
+    register_all()
+    outputs = list(dict.fromkeys(output))
+    require_writable(outputs)
+    require("torch", feature="to audit a training step")
+    from tierproof.api.audit.audit import audit as run
+
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's file prints is no result
+        arguments, scope = load_arguments(target, seed)
+        with scope:
+            report = run(**{"seed": seed, **arguments}, progress=not quiet, target=target)
+    for path in outputs:
+        report.save(path)
+        if not quiet:
+            echo_text(f"wrote {path}", err=True)
+    _print_report(report, as_json=as_json)
+    return report.verdict.exit_code
+
+
+def _print_report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        echo_document(report.to_dict(), "", as_json=True)
+        return
+    from rich.console import Console
+
+    from tierproof.reporters.terminal import print_report
+
+    try:
+        print_report(report, Console())
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader left, as `head` does; rich makes it a SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""Tier 3: audits training steps."""

@@ -1,0 +1,1 @@
+"""Takes batches apart: their rows, their padding, other orders of their rows."""

@@ -1,0 +1,1 @@
+"""Records what one training step does, call by call, without changing it."""

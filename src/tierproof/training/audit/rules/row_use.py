@@ -1,0 +1,154 @@
+"""Find rows that the loss leaves out, weighs differently, or trains on another row's label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from tierproof.core.finding import Finding, Severity
+from tierproof.training.audit.recording.source_line import SourceLine
+from tierproof.training.audit.recording.step_record import OutputUse, StepRecord
+from tierproof.training.audit.rules.rule import report_finding
+from tierproof.training.audit.trials.audit_evidence import AuditEvidence
+
+CODE = "T3-TARGET"
+_TOLERANCE = 0.02
+
+
+def find_row_faults(evidence: AuditEvidence, line: SourceLine | None) -> Iterator[Finding]:
+    """Compare a step with the same step on its rows in another order (row i there is row i − 1 here) and doubled."""
+    quiet, permuted = evidence.quiet, evidence.permuted
+    if quiet is None:
+        return
+    other_labels = _find_other_labels(evidence, quiet, line)
+    if other_labels is not None:
+        yield other_labels
+        return
+    if permuted is not None:
+        fault = next(_compare_rows(quiet, permuted, evidence.rows, line), None)
+        if fault is not None:
+            yield fault
+        elif _differs(quiet.minimised, permuted.minimised, 1e-4):
+            yield report_finding(
+                f"{CODE}-006",
+                Severity.WARNING,
+                f"The loss depends on the order of the rows: {quiet.minimised:.6g} becomes {permuted.minimised:.6g}.",
+                line=line,
+                evidence={"loss": quiet.minimised, "loss_after": permuted.minimised},
+                hint="Look for sums over the wrong axis, and for rows that are mixed with their neighbours.",
+            )
+    doubled = evidence.doubled
+    if doubled is None or not quiet.minimised or doubled.minimised is None:
+        return
+    if math.isclose(doubled.minimised, 2 * quiet.minimised, rel_tol=1e-3):
+        yield report_finding(
+            f"{CODE}-008",
+            Severity.INFO,
+            "The loss is a sum over the rows: the learning rate that fits depends on the batch size.",
+            line=line,
+        )
+
+
+def _differs(first: float | None, second: float | None, tolerance: float) -> bool:
+    if first is None or second is None:
+        return False
+    return not math.isclose(first, second, rel_tol=tolerance, abs_tol=1e-7)
+
+
+def _compare_rows(
+    quiet: StepRecord, permuted: StepRecord, rows: int | None, line: SourceLine | None
+) -> Iterator[Finding]:
+    """Rows whose use stays at their place in the batch while the data moves on."""
+    for use, twin in zip(quiet.outputs, permuted.outputs, strict=False):
+        if use.path != twin.path or use.shape != twin.shape or use.shape[0] != rows:
+            continue
+        reached, reached_after = _per_row(use.reached), _per_row(twin.reached)
+        if bool((reached != reached_after.roll(-1)).any()) and bool((reached == reached_after).all()):
+            left = (~reached).nonzero().flatten().tolist()
+            if left:
+                yield report_finding(
+                    f"{CODE}-004",
+                    Severity.ERROR,
+                    f"{len(left)} of {use.shape[0]} rows do not reach the loss: those at {left[:6]}, whichever data "
+                    "they hold.",
+                    line=line,
+                    evidence={"rows": use.shape[0], "left_out": len(left)},
+                    hint="Look for an index such as [0], or a mean over a part of the rows.",
+                )
+                return
+        fault = _compare_weights(use, twin, line)
+        if fault is not None:
+            yield fault
+            return
+
+
+def _per_row(values: Tensor) -> Tensor:
+    return values.flatten(1).any(1) if values.dim() > 1 else values
+
+
+def _compare_weights(use: OutputUse, twin: OutputUse, line: SourceLine | None) -> Finding | None:
+    if not (use.is_cross_entropy and twin.is_cross_entropy):
+        return None
+    first, second = _weigh(use), _weigh(twin)
+    if first is None or second is None:
+        return None
+    scale = float(first.max())
+    moved = float((first - second.roll(-1)).abs().max()) / scale
+    stayed = float((first - second).abs().max()) / scale
+    if moved > _TOLERANCE and stayed <= _TOLERANCE:
+        heavy = int(first.argmax())
+        return report_finding(
+            f"{CODE}-005",
+            Severity.ERROR,
+            f"The rows do not weigh alike: row {heavy} weighs {scale / float(first.min()):.3g} times as much as row "
+            f"{int(first.argmin())}, whichever data they hold.",
+            line=line,
+            evidence={"weight_ratio": scale / float(first.min())},
+            hint="Take one mean over all rows.",
+        )
+    return None
+
+
+def _weigh(use: OutputUse) -> Tensor | None:
+    """The mean weight of a target in each row; None where a row has none."""
+    weights = use.weights.flatten(1) if use.weights.dim() > 1 else use.weights[:, None]
+    counted = (weights > 0) & ~weights.isnan()
+    if not bool(counted.any(1).all()):
+        return None
+    return torch.where(counted, weights, 0).sum(1) / counted.sum(1)
+
+
+def _find_other_labels(
+    evidence: AuditEvidence, record: StepRecord, line: SourceLine | None
+) -> Finding | None:
+    """Rows of a classifier that are trained on the labels of the batch in another order."""
+    labels = {
+        name: tensor.flatten()
+        for name, tensor in evidence.batch_tensors.items()
+        if not tensor.is_floating_point() and tensor.dtype != torch.bool and tensor.numel() == evidence.rows
+    }
+    for use in record.outputs:
+        whole = len(use.shape) == 2 and use.shape[0] == evidence.rows
+        if not whole or not use.is_cross_entropy or not bool(use.reached.all()):
+            continue
+        same = [name for name, each in labels.items() if bool((each == use.targets).all())]
+        mixed = [
+            name
+            for name, each in labels.items()
+            if bool((each.sort().values == use.targets.sort().values).all()) and bool((each != each[0]).any())
+        ]
+        if mixed and not same:
+            share = float((labels[mixed[0]] != use.targets).float().mean())
+            return report_finding(
+                f"{CODE}-009",
+                Severity.ERROR,
+                f"Rows are trained on the labels of other rows: {share:.0%} of the targets are not the label that "
+                f"{mixed[0] or 'the batch'} gives to their row.",
+                line=line,
+                evidence={"share": share},
+                hint="Shuffle inputs and labels together, with one permutation.",
+            )
+    return None

@@ -1,0 +1,51 @@
+"""Describe optimizers and schedulers by figures."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from tierproof.training.audit.parts.training_parts import TrainingParts
+from tierproof.training.audit.trials.audit_evidence import OptimizerFacts, SchedulerFacts
+
+_PLAYED_STEPS = 5000
+
+
+def describe_optimizers(parts: TrainingParts) -> tuple[OptimizerFacts, ...]:
+    """Each optimizer's class, its groups' numeric settings, and how many tensors it holds beside the model's."""
+    strangers = parts.list_strangers()
+    return tuple(
+        OptimizerFacts(
+            type(optimizer).__name__,
+            tuple(
+                {key: float(value) for key, value in group.items() if isinstance(value, int | float)}
+                for group in optimizer.param_groups
+            ),
+            sum(place == index for place, _, _ in strangers),
+        )
+        for index, optimizer in enumerate(parts.optimizers)
+    )
+
+
+def describe_schedulers(parts: TrainingParts) -> tuple[SchedulerFacts, ...]:
+    """Each scheduler's class, and the rates that it would set, played on the spot; the caller restores the state."""
+    return tuple(SchedulerFacts(type(each).__name__, _play(each)) for each in parts.schedulers)
+
+
+def _play(scheduler: Any) -> tuple[float, ...]:
+    if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
+        return ()
+    optimizer = scheduler.optimizer
+    rates = [float(optimizer.param_groups[0]["lr"])]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that no optimizer has stepped in between is meant
+            for _ in range(_PLAYED_STEPS):
+                scheduler.step()
+                rates.append(float(optimizer.param_groups[0]["lr"]))
+    except Exception:  # noqa: BLE001 - a schedule that ends, such as OneCycleLR, raises: what was played is kept
+        return tuple(rates)
+    return tuple(rate for rate in rates if math.isfinite(rate))

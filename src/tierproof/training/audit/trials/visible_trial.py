@@ -1,0 +1,70 @@
+"""Change one token of the inputs, and see which outputs change with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from tierproof.training.audit.batches.batch_tensors import replace_tensors
+from tierproof.training.audit.recording.step_record import StepRecord
+from tierproof.training.audit.trials.audit_evidence import VisibleTrial
+from tierproof.training.audit.trials.step_runner import StepRunner
+
+
+def try_visible_tokens(
+    runner: StepRunner, quiet: StepRecord, tensors: Mapping[str, Tensor]
+) -> tuple[VisibleTrial, ...]:
+    """One quiet call for each integer tensor [rows, length] of which an output has a score at each position.
+
+    Args:
+        quiet: the unchanged call, with its scores.
+        tensors: of the batch.
+    """
+    lengths = {use.shape[-2] for use in quiet.outputs if len(use.shape) == 3 and use.scores is not None}
+    trials = []
+    for name, tensor in tensors.items():
+        if tensor.dim() != 2 or tensor.is_floating_point() or tensor.dtype == torch.bool:
+            continue
+        if not any(abs(tensor.shape[1] - length) <= 1 for length in lengths) or tensor.shape[1] < 4:
+            continue
+        position = tensor.shape[1] // 2
+        if len(torch.unique(tensor)) < 3 or not bool((tensor[:, position] >= 0).any()):
+            continue
+        batch = replace_tensors(runner.batch(0), partial(_change, name, position))
+        try:
+            record = runner.run_quiet(batch, keep_scores=True)
+        except Exception as error:  # noqa: BLE001 - noted in the evidence: the step need not take a changed batch
+            runner.not_tried.append(f"another token in {name}: the step raised {type(error).__name__}")
+            continue
+        changed = _compare(quiet, record)
+        if changed:
+            trials.append(VisibleTrial(name, position, changed))
+    return tuple(trials)
+
+
+def _change(name: str, position: int, path: str, tensor: Tensor) -> Tensor:
+    """Another value that occurs in the tensor, in each row at `position`."""
+    if path != name:
+        return tensor
+    values = torch.unique(tensor[tensor >= 0])
+    changed = tensor.clone()
+    now = tensor[:, position].clamp(min=0).contiguous()
+    changed[:, position] = values[(torch.searchsorted(values, now) + 1) % len(values)]
+    return changed
+
+
+def _compare(first: StepRecord, second: StepRecord) -> dict[str, Tensor]:
+    """By path, at which positions any row's scores differ."""
+    changed = {}
+    others = {use.path: use for use in second.outputs}
+    for use in first.outputs:
+        twin = others.get(use.path)
+        if twin is None or use.scores is None or twin.scores is None or use.scores.shape != twin.scores.shape:
+            continue
+        if use.scores.dim() == 3:
+            scale = use.scores.abs().amax().clamp(min=1e-12)
+            changed[use.path] = ((use.scores - twin.scores).abs().amax(-1) > 1e-5 * scale).any(0)
+    return changed
