@@ -13,7 +13,7 @@ import torch
 import tierproof as tp
 from tierproof.analysis.attention.attention_maps_sprite import KEYWORD
 from tierproof.core.finding import Finding, Severity
-from tierproof.core.grey_png import read_png_text
+from tierproof.core.png import read_png_text
 from tierproof.reporters.attention_page.page_data import shorten_names, show_piece
 from tierproof.reporters.attention_page.render_page import allow_script, read_script
 from tierproof.reporters.attention_page.report_section import mark_heads

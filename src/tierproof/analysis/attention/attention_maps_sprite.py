@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 from tierproof.analysis.attention.attention_maps import AttentionMaps, PatternMaps
 from tierproof.core.artifact import Artifact
-from tierproof.core.grey_png import write_grey_png
 from tierproof.core.json_value import JsonValue, to_json_value
+from tierproof.core.png import write_grey_png
 
 KEYWORD = "tierproof"
 ARTIFACT_NAME = "attention_maps"

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from tierproof.analysis.attribution.input_units import InputUnits
-from tierproof.core.colour_png import write_colour_png
-from tierproof.core.grey_png import write_grey_png
+from tierproof.core.png import write_colour_png, write_grey_png
 
 # Pixels of a picture: more are thinned out. A noisy picture of this size takes 50 kB, and is shown for each method.
 _MOST_PIXELS = 1 << 14

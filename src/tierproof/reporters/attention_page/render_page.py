@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tierproof.analysis.attention.attention_maps_sprite import KEYWORD
 from tierproof.analysis.attention.head_role import ROLES
-from tierproof.core.grey_png import drop_png_text, read_png_text
 from tierproof.core.plain_html import escape_html
+from tierproof.core.png import drop_png_text, read_png_text
 from tierproof.plots.head_role_colours import ROLE_COLOURS
 from tierproof.reporters.attention_grid import render_attention_grid
 from tierproof.reporters.attention_page.page_data import (

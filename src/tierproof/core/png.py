@@ -1,4 +1,4 @@
-"""Write a grey picture as PNG with nothing but zlib, and keep a text inside it."""
+"""Write a picture as PNG with nothing but zlib, and keep a text inside it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ def write_grey_png(rows: Sequence[bytes], *, keyword: str = "", text: str = "") 
         rows: of equal length, at least one of at least one pixel.
         keyword: under which `text` is kept in the file, in Latin letters; empty for none.
     """
-    return pack_png(rows, len(rows[0]), colour_type=0, keyword=keyword, text=text)
+    return _pack(rows, len(rows[0]), colour_type=0, keyword=keyword, text=text)
 
 
-def pack_png(
-    rows: Sequence[bytes], width: int, *, colour_type: int, keyword: str = "", text: str = ""
-) -> bytes:
+def write_colour_png(rows: Sequence[bytes]) -> bytes:
+    """Give a picture of 8 bits for each of red, green and blue.
+
+    Args:
+        rows: of equal length, three bytes for each pixel, at least one of at least one pixel.
+    """
+    return _pack(rows, len(rows[0]) // 3, colour_type=2)
+
+
+def _pack(rows: Sequence[bytes], width: int, *, colour_type: int, keyword: str = "", text: str = "") -> bytes:
     """Give the file of rows that are already bytes; `colour_type` is 0 for grey and 2 for red, green and blue."""
     header = struct.pack(">IIBBBBB", width, len(rows), 8, colour_type, 0, 0, 0)
     # Each row begins with the number of its filter: none. Attention is sparse, so filters gain nothing.

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from tierproof.core.grey_png import drop_png_text, read_png_text, write_grey_png
+from tierproof.core.png import drop_png_text, read_png_text, write_grey_png
 
 
 def _decode(png: bytes) -> list[bytes]:
