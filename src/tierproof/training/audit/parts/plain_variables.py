@@ -1,4 +1,4 @@
-"""List the numbers, texts and flags that a step keeps for itself, such as the number of the step."""
+"""List the numbers, texts and tensors that a step keeps for itself, such as the number of the step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tierproof.training.audit.parts.named_values import ReachableNames
 
-Plain = int | float | str | None
+Plain = int | float | str | Tensor | tuple[Tensor, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,31 @@ def list_plain_variables(reached: ReachableNames) -> dict[str, PlainVariable]:
     return found
 
 
+def list_changed(first: dict[str, PlainVariable], second: dict[str, PlainVariable]) -> tuple[str, ...]:
+    """The names of the variables that differ between two readings."""
+    return tuple(
+        name for name, each in second.items() if name in first and not _equal(first[name].value, each.value)
+    )
+
+
 def _add(found: dict[str, PlainVariable], name: str, value: Any, write: Callable[[Any], None]) -> None:
-    if name not in found and (value is None or isinstance(value, int | float | str)):
-        found[name] = PlainVariable(name, value, write)
+    if name in found:
+        return
+    if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+        value = value.detach().clone()  # such as a batch that was fetched ahead
+    elif isinstance(value, tuple) and value and all(isinstance(each, Tensor) for each in value):
+        value = tuple(each.detach().clone() for each in value)  # such as the state of a recurrent network
+    elif value is not None and not isinstance(value, int | float | str):
+        return
+    found[name] = PlainVariable(name, value, write)
+
+
+def _equal(first: Plain, second: Plain) -> bool:
+    if isinstance(first, Tensor) or isinstance(second, Tensor):
+        return isinstance(first, Tensor) and isinstance(second, Tensor) and torch.equal(first, second)
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return len(first) == len(second) and all(map(torch.equal, first, second))
+    return first == second
 
 
 def _list_inside(name: str, value: Any) -> Iterator[tuple[str, Any, Callable[[Any], None]]]:
