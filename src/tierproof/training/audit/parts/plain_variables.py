@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tierproof.training.audit.parts.named_values import ReachableNames
+from tierproof.training.audit.parts.named_values import NamedValue, list_named_values
 
 Plain = int | float | str | Tensor | tuple[Tensor, ...] | None
 
@@ -31,16 +31,17 @@ class PlainVariable:
     write: Callable[[Any], None]
 
 
-def list_plain_variables(reached: ReachableNames) -> dict[str, PlainVariable]:
+def list_plain_variables(step: Callable[..., Any]) -> dict[str, PlainVariable]:
     """By name: global variables, variables of closures, attributes and items of the objects that a step reaches.
 
     Parts that have a `state_dict` of their own are left out.
     """
     found: dict[str, PlainVariable] = {}
+    reached = list_named_values(step)
     for namespace, names in reached.globals:
         for name in sorted(names):
             _add(found, name, namespace.get(name), partial(namespace.__setitem__, name))
-    for each in reached.values:
+    for each in (NamedValue("self", "the step", step), *reached.values):
         for name, value, write in _list_inside(each.name, each.value):
             _add(found, name, value, write)
     return found

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from tierproof.model.preserve.process_state import list_generators
-from tierproof.training.audit.parts.named_values import list_named_values
 from tierproof.training.audit.parts.plain_variables import PlainVariable, list_changed, list_plain_variables
 from tierproof.training.audit.recording.step_record import StepRecord
 from tierproof.training.audit.trials.audit_evidence import ResumeTrial
@@ -78,7 +77,7 @@ def _list_savable(runner: StepRunner) -> tuple[Any, ...]:
 
 
 def _list_variables(runner: StepRunner) -> dict[str, PlainVariable]:
-    return list_plain_variables(list_named_values(runner.step))
+    return list_plain_variables(runner.step)
 
 
 def _resume(runner: StepRunner, saved: _Saved, calls: int, carried: Collection[str] = ()) -> StepRecord:
