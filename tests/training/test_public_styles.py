@@ -460,3 +460,13 @@ def test_a_gradient_below_epsilon_may_leave_a_weight_where_it_is() -> None:
     first.bias.register_hook(lambda gradient: gradient * 1e-12)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.Adam(net.parameters(), 1e-4)
     assert list_errors(audit(lambda batch: train(net, optimizer, batch))) == []
+
+
+def test_taking_batches_from_a_loader_leaves_the_generators_as_they_were() -> None:
+    net = make_net()
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    data = torch.utils.data.TensorDataset(torch.randn(12, 8), torch.randint(0, 3, (12,)))
+    loader = torch.utils.data.DataLoader(data, batch_size=4, shuffle=True)
+    before = torch.get_rng_state()
+    tierproof.audit(lambda batch: train(net, optimizer, batch), loader, progress=False)
+    assert torch.equal(before, torch.get_rng_state())

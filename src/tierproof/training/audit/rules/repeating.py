@@ -90,7 +90,7 @@ def _report_variables(names: tuple[str, ...]) -> Finding:
         f"{CODE}-003",
         Severity.INFO,
         f"A run that goes on after a crash needs {list_some(names)} beside the state_dicts: with "
-        f"{'it' if len(names) == 1 else 'them'} the next update is the same, and without it differs.",
+        f"{'it' if len(names) == 1 else 'them'} the next update is the same, and without {'it' if len(names) == 1 else 'them'} it is not.",
         evidence={"variables": list(names)},
         hint="Save these variables in each checkpoint.",
     )
