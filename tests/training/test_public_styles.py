@@ -470,3 +470,41 @@ def test_taking_batches_from_a_loader_leaves_the_generators_as_they_were() -> No
     before = torch.get_rng_state()
     tierproof.audit(lambda batch: train(net, optimizer, batch), loader, progress=False)
     assert torch.equal(before, torch.get_rng_state())
+
+
+class Shifting(Translator):
+    """Makes the decoder's input of the labels, and leaves its sources' padding out, as encoder-decoders do."""
+
+    def read(self, source: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+        shifted = F.pad(target.clamp(min=0)[:, :-1], (1, 0))
+        state = (self.words(source) * mask[..., None]).sum(1)[None]
+        hidden, _ = self.decoder(self.words(shifted), state)
+        scores: Tensor = self.scores(hidden)
+        return scores
+
+    forward = read  # type: ignore[assignment]
+
+
+def test_the_mask_of_sources_says_nothing_of_labels_of_the_same_length() -> None:
+    model = Shifting(rows_first=True)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+
+    def step(batch: dict[str, Tensor]) -> float:
+        scores = model(batch["input_ids"], batch["attention_mask"], batch["labels"])
+        loss = F.cross_entropy(scores.reshape(-1, 20), batch["labels"].reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
+
+    generator = torch.Generator().manual_seed(0)
+    batches = []
+    for alike in (True, False):  # one value at the source's padding may be chance
+        sources, labels = (torch.randint(1, 20, (4, 9), generator=generator) for _ in range(2))
+        mask = torch.ones_like(sources)
+        mask[0, 5:] = 0
+        if alike:
+            labels[0, 6:] = 7
+        batches.append({"input_ids": sources * mask, "attention_mask": mask, "labels": labels})
+    for batch in batches:
+        assert list_errors(audit(step, [batch])) == []
