@@ -7,6 +7,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -212,3 +213,14 @@ def _record_global_hooks() -> Iterator[DictRecord]:
     for name, value in vars(nn_module).items():
         if name.startswith("_global_") and isinstance(value, dict):
             yield DictRecord.of(value)
+
+
+@contextmanager
+def keep_generators() -> Iterator[None]:
+    """After the `with`, every random generator of the process is as it was before."""
+    kept = [(write, read()) for _, read, write in list_generators()]
+    try:
+        yield
+    finally:
+        for write, value in kept:
+            write(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,9 +55,24 @@ def find_padded_positions(batch: Any) -> PaddedPositions | None:
             and tensor.shape == mask.shape
             and _is_integer(tensor)
             and not _is_binary(tensor)
+            and _is_padding(tensor, positions)
+            and not _is_of_decoder(name, tensors)
         )
         return PaddedPositions(path, positions, fitting)
     return None
+
+
+def _is_padding(tensor: Tensor, positions: Tensor) -> bool:
+    """Whether a tensor holds one value only at the positions, beside ignored ones: others are no padding in it."""
+    values = tensor[positions.to(tensor.device)]
+    return len(torch.unique(values[values >= 0])) <= 1
+
+
+def _is_of_decoder(name: str, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a tensor belongs to a decoder's sequence, of which an encoder's mask says nothing."""
+    last = name.rpartition(".")[2]
+    decoder = any(each.rpartition(".")[2].startswith("decoder_") for each in tensors)
+    return last.startswith("decoder_") or (decoder and "label" in last)
 
 
 def _is_run_at(padding: Tensor) -> bool | None:

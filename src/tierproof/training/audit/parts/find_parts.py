@@ -76,14 +76,20 @@ def find_parts(step: Callable[[Any], Any], given: GivenParts) -> TrainingParts:
 def _unwrap(found: NamedValue) -> NamedValue:
     """Accelerate's optimizers and schedulers, and compiled or distributed models, as what they wrap."""
     value = found.value
-    for kind, name in (
-        (torch.optim.Optimizer, "optimizer"),
-        (LRScheduler, "scheduler"),
-        (nn.Module, "_orig_mod"),
-    ):
+    for kind, name in ((LRScheduler, "scheduler"), (nn.Module, "_orig_mod")):
         inner = getattr(value, "__dict__", {}).get(name)
         while isinstance(inner, kind) and not isinstance(value, LRScheduler):
             value, inner = inner, getattr(inner, "__dict__", {}).get(name)
+    while isinstance(value, torch.optim.Optimizer):
+        # The inner one steps, as in accelerate's, and in SAM's and Lookahead's under other names.
+        wrapped = [
+            each
+            for each in vars(value).values()
+            if isinstance(each, torch.optim.Optimizer) and each is not value
+        ]
+        if not wrapped:
+            break
+        value = wrapped[0]
     if isinstance(value, nn.DataParallel | nn.parallel.DistributedDataParallel):
         value = value.module
     compiled = getattr(value, "_modules", {}).get("_orig_mod") if isinstance(value, nn.Module) else None

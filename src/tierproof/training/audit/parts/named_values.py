@@ -30,6 +30,13 @@ _PLAIN = (
     type,
     types.ModuleType,
 )
+_CODE = (
+    types.MethodType,
+    types.BuiltinMethodType,
+    types.FunctionType,
+    types.GeneratorType,
+    functools.partial,
+)
 # Their insides are searched by what they are, not by attribute.
 _LEAVES = (nn.Module, torch.optim.Optimizer)
 # What exec() defines in a bare namespace says that it comes from builtins.
@@ -91,18 +98,8 @@ def list_one_way(step: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _look_into(name: str, place: str, value: Any, found: ReachableNames) -> Iterator[tuple[str, str, Any]]:
-    if isinstance(value, types.MethodType):
-        yield "self", "self", value.__self__
-        yield name, place, value.__func__
-    elif isinstance(value, functools.partial):
-        yield name, place, value.func
-        yield from ((f"argument {i}", "an argument", item) for i, item in enumerate(value.args))
-        yield from ((key, "an argument", item) for key, item in value.keywords.items())
-    elif isinstance(value, types.FunctionType):
-        if not _is_foreign(value.__module__):
-            yield from _look_into_function(value, found)
-        elif hasattr(value, "__wrapped__"):
-            yield name, place, value.__wrapped__
+    if isinstance(value, _CODE):
+        yield from _look_into_code(name, place, value, found)
     elif isinstance(value, dict):
         items = list(value.items())[:_MOST_ITEMS]
         yield from ((f"{name}[{key!r}]" if name else str(key), place, item) for key, item in items)
@@ -113,6 +110,29 @@ def _look_into(name: str, place: str, value: Any, found: ReachableNames) -> Iter
     elif not name or isinstance(value, _HOLDERS) or not _is_foreign(type(value).__module__):
         # Without a name it is the step itself, and that may be one that the audit made.
         yield from _look_into_object(name, place, value)
+
+
+def _look_into_code(
+    name: str, place: str, value: Any, found: ReachableNames
+) -> Iterator[tuple[str, str, Any]]:
+    if isinstance(value, types.MethodType):
+        yield "self", "self", value.__self__
+        yield name, place, value.__func__
+    elif isinstance(value, types.BuiltinMethodType):
+        if not isinstance(value.__self__, types.ModuleType):  # `generator.send`
+            yield name or "self", place, value.__self__
+    elif isinstance(value, functools.partial):
+        yield name, place, value.func
+        yield from ((f"argument {i}", "an argument", item) for i, item in enumerate(value.args))
+        yield from ((key, "an argument", item) for key, item in value.keywords.items())
+    elif isinstance(value, types.GeneratorType):
+        if value.gi_frame is not None and not _is_foreign(value.gi_frame.f_globals.get("__name__")):
+            yield from ((key, "a generator", item) for key, item in value.gi_frame.f_locals.items())
+            yield from _look_into_globals(value.gi_code, value.gi_frame.f_globals, found)
+    elif not _is_foreign(value.__module__):
+        yield from _look_into_function(value, found)
+    elif hasattr(value, "__wrapped__"):
+        yield name, place, value.__wrapped__
 
 
 def _look_into_object(name: str, place: str, value: Any) -> Iterator[tuple[str, str, Any]]:
@@ -143,9 +163,15 @@ def _look_into_function(
     yield from (
         (name, "a default of the step", value) for name, value in (function.__kwdefaults__ or {}).items()
     )
-    names = frozenset(_list_names(function.__code__)) & function.__globals__.keys()
-    found.globals.append((function.__globals__, names))
-    yield from ((name, "the step's globals", function.__globals__[name]) for name in sorted(names))
+    yield from _look_into_globals(function.__code__, function.__globals__, found)
+
+
+def _look_into_globals(
+    code: types.CodeType, namespace: dict[str, Any], found: ReachableNames
+) -> Iterator[tuple[str, str, Any]]:
+    names = frozenset(_list_names(code)) & namespace.keys()
+    found.globals.append((namespace, names))
+    yield from ((name, "the step's globals", namespace[name]) for name in sorted(names))
 
 
 def _list_names(code: types.CodeType) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,14 +57,21 @@ def take_fingerprint(tensor: Tensor) -> Fingerprint:
         rounding = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
         if values.is_sparse:
             values = values.coalesce().values()
-        values = values.to("cpu", torch.float64 if values.numel() <= 1 << 20 else torch.float32).flatten()
-        if values.numel() == 0:
-            return Fingerprint(0.0, 0.0)
-        signs = _draw_signs()
-        whole = values.numel() // _PERIOD * _PERIOD
-        product = float((values[:whole].view(-1, _PERIOD).sum(0, dtype=torch.float64) * signs).sum())
-        product += float((values[whole:].double() * signs[: values.numel() - whole]).sum())
-        return Fingerprint(float(values.norm(dtype=torch.float64)), product, rounding)
+        square = product = 0.0
+        flat = values.flatten()
+        for start in range(0, flat.numel(), _PERIOD * 100):  # in parts that fit into the cache
+            part = flat[start : start + _PERIOD * 100]
+            numbers = part.to("cpu", torch.float64)
+            square += float(torch.dot(numbers, numbers))
+            product += _multiply(numbers)
+        return Fingerprint(math.sqrt(square), product, rounding)
+
+
+def _multiply(numbers: Tensor) -> float:
+    signs = _draw_signs()
+    whole = numbers.numel() // _PERIOD * _PERIOD
+    rest = torch.dot(numbers[whole:], signs[: numbers.numel() - whole])
+    return float((numbers[:whole].view(-1, _PERIOD) @ signs).sum() + rest)
 
 
 def take_fingerprints(tensors: Iterable[tuple[str, Tensor | None]]) -> dict[str, Fingerprint | None]:

@@ -86,11 +86,12 @@ def _find_unlike_resumption(evidence: AuditEvidence) -> list[Finding]:
 
 
 def _report_variables(names: tuple[str, ...]) -> Finding:
+    them = "it" if len(names) == 1 else "them"
     return report_finding(
         f"{CODE}-003",
         Severity.INFO,
-        f"A run that goes on after a crash needs {list_some(names)} beside the state_dicts: with "
-        f"{'it' if len(names) == 1 else 'them'} the next update is the same, and without it differs.",
+        f"A run that goes on after a crash needs {list_some(names)} beside the state_dicts: with {them} the next "
+        f"update is the same, and without {them} it is not.",
         evidence={"variables": list(names)},
         hint="Save these variables in each checkpoint.",
     )

@@ -12,7 +12,7 @@ from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.source_line import SourceLine
 from tierproof.training.audit.recording.step_record import OutputUse, StepRecord
 from tierproof.training.audit.rules.rule import report_finding
-from tierproof.training.audit.trials.audit_evidence import AuditEvidence
+from tierproof.training.audit.trials.audit_evidence import AuditEvidence, Layout
 
 CODE = "T3-TARGET"
 _TOLERANCE = 0.02
@@ -27,8 +27,11 @@ def find_row_faults(evidence: AuditEvidence, line: SourceLine | None) -> Iterato
     if other_labels is not None:
         yield other_labels
         return
+    if evidence.layout is Layout.TIME:
+        return  # what was moved are positions, not rows
     if permuted is not None:
-        fault = next(_compare_rows(quiet, permuted, evidence.rows, line), None)
+        mixed = evidence.layout is Layout.MIXED
+        fault = None if mixed else next(_compare_rows(quiet, permuted, evidence.rows, line), None)
         if fault is not None:
             yield fault
         elif _differs(quiet.minimised, permuted.minimised, 1e-4):

@@ -54,7 +54,7 @@ def judge_targets(evidence: AuditEvidence) -> RuleOutput:
     offsets = find_offsets(evidence)
     findings = [
         *_judge_offsets(offsets, line),
-        *_find_counted_padding(evidence, line),
+        *_find_counted_padding(evidence, offsets, line),
         *find_row_faults(evidence, line),
         *find_trailing_targets(evidence, line),
     ]
@@ -97,11 +97,17 @@ def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -
             )
 
 
-def _find_counted_padding(evidence: AuditEvidence, line: SourceLine | None) -> Iterator[Finding]:
+def _find_counted_padding(
+    evidence: AuditEvidence, offsets: tuple[TargetOffset, ...], line: SourceLine | None
+) -> Iterator[Finding]:
     quiet = evidence.quiet
     if quiet is None or quiet.minimised is None or evidence.padding is None:
         return
+    # Labels that a decoder gets shifted are a sequence of their own, and the mask is the encoder's.
+    written = {each.tensor for each in offsets if each.is_input and not each.visible and each.offset == 0}
     for trial in evidence.padded:
+        if trial.what in written:
+            continue
         after = trial.record.minimised
         if after is None or math.isclose(after, quiet.minimised, rel_tol=1e-5, abs_tol=1e-8):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from torch import Tensor
 
@@ -11,6 +12,18 @@ from tierproof.core.standing import Fact
 from tierproof.training.audit.batches.padded_positions import PaddedPositions
 from tierproof.training.audit.parts.training_parts import ParameterFacts
 from tierproof.training.audit.recording.step_record import StepRecord
+
+
+class Layout(StrEnum):
+    """What the first axis of a batch's tensors is."""
+
+    ROWS = "rows"
+    """Another order of it is the same order of the outputs."""
+    TIME = "time"
+    """That holds for the second axis, and not for the first."""
+    MIXED = "mixed"
+    """It holds for neither: the model mixes rows."""
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +74,12 @@ class CutTrial:
 
 @dataclass(frozen=True)
 class VisibleTrial:
-    """Which outputs changed when the input tokens at one position did.
+    """Which outputs of one row changed when its token at one position did.
 
     Attributes:
         what: path of the input tensor.
-        position: at which every row got another token.
-        changed: by output path, [positions] whether any row's scores at that position changed.
+        position: at which the row got another token.
+        changed: by output path, [positions] whether the row's scores at that position changed.
     """
 
     what: str
@@ -107,6 +120,7 @@ class AuditEvidence:
         again: the first call once more, from the same state and seed.
         quiet: the first call with dropout off; None where randomness is left in it.
         permuted: the quiet call with its rows in another order.
+        layout: what the first axis of the batch's tensors is, by what another order does to the outputs.
         doubled: the quiet call with every row twice.
         padding: which positions are padding; None where no mask of the batch tells.
         padded: quiet calls with other values at padding, one per tensor.
@@ -132,6 +146,7 @@ class AuditEvidence:
     again: StepRecord | None = None
     quiet: StepRecord | None = None
     permuted: StepRecord | None = None
+    layout: Layout = Layout.UNKNOWN
     doubled: StepRecord | None = None
     padding: PaddedPositions | None = None
     padded: tuple[ChangedTrial, ...] = ()

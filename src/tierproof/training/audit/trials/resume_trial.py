@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from tierproof.model.preserve.process_state import list_generators
-from tierproof.training.audit.parts.named_values import list_named_values
-from tierproof.training.audit.parts.plain_variables import PlainVariable, list_plain_variables
+from tierproof.training.audit.parts.plain_variables import PlainVariable, list_changed, list_plain_variables
 from tierproof.training.audit.recording.step_record import StepRecord
 from tierproof.training.audit.trials.audit_evidence import ResumeTrial
 from tierproof.training.audit.trials.step_runner import StepRunner
@@ -58,10 +57,7 @@ def try_to_resume(runner: StepRunner, calls_per_update: int) -> ResumeTrial | No
     if resumed.parameters == went_on.parameters or calls_per_update > _MOST_CALLS:
         return ResumeTrial(went_on, resumed)
     runner.state.restore()
-    first = _list_variables(runner)
-    changed = tuple(
-        name for name, each in saved.variables.items() if name in first and first[name].value != each.value
-    )
+    changed = list_changed(_list_variables(runner), saved.variables)
     if changed and _resume(runner, saved, calls_per_update, changed).parameters == went_on.parameters:
         return ResumeTrial(went_on, resumed, changed)
     return ResumeTrial(went_on, resumed)
@@ -81,7 +77,7 @@ def _list_savable(runner: StepRunner) -> tuple[Any, ...]:
 
 
 def _list_variables(runner: StepRunner) -> dict[str, PlainVariable]:
-    return list_plain_variables(list_named_values(runner.step))
+    return list_plain_variables(runner.step)
 
 
 def _resume(runner: StepRunner, saved: _Saved, calls: int, carried: Collection[str] = ()) -> StepRecord:

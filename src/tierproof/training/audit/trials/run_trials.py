@@ -27,6 +27,7 @@ from tierproof.training.audit.recording.step_event import EventKind
 from tierproof.training.audit.recording.step_record import StepRecord
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence, ChangedTrial
 from tierproof.training.audit.trials.describe_parts import describe_optimizers, describe_schedulers
+from tierproof.training.audit.trials.find_layout import find_layout
 from tierproof.training.audit.trials.resume_trial import try_to_resume
 from tierproof.training.audit.trials.step_runner import StepRunner
 from tierproof.training.audit.trials.training_state import TrainingState
@@ -149,7 +150,10 @@ def _try_quiet(runner: StepRunner, evidence: AuditEvidence, progress: Progress) 
     if rows is not None and rows >= 2:
         progress("changing the order of rows")
         order = torch.arange(rows).roll(1)
-        permuted = runner.attempt("another order of the rows", take_rows(runner.batch(0), order))
+        permuted = runner.attempt(
+            "another order of the rows", take_rows(runner.batch(0), order), keep_scores=True
+        )
+        evidence = replace(evidence, layout=find_layout(runner, quiet, permuted))
         doubled = runner.attempt("every row twice", take_rows(runner.batch(0), torch.arange(rows).repeat(2)))
         evidence = replace(evidence, permuted=permuted, doubled=doubled)
     if evidence.padding is not None:

@@ -43,10 +43,10 @@ class StepRunner:
         with WithoutDropout():
             return self.run(batch, keep_scores=keep_scores)
 
-    def attempt(self, what: str, batch: Any) -> StepRecord | None:
+    def attempt(self, what: str, batch: Any, *, keep_scores: bool = False) -> StepRecord | None:
         """`run_quiet` on a changed batch; a step that raises on it is noted, not raised."""
         try:
-            return self.run_quiet(batch)
+            return self.run_quiet(batch, keep_scores=keep_scores)
         except Exception as error:  # noqa: BLE001 - noted in the evidence: the step need not take a changed batch
             self.not_tried.append(f"{what}: the step raised {type(error).__name__}: {str(error)[:200]}")
             return None

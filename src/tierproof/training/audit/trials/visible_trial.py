@@ -1,4 +1,4 @@
-"""Change one token of the inputs, and see which outputs change with it."""
+"""Change one token of the inputs in one row, and see which outputs change with it."""
 
 from __future__ import annotations
 
@@ -33,31 +33,33 @@ def try_visible_tokens(
         position = tensor.shape[1] // 2
         if len(torch.unique(tensor)) < 3 or not bool((tensor[:, position] >= 0).any()):
             continue
-        batch = replace_tensors(runner.batch(0), partial(_change, name, position))
+        row = int((tensor[:, position] >= 0).int().argmax())
+        batch = replace_tensors(runner.batch(0), partial(_change, name, row, position))
         try:
             record = runner.run_quiet(batch, keep_scores=True)
         except Exception as error:  # noqa: BLE001 - noted in the evidence: the step need not take a changed batch
             runner.not_tried.append(f"another token in {name}: the step raised {type(error).__name__}")
             continue
-        changed = _compare(quiet, record)
+        changed = _compare(quiet, record, row)
         if changed:
             trials.append(VisibleTrial(name, position, changed))
     return tuple(trials)
 
 
-def _change(name: str, position: int, path: str, tensor: Tensor) -> Tensor:
-    """Another value that occurs in the tensor, in each row at `position`."""
+def _change(name: str, row: int, position: int, path: str, tensor: Tensor) -> Tensor:
+    """Another value that occurs in the tensor, in one row at `position`."""
     if path != name:
         return tensor
     values = torch.unique(tensor[tensor >= 0])
     changed = tensor.clone()
-    now = tensor[:, position].clamp(min=0).contiguous()
-    changed[:, position] = values[(torch.searchsorted(values, now) + 1) % len(values)]
+    now = tensor[row, position].contiguous()
+    changed[row, position] = values[(torch.searchsorted(values, now) + 1) % len(values)]
     return changed
 
 
-def _compare(first: StepRecord, second: StepRecord) -> dict[str, Tensor]:
-    """By path, at which positions any row's scores differ."""
+def _compare(first: StepRecord, second: StepRecord, row: int) -> dict[str, Tensor]:
+    """By path, at which positions the row's scores differ. An output of which other rows differ too is left out: its
+    first axis is time, or the model mixes rows."""
     changed = {}
     others = {use.path: use for use in second.outputs}
     for use in first.outputs:
@@ -66,5 +68,8 @@ def _compare(first: StepRecord, second: StepRecord) -> dict[str, Tensor]:
             continue
         if use.scores.dim() == 3:
             scale = use.scores.abs().amax().clamp(min=1e-12)
-            changed[use.path] = ((use.scores - twin.scores).abs().amax(-1) > 1e-5 * scale).any(0)
+            differs = (use.scores - twin.scores).abs().amax(-1) > 1e-5 * scale
+            elsewhere = torch.arange(len(differs)) != row
+            if row < len(differs) and not bool(differs[elsewhere].any()):
+                changed[use.path] = differs[row]
     return changed
