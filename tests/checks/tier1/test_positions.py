@@ -38,6 +38,13 @@ class Tagger(nn.Module):
         return self.tags(self.layer(self.words(ids) + places))
 
 
+class Spectral(Tagger):
+    """The same with complex outputs."""
+
+    def forward(self, ids):
+        return torch.fft.fft(super().forward(ids))
+
+
 class Rotary(nn.Module):
     """Causal attention whose queries and keys are turned by angles."""
 
@@ -92,6 +99,7 @@ def test_an_inverted_mask_hides_the_table():
     [
         build(Tagger, HEALTHY_TABLE),
         build(Tagger, HEALTHY_TABLE, lambda ids: (ids != 0).float()),
+        build(Spectral, HEALTHY_TABLE),
         build(Rotary, 10000.0 ** (-torch.arange(16) / 16)),
         build(Rotary, 500000.0 ** (-torch.arange(16) / 16)),
     ],

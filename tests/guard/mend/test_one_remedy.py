@@ -19,7 +19,7 @@ TESTS = Path(__file__).resolve().parents[2]
 PACK = {"pack/__init__.py": "def f():\n    return 1\n", "pack/late.py": "def g():\n    return 1\n"}
 NEWER = {"pack/__init__.py": "def f():\n    return 2\n", "pack/late.py": "def g():\n    return 2\n"}
 PRELUDE = """
-import importlib, json, shutil, sys
+import importlib, json, os, shutil, sys
 from pathlib import Path
 from guard.fake_site import install
 import tierproof as tp
@@ -96,6 +96,44 @@ show(tp.heal()); show(tp.doctor()); show(tp.heal())
         assert (torn["evidence"], torn["remedy"]) == (["imported-while-torn"], "restart")
         assert torn["modules"] == ["pack.late"]
     assert again["healed"] == []
+
+
+def test_a_heal_settles_which_version_is_loaded(site: Path) -> None:
+    """Where only `__version__` told it: afterwards a module of the other version is what is out of place."""
+    modules = {
+        "pack/__init__.py": "__version__ = '1.0'\ndef f():\n    return 1\n",
+        "pack/late.py": PACK["pack/late.py"],
+    }
+    newer = {
+        "pack/__init__.py": "__version__ = '2.0'\ndef f():\n    return 2\n",
+        "pack/late.py": NEWER["pack/late.py"],
+    }
+    before, healing, after = run(
+        site,
+        f"""
+replace("pack", "1.0", "1.0", {modules!r})
+import pack
+tp.doctor(); tp.snapshot()
+replace("pack", "1.0", "2.0", {newer!r})
+import pack.late
+from tierproof.guard.capture.disk_history import HISTORY
+HISTORY._versions.clear(), HISTORY._loaded.clear()  # as where tierproof is imported after the install
+shutil.rmtree(Path(os.environ["XDG_DATA_HOME"], "tierproof", "baselines"))
+show(tp.doctor()); show(tp.heal()); show(tp.doctor())
+""",
+    )
+    (torn,) = before["torn"]
+    assert (torn["loaded_version"], torn["remedy"]) == ("1.0", "heal")
+    assert "then restart" in torn["detail"]  # announced before the heal
+    for diagnosis in (healing["diagnosis"], after):
+        (torn,) = diagnosis["torn"]
+        assert (torn["loaded_version"], torn["evidence"], torn["remedy"]) == (
+            "1.0",
+            ["imported-while-torn"],
+            "restart",
+        )
+        assert torn["modules"] == ["pack.late"]
+        assert "pack.late" in torn["detail"]
 
 
 def test_a_restart_is_not_advised_where_a_fresh_process_fails(site: Path) -> None:

@@ -50,3 +50,13 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     assert [file.name for file in read_index_pages("demo-more", settings)] == [
         "demo_more-2.0-py3-none-any.whl"
     ]
+
+
+@pytest.mark.parametrize(
+    "page", ['{"files": ' + "[" * 100_000, '{"files": 7}', '{"files": ["demo-1.0.tar.gz", null]}', "{]"]
+)
+def test_a_page_that_cannot_be_read_gives_no_files(page: str) -> None:
+    with serve() as site:
+        site.pages["/simple/demo/"] = page.encode()
+        settings = replace(read_index_settings({}), index_urls=(f"{site.url}/simple",), find_links=())
+        assert read_index_pages("demo", settings) == ()

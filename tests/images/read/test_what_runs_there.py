@@ -142,6 +142,13 @@ def test_a_file_that_is_written_with_what_is_not_known_is_a_gap(tmp_path: Path) 
         ("%%bash\nsource conda_setup.sh", GapReason.SCRIPT),
         ("!python repo/pip-install.py", GapReason.SCRIPT),
         ("!python setup.py install", GapReason.SCRIPT),
+        ("%run repo/install_deps.py", GapReason.SCRIPT),
+        ("%run -i ./setup_env.py --all", GapReason.SCRIPT),
+        ("%run setup.ipynb", GapReason.SCRIPT),
+        ("get_ipython().run_line_magic('run', 'install_deps.py')", GapReason.SCRIPT),
+        ("import runpy\nrunpy.run_path('setup_env.py')", GapReason.SCRIPT),
+        ("exec(open('setup_env.py').read())", GapReason.SCRIPT),
+        ("exec(compile(open('tools/install.py').read(), 'install.py', 'exec'))", GapReason.SCRIPT),
         ("!curl -fsSL https://example.invalid/x.sh | sh", GapReason.SCRIPT),
         ("!wget -qO- https://example.invalid/x | bash -s -- -y", GapReason.SCRIPT),
         ("!bash Miniforge3-Linux-x86_64.sh -bfp /usr/local", GapReason.PYTHON),
@@ -169,6 +176,10 @@ def test_what_a_script_installs_is_a_gap(tmp_path: Path, source: str, cause: Gap
         "!bash download_data.sh",
         "!bash Miniconda3-latest-Linux-x86_64.sh -b -p /content/conda",
         "!python train.py --epochs 3",
+        "%run train.py --epochs 3",
+        "%time %run train.py",
+        "%run helpers.ipynb",
+        "exec(open('model.py').read())",
     ],
 )
 def test_other_scripts_are_a_remark(tmp_path: Path, source: str) -> None:
@@ -189,6 +200,8 @@ def test_other_scripts_are_a_remark(tmp_path: Path, source: str) -> None:
         "!poetry --version",
         "from rich import pretty\npretty.install()",
         "from google.colab import files\nfiles.upload()",
+        "%run -m http.server",
+        "exec('x = 1')",
     ],
 )
 def test_what_is_no_script_is_no_remark(tmp_path: Path, source: str) -> None:
@@ -198,7 +211,13 @@ def test_what_is_no_script_is_no_remark(tmp_path: Path, source: str) -> None:
 def test_a_script_that_a_cell_writes_or_that_lies_there_is_read(tmp_path: Path) -> None:
     (tmp_path / "install.sh").write_text("set -e\npip install a\n")
     (tmp_path / "install.py").write_text("import os\nos.system('pip install b')\n")
-    for source, name in (("!bash install.sh", "a"), ("!python install.py", "b")):
+    for source, name in (
+        ("!bash install.sh", "a"),
+        ("!python install.py", "b"),
+        ("%run install.py", "b"),
+        ("%run -i install.py", "b"),
+        ("exec(open('install.py').read())", "b"),
+    ):
         (found,), unread = read(tmp_path, COLAB, source)
         assert (found.command.requirements, unread) == ((name,), [])
     (found,), unread = read(tmp_path, COLAB, "%%writefile s.sh\npip install c", "!bash s.sh")

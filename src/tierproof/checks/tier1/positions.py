@@ -204,7 +204,7 @@ def _holds_rows(buffer: Tensor) -> bool:
 
 
 def _collect_outputs(output: object) -> list[Tensor]:
-    return [t.clone() for _, t in iterate_tensors(output) if t.is_floating_point()]
+    return [t.clone() for _, t in iterate_tensors(output) if t.is_floating_point() or t.is_complex()]
 
 
 def _agree(before: Iterable[Tensor], after: Iterable[Tensor]) -> bool:

@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from tierproof.errors import UsageError
+from tierproof.guard.commands.parse_toml import parse_toml
 
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 _SINGLE_EQUALS = re.compile(r"\A\s*([A-Za-z0-9][\w.-]*)\s*=\s*([\w.*]+)\s*\Z")
@@ -210,7 +211,7 @@ def _name_of_wheel(path: str) -> str:
 def _name_of_project(path: Path) -> str:
     """Return the name that pyproject.toml declares, or nothing where only a build can tell."""
     try:
-        project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        project = parse_toml((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return ""
     name = project.get("name") if isinstance(project, dict) else None

@@ -64,7 +64,8 @@ def _advise(loaded: LoadedPackage, disk: DiskPackage, evidence: tuple[TearSign, 
             place = "in that process" if loaded.pid else "here"
             text = (
                 f"Call `tp.heal()` {place} to put {loaded.version} back on disk, without a restart. If its result "
-                "lists modules imported since the install, restart as well: these modules run the other version's code."
+                "lists modules imported since the install, then restart as well: these modules run the other version's "
+                "code."
             )
             if TearSign.IMPORTED_WHILE_TORN in evidence:
                 text = f"Call `tp.heal()` {place} to put {loaded.version} back on disk, and then restart the process."

@@ -131,6 +131,8 @@ def _heal_package(pid: int, torn: TornPackage, notes: list[str]) -> HealedPackag
         staged = _stage(site, pid, torn, root, folder / "stage")
         adopt_scripts(staged, present)
         notes += _put_in_place(site, pid, root, folder, staged, present)
+        if pid == os.getpid():  # compared with the loaded code: what differs from it now came between
+            HISTORY.note_loaded(staged.name, staged.version)
     finally:
         with contextlib.suppress(OSError):  # the next call removes it
             if read_journal(folder) is None:  # else something is in part, and the next call settles it

@@ -91,13 +91,21 @@ def _read_page(url: str, environment: Mapping[str, str]) -> list[IndexFile]:
         return list(_read_html(path.read_text(encoding="utf-8", errors="replace"), url))
     text = fetch(url, environment, accept=_ACCEPT).decode("utf-8", "replace")
     if text.lstrip().startswith("{"):
-        return list(_read_json(json.loads(text)))
+        return list(_read_json(_parse(text)))
     return list(_read_html(text, url))
 
 
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("the page is nested too deeply") from error
+
+
 def _read_json(document: Mapping[str, Any]) -> Iterator[IndexFile]:
-    for entry in document.get("files", ()):
-        if not entry.get("yanked"):
+    files = document.get("files")
+    for entry in files if isinstance(files, list) else ():
+        if isinstance(entry, dict) and not entry.get("yanked"):
             yield from _make(str(entry.get("filename", "")), str(entry.get("requires-python") or ""))
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
+from tierproof.guard.commands.parse_toml import parse_toml
 from tierproof.guard.resolve.wheel_metadata import fetch
 
 _LARGEST_BYTES = 60_000_000
@@ -112,17 +113,17 @@ def _is_settled(message: email.message.Message) -> bool:
 def _read_pyproject(text: str) -> DeclaredProject | None:
     """Read PEP 621's table; None where there is none, or where it leaves the dependencies to the build."""
     try:
-        project = tomllib.loads(text).get("project")
+        project = parse_toml(text).get("project")
     except tomllib.TOMLDecodeError:
         return None
     if not isinstance(project, dict) or not isinstance(project.get("name"), str):
         return None
-    if "dependencies" in project.get("dynamic", ()):
+    if "dependencies" in _as_list(project.get("dynamic")):
         return None
-    lines = [str(line) for line in project.get("dependencies", ())]
+    lines = [str(line) for line in _as_list(project.get("dependencies"))]
     optional = project.get("optional-dependencies", {})
     for extra, more in optional.items() if isinstance(optional, dict) else ():
-        lines += [_join_marker(str(line), f'extra == "{extra}"') for line in more]
+        lines += [_join_marker(str(line), f'extra == "{extra}"') for line in _as_list(more)]
     version = project.get("version")
     return DeclaredProject(
         canonicalize_name(project["name"]),
@@ -131,6 +132,10 @@ def _read_pyproject(text: str) -> DeclaredProject | None:
         str(project.get("requires-python") or ""),
         is_static=True,
     )
+
+
+def _as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _join_marker(line: str, marker: str) -> str:

@@ -39,7 +39,7 @@ def read_build_system(project: Path) -> tuple[list[str], str, list[str]]:
     """Return what the build requires, its backend, and the folders of the project that hold the backend."""
     try:
         document = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
         document = {}
     system = document.get("build-system", {})
     backend = system.get("build-backend") or _LEGACY

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tierproof.guard.commands.gap import GapReason
-from tierproof.guard.commands.notebook_magics import tell_magic_command
 from tierproof.guard.commands.pip_command import Action, PipCommand, Program, mentions_installer, read_command
 from tierproof.guard.commands.pip_options import read_options
 from tierproof.guard.commands.shell_script import ProgramCall, follow_script, follow_words
@@ -23,6 +22,7 @@ from tierproof.images.read.cloned_folders import ClonedFolders
 from tierproof.images.read.constant_value import CURRENT_FOLDER
 from tierproof.images.read.expand_text import UNKNOWN, expand_text, leave_out_unknown, shorten
 from tierproof.images.read.found_install import FoundInstall, UnreadInstall
+from tierproof.images.read.line_magic import tell_line_magic
 from tierproof.images.read.notebook_file import CodeCell
 from tierproof.images.read.other_installer import find_other_installer
 from tierproof.images.read.python_command import PythonCommand
@@ -133,7 +133,7 @@ class _Found:
             self.note(text, reason, place, GapReason.SCRIPT, is_judged=True)
             return
         folder = self.locate(self.folder, call.folder)
-        known = self.files.read(self.locate(folder, script.path)) if script.path else None
+        known = self.files.read(self.locate(folder, script.path)) if script.is_text else None
         if known is not None and depth < _DEEPEST:
             self._read_script(known, script, place, depth)
         elif script.may_install:
@@ -356,25 +356,8 @@ def _add_magic(name: str, line: str, place: _Place, found: _Found) -> None:
     if name == "cd" and not place.skipped:
         found.enter(line.strip().strip("\"'"))
         return
-    told = tell_magic_command(name, line, "python") or _tell_own_magic(name, line)
-    found.add_calls(follow_script(told, {}, lambda _: UNKNOWN), "", place)
-
-
-def _tell_own_magic(name: str, line: str) -> str:
-    """Give the command that `%conda`, `%mamba` or `%tierproof` runs; that of `%time !pip …` as well."""
-    if name in ("conda", "mamba", "micromamba", "tierproof"):
-        return f"{name} {line}"
-    if name == "shell":  # Colab's
-        return line
-    if name in ("time", "timeit", "capture", "prun"):
-        sign, rest = line.strip()[:1], line.strip()[1:].lstrip("!% ")
-        inner, _, words = rest.partition(" ")
-        if sign == "!":
-            return rest
-        return (
-            tell_magic_command(inner, words, "python") or _tell_own_magic(inner, words) if sign == "%" else ""
-        )
-    return ""
+    calls = follow_script(tell_line_magic(name, line), {}, lambda _: UNKNOWN)
+    found.add_calls(calls, "", place)
 
 
 def _read_own(call: ProgramCall) -> PipCommand | None:

@@ -11,6 +11,9 @@ from tierproof.images.read.constant_value import NotConstant
 from tierproof.images.read.python_command import PythonCommand
 
 _SHELL_METHODS = frozenset({"system", "system_raw", "system_piped", "getoutput"})
+# Run text as Python; a script, where the text is a file's.
+_SOURCE_RUNNERS = frozenset({"exec", "builtins.exec"})
+SCRIPT_RUNNERS = _SOURCE_RUNNERS | {"runpy.run_path"}
 # Gives the value of an expression; raises NotConstant.
 _Tell = Callable[[ast.expr], Any]
 
@@ -63,6 +66,27 @@ def read_process(
     if isinstance(value, list):
         return PythonCommand(call.lineno, conditional, words=tuple(str(word) for word in value))
     return PythonCommand(call.lineno, conditional, text=str(value))
+
+
+def read_script_run(call: ast.Call, name: str, conditional: bool, tell: _Tell) -> Iterator[PythonCommand]:
+    """Read a call that runs a file of Python in the kernel: `runpy.run_path(…)`, `exec(open(…).read())`."""
+    given: ast.AST = call
+    if name in _SOURCE_RUNNERS:
+        opened = (each for each in ast.walk(call) if isinstance(each, ast.Call) and _opens(each.func))
+        given = next(opened, call)
+        if given is call:
+            return
+    try:
+        path = tell(given.args[0]) if isinstance(given, ast.Call) and given.args else ""
+    except NotConstant:
+        yield _tell_unknown(call, conditional)
+        return
+    if isinstance(path, str) and path:
+        yield PythonCommand(call.lineno, conditional, words=("python", path))
+
+
+def _opens(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id == "open"
 
 
 def _tell_unknown(call: ast.Call, conditional: bool) -> PythonCommand:

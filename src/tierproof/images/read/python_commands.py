@@ -12,7 +12,13 @@ from tierproof.images.lists.hosted_service import HostedService
 from tierproof.images.read.cell_code import PLACEHOLDER
 from tierproof.images.read.constant_value import NotConstant, decide, evaluate
 from tierproof.images.read.other_installer import is_preparing
-from tierproof.images.read.process_call import read_process, read_shell_method, read_start
+from tierproof.images.read.process_call import (
+    SCRIPT_RUNNERS,
+    read_process,
+    read_script_run,
+    read_shell_method,
+    read_start,
+)
 from tierproof.images.read.python_command import PythonCommand
 
 _SHELLS = frozenset({"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"})
@@ -278,6 +284,8 @@ class PythonFollower:
             yield PythonCommand(call.lineno, conditional, replaces_python=f"{name}()")
         elif is_preparing(name):
             yield PythonCommand(call.lineno, conditional, prepares=f"{name}()")
+        elif name in SCRIPT_RUNNERS:
+            yield from read_script_run(call, name, conditional, self._evaluate)
         elif name == "os.chdir" and call.args:
             yield PythonCommand(call.lineno, conditional, folder=self._tell(call.args[0]) or "")
 

@@ -37,6 +37,11 @@ class ScriptCall:
     replaces_python: bool = False
     apart: str = ""
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its file holds commands as they are: not a pipe, and not a notebook, which `%run` takes as well."""
+        return bool(self.path) and not self.path.endswith(".ipynb")
+
 
 def read_script_call(call: ProgramCall) -> ScriptCall | None:
     """Read a call of a shell or of Python with a script, or of a script itself; None for any other program."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tierproof.errors import UsageError
+from tierproof.guard.commands.parse_toml import parse_toml
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror or error}",

@@ -67,7 +67,8 @@ def measure_influence(
     base = answer(call)
     if base.numel() == 0 or not bool(torch.isfinite(base).all()):
         return ()
-    scale = float(base.float().std()) if base.numel() > 1 else 1.0
+    values = torch.view_as_real(base) if base.is_complex() else base
+    scale = float(values.float().std()) if values.numel() > 1 else 1.0
     threshold = MOVED_RELATIVE * (scale or 1.0)
     columns = []
     for position in range(tensor.shape[input_axis]):

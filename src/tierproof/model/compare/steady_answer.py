@@ -46,9 +46,9 @@ class SteadyAnswers:
             return call.run(self.subject.model)
 
     def tensors(self, call: Call, *, seed: int | None = None) -> dict[str, Tensor]:
-        """All floating tensors of the output, as copies, by path."""
+        """All floating and complex tensors of the output, as copies, by path."""
         found = iterate_tensors(self.forward(call, seed=seed))
-        return {path: tensor.clone() for path, tensor in found if tensor.is_floating_point()}
+        return {path: t.clone() for path, t in found if t.is_floating_point() or t.is_complex()}
 
     def attempt(self, call: Call) -> Tensor | None:
         """The answer, or None if the model raises on the call (T1-SHAPE reports that)."""

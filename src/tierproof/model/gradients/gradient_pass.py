@@ -108,6 +108,7 @@ def clear_gradients(model: nn.Module) -> None:
 
 def _measure_norm(gradient: Tensor) -> float:
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
+    values = torch.view_as_real(values) if values.is_complex() else values
     norm = float(torch.linalg.vector_norm(values.detach().float()))
     # Squares of tiny or huge gradients leave float32: only then pay for float64.
     if norm == 0.0 or not torch.isfinite(torch.tensor(norm)):

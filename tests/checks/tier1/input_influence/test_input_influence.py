@@ -78,3 +78,30 @@ def test_what_is_lost_beside_garbage_is_a_warning():
     torch.manual_seed(0)
     found = tp.check(Drowned(1.0), only=["T1-INPUT"], progress=False).findings
     assert "T1-INPUT-002" not in {finding.code for finding in found}
+
+
+class Complex(nn.Module):
+    """Returns complex numbers, of which one part may be zero throughout."""
+
+    def __init__(self, make, *, reads=True):
+        super().__init__()
+        self.features, self.shift = nn.Linear(8, 4), nn.Parameter(torch.randn(4))
+        self.make, self.reads = make, reads
+
+    def forward(self, x):
+        hidden = self.features(x) if self.reads else self.features(torch.zeros_like(x))
+        return self.make(hidden + self.shift)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [torch.fft.fft, lambda y: torch.complex(y, torch.zeros_like(y)), lambda y: torch.complex(y * 0, y)],
+    ids=["both", "real", "imaginary"],
+)
+def test_what_only_complex_outputs_depend_on_is_no_lost_input(make):
+    torch.manual_seed(0)
+    report = tp.check(Complex(make), progress=False)
+    assert [finding.code for result in report.results for finding in result.errors] == []
+    torch.manual_seed(0)
+    lost = tp.check(Complex(make, reads=False), only=["T1-INPUT"], progress=False)
+    assert [finding.code for finding in lost.findings] == ["T1-INPUT-001"]

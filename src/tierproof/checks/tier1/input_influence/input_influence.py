@@ -383,7 +383,7 @@ def _locate_silence(base: Baseline, call: Call) -> str:
         call,
         lambda inputs, outputs: (
             any(measure_change(a, b) > 0 for a, b in inputs)
-            and any(a.is_floating_point() for a, _ in outputs)
+            and any(a.is_floating_point() or a.is_complex() for a, _ in outputs)
             and all(measure_change(a, b) == 0 for a, b in outputs)
         ),
         seed=base.answers.seed,

@@ -321,8 +321,9 @@ def _judge_variety(context: CheckContext, measurements: dict[str, JsonValue]) ->
     rows = answer.unbind(subject.outputs.batch_axis)
     if any(torch.equal(given[0], other) for other in given[1:]) or len(rows) != _ROWS:
         return []
+    wide = torch.complex128 if answer.is_complex() else torch.float64
     measurements["answer_spread_over_inputs"] = float(
-        (answer.double() - rows[0].unsqueeze(subject.outputs.batch_axis).double()).abs().max()
+        (answer.to(wide) - rows[0].unsqueeze(subject.outputs.batch_axis).to(wide)).abs().max()
     )
     if all(torch.equal(rows[0], row) for row in rows[1:]):
         return [report_collapse(context, call, _ROWS)]
