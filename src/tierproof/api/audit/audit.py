@@ -45,16 +45,14 @@ def audit(
         model, optimizer, scheduler, scaler, ema: what cannot be found, or may be meant otherwise.
         loss_fn: where `step` is None: called with the model's answer and the second part of the batch.
         accumulate: where `step` is None: a batch is a list of so many micro-batches.
-        seed: of the steps.
+        seed, target: of the steps; the name that the report carries.
         progress: a bar in a terminal or notebook, or a function of (done, total, name).
-        target: the name that the report carries.
 
     Returns:
         a report as of `check`, with results of tier 3.
 
     Raises:
         TierproofError: the step raises, or a part of it cannot be found; the message says what to pass.
-        KeyboardInterrupt: after everything was restored.
     """
     require("torch", feature="to audit a training step")
     from tierproof.api.audit.audit_step import AuditRequest, run_audit
