@@ -202,3 +202,34 @@ def test_the_mask_of_sources_says_nothing_of_labels_of_the_same_length() -> None
         batches.append({"input_ids": sources * mask, "attention_mask": mask, "labels": labels})
     for batch in batches:
         assert list_errors(audit(step, [batch])) == []
+
+
+def test_a_sum_of_losses_is_not_held_to_the_chance_of_one() -> None:
+    torch.manual_seed(0)
+    body, words, pair = nn.Linear(8, 16), nn.Linear(16, 2000), nn.Linear(16, 2)
+    model = nn.ModuleDict({"body": body, "words": words, "pair": pair})
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = model
+
+        def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            hidden = body(inputs)
+            return pair(hidden), words(hidden)
+
+    heads = Heads()
+
+    def step(batch: Batch) -> float:
+        two, many = heads(batch[0])
+        lost = F.cross_entropy(many, batch[1])
+        loss = F.cross_entropy(two, batch[1].clamp(max=1)) + lost
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return float(loss.detach())
+
+    report = audit(step)
+    assert list_errors(report) == []
+    assert "T3-LOSS-002" not in list_codes(report)

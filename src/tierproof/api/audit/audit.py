@@ -56,7 +56,6 @@ def audit(
     """
     require("torch", feature="to audit a training step")
     from tierproof.api.audit.audit_step import AuditRequest, run_audit
-    from tierproof.model.preserve.process_state import keep_generators
 
     request = AuditRequest(
         step=step,
@@ -72,7 +71,6 @@ def audit(
         progress=progress,
         target=target,
     )
-    with keep_generators():  # a loader draws from them as its batches are taken
-        report = run_audit(request)
+    report = run_audit(request)
     show_verdict(report, progress)
     return report

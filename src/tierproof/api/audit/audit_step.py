@@ -17,6 +17,7 @@ from tierproof.api.show.progress import ProgressOption, open_progress
 from tierproof.core.report import ModelSummary, Report, TraitEvidence
 from tierproof.core.standing import Fact, Standing
 from tierproof.errors import UsageError
+from tierproof.model.preserve.process_state import keep_generators
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.reporters.register import register_all
 from tierproof.training.audit.judge_step import judge_step
@@ -51,6 +52,7 @@ class AuditRequest:
     target: str = ""
 
 
+@keep_generators()  # a loader draws from them as its batches are taken
 def run_audit(request: AuditRequest) -> Report:
     """Audit; see `tierproof.audit`, which this is behind.
 

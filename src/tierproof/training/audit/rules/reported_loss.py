@@ -8,7 +8,8 @@ chance at the start tells of unscaled scores or wrong targets.
 
 Evidence: both values in each step, their ratio, the number of classes.
 
-Exemptions: a constant factor between the two (accumulation, loss scale, reporting per row).
+Exemptions: a constant factor between the two (accumulation, loss scale, reporting per row). A sum of several losses
+has no chance of its own.
 
 Findings:
     T3-LOSS-001 warning: the returned loss is not the one that backward ran on.
@@ -104,7 +105,8 @@ def _find_start(evidence: AuditEvidence) -> Iterator[Finding]:
     first = evidence.quiet or evidence.plain[0]
     uses = [use for use in first.outputs if use.is_cross_entropy]
     means = all(event.values["mean"] for event in first.list_events(EventKind.LOSS))
-    if len(uses) != 1 or not means or first.reported is None:
+    losses = len(first.list_events(EventKind.LOSS))
+    if len(uses) != 1 or not means or losses > 1 or first.reported is None:
         return
     classes = uses[0].shape[-1]
     values = _list_values(first)

@@ -17,7 +17,7 @@ Findings:
     T3-TARGET-001 error: a place is trained on a token that it sees: the targets are not shifted, or a mask
         is missing.
     T3-TARGET-002 error: each place is trained on the token after the next: the targets are shifted twice.
-    T3-TARGET-003 error: padding counts: other values at padded positions change the loss.
+    T3-TARGET-003 error or warning: padding counts: other values at padded positions change the loss.
     T3-TARGET-004 error: rows at fixed places of the batch do not reach the loss.
     T3-TARGET-005 error: rows at fixed places of the batch weigh more than others.
     T3-TARGET-006 warning: the loss depends on the order of the rows.
@@ -33,9 +33,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.source_line import SourceLine
 from tierproof.training.audit.recording.step_event import EventKind
+from tierproof.training.audit.recording.step_record import StepRecord
 from tierproof.training.audit.rules.row_use import find_row_faults
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.rules.target_offset import TargetOffset, find_offsets
@@ -100,31 +103,55 @@ def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -
 def _find_counted_padding(
     evidence: AuditEvidence, offsets: tuple[TargetOffset, ...], line: SourceLine | None
 ) -> Iterator[Finding]:
-    quiet = evidence.quiet
-    if quiet is None or quiet.minimised is None or evidence.padding is None:
+    quiet, padding = evidence.quiet, padding
+    if quiet is None or quiet.minimised is None or padding is None:
         return
     # Labels that a decoder gets shifted are a sequence of their own, and the mask is the encoder's.
     written = {each.tensor for each in offsets if each.is_input and not each.visible and each.offset == 0}
-    for trial in evidence.padded:
+    trials = sorted(evidence.padded, key=lambda each: _changes_scores(quiet, each.record, padding.positions))
+    for trial in trials:
         if trial.what in written:
             continue
         after = trial.record.minimised
         if after is None or math.isclose(after, quiet.minimised, rel_tol=1e-5, abs_tol=1e-8):
             continue
+        # A model may find padding by its token, in the place of the mask: then other tokens there are no padding to it.
+        seen = _changes_scores(quiet, trial.record, padding.positions)
         yield report_finding(
             f"{CODE}-003",
-            Severity.ERROR,
-            f"Padding counts: other values in {trial.what} at positions that {evidence.padding.mask} marks as padding "
+            Severity.WARNING if seen else Severity.ERROR,
+            f"Padding counts: other values in {trial.what} at positions that {padding.mask} marks as padding "
             f"change the loss from {quiet.minimised:.4g} to {after:.4g}.",
             line=line,
             evidence={
                 "loss": quiet.minimised,
                 "loss_after": after,
-                "positions": int(evidence.padding.positions.sum()),
+                "positions": int(padding.positions.sum()),
             },
-            hint="Set labels at padding to -100 (ignore_index), and pass the attention mask to the model.",
+            hint="Pass the attention mask to the model; a model that finds padding by its token may ignore this."
+            if seen
+            else "Set labels at padding to -100 (ignore_index).",
         )
         return
+
+
+def _changes_scores(first: StepRecord, second: StepRecord, padded: Tensor) -> bool:
+    """Whether the model's scores differ beside the padding ([rows, length], True there), or cannot be compared."""
+    compared = False
+    for use, twin in zip(first.outputs, second.outputs, strict=False):
+        if use.scores is None or twin.scores is None or use.shape != twin.shape:
+            return True
+        change = (use.scores - twin.scores).abs().amax(-1)
+        if (
+            change.dim() == 2
+            and change.shape[0] == len(padded)
+            and 0 <= padded.shape[1] - change.shape[1] <= 1
+        ):
+            change = change[~padded[:, : change.shape[1]]]
+        if change.numel() and float(change.max()) > 1e-5 * float(use.scores.abs().max()):
+            return True
+        compared = True
+    return not compared
 
 
 RULE = Rule(CODE, "targets", judge_targets)

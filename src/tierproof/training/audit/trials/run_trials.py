@@ -201,7 +201,7 @@ def _change_padding(runner: StepRunner, padding: PaddedPositions) -> tuple[Chang
         batch = replace_tensors(runner.batch(0), change)
         if torch.equal(dict(list_tensors(batch))[name], before):
             continue
-        record = runner.attempt(f"other values at the padding of {name}", batch)
+        record = runner.attempt(f"other values at the padding of {name}", batch, keep_scores=True)
         if record is not None:
             trials.append(ChangedTrial(name, record))
     return tuple(trials)
