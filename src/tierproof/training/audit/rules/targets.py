@@ -103,7 +103,7 @@ def _judge_offsets(offsets: tuple[TargetOffset, ...], line: SourceLine | None) -
 def _find_counted_padding(
     evidence: AuditEvidence, offsets: tuple[TargetOffset, ...], line: SourceLine | None
 ) -> Iterator[Finding]:
-    quiet, padding = evidence.quiet, padding
+    quiet, padding = evidence.quiet, evidence.padding
     if quiet is None or quiet.minimised is None or padding is None:
         return
     # Labels that a decoder gets shifted are a sequence of their own, and the mask is the encoder's.
