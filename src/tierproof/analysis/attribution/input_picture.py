@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from tierproof.analysis.attribution.input_units import InputUnits
-from tierproof.core.colour_png import write_colour_png
-from tierproof.core.grey_png import write_grey_png
+from tierproof.core.grey_png import pack_png, write_grey_png
 
 # Pixels of a picture: more are thinned out. A noisy picture of this size takes 50 kB, and is shown for each method.
 _MOST_PIXELS = 1 << 14
@@ -63,4 +62,6 @@ def _lay_out(image: Tensor, tall: int, wide: int, gap: int) -> Tensor:
 
 def _write(pixels: Tensor) -> bytes:
     lines = [bytes(line.flatten().tolist()) for line in pixels.permute(1, 2, 0)]
-    return write_colour_png(lines) if pixels.shape[0] == 3 else write_grey_png(lines)
+    if pixels.shape[0] != 3:
+        return write_grey_png(lines)
+    return pack_png(lines, pixels.shape[2], colour_type=2)
