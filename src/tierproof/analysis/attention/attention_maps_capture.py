@@ -31,7 +31,7 @@ from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
-from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH
+from tierproof.model.call.input_plan import TARGET_LENGTH
 from tierproof.model.describe.subject import Subject
 
 # Numbers in one block of rows: 4 MB in float32.
@@ -86,7 +86,7 @@ def capture_maps(
     chosen = choose_heads(measured.patterns, budget_bytes)
 
     def run(call: Call, inputs: str) -> tuple[AttentionMaps, RolledOut]:
-        trace = RolloutTrace(count_rows(subject, call), _find_ambiguous(subject, call))
+        trace = RolloutTrace(count_rows(subject, call), _has_two_sequences(subject))
         keeper = _Keeper(measured, LabelBook(subject, call, pieces), chosen, trace)
         keeper.run(subject, call, seed)
         rolled = trace.conclude(inputs)
@@ -103,16 +103,10 @@ def capture_maps(
     return run(examples.calls[0], _describe(examples, examples.calls[0]))
 
 
-def _find_ambiguous(subject: Subject, call: Call) -> frozenset[int]:
-    """Lengths that both the source and the target of a call have."""
-    sizes: dict[str, set[int]] = {LENGTH: set(), TARGET_LENGTH: set()}
-    for argument in subject.inputs.arguments:
-        tensor = call.tensors.get(argument.name)
-        if tensor is not None and tensor.dim() == len(argument.shape):
-            for axis, size in zip(argument.shape, tensor.shape, strict=True):
-                if axis in sizes:
-                    sizes[str(axis)].add(int(size))
-    return frozenset(sizes[LENGTH] & sizes[TARGET_LENGTH])
+def _has_two_sequences(subject: Subject) -> bool:
+    """Whether the model reads a source and a target."""
+    arguments = subject.inputs.arguments
+    return subject.traits.encoder_decoder or any(TARGET_LENGTH in each.shape for each in arguments)
 
 
 def _describe(examples: ExampleSet, call: Call) -> str:
