@@ -10,7 +10,7 @@ import torch
 import tierproof as tp
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.paths.attention_flow import measure_flow
-from tierproof.analysis.attention.paths.attention_rollout import MOST_POSITIONS, RolloutTrace
+from tierproof.analysis.attention.paths.attention_rollout import LONGEST, RolloutTrace
 from tierproof.errors import UsageError
 
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_rolled_out_is_told():
         tp.attention(model, [torch.randint(0, 40, (1, 8))]).flow(40)
     with pytest.raises(UsageError, match="too large"):
         measure_flow(torch.full((4, 200, 200), 1 / 200), 0)
-    long = roll_out([torch.full((1, 1, MOST_POSITIONS + 1, MOST_POSITIONS + 1), 1e-3)])
+    long = roll_out([torch.full((1, 1, LONGEST + 1, LONGEST + 1), 1e-3)])
     assert long.rollouts == ()
     assert "more than 512" in long.left_out[0]
     with pytest.raises(UsageError, match="no rollout"):

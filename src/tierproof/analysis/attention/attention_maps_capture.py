@@ -26,6 +26,7 @@ from tierproof.analysis.attention.attention_maps_labels import LabelBook
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.head_role import find_role
+from tierproof.analysis.attention.paths.attention_rollout import LONGEST as LONGEST_ROLLOUT
 from tierproof.analysis.attention.paths.attention_rollout import AttentionRollout, RolledOut, RolloutTrace
 from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
@@ -61,6 +62,8 @@ def keep_maps(
     if not longest:
         return None, RolledOut()
     without = wanted is False or (wanted is None and longest > MOST_POSITIONS)
+    if without and longest > LONGEST_ROLLOUT:  # no pass for nothing
+        return None, RolledOut((), (f"{longest} positions: more than {LONGEST_ROLLOUT}",))
     budget_bytes = 0 if without else MOST_BYTES if wanted else USUAL_BYTES
     maps, rolled = capture_maps(subject, examples, measured, budget_bytes=budget_bytes, seed=seed)
     return maps if maps.kept else None, rolled

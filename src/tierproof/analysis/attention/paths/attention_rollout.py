@@ -16,7 +16,7 @@ from torch import Tensor
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.core.json_value import JsonValue
 
-MOST_POSITIONS = 512
+LONGEST = 512
 """Longer sequences are left out: a layer takes a megabyte at this length."""
 # Weights in one block of rows: 4 MB in float32.
 _BLOCK_NUMBERS = 1 << 20
@@ -98,8 +98,8 @@ class RolloutTrace:
         self._crossed = self._crossed or size != pattern.keys
         if size != pattern.keys or size < 2:
             return
-        if size > MOST_POSITIONS:
-            self._left_out[f"{size} positions: more than {MOST_POSITIONS}"] = None
+        if size > LONGEST:
+            self._left_out[f"{size} positions: more than {LONGEST}"] = None
         elif pattern.batch != self.batch:
             self._left_out["attention in windows"] = None
         else:
