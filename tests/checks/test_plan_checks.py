@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 import tierproof
 from tierproof.checks.check import Check, CheckOutput
 from tierproof.checks.needed_traits import NEEDED_TRAITS, find_lacking
-from tierproof.checks.plan_checks import estimate_s, plan_checks
+from tierproof.checks.plan_checks import FIXED_S, estimate_s, plan_checks
 from tierproof.checks.registry import load_checks
 from tierproof.model.describe.prepare_subject import prepare_subject
 from zoo.handwritten import build
@@ -103,3 +105,17 @@ def test_a_large_budget_has_room_for_everything():
 @pytest.mark.parametrize(("steps", "step_s", "seconds"), [(2.0, 0.0, 0.1), (2.0, 3.0, 6.1)])
 def test_estimates(steps, step_s, seconds):
     assert estimate_s(check(1, steps, 1, opt_in=False), step_s) == pytest.approx(seconds)
+
+
+def test_a_short_budget_shortens_before_it_drops():
+    """Two that may be shortened, one that may not: each gets its least, and the most valuable the rest."""
+    one = replace(check(1, 40.0, 90, opt_in=False), least_steps=4.0)
+    other = replace(check(2, 30.0, 80, opt_in=False), least_steps=3.0)
+    whole = check(3, 20.0, 70, opt_in=False)
+    plan = plan_checks([one, other, whole], step_s=1.0, budget_s=15.0 + 2 * FIXED_S)
+    assert plan.run == (one, other)
+    assert plan.shortened == pytest.approx({one.code: 12.0 + FIXED_S, other.code: 3.0 + FIXED_S})
+    assert plan.estimate_s == pytest.approx(15.0 + 2 * FIXED_S)
+    assert plan.beyond_budget == {whole.code}
+    enough = plan_checks([one, other, whole], step_s=1.0, budget_s=91.0)
+    assert (enough.shortened, enough.dropped) == ({}, {})

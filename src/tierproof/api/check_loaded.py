@@ -21,6 +21,7 @@ from tierproof.checks.check import Check, Deadline
 from tierproof.checks.needed_traits import find_lacking
 from tierproof.checks.plan_checks import CheckPlan, plan_checks
 from tierproof.checks.runner import run_checks
+from tierproof.core.check_result import CheckResult, Outcome
 from tierproof.core.report import Environment, ModelSummary, Report
 from tierproof.model.costs.step_time import measure_step_time
 from tierproof.model.describe.given_model import refuse_cycle, refuse_uncheckable, unwrap_model
@@ -44,7 +45,8 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
 
     Raises:
         TierproofError: the model cannot be called or judged; the message says what to do.
-        KeyboardInterrupt: after the model was restored; a line on stderr says so.
+        KeyboardInterrupt: after the model was restored; a line on stderr says so. Its attribute `report` holds the
+            results of the checks that were finished, if any.
     """
     started = time.monotonic() if options.started_s is None else options.started_s
     tier = registry.choose_tier(options.tier, options.only)
@@ -58,6 +60,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
     device = choose_device(loaded.model, options.device)
     count = count_parameters(loaded.model).parameters
     deadline = Deadline(None if options.budget_s is None else started + _SHARE_TO_USE * options.budget_s)
+    finished: list[CheckResult] = []
     with loaded.scope, limit_threads(count), open_progress(options.progress) as show:
         try:
             with preserve(loaded.model) as snapshot:
@@ -69,7 +72,7 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
                     )  # refuses what is no input of this model
                     plan = _plan(subject, checks, options, time.monotonic() - started)
                 snapshot.restore(full=False)
-                results = run_checks(
+                run_checks(
                     subject,
                     checks,
                     snapshot,
@@ -78,19 +81,51 @@ def check_loaded(loaded: LoadedModel, options: CheckOptions) -> Report:
                     progress=show,
                     dropped=plan.dropped,
                     beyond_budget=plan.beyond_budget,
+                    shortened=plan.shortened,
+                    expected_s=plan.expected_s,
                     examples=options.examples,
+                    finished=finished,
                 )
-        except KeyboardInterrupt:
-            print("tierproof: interrupted; the model was restored, and there is no verdict.", file=sys.stderr)  # noqa: T201
+        except KeyboardInterrupt as error:
+            kept = ""
+            if finished:
+                finished += [_skip_interrupted(check) for check in checks[len(finished) :]]
+                error.report = _write(subject, notes, finished, options, started)  # type: ignore[attr-defined]
+                kept = " What was finished is kept: `sys.last_value.report`, or `report` of the exception."
+            print(  # noqa: T201
+                f"tierproof: interrupted; the model was restored, and there is no verdict.{kept}",
+                file=sys.stderr,
+            )
             raise
+    return _write(subject, notes, finished, options, started)
+
+
+def _write(
+    subject: Subject,
+    notes: tuple[str, ...],
+    results: Sequence[CheckResult],
+    options: CheckOptions,
+    started: float,
+) -> Report:
     return Report(
         version=__version__,
         target=subject.target,
         model=summarize_model(subject, notes),
-        environment=describe_environment(device),
+        environment=describe_environment(subject.device),
         seed=options.seed,
         duration_s=time.monotonic() - started,
-        results=results,
+        results=tuple(results),
+    )
+
+
+def _skip_interrupted(check: Check) -> CheckResult:
+    return CheckResult(
+        check.code,
+        check.name,
+        check.tier,
+        Outcome.SKIPPED,
+        reason="the run was interrupted",
+        out_of_time=True,
     )
 
 

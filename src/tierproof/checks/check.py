@@ -89,6 +89,8 @@ class Check:
         opt_in: runs only when its full code is named, or when a budget is given that has room for it.
         as_written: looks at the model as it was written; for the others the layers that plain attributes
             hide are registered.
+        least_steps: what it takes, as `cost_steps`, where it looks at less and says so: a budget that has no room for
+            the whole check gives it the rest. None for a check that runs whole or not at all.
         native: looks at a half-precision model in that precision, on PyTorch's own kernels, because it times them,
             measures their memory or hands the model to a compiler; for the others, see `given_precision`.
     """
@@ -103,3 +105,4 @@ class Check:
     opt_in: bool = False
     as_written: bool = False
     native: bool = False
+    least_steps: float | None = None

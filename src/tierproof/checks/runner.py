@@ -35,7 +35,10 @@ def run_checks(
     progress: Progress | None = None,
     dropped: Mapping[str, str] | None = None,
     beyond_budget: Collection[str] = (),
+    shortened: Collection[str] = (),
+    expected_s: Mapping[str, float] | None = None,
     examples: GivenExamples | None = None,
+    finished: list[CheckResult] | None = None,
 ) -> tuple[CheckResult, ...]:
     """Run the checks in order and give one result each.
 
@@ -47,13 +50,16 @@ def run_checks(
         progress: called with (checks done, checks in all, name of the next one; empty at the end).
         dropped: by code, why a check is not run (see `plan_checks`).
         beyond_budget: those of them that a larger budget would include.
+        shortened: those that get less time than they take: they end early enough for those behind them.
+        expected_s: by code, the seconds that each is to get.
+        finished: gets each result as it is there, so that Ctrl-C loses none.
         examples: the user's own data, for checks that analyse it.
     """
     deadline = deadline or Deadline()
     dropped = dropped or {}
     context = CheckContext(subject, seed, deadline, examples)
     judged = {check.code for check in checks} - set(dropped)
-    results = []
+    results = [] if finished is None else finished
     for index, check in enumerate(checks):
         if progress is not None:
             progress(index, len(checks), check.name)
@@ -64,12 +70,25 @@ def run_checks(
             results.append(_stop(check))
             continue
         try:
-            results.append(_run_one(check, context, backward_judged=_JUDGE_OF_BACKWARD in judged))
+            times_s = [(expected_s or {}).get(each.code, 0.0) for each in checks[index:]]
+            own = _leave_time(context, times_s[0], sum(times_s[1:])) if check.code in shortened else context
+            results.append(_run_one(check, own, backward_judged=_JUDGE_OF_BACKWARD in judged))
         finally:
             snapshot.restore(full=False)
     if progress is not None:
         progress(len(checks), len(checks), "")
     return tuple(results)
+
+
+def _leave_time(context: CheckContext, own_s: float, later_s: float) -> CheckContext:
+    """The context with an end that leaves the checks behind their time, but not before the check's own has passed.
+
+    What those before it did not use is so given on.
+    """
+    left_s = max(own_s, context.deadline.remaining_s - later_s)
+    if left_s >= context.deadline.remaining_s:
+        return context
+    return replace(context, deadline=Deadline.after(left_s))
 
 
 def _run_one(check: Check, context: CheckContext, *, backward_judged: bool) -> CheckResult:

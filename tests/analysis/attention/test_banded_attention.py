@@ -188,6 +188,27 @@ def test_pegasus_x_equals_its_own_blocks():
         torch.testing.assert_close(weights, expected)
 
 
+def test_big_bird_has_whole_rows_for_the_queries_of_each_softmax():
+    """Blocks at both ends have softmaxes of their own; the middle sees window, ends and random blocks."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.BigBirdConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        attention_type="block_sparse", block_size=4, num_random_blocks=1, max_position_embeddings=128,
+    )  # fmt: skip
+    model = transformers.BigBirdModel(config).eval()
+    view = attention(model, [torch.randint(3, 50, (1, 96))], maps=False)
+    assert [(each.queries, each.keys) for each in view.patterns] == [
+        (4, 96),
+        (4, 20),
+        (80, 96),
+        (4, 20),
+        (4, 96),
+    ]
+    assert all(each.sum_error < 1e-5 for each in view.patterns)
+    assert view.rolled.rollouts == ()
+
+
 def test_attention_of_a_windowed_model_is_measured_and_shown():
     view = attention(build_longformer())
     assert view.unread == ()

@@ -10,7 +10,7 @@ import torch
 import tierproof as tp
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.paths.attention_flow import measure_flow
-from tierproof.analysis.attention.paths.attention_rollout import MOST_POSITIONS, RolloutTrace
+from tierproof.analysis.attention.paths.attention_rollout import LONGEST, RolloutTrace
 from tierproof.errors import UsageError
 
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_rolled_out_is_told():
         tp.attention(model, [torch.randint(0, 40, (1, 8))]).flow(40)
     with pytest.raises(UsageError, match="too large"):
         measure_flow(torch.full((4, 200, 200), 1 / 200), 0)
-    long = roll_out([torch.full((1, 1, MOST_POSITIONS + 1, MOST_POSITIONS + 1), 1e-3)])
+    long = roll_out([torch.full((1, 1, LONGEST + 1, LONGEST + 1), 1e-3)])
     assert long.rollouts == ()
     assert "more than 512" in long.left_out[0]
     with pytest.raises(UsageError, match="no rollout"):
@@ -152,6 +152,13 @@ def test_source_and_target_of_one_length_are_not_mixed():
     same = tp.attention(model, [{"input_ids": source, "decoder_input_ids": source}])
     assert same.rolled.rollouts == ()
     assert "cannot be told apart" in same.rolled.left_out[0]
+    audio = transformers.WhisperConfig(
+        vocab_size=60, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, num_mel_bins=8, max_source_positions=40,
+        max_target_positions=40, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    heard = tp.attention(transformers.WhisperForConditionalGeneration(audio))
+    assert all(len(each.paths) == 1 for each in heard.rolled.rollouts)
     apart = tp.attention(model, [{"input_ids": source, "decoder_input_ids": source[:, :5]}])
     assert [(len(each.paths), each.positions) for each in apart.rolled.rollouts] == [(2, 8), (2, 5)]
     assert all("encoder" in path for path in apart.rolled.rollouts[0].paths)

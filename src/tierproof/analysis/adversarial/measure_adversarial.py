@@ -65,6 +65,7 @@ def measure_adversarial(
     answer: str | None = None,
     most_rows: int | None = None,
     seed: int = 0,
+    keep_interrupted: bool = False,
 ) -> ModelAdversarial:
     """Search each row for tokens that turn its answer: away from its label, or from the model's own answer.
 
@@ -76,6 +77,7 @@ def measure_adversarial(
         most_changed: the share of a row's editable tokens that may be changed, at least one.
         answer: `class` or `vector`, where a row's pooled output may be either.
         most_rows: further rows are left out.
+        keep_interrupted: whether Ctrl-C, too, ends the searches with the rows that are finished, if any are.
 
     Raises:
         UsageError: the model reads no tokens, or its answer is no class.
@@ -105,6 +107,10 @@ def measure_adversarial(
     try:
         _search_all(run, examples, most_rows)
     except TimeIsUp:
+        run.complete = False
+    except KeyboardInterrupt:
+        if not (keep_interrupted and run.rows):
+            raise
         run.complete = False
     return _summarise(run, examples)
 

@@ -29,7 +29,7 @@ def find_alike_heads(patterns: tuple[PatternMaps, ...]) -> tuple[AlikeHeads, ...
             )
     found = []
     for members in sizes.values():
-        if len(members) > _MOST_HEADS:
+        if not 1 < len(members) <= _MOST_HEADS:
             continue
         maps = torch.stack([_decode(patterns[place].values[number]) for place, number in members])
         unit = maps / maps.norm(dim=-1, keepdim=True).clamp(min=1e-30)

@@ -26,12 +26,13 @@ from tierproof.analysis.attention.attention_maps_labels import LabelBook
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.analysis.attention.capture_patterns import observe_attention
 from tierproof.analysis.attention.head_role import find_role
+from tierproof.analysis.attention.paths.attention_rollout import LONGEST as LONGEST_ROLLOUT
 from tierproof.analysis.attention.paths.attention_rollout import AttentionRollout, RolledOut, RolloutTrace
 from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.call.call import Call
-from tierproof.model.call.input_plan import LENGTH, TARGET_LENGTH
+from tierproof.model.call.input_plan import TARGET_LENGTH
 from tierproof.model.describe.subject import Subject
 
 # Numbers in one block of rows: 4 MB in float32.
@@ -61,6 +62,8 @@ def keep_maps(
     if not longest:
         return None, RolledOut()
     without = wanted is False or (wanted is None and longest > MOST_POSITIONS)
+    if without and longest > LONGEST_ROLLOUT:  # no pass for nothing
+        return None, RolledOut((), (f"{longest} positions: more than {LONGEST_ROLLOUT}",))
     budget_bytes = 0 if without else MOST_BYTES if wanted else USUAL_BYTES
     maps, rolled = capture_maps(subject, examples, measured, budget_bytes=budget_bytes, seed=seed)
     return maps if maps.kept else None, rolled
@@ -86,7 +89,7 @@ def capture_maps(
     chosen = choose_heads(measured.patterns, budget_bytes)
 
     def run(call: Call, inputs: str) -> tuple[AttentionMaps, RolledOut]:
-        trace = RolloutTrace(count_rows(subject, call), _find_ambiguous(subject, call))
+        trace = RolloutTrace(count_rows(subject, call), _has_two_sequences(subject))
         keeper = _Keeper(measured, LabelBook(subject, call, pieces), chosen, trace)
         keeper.run(subject, call, seed)
         rolled = trace.conclude(inputs)
@@ -103,16 +106,10 @@ def capture_maps(
     return run(examples.calls[0], _describe(examples, examples.calls[0]))
 
 
-def _find_ambiguous(subject: Subject, call: Call) -> frozenset[int]:
-    """Lengths that both the source and the target of a call have."""
-    sizes: dict[str, set[int]] = {LENGTH: set(), TARGET_LENGTH: set()}
-    for argument in subject.inputs.arguments:
-        tensor = call.tensors.get(argument.name)
-        if tensor is not None and tensor.dim() == len(argument.shape):
-            for axis, size in zip(argument.shape, tensor.shape, strict=True):
-                if axis in sizes:
-                    sizes[str(axis)].add(int(size))
-    return frozenset(sizes[LENGTH] & sizes[TARGET_LENGTH])
+def _has_two_sequences(subject: Subject) -> bool:
+    """Whether the model reads a source and a target."""
+    arguments = subject.inputs.arguments
+    return subject.traits.encoder_decoder or any(TARGET_LENGTH in each.shape for each in arguments)
 
 
 def _describe(examples: ExampleSet, call: Call) -> str:

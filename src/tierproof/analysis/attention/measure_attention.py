@@ -15,6 +15,7 @@ from tierproof.analysis.attention.pattern_sums import PatternSums
 from tierproof.analysis.attention.repeated_tokens import run_on_repeats
 from tierproof.analysis.examples.example_set import ExampleSet
 from tierproof.analysis.examples.read_examples import count_rows
+from tierproof.core.time_limit import TimeIsUp
 from tierproof.model.call.call import Call
 from tierproof.model.describe.subject import Subject
 
@@ -49,6 +50,7 @@ def measure_attention(
     *,
     seed: int = 0,
     expired: Callable[[], bool] = lambda: False,
+    keep_interrupted: bool = False,
 ) -> ModelAttention:
     """Run forward passes in evaluation mode and measure their attention.
 
@@ -60,6 +62,7 @@ def measure_attention(
             induction heads show.
         seed: of the inputs.
         expired: asked between two examples; where it says yes, those that remain are left out, and `inputs` tells.
+        keep_interrupted: whether Ctrl-C, too, leaves out those that remain, if one is finished.
     """
     subject.model.eval()
     if not examples.given:
@@ -75,7 +78,13 @@ def measure_attention(
         for call in examples:
             if done and expired():
                 return
-            passes.run(subject, call, None, seed)
+            try:
+                passes.run(subject, call, None, seed)
+            except (KeyboardInterrupt, TimeIsUp) as error:
+                if not done or (isinstance(error, KeyboardInterrupt) and not keep_interrupted):
+                    raise
+                passes.unread[f"example {done + 1}: only a part, as the run was stopped"] = None
+                return
             done += 1
 
     passes = _run_twice_if_missed(run)

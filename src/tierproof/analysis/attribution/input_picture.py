@@ -62,4 +62,6 @@ def _lay_out(image: Tensor, tall: int, wide: int, gap: int) -> Tensor:
 
 def _write(pixels: Tensor) -> bytes:
     lines = [bytes(line.flatten().tolist()) for line in pixels.permute(1, 2, 0)]
-    return write_colour_png(lines) if pixels.shape[0] == 3 else write_grey_png(lines)
+    if pixels.shape[0] != 3:
+        return write_grey_png(lines)
+    return write_colour_png(lines)

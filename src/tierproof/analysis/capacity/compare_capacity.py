@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from tierproof.analysis.capacity.capacity_figures import CapacityFigures, ModelCapacity
 from tierproof.analysis.capacity.fresh_twin import measure_twin
-from tierproof.analysis.capacity.measure_capacity import measure_figures
+from tierproof.analysis.capacity.measure_capacity import INTERRUPTED, measure_figures
 from tierproof.analysis.capacity.unusual_layers import find_unusual
 from tierproof.analysis.examples.example_set import ExampleSet
+from tierproof.core.time_limit import TimeIsUp
 from tierproof.model.describe.subject import Subject
+
+_NO_TIME = "no time was left for a twin"
 
 
 def measure_capacity(
@@ -20,21 +23,26 @@ def measure_capacity(
     seed: int = 0,
     twin: bool = True,
     expired: Callable[[], bool] = lambda: False,
+    keep_interrupted: bool = False,
 ) -> ModelCapacity:
     """Measure a model, and a new instance of its class on the same examples.
 
     Args:
         twin: whether to build and measure it; it doubles the cost and takes as much memory as the model.
         expired: whether no time is left; what was measured until then is kept.
+        keep_interrupted: whether Ctrl-C behind the model's passes leaves what was measured until then.
     """
-    own = measure_figures(subject, examples, seed=seed, expired=expired)
-    other: CapacityFigures | str = "no twin was asked for"
-    if twin:
-        other = (
-            "no time was left for a twin"
-            if expired()
-            else measure_twin(subject, examples, seed=seed, expired=expired)
-        )
+    own = measure_figures(subject, examples, seed=seed, expired=expired, keep_interrupted=keep_interrupted)
+    other: CapacityFigures | str = INTERRUPTED if INTERRUPTED in own.unread else "no twin was asked for"
+    if twin and INTERRUPTED not in own.unread:
+        try:
+            other = _NO_TIME if expired() else measure_twin(subject, examples, seed=seed, expired=expired)
+        except TimeIsUp:
+            other = _NO_TIME
+        except KeyboardInterrupt:
+            if not keep_interrupted:
+                raise
+            other = "it was interrupted"
     fresh = None if isinstance(other, str) else other
     return ModelCapacity(
         model=type(subject.model).__name__,

@@ -6,7 +6,12 @@ from collections.abc import Callable
 
 from torch import nn
 
-from tierproof.analysis.capacity.capacity_figures import BlockStack, CapacityFigures, EmbeddingShape
+from tierproof.analysis.capacity.capacity_figures import (
+    BlockStack,
+    CapacityFigures,
+    EmbeddingShape,
+    WeightSpectrum,
+)
 from tierproof.analysis.capacity.isotropy import measure_isotropy
 from tierproof.analysis.capacity.logit_lens import read_lens
 from tierproof.analysis.capacity.position_rows import plan_rows
@@ -17,6 +22,7 @@ from tierproof.analysis.examples.read_examples import count_rows
 from tierproof.model.describe.subject import Subject
 from tierproof.model.sizes.readable_values import read_values
 
+INTERRUPTED = "the rest: the run was interrupted"
 MOST_CALLS = 32
 _MOST_LENS_CALLS = 4
 # Smaller tables, such as those of segments, have no directions to speak of.
@@ -24,7 +30,12 @@ _LEAST_ROWS = 16
 
 
 def measure_figures(
-    subject: Subject, examples: ExampleSet, *, seed: int = 0, expired: Callable[[], bool] = lambda: False
+    subject: Subject,
+    examples: ExampleSet,
+    *,
+    seed: int = 0,
+    expired: Callable[[], bool] = lambda: False,
+    keep_interrupted: bool = False,
 ) -> CapacityFigures:
     """Run at most 32 of the examples once each in evaluation mode, read the lens on four, and measure the weights.
 
@@ -32,6 +43,7 @@ def measure_figures(
 
     Args:
         expired: whether no time is left; what was measured until then is kept, and `unread` says what is missing.
+        keep_interrupted: whether Ctrl-C behind the passes, too, leaves what was measured until then.
     """
     calls = examples.calls[:MOST_CALLS]
     unread = []
@@ -40,8 +52,17 @@ def measure_figures(
             f"{len(examples) - len(calls)} of {len(examples)} examples: the first {len(calls)} were enough"
         )
     passes = watch_passes(subject, calls, seed=seed, expired=expired)
-    stacks, silent = _add_lens(subject, examples, passes, seed, expired)
-    weights, missing = measure_weights(subject.model, seed, expired)
+    stacks = passes.stacks
+    weights: tuple[WeightSpectrum, ...] = ()
+    try:
+        stacks, silent = _add_lens(subject, examples, passes, seed, expired)
+        unread += silent
+        weights, missing = measure_weights(subject.model, seed, expired)
+        unread += missing
+    except KeyboardInterrupt:
+        if not keep_interrupted:
+            raise
+        unread.append(INTERRUPTED)
     if not passes.stacks:
         unread.append(
             "residual stream: the model has no stack of blocks of which each gets what the one before gave"
@@ -53,7 +74,7 @@ def measure_figures(
         embeddings=_measure_tables(subject.model, passes.tables),
         experts=passes.experts,
         positions=passes.positions,
-        unread=(*unread, *passes.unread, *silent, *missing),
+        unread=(*passes.unread, *unread),
     )
 
 

@@ -45,6 +45,7 @@ def measure_robustness(
     answer: str | None = None,
     most_rows: int | None = None,
     seed: int = 0,
+    keep_interrupted: bool = False,
 ) -> ModelRobustness:
     """Run each example unperturbed, and once under each perturbation at each strength.
 
@@ -55,6 +56,7 @@ def measure_robustness(
         strengths: by perturbation, see `settings.list_settings`.
         answer: `class` or `vector`, where a row's pooled output may be either.
         most_rows: further rows are left out.
+        keep_interrupted: whether Ctrl-C, too, ends the work with what is finished, if anything is.
 
     Raises:
         UsageError: the outputs are not finite or random, there is nothing but padding, or labels do not fit.
@@ -84,6 +86,10 @@ def measure_robustness(
         for number, case in enumerate(cases):
             _measure_case(run, number, case, settings)
     except TimeIsUp:
+        complete = False
+    except KeyboardInterrupt:
+        if not (keep_interrupted and run.tally.rows):
+            raise
         complete = False
     return _summarise(run, examples, complete, seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tierproof._optional import require
@@ -45,7 +46,7 @@ def adversarial(
         answer: what a pooled output is, where it could be either: scores of classes, or a vector.
         spec: what you declare about the model.
         seed: of every random draw.
-        budget_s: seconds after which no further pass is begun; what was found until then is given.
+        budget_s: seconds after which no further pass is begun; what was found until then is given, as after Ctrl-C.
 
     Returns:
         a view with `searches`, `rows`, `figure()` (the success curves), `save()` and `to_dict()`.
@@ -70,8 +71,7 @@ def adversarial(
     given = collect_examples(examples, tokenizer, labels)
     with open_subject(model, given, spec=spec, seed=seed) as opened, spend_budget(budget_s):
         rows = opened.examples if given is not None else draw_rows(opened.subject, _RANDOM_ROWS, seed)
-        return AdversarialView(
-            measure_adversarial(
-                opened.subject, rows, passes=passes, most_changed=most_changed, answer=answer, seed=seed
-            )
+        search = partial(
+            measure_adversarial, passes=passes, most_changed=most_changed, answer=answer, seed=seed
         )
+        return AdversarialView(search(opened.subject, rows, keep_interrupted=True))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tierproof.api.analysis.attention_view import AttentionView
     from tierproof.model.call.spec import ModelSpec
 
+_INTERRUPTED = "maps and rollout: the run was interrupted; the figures of the heads are whole"
+
 
 def attention(
     model: nn.Module | str,
@@ -49,11 +51,15 @@ def attention(
     require("torch", feature="to measure attention")
     from tierproof.analysis.attention.attention_maps_capture import keep_maps
     from tierproof.analysis.attention.measure_attention import measure_attention
+    from tierproof.analysis.attention.paths.attention_rollout import RolledOut
     from tierproof.analysis.examples.given_examples import collect_examples
     from tierproof.api.analysis.attention_view import AttentionView
     from tierproof.api.analysis.open_subject import open_subject
 
     with open_subject(model, collect_examples(examples, tokenizer), spec=spec, seed=seed) as opened:
-        measured = measure_attention(opened.subject, opened.examples, seed=seed)
-        kept, rolled = keep_maps(opened.subject, opened.examples, measured, wanted=maps, seed=seed)
+        measured = measure_attention(opened.subject, opened.examples, seed=seed, keep_interrupted=True)
+        try:
+            kept, rolled = keep_maps(opened.subject, opened.examples, measured, wanted=maps, seed=seed)
+        except KeyboardInterrupt:
+            kept, rolled = None, RolledOut(left_out=(_INTERRUPTED,))
     return AttentionView(measured, kept, rolled)

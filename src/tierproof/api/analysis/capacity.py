@@ -54,7 +54,9 @@ def capacity(
 
     given = collect_examples(examples, tokenizer)
     with open_subject(model, given, spec=spec, seed=seed) as opened:
-        measured = measure_capacity(opened.subject, opened.examples, seed=seed, twin=twin)
+        measured = measure_capacity(
+            opened.subject, opened.examples, seed=seed, twin=twin, keep_interrupted=True
+        )
     if reference is not None:
         with open_subject(reference, given, spec=spec, seed=seed) as opened:
             figures = measure_figures(opened.subject, opened.examples, seed=seed)

@@ -45,7 +45,7 @@ def robustness(
         answer: what a pooled output is, where it could be either: scores of classes, or a vector.
         spec: what you declare about the model.
         seed: of every random draw.
-        budget_s: seconds after which no further pass is begun; what was measured until then is given.
+        budget_s: seconds after which no further pass is begun; what was measured until then is given, as after Ctrl-C.
 
     Returns:
         a view with `perturbations` (figures with 95% intervals), `figure()`, `save()` and `to_dict()`.
@@ -65,5 +65,7 @@ def robustness(
     with open_subject(model, given, spec=spec, seed=seed) as opened, spend_budget(budget_s):
         rows = opened.examples if given is not None else draw_rows(opened.subject, _RANDOM_ROWS, seed)
         return RobustnessView(
-            measure_robustness(opened.subject, rows, strengths=strengths, answer=answer, seed=seed)
+            measure_robustness(
+                opened.subject, rows, strengths=strengths, answer=answer, seed=seed, keep_interrupted=True
+            )
         )

@@ -191,5 +191,6 @@ CHECK = Check(
     check_adversarial,
     needs=("parameter values", "unquantised layers"),
     cost_steps=10.0,
+    least_steps=2.0,
     value=40,
 )

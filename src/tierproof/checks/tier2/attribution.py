@@ -223,5 +223,12 @@ def _are_opposed(example: ExampleAttribution) -> bool:
 
 
 CHECK = Check(
-    CODE, "attribution", 2, check_attribution, needs=("parameter values",), cost_steps=40.0, value=70
+    CODE,
+    "attribution",
+    2,
+    check_attribution,
+    needs=("parameter values",),
+    cost_steps=40.0,
+    least_steps=5.0,
+    value=70,
 )

@@ -88,4 +88,13 @@ def _confirm(context: CheckContext, measured: ModelCapacity) -> WatchedPasses | 
     return watch_more(context.subject, positions, seed=context.seed, expired=lambda: context.deadline.expired)
 
 
-CHECK = Check(CODE, "capacity", 2, check_capacity, needs=("parameter values",), cost_steps=5.0, value=75)
+CHECK = Check(
+    CODE,
+    "capacity",
+    2,
+    check_capacity,
+    needs=("parameter values",),
+    cost_steps=5.0,
+    least_steps=2.0,
+    value=75,
+)

@@ -230,5 +230,6 @@ CHECK = Check(
     check_robustness,
     needs=("parameter values", "unquantised layers"),
     cost_steps=12.0,
+    least_steps=2.0,
     value=60,
 )

@@ -19,7 +19,8 @@ class OrderedBands:
 
     Attributes:
         weights: [rows, entries], the softmax over the entries of each.
-        order: which row belongs to a query, [batch, heads, queries]; the last row, of zeros, where none does.
+        order: which row belongs to a query, [batch, heads, queries]; the last row, of zeros, where none does. Queries
+            that have no row in any head are left out.
         places: the key of each entry, [rows, entries].
         keys: how many there are.
         lead: shape of the softmax's result without the axis of entries, which is `axis`.
@@ -88,6 +89,7 @@ def order_bands(
     order[row_batch, row_head, coordinates[along]] = rows
     if int((order < len(entries)).sum()) != len(rows):
         return None
+    order = order[:, :, (order < len(entries)).any(0).any(0)]  # other softmaxes serve the other queries
     key_places = torch.zeros_like(numbers)
     offset = 0
     owner = _find_origins(key, origins)

@@ -16,7 +16,7 @@ from torch import Tensor
 from tierproof.analysis.attention.attention_pattern import AttentionPattern
 from tierproof.core.json_value import JsonValue
 
-MOST_POSITIONS = 512
+LONGEST = 512
 """Longer sequences are left out: a layer takes a megabyte at this length."""
 # Weights in one block of rows: 4 MB in float32.
 _BLOCK_NUMBERS = 1 << 20
@@ -82,31 +82,35 @@ class RolloutTrace:
 
     Attributes:
         batch: rows of the pass; operations that see windows have more.
-        ambiguous: lengths that two sequences share, so that attention from one to the other looks like attention
-            within one.
+        two_sequences: whether the model reads a source and a target. Where no operation then has other keys than
+            queries, attention from one to the other cannot be told from attention within one.
     """
 
     batch: int
-    ambiguous: frozenset[int] = frozenset()
+    two_sequences: bool = False
+    _crossed: bool = False
     _steps: dict[int, list[tuple[str, Tensor]]] = field(default_factory=dict)
     _left_out: dict[str, None] = field(default_factory=dict)
 
     def add(self, pattern: AttentionPattern) -> None:
         """Add a self-attention operation; others are passed over."""
         size = pattern.queries
+        self._crossed = self._crossed or size != pattern.keys
         if size != pattern.keys or size < 2:
             return
-        if size > MOST_POSITIONS:
-            self._left_out[f"{size} positions: more than {MOST_POSITIONS}"] = None
+        if size > LONGEST:
+            self._left_out[f"{size} positions: more than {LONGEST}"] = None
         elif pattern.batch != self.batch:
             self._left_out["attention in windows"] = None
-        elif size in self.ambiguous:
-            self._left_out[f"two sequences of {size} positions, which cannot be told apart"] = None
         else:
             self._steps.setdefault(size, []).append((pattern.path, _make_step(pattern)))
 
     def conclude(self, inputs: str) -> RolledOut:
         """All layers of each length, in the order in which they ran."""
+        if self.two_sequences and not self._crossed and self._steps:
+            return RolledOut(
+                (), (*self._left_out, "source and target of one length, which cannot be told apart")
+            )
         return RolledOut(
             tuple(
                 AttentionRollout(

@@ -33,12 +33,16 @@ Source: Clark et al. 2019 (arXiv 1906.04341), Voita et al. 2019 (arXiv 1905.0941
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tierproof.analysis.attention.measure_attention import measure_attention
 from tierproof.analysis.attention.measure_effects import measure_effects
 from tierproof.analysis.examples.read_examples import read_examples
 from tierproof.checks.check import Check, CheckContext, CheckOutput
 from tierproof.checks.tier2.attention.judge_heads import CODE, judge_attention
 from tierproof.checks.tier2.attention.map_artifact import keep_map_artifact
+from tierproof.core.artifact import Artifact
+from tierproof.core.time_limit import TimeIsUp
 
 
 def check_attention(context: CheckContext) -> CheckOutput:
@@ -53,11 +57,19 @@ def check_attention(context: CheckContext) -> CheckOutput:
         return CheckOutput(skipped=f"{reason}; {measured.unread[0]}" if measured.unread else reason)
     if not all(head.is_finite for pattern in measured.patterns for head in pattern.heads):
         return CheckOutput((), measured, skipped="attention weights are not finite (see T1-STAB)")
-    measured = measure_effects(
-        subject, measured, examples, seed=context.seed, expired=lambda: context.deadline.expired
-    )
-    artifacts = keep_map_artifact(context, examples, measured)
+    artifacts: tuple[Artifact, ...] = ()
+    try:
+        measured = measure_effects(
+            subject, measured, examples, seed=context.seed, expired=lambda: context.deadline.expired
+        )
+        artifacts = keep_map_artifact(context, examples, measured)
+    except TimeIsUp:
+        pass  # the figures stand; `heads_left_out_in_turn` tells how many heads were tried
+    except Exception as error:  # noqa: BLE001 - told as a finding: the figures of the heads are whole
+        what = "maps" if measured.heads_tried else "ablation and maps"
+        told = f"{what}: {type(error).__name__}: {str(error)[:200]}"
+        measured = replace(measured, unread=(*measured.unread, told))
     return CheckOutput(judge_attention(measured), measured, artifacts=artifacts)
 
 
-CHECK = Check(CODE, "attention", 2, check_attention, cost_steps=14.0, value=90)
+CHECK = Check(CODE, "attention", 2, check_attention, cost_steps=14.0, least_steps=2.0, value=90)
