@@ -17,6 +17,7 @@ from tierproof.api.show.progress import ProgressOption, open_progress
 from tierproof.core.report import ModelSummary, Report, TraitEvidence
 from tierproof.core.standing import Fact, Standing
 from tierproof.errors import UsageError
+from tierproof.model.load.seeding import seeded
 from tierproof.model.preserve.process_state import keep_generators
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.reporters.register import register_all
@@ -25,7 +26,7 @@ from tierproof.training.audit.parts.find_parts import GivenParts, find_parts
 from tierproof.training.audit.parts.named_values import list_named_values
 from tierproof.training.audit.parts.training_parts import TrainingParts
 from tierproof.training.audit.steps.composed_step import ComposedStep
-from tierproof.training.audit.steps.trainer_step import is_trainer, prepare_trainer
+from tierproof.training.audit.steps.trainer_step import is_trainer, lend_trainer, prepare_trainer
 from tierproof.training.audit.trials.run_trials import run_trials
 from tierproof.training.audit.trials.training_state import preserve_training
 
@@ -60,6 +61,12 @@ def run_audit(request: AuditRequest) -> Report:
         TierproofError: the step raises, or a part of it cannot be found.
         KeyboardInterrupt: after everything was restored; a line on stderr says so.
     """
+    # Seeded, so that the same batches come each time; a trainer makes its optimizer before anything is recorded.
+    with seeded(request.seed), lend_trainer(request.step):
+        return _audit(request)
+
+
+def _audit(request: AuditRequest) -> Report:
     started = time.monotonic()
     step, batches = _prepare_step(request)
     parts = find_parts(step, _read_given(request))

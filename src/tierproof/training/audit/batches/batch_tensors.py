@@ -53,6 +53,17 @@ def count_rows(batch: Any) -> int | None:
     return lengths.pop() if len(lengths) == 1 else None
 
 
+def count_micro_batches(batch: Any) -> int:
+    """How many batches a batch is a list of: containers of tensors under the same paths; 0 where it is no such list.
+
+    A list of tensors is a batch, as data loaders give it; a tuple may be batches of several kinds.
+    """
+    if type(batch) is not list or not all(isinstance(each, Mapping | list | tuple) for each in batch):
+        return 0
+    forms = {tuple(path for path, _ in list_tensors(each)) for each in batch}
+    return len(batch) if len(forms) == 1 and forms != {()} else 0
+
+
 def take_rows(batch: Any, rows: Tensor) -> Any:
     """The batch with its rows chosen, in this order; a batch whose tensors differ in length is not changed."""
     return replace_tensors(

@@ -96,15 +96,21 @@ def _unwrap(found: NamedValue) -> NamedValue:
     return NamedValue(found.name, found.place, compiled if compiled is not None else value)
 
 
+def _list_held(optimizers: Iterable[torch.optim.Optimizer]) -> set[int]:
+    return {id(each) for one in optimizers for group in one.param_groups for each in group["params"]}
+
+
 def _is_scheduler(value: Any, optimizers: Sequence[torch.optim.Optimizer]) -> bool:
-    """An `LRScheduler` of one of the optimizers, or an object with a `step` that holds one."""
+    """An `LRScheduler` of parameters of one of the optimizers, or an object with a `step` that holds one."""
     if isinstance(value, LRScheduler):
-        return any(value.optimizer is each for each in optimizers) or not optimizers
+        # One of a further optimizer of the same parameters sets rates that have no effect: a rule tells.
+        held = _list_held([value.optimizer])
+        return not optimizers or not held.isdisjoint(_list_held(optimizers))
     if isinstance(value, torch.optim.Optimizer | nn.Module | type) or not hasattr(value, "__dict__"):
         return False
-    held = [each for each in vars(value).values() if any(each is optimizer for optimizer in optimizers)]
+    holds = any(each is optimizer for each in vars(value).values() for optimizer in optimizers)
     rates = hasattr(type(value), "step") and not hasattr(type(value), "training_step")
-    return bool(held) and rates and not isinstance(value, torch.amp.GradScaler)
+    return holds and rates and not isinstance(value, torch.amp.GradScaler)
 
 
 def _choose(what: str, given: list[Any], found: Iterable[NamedValue], facts: list[Fact]) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from tierproof.training.audit.recording.live_tensors import mark_as_own
@@ -32,6 +33,7 @@ class _OpenForward:
     without_gradient: set[str]
     dropout_on: int = 0
     dropout_off: int = 0
+    batch_norms_off: int = 0
     frame: int = 0
 
 
@@ -56,6 +58,11 @@ class ForwardPasses:
         self.outputs: list[OutputUse] = []
         self.first_s = 0.0
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether a pass has begun and not ended."""
+        return self._open is not None
+
     def list_passes(self) -> tuple[ForwardRecord, ...]:
         """The passes that ended, in order."""
         return tuple(
@@ -79,6 +86,8 @@ class ForwardPasses:
         if isinstance(module, _DropoutNd) and module.p > 0:
             self._open.dropout_on += module.training
             self._open.dropout_off += not module.training
+        elif isinstance(module, _BatchNorm) and module.track_running_stats:
+            self._open.batch_norms_off += not module.training
 
     def leave_module(self, module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002 - the hook's signature
         """A hook after each module's forward."""
@@ -119,6 +128,7 @@ class ForwardPasses:
                 frozenset(opened.modules),
                 frozenset(opened.without_gradient),
                 None if unknown else False,
+                opened.batch_norms_off,
             )
         )
         for each in differentiable:

@@ -6,19 +6,23 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 _OWN = "_kept_by_the_audit"
+_MOST_NODES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTensors:
-    """How many tensors are alive, how many of them have a graph behind them, and the bytes of their storages."""
+    """How many tensors are alive, how many of them have a graph behind them, the nodes of
+    these graphs, and the bytes of the storages."""
 
     tensors: int = 0
     graphs: int = 0
+    nodes: int = 0
     bytes: int = 0
 
 
@@ -48,6 +52,7 @@ def count_live_tensors() -> LiveTensors:
     """Count, after a collection of garbage; tensors on the meta device hold no bytes."""
     gc.collect()
     tensors = graphs = 0
+    roots: list[Any] = []
     storages: dict[int, int] = {}
     with torch._C.DisableTorchFunction():
         things = gc.get_objects()
@@ -58,8 +63,22 @@ def count_live_tensors() -> LiveTensors:
             if _OWN in getattr(thing, "__dict__", ()):
                 continue
             tensors += 1
-            graphs += thing.grad_fn is not None
+            if thing.grad_fn is not None:
+                graphs += 1
+                roots.append(thing.grad_fn)
             if thing.layout is torch.strided and thing.device.type != "meta":
                 storage = thing.untyped_storage()
                 storages[storage.data_ptr()] = storage.nbytes()
-    return LiveTensors(tensors, graphs, sum(storages.values()))
+    return LiveTensors(tensors, graphs, _count_nodes(roots), sum(storages.values()))
+
+
+def _count_nodes(roots: list[Any]) -> int:
+    """How many nodes the graphs behind some tensors have: a sum of losses is one tensor whose graph grows."""
+    waiting = list(roots)
+    seen: set[Any] = set()
+    while waiting and len(seen) < _MOST_NODES:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting.extend(inner for inner, _ in node.next_functions if inner is not None)
+    return len(seen)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -29,6 +31,9 @@ def list_outputs(output: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(output, list | tuple):
         for index, value in enumerate(output):
             yield from list_outputs(value, f"{path}.{index}" if path else str(index))
+    elif dataclasses.is_dataclass(output) or isinstance(output, SimpleNamespace):
+        for key, value in vars(output).items():
+            yield from list_outputs(value, f"{path}.{key}" if path else key)
 
 
 def read_output_use(forward: int, path: str, scores: Tensor, gradient: Tensor) -> OutputUse:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,7 @@ from tierproof.training.audit.recording.call_watch import CallWatch, Handler
 from tierproof.training.audit.recording.fingerprint import take_fingerprints
 from tierproof.training.audit.recording.forward_passes import ForwardPasses
 from tierproof.training.audit.recording.live_tensors import LiveTensors, count_live_tensors
+from tierproof.training.audit.recording.loss_calls import LOSS_FUNCTIONS, describe_loss_call
 from tierproof.training.audit.recording.source_line import SourceLine, find_source_line
 from tierproof.training.audit.recording.step_event import EventKind, StepEvent
 from tierproof.training.audit.recording.step_record import (
@@ -116,8 +117,7 @@ class _Recorder:
             "step_update": self._enter_step,
             "update": self._note_scaler,
             "zero_grad": self._note_zero_grad,
-            "cross_entropy": self._note_loss,
-            "nll_loss": self._note_loss,
+            **dict.fromkeys(LOSS_FUNCTIONS, self._note_loss),
             **dict.fromkeys(_CLIPS, self._enter_clip),
         }
         left: dict[str, Handler] = {
@@ -161,13 +161,19 @@ class _Recorder:
             data_seconds=max(0.0, self._passes.first_s - started),
             live_tensors=live.tensors,
             live_graphs=live.graphs,
+            live_nodes=live.nodes,
             live_bytes=live.bytes,
             module_modes={path: module.training for path, module in model.named_modules()},
+            frozen=frozenset(p for p, each in model.named_parameters() if not each.requires_grad),
         )
 
     def _add(self, kind: EventKind, line: SourceLine | None, part: int = -1, **values: float) -> int:
         self._events.append(StepEvent(kind, len(self._events), line, part, values))
         return len(self._events) - 1
+
+    def _amend(self, order: int, **values: float) -> None:
+        event = self._events[order]
+        self._events[order] = replace(event, values={**event.values, **values})
 
     def _take_parameters(self) -> Fingerprints:
         return take_fingerprints(self._parts.model.named_parameters())
@@ -183,27 +189,16 @@ class _Recorder:
     # Losses and backward passes.
 
     def _note_loss(self, frame: FrameType, _: Any) -> None:
-        known = frame.f_locals
-        target = known.get("target")
-        if not frame.f_code.co_filename.endswith("functional.py") or not isinstance(target, Tensor):
-            return
-        if frame.f_back is not None and frame.f_back.f_code.co_name == "cross_entropy":
-            return
-        classes = not target.is_floating_point()
-        ignored = int((target == known["ignore_index"]).sum()) if classes else 0
-        self._add(
-            EventKind.LOSS,
-            find_source_line(frame.f_back),
-            mean=float(known.get("reduction") == "mean"),
-            targets=float(target.numel()),
-            counted=float(target.numel() - ignored),
-        )
+        values = describe_loss_call(frame)
+        if values is not None:
+            inside = float(self._passes.is_inside)
+            self._add(EventKind.LOSS, find_source_line(frame.f_back), -1, inside=inside, **values)
 
     def _enter_backward(self, frame: FrameType, _: Any) -> None:
         if frame.f_code not in _BACKWARDS:
             return
-        if frame.f_back is not None and frame.f_back.f_code in _BACKWARDS:
-            return  # Tensor.backward calls torch.autograd.backward
+        if self._in_backward:
+            return  # Tensor.backward calls torch.autograd.backward, and itself again under a mode
         known = frame.f_locals
         roots = known["self"] if "self" in known else known["tensors"]
         root = roots if isinstance(roots, Tensor) else next(iter(roots), None)
@@ -241,11 +236,15 @@ class _Recorder:
         order = self._add(EventKind.CLIP, line, most=float(most or 0.0), norm=norm, by_norm=float(by_norm))
         self._in_clip[id(frame)] = order
 
-    def _leave_clip(self, frame: FrameType, _: Any) -> None:
+    def _leave_clip(self, frame: FrameType, result: Any) -> None:
         order = self._in_clip.pop(id(frame), None)
         if order is not None:
             norm = self._events[order].values["norm"]
             self._clips[order] = (norm, _join_norms(self._take_gradients()))
+            if (
+                isinstance(result, Tensor) and result.numel() == 1
+            ):  # the norm of the parameters that were passed
+                self._amend(order, covered=float(result.detach()))
 
     def _note_scaler(self, frame: FrameType, _: Any) -> None:
         if not frame.f_code.co_filename.endswith("grad_scaler.py"):
@@ -280,9 +279,7 @@ class _Recorder:
     def _leave_step(self, frame: FrameType, _: Any) -> None:
         if self._in_schedule and self._in_schedule[-1][0] == id(frame):
             _, order = self._in_schedule.pop()
-            event = self._events[order]
-            values = {**event.values, "rate_after": self._read_rate()}
-            self._events[order] = StepEvent(event.kind, order, event.line, event.part, values)
+            self._amend(order, rate_after=self._read_rate())
 
     def _read_rate(self) -> float:
         return next(

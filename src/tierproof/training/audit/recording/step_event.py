@@ -33,9 +33,10 @@ class StepEvent:
         order: its place in the step, from 0.
         line: the line of the user's code that made the call; None where it cannot be named.
         part: the index of the optimizer or scheduler, -1 where it is none of those that were found.
-        values: figures of the call. FORWARD: training, grad, rows. LOSS: mean (1 where reduction is "mean"), targets,
-            counted. BACKWARD: value, has_graph. CLIP: most (the bound), norm (before it). UPDATE: nothing else.
-            SCHEDULE: rate_before, rate_after. UNSCALE, SCALER_*: enabled.
+        values: figures of the call. FORWARD: training, grad, rows. LOSS: as `describe_loss_call` gives them, and inside
+            (of the model's forward pass). BACKWARD: value, has_graph. CLIP: most (the bound), norm (before it), covered
+            (that of the parameters it was given). UPDATE: nothing else. SCHEDULE: rate_before, rate_after. UNSCALE,
+            SCALER_*: enabled.
     """
 
     kind: EventKind

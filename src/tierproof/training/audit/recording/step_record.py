@@ -96,6 +96,7 @@ class ForwardRecord:
         with_gradient: whether autograd was on.
         dropout_on: how many dropout layers with p > 0 were in training mode when they ran.
         dropout_off: how many were not.
+        batch_norms_off: how many batch norms that keep statistics were not in training mode when they ran.
         modules_run: paths of the modules that ran.
         modules_without_gradient: of those, the ones that ran while autograd was off.
         reached: whether a backward pass reached one of its outputs; None where it returned nothing differentiable.
@@ -109,6 +110,7 @@ class ForwardRecord:
     modules_run: frozenset[str]
     modules_without_gradient: frozenset[str]
     reached: bool | None = None
+    batch_norms_off: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,10 @@ class StepRecord:
         data_seconds: of that, what went by before the first forward pass.
         live_tensors: tensors alive after the call; 0 where they were not counted, as in trials.
         live_graphs: of those, tensors with a graph behind them.
+        live_nodes: nodes of these graphs.
         live_bytes: of the storages of all of them.
         module_modes: whether each module is in training mode after the call, by path.
+        frozen: paths of the parameters that require no gradient after the call.
     """
 
     events: tuple[StepEvent, ...]
@@ -145,8 +149,10 @@ class StepRecord:
     data_seconds: float = 0.0
     live_tensors: int = 0
     live_graphs: int = 0
+    live_nodes: int = 0
     live_bytes: int = 0
     module_modes: Mapping[str, bool] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
 
     @property
     def minimised(self) -> float | None:
@@ -163,5 +169,16 @@ class StepRecord:
         return tuple(event for event in self.events if event.kind in kinds)
 
     def find_line(self, *kinds: EventKind) -> SourceLine | None:
-        """The line of the first event of these kinds that has one."""
-        return next((event.line for event in self.list_events(*kinds) if event.line is not None), None)
+        """The line of the first event of the first of these kinds that has one."""
+        for kind in kinds:
+            for event in self.list_events(kind):
+                if event.line is not None:
+                    return event.line
+        return None
+
+    def find_loss_line(self) -> SourceLine | None:
+        """Where the step computes its loss: by a call of its own, or by calling a model that has its loss inside."""
+        for event in self.list_events(EventKind.LOSS):
+            if event.line is not None and not event.values["inside"]:
+                return event.line
+        return self.find_line(EventKind.FORWARD, EventKind.LOSS, EventKind.BACKWARD)

@@ -8,24 +8,24 @@ tokens of a short micro-batch weigh more than those of a long one, which changes
 Evidence: the weight of a target in each micro-batch, and how many targets it has.
 
 Exemptions: losses that are no cross-entropy of the model's outputs; several losses of one batch, which are meant to be
-added; backward passes between which the gradients are zeroed, as an optimizer with a closure makes them.
+added; backward passes between which the gradients are zeroed, as an optimizer with a closure makes them. Passes of one
+call count as micro-batches where the batch is a list of batches, or is cut into such, or the step draws its own.
 
 Findings:
     T3-ACCUM-001 error: the gradients of the micro-batches are added and not averaged.
     T3-ACCUM-002 error: targets weigh differently in micro-batches of different size (mean of means).
     T3-ACCUM-003 warning: the first update is made of fewer micro-batches than every later one.
+    T3-ACCUM-004 warning: the micro-batches' means are divided by another number than theirs.
 
 Source: huggingface/transformers#34191 on accumulation over unequal lengths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 import torch
-from torch import Tensor
 
 from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.step_event import EventKind
@@ -36,6 +36,8 @@ from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
 CODE = "T3-ACCUM"
 _TOLERANCE = 0.02
+# A trainer calls backward itself: then the line of its loss is the user's.
+_LINES = (EventKind.BACKWARD, EventKind.LOSS, EventKind.FORWARD)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,11 @@ def judge_accumulating(evidence: AuditEvidence) -> RuleOutput:
                 "the backward passes are not of micro-batches with a cross-entropy of the model's outputs"
             )
             return RuleOutput(tuple(findings), measurements, skipped="" if findings else reason)
-        finding = _find_sum(window, parts) or _find_mean_of_means(window, parts)
+        finding = (
+            _find_sum(window, parts)
+            or _find_mean_of_means(window, parts)
+            or _find_other_divisor(window, parts)
+        )
         if finding is not None and len(findings) == (short is not None):
             findings.append(finding)
     return RuleOutput(tuple(findings), measurements)
@@ -109,28 +115,21 @@ def _list_parts(window: UpdateWindow, evidence: AuditEvidence) -> list[_MicroBat
         parts.append(part)
     if len(parts) != len(window.backwards) or len(parts) < 2:
         return None
-    one_call = len(window.records) == 1
-    if one_call and (evidence.rows is None or sum(part.rows for part in parts) != evidence.rows):
-        # Several passes over the same rows are several losses, unless the batch is a list of micro-batches.
-        heads = {tensor.shape[0] for tensor in evidence.batch_tensors.values() if tensor.dim()}
-        same = evidence.rows is not None and all(part.rows == evidence.rows for part in parts)
-        listed = _is_list_of_batches(evidence.batch_tensors, len(parts))
-        if same and len(heads) == 1 and (not listed or _share_targets(window.outputs)):
-            return None
+    if len(window.records) == 1 and not _are_micro_batches(window, parts, evidence):
+        return None
     scales = [each.event.values["scale"] for each in window.list_events(EventKind.SCALER_STEP)]
     scale = scales[-1] if scales else 1.0
     return [_MicroBatch(part.targets, part.weight / scale, part.rows) for part in parts]
 
 
-def _is_list_of_batches(tensors: Mapping[str, Tensor], count: int) -> bool:
-    """Whether a batch is a list of at least `count` batches that are alike, and not a tuple of inputs and labels."""
-    kinds: dict[str, set[tuple[str, torch.dtype, int]]] = {}
-    for name, tensor in tensors.items():
-        head, _, rest = name.partition(".")
-        kinds.setdefault(head, set()).add((rest, tensor.dtype, tensor.dim()))
-    if len(kinds) < count or not all(name.isdigit() for name in kinds):
+def _are_micro_batches(window: UpdateWindow, parts: list[_MicroBatch], evidence: AuditEvidence) -> bool:
+    """Whether the passes of one call are of different rows: several losses of one batch are meant to be added."""
+    if any(use.path != window.outputs[0].path for use in window.outputs):
         return False
-    return len({frozenset(each) for each in kinds.values()}) == 1
+    if evidence.rows is not None and sum(part.rows for part in parts) == evidence.rows:
+        return True
+    listed = not evidence.batch_tensors or evidence.micro_batches >= len(parts)
+    return listed and not _share_targets(window.outputs)
 
 
 def _share_targets(outputs: tuple[OutputUse, ...]) -> bool:
@@ -157,13 +156,12 @@ def _find_sum(window: UpdateWindow, parts: list[_MicroBatch]) -> Finding | None:
     totals = torch.tensor([part.targets * part.weight for part in parts])
     if not bool((totals - 1).abs().max() <= _TOLERANCE):
         return None
-    backward = window.list_events(EventKind.BACKWARD)[-1].event
     return report_finding(
         f"{CODE}-001",
         Severity.ERROR,
         f"The gradients of {len(parts)} micro-batches are added and not averaged: the update is that of a loss "
         f"{len(parts)} times as large.",
-        line=backward.line,
+        line=window.find_last_line(*_LINES),
         evidence={"micro_batches": len(parts)},
         hint=f"Divide each loss by the number of micro-batches ({len(parts)}), or by the number of all targets.",
     )
@@ -175,19 +173,37 @@ def _find_mean_of_means(window: UpdateWindow, parts: list[_MicroBatch]) -> Findi
     heaviest = max(parts, key=lambda part: part.weight)
     if max(weights) <= (1 + _TOLERANCE) * min(weights):
         return None
-    backward = window.list_events(EventKind.BACKWARD)[-1].event
     return report_finding(
         f"{CODE}-002",
         Severity.ERROR,
         f"The mean of the micro-batches' means is minimised: a target weighs {heaviest.weight / lightest.weight:.3g} "
         f"times as much in a micro-batch of {heaviest.targets} targets as in one of {lightest.targets}.",
-        line=backward.line,
+        line=window.find_last_line(*_LINES),
         evidence={
             "weight_ratio": heaviest.weight / lightest.weight,
             "targets_of_heaviest": heaviest.targets,
             "targets_of_lightest": lightest.targets,
         },
         hint="Sum the losses (reduction='sum') and divide by the number of targets of all micro-batches.",
+    )
+
+
+def _find_other_divisor(window: UpdateWindow, parts: list[_MicroBatch]) -> Finding | None:
+    """Means of micro-batches that are divided by a whole number other than theirs."""
+    divisors = {round(1 / (part.targets * part.weight)) for part in parts}
+    divisor = divisors.pop()
+    if divisors or divisor in (1, len(parts)):
+        return None
+    if any(abs(part.targets * part.weight * divisor - 1) > _TOLERANCE for part in parts):
+        return None
+    return report_finding(
+        f"{CODE}-004",
+        Severity.WARNING,
+        f"Each micro-batch's mean is divided by {divisor}, but {len(parts)} of them make an update: its gradient is "
+        f"{len(parts) / divisor:.3g} times that of one batch.",
+        line=window.find_last_line(*_LINES),
+        evidence={"micro_batches": len(parts), "divisor": divisor},
+        hint=f"Divide by the number of micro-batches of an update ({len(parts)}), in every place that names it.",
     )
 
 

@@ -17,6 +17,7 @@ Findings:
     T3-EMA-003 error: the average shares its memory with the model.
     T3-EMA-004 error: the average is never updated.
     T3-EMA-005 warning: the average is updated before the optimizer steps, and lags one step.
+    T3-EMA-006 warning: the average keeps less than half of itself in each update.
 
 Source: Polyak and Juditsky 1992; torch.optim.swa_utils.
 """
@@ -42,8 +43,10 @@ from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
 CODE = "T3-EMA"
 _TOLERANCE = 0.02
-# The share of parameters that agree on one decay, from which on tensors are an average.
+# The share of the changed parameters that agree on one decay, from which on tensors are an average.
 _AGREEING = 0.5
+# An average that keeps less of itself than this forgets within a few updates.
+_QUICK = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ def judge_averaging(evidence: AuditEvidence) -> RuleOutput:
         if following is None:
             continue
         decays[name] = following.decay
+        quick = _find_quick(steps, index, name)
+        if quick is not None:
+            findings.append(quick)
         findings += _judge_one(evidence, index, name, following)
     measurements = {f"decay of {name}": decay for name, decay in decays.items()}
     return RuleOutput(tuple(findings), measurements)
@@ -104,13 +110,17 @@ def _measure(
     known = {path: each for path, each in decays.items() if each is not None}
     if len(known) < 2:
         return None
-    middle = median(known.values())
+    still = {path for path, each in known.items() if abs(each - 1) < 1e-9}  # they did not change at all
+    changed = {path: each for path, each in known.items() if path not in still}
+    if not changed:
+        return None
+    middle = median(changed.values())
     close = [
         path
-        for path, each in known.items()
+        for path, each in changed.items()
         if abs(each - middle) <= _TOLERANCE * max(0.02, 1 - middle) + _find_doubt(old, weights, path)
     ]
-    if not -0.01 <= middle < 1 - 1e-9 or len(close) < _AGREEING * len(known):
+    if not -0.01 <= middle < 1 - 1e-9 or len(close) < max(2, _AGREEING * len(changed)):
         return None
     lost = tuple(path for path in known if path not in close)
     return _Following(middle, lost, len(close) / len(known))
@@ -163,8 +173,29 @@ def _judge_one(evidence: AuditEvidence, index: int, name: str, following: _Follo
             f"{name} leaves the buffers out: {list_some(paths)} change in training, and {how}.",
             where=find_common_module(paths),
             evidence={"buffers": len(paths)},
-            hint="Copy the buffers after each update (AveragedModel(..., use_buffers=True)).",
+            hint="Copy the buffers after each update, as torch.optim.swa_utils.AveragedModel does.",
         )
+
+
+def _find_quick(steps: list[tuple[StepRecord, StepRecord]], index: int, name: str) -> Finding | None:
+    """An average that keeps less than half of itself in each update; one that only begins so warms up."""
+    found = [_measure(*each, index) for each in steps]
+    decays = [each.decay for each in found if each is not None]
+    if (
+        len(decays) < 3
+        or max(decays) >= _QUICK
+        or max(decays) < 1e-3
+        or max(decays) - min(decays) > _TOLERANCE
+    ):
+        return None
+    return report_finding(
+        f"{CODE}-006",
+        Severity.WARNING,
+        f"{name} keeps {decays[-1]:.3g} of itself in each update and takes {1 - decays[-1]:.3g} of the weights: it is "
+        "hardly an average.",
+        evidence={"decay": decays[-1]},
+        hint="The decay and 1 - decay may be exchanged: average = decay * average + (1 - decay) * weights.",
+    )
 
 
 def _report_shared(name: str) -> Finding:

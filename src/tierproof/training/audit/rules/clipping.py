@@ -16,6 +16,8 @@ Findings:
     T3-CLIP-003 error: gradients are clipped before the backward pass that makes them.
     T3-CLIP-004 warning: the gradients are far above the bound in every step.
     T3-CLIP-005 warning: the optimizer gets gradients above the bound: some of them are not clipped.
+    T3-CLIP-006 warning: gradients are clipped after each micro-batch of an update.
+    T3-CLIP-007 error: the parameters that are passed have no gradient, and those of the model do.
 
 Source: the PyTorch notes on automatic mixed precision; Pascanu et al. 2013 (arXiv 1211.5063).
 """
@@ -52,12 +54,14 @@ def judge_clipping(evidence: AuditEvidence) -> RuleOutput:
             _find_scaled(windows),
             _find_shrunk(windows),
             _find_misplaced(windows),
+            _find_empty(windows),
+            _find_partial(windows),
             *_find_far_above(windows),
             _find_unclipped(windows),
         )
         if finding is not None
     ]
-    if any(finding.code.endswith(("001", "002", "003")) for finding in findings):
+    if any(finding.code.endswith(("001", "002", "003", "007")) for finding in findings):
         findings = [finding for finding in findings if not finding.code.endswith(("004", "005"))]
     return RuleOutput(tuple(findings[:2]), _measure(windows))
 
@@ -167,6 +171,57 @@ def _find_misplaced(windows: list[UpdateWindow]) -> Finding | None:
                 hint="Clip between loss.backward() and optimizer.step().",
             )
     return None
+
+
+def _find_empty(windows: list[UpdateWindow]) -> Finding | None:
+    """Calls that are given no parameter with a gradient, although there are gradients."""
+    empty = [
+        window.list_events(EventKind.CLIP)[0].event
+        for window in windows
+        if all(_is_empty(each.event) for each in window.list_events(EventKind.CLIP))
+    ]
+    if len(empty) < max(1, len(windows) - 1):  # a generator of parameters serves the first call
+        return None
+    return report_finding(
+        f"{CODE}-007",
+        Severity.ERROR,
+        f"Nothing is clipped: {empty[0].values['norm']:.3g} is the norm of the model's gradients, and none of the "
+        "parameters that are passed has one.",
+        line=empty[0].line,
+        evidence={"norm": empty[0].values["norm"], "calls": len(empty)},
+        hint="Pass list(model.parameters()): a generator is used up after one call.",
+    )
+
+
+def _is_empty(event: StepEvent) -> bool:
+    return event.values.get("covered") == 0 and event.values["norm"] > 0
+
+
+def _find_partial(windows: list[UpdateWindow]) -> Finding | None:
+    """Sums over a part of the micro-batches that are clipped, and added to afterwards."""
+    found: StepEvent | None = None
+    for window in windows:
+        passes = window.list_events(EventKind.BACKWARD)
+        clips = [
+            each
+            for each in window.list_events(EventKind.CLIP)
+            if passes and _is_before(passes[0], each) and _is_before(each, passes[-1])
+        ]
+        if not clips or any(_is_before(each, passes[-1]) for each in window.list_events(EventKind.UPDATE)):
+            return None
+        if any(each is None or each.is_zero for each in window.backwards[-1].before.values()):
+            return None
+        found = found or clips[0].event
+    if found is None:
+        return None
+    return report_finding(
+        f"{CODE}-006",
+        Severity.WARNING,
+        "Gradients are clipped after each micro-batch, and the next one adds to what is left: the first micro-batches "
+        "weigh less the larger their gradients are.",
+        line=found.line,
+        hint="Clip once, after the last micro-batch of an update.",
+    )
 
 
 def _find_far_above(windows: list[UpdateWindow]) -> Iterator[Finding]:

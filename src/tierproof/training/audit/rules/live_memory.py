@@ -1,16 +1,16 @@
 """T3-GROW, memory: nothing that a step makes is still alive many steps later.
 
-What it does: counts the tensors that are alive after each of several steps.
+What it does: counts the tensors that are alive after each of several steps, and the nodes of the graphs behind them.
 
 Why it matters: a loss that is added to a list or a sum with its graph keeps the activations of every step; after some
 hundred steps the memory is full.
 
-Evidence: tensors with a graph, and bytes, after each step.
+Evidence: nodes of graphs, and bytes, after each step; where they grow, after each of several steps on one batch.
 
 Exemptions: the first steps, in which the optimizer makes its state.
 
 Findings:
-    T3-GROW-001 error: each step leaves a tensor with its graph alive.
+    T3-GROW-001 error: each step leaves a part of a graph alive.
     T3-GROW-002 warning: each step leaves more bytes of tensors alive.
 
 Source: the PyTorch FAQ, "My model reports out of memory".
@@ -20,48 +20,53 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tierproof.core.finding import Severity
-from tierproof.training.audit.recording.step_event import EventKind
+from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.rules.rule import Rule, RuleOutput, report_finding
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 
 CODE = "T3-GROW"
 _LEAST_STEPS = 4
+_MOST_HOLDERS = 3
 
 
 def judge_live_memory(evidence: AuditEvidence) -> RuleOutput:
     """Judge what stays alive from step to step; see the module's docstring."""
-    ends = [record for record in evidence.plain if record.updates] or list(evidence.plain)
-    later = ends[1:]
+    later = [record for record in evidence.plain if record.updates][1:]
     if len(later) < _LEAST_STEPS - 1:
         return RuleOutput(skipped="too few steps were run")
-    graphs = [record.live_graphs for record in later]
-    sizes = [record.live_bytes for record in later]
-    measurements = {"live_graphs": graphs, "live_bytes": sizes}
-    graphs_grow = [b - a for a, b in pairwise(graphs)]
-    bytes_grow = [b - a for a, b in pairwise(sizes)]
-    line = evidence.plain[-1].find_line(EventKind.LOSS, EventKind.BACKWARD, EventKind.FORWARD)
-    if min(graphs_grow) >= 1:
+    measurements = {
+        "live_graph_nodes": [record.live_nodes for record in later],
+        "live_bytes": [record.live_bytes for record in later],
+    }
+    trial = evidence.growth
+    if trial is None:
+        return RuleOutput((), measurements)
+    steps = list(pairwise(trial.records))
+    nodes = min(after.live_nodes - before.live_nodes for before, after in steps)
+    size = min(after.live_bytes - before.live_bytes for before, after in steps)
+    held = f" ({', '.join(trial.holders[:_MOST_HOLDERS])} may hold them)" if trial.holders else ""
+    line = evidence.plain[-1].find_loss_line()
+    findings: list[Finding] = []
+    if nodes > 0:
         finding = report_finding(
             f"{CODE}-001",
             Severity.ERROR,
-            f"Each step leaves {min(graphs_grow)} more tensor{'s' if min(graphs_grow) > 1 else ''} with a graph alive: "
-            "memory grows until it is full.",
+            f"Each step leaves {nodes} more nodes of a graph alive{held}: memory grows until it is full.",
             line=line,
-            evidence={"tensors_per_step": min(graphs_grow), "bytes_per_step": min(bytes_grow)},
+            evidence={"nodes_per_step": nodes, "bytes_per_step": size},
             hint="Keep loss.item() or loss.detach() in lists and sums, not the loss itself.",
         )
-        return RuleOutput((finding,), measurements)
-    if min(bytes_grow) > 0:
+        findings.append(finding)
+    elif size > 0:
         finding = report_finding(
             f"{CODE}-002",
             Severity.WARNING,
-            f"Each step leaves {min(bytes_grow)} more bytes of tensors alive.",
-            evidence={"bytes_per_step": min(bytes_grow)},
+            f"Each step leaves {size} more bytes of tensors alive{held}.",
+            evidence={"bytes_per_step": size},
             hint="Look for lists that keep outputs or batches; keep numbers, or move them off the device.",
         )
-        return RuleOutput((finding,), measurements)
-    return RuleOutput((), measurements)
+        findings.append(finding)
+    return RuleOutput(tuple(findings), measurements)
 
 
 RULE = Rule(CODE, "memory", judge_live_memory)

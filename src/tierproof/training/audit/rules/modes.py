@@ -13,7 +13,7 @@ forward pass that no backward pass reaches trains nothing, also where autograd w
 
 Findings:
     T3-MODES-001 error: the first steps train in training mode, and later ones in evaluation mode.
-    T3-MODES-002 warning: the model trains in evaluation mode: dropout is off.
+    T3-MODES-002 warning: the model trains in evaluation mode: dropout is off, batch norm keeps its statistics.
     T3-MODES-003 warning: a forward pass without gradients runs in training mode, with dropout on.
 
 Source: torch.nn.Module.train; Srivastava et al. 2014 on dropout.
@@ -41,7 +41,7 @@ def judge_modes(evidence: AuditEvidence) -> RuleOutput:
         lost = next(((event, each) for event, each in trained if not each.training), None)
         if lost is not None and trained[0][1].training:
             findings.append(_report_lost(*lost))
-    elif any(each.dropout_off for _, each in trained):
+    elif any(each.dropout_off or each.batch_norms_off for _, each in trained):
         findings.append(_report_never(*trained[0]))
     noisy = next(
         ((event, each) for event, each in passes if not each.with_gradient and each.dropout_on), None
@@ -72,12 +72,20 @@ def _report_never(event: StepEvent, forward: ForwardRecord) -> Finding:
     return report_finding(
         f"{CODE}-002",
         Severity.WARNING,
-        f"The model trains in evaluation mode: {forward.dropout_off} dropout layers are off in every step.",
+        f"The model trains in evaluation mode: {' and '.join(_name_layers(forward))} are off in every step.",
         line=event.line,
-        evidence={"dropout_layers_off": forward.dropout_off},
+        evidence={
+            "dropout_layers_off": forward.dropout_off,
+            "batch_norms_off": forward.batch_norms_off,
+        },
         hint="Call model.train() before the loop; models that were loaded with from_pretrained() begin in evaluation "
         "mode.",
     )
+
+
+def _name_layers(forward: ForwardRecord) -> list[str]:
+    named = ((forward.dropout_off, "dropout layers"), (forward.batch_norms_off, "batch norms' statistics"))
+    return [f"{count} {name}" for count, name in named if count]
 
 
 def _report_noisy(event: StepEvent, forward: ForwardRecord) -> Finding:

@@ -22,6 +22,7 @@ Findings:
     T3-PARAM-007 info: the optimizer holds parameters that the loss does not depend on.
     T3-PARAM-008 warning or info: weight decay acts on norms, biases or embeddings.
     T3-PARAM-009 error: no parameter changes in any step.
+    T3-PARAM-010 warning: the learning rate of some parameters is 0 in every update.
 
 Source: the optimizer's contract (torch.optim); Loshchilov and Hutter 2019 (arXiv 1711.05101) on decay.
 """
@@ -30,6 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.parts.training_parts import ParameterFacts, ParameterKind
@@ -65,12 +67,14 @@ def judge_parameters(evidence: AuditEvidence) -> RuleOutput:
     }
     moved = _find_moved(evidence)
     if not moved:
-        return RuleOutput((_explain_standstill(evidence, updates),), measurements)
+        stopped = _explain_standstill(evidence, updates)
+        return RuleOutput((stopped, *_find_unheld(evidence, moved)), measurements)
     findings = [
         *_find_unheld(evidence, moved),
         *_find_held_twice(evidence),
         *_find_stuck(evidence, updates),
-        *_find_moving_frozen(evidence, updates),
+        *_find_without_rate(evidence, updates),
+        *_find_moving_frozen(evidence),
         *_find_cut(evidence),
         *_find_decayed(evidence),
     ]
@@ -105,7 +109,7 @@ def _explain_standstill(evidence: AuditEvidence, updates: list[UpdateRecord]) ->
         why = "the learning rate is 0 in every step"
     else:
         why = "the optimizer steps, and no value changes"
-    line = evidence.plain[0].find_line(EventKind.UPDATE, EventKind.BACKWARD)
+    line = evidence.plain[0].find_line(EventKind.UPDATE if updates else EventKind.BACKWARD)
     return report_finding(
         f"{CODE}-009",
         Severity.ERROR,
@@ -199,6 +203,29 @@ def _find_stuck(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterato
     )
 
 
+def _find_without_rate(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterator[Finding]:
+    """Parameters with a gradient whose groups have a learning rate of zero in every update."""
+    still = []
+    for each in evidence.parameters:
+        rates = [
+            update.rates[number]
+            for update in updates
+            for index, number in each.holders
+            if index == update.optimizer and number < len(update.rates)
+        ]
+        if each.trainable and rates and not any(rates) and _gets_gradient(evidence, each.path):
+            still.append(each.path)
+    if still:
+        yield report_finding(
+            f"{CODE}-010",
+            Severity.WARNING,
+            f"The learning rate of {list_some(still)} is 0 in every update, while others are trained.",
+            where=find_common_module(still),
+            evidence={"parameters": len(still)},
+            hint="Give the group a learning rate, or set requires_grad=False if it is meant to stay as it is.",
+        )
+
+
 def _is_pushed(update: UpdateRecord, parameter: ParameterFacts) -> bool:
     """Whether the gradient is so large that float32 weights must change, by plain descent and by its sign alone."""
     gradient = update.gradients.get(parameter.path)
@@ -213,15 +240,13 @@ def _is_pushed(update: UpdateRecord, parameter: ParameterFacts) -> bool:
     return slope > _LEAST_SLOPE and update.rates[group] * min(1.0, slope) > _LEAST_PUSH * weight
 
 
-def _find_moving_frozen(evidence: AuditEvidence, updates: list[UpdateRecord]) -> Iterator[Finding]:
-    # What moves outside of the optimizer's step, as a teacher that is averaged does, is not the optimizer's doing.
-    frozen = [
-        each.path
-        for each in evidence.parameters
-        if not each.trainable
-        and each.holders
-        and any(update.before[each.path] != update.after[each.path] for update in updates)
-    ]
+def _find_moving_frozen(evidence: AuditEvidence) -> Iterator[Finding]:
+    changed: dict[str, None] = {}
+    for before, after in pairwise((evidence.initial, *evidence.plain)):
+        for path in sorted(before.frozen & after.frozen):  # not those that are frozen or freed on the way
+            if any(update.before.get(path) != update.after.get(path) for update in after.updates):
+                changed[path] = None
+    frozen = list(changed)
     if frozen:
         yield report_finding(
             f"{CODE}-005",
@@ -253,7 +278,7 @@ def _find_cut(evidence: AuditEvidence) -> Iterator[Finding]:
         )
         yield report_finding(
             f"{CODE}-006",
-            Severity.WARNING if without else Severity.ERROR,
+            Severity.WARNING if without or evidence.drawing else Severity.ERROR,
             f"{trial.module} is never trained: the loss changes by {change:.2%} when its parameters are moved, but "
             f"they get no gradient, because it {how}.",
             where=find_common_module(trial.parameters),

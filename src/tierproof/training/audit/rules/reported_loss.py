@@ -16,6 +16,7 @@ Findings:
     T3-LOSS-002 warning: the first loss is far above that of even chances.
     T3-LOSS-003 error: the loss is not finite.
     T3-LOSS-004 warning: the loss grows many times within a few updates.
+    T3-LOSS-005 warning: what the step returns is maximised: backward runs on its negative.
 
 Source: cross-entropy of an even distribution over n classes is ln n.
 """
@@ -68,11 +69,14 @@ def _find_infinite(evidence: AuditEvidence) -> Iterator[Finding]:
 
 def _list_values(record: StepRecord) -> list[float]:
     """What the returned loss may be, up to a constant factor: the sum (or mean), the last or the first of the values
-    that backward ran on. An optimizer with a closure (LBFGS) returns the first."""
+    that backward ran on, or their sum for each target. An optimizer with a closure (LBFGS) returns the first."""
     scales = [each.values["scale"] for each in record.events if each.kind is EventKind.SCALER_STEP]
     scale = scales[-1] if scales else 1.0
     values = [each.value / scale for each in record.backwards]
-    return [sum(values), values[0], values[-1]] if values else []
+    if not values:
+        return []
+    counted = sum(each.values["counted"] for each in record.list_events(EventKind.LOSS)) or 1.0
+    return [sum(values), values[-1], values[0], sum(values) / counted]
 
 
 def _find_other(evidence: AuditEvidence) -> Iterator[Finding]:
@@ -87,49 +91,69 @@ def _find_other(evidence: AuditEvidence) -> Iterator[Finding]:
     for choice in range(len(rows[0][1])):
         ratios = [reported / values[choice] for reported, values in rows]
         if max(ratios) - min(ratios) <= _TOLERANCE * abs(max(ratios, key=abs)):
+            if max(ratios) < 0:
+                yield _report_sign(evidence, rows[-1][0])
             return
     reported, values = rows[-1]
     yield report_finding(
         f"{CODE}-001",
         Severity.WARNING,
         f"The loss that the step returns is not the one that it minimises: it returns {reported:.4g} and calls "
-        f"backward on {values[-1]:.4g}, and their ratio changes from step to step.",
+        f"backward on {values[1]:.4g}, and their ratio changes from step to step.",
         line=evidence.plain[-1].find_line(EventKind.BACKWARD),
-        evidence={"returned": reported, "minimised": values[-1]},
+        evidence={"returned": reported, "minimised": values[1]},
         hint="Return the value of the tensor that backward() is called on; a running mean or a part of it hides what "
         "is minimised.",
     )
 
 
+def _report_sign(evidence: AuditEvidence, reported: float) -> Finding:
+    return report_finding(
+        f"{CODE}-005",
+        Severity.WARNING,
+        f"Backward runs on the negative of what the step returns ({reported:.4g}): the returned figure is maximised.",
+        line=evidence.plain[-1].find_line(EventKind.BACKWARD),
+        evidence={"returned": reported},
+        hint="Take the minus away; or return the figure that is minimised, if this is a reward.",
+    )
+
+
 def _find_start(evidence: AuditEvidence) -> Iterator[Finding]:
     first = evidence.quiet or evidence.plain[0]
-    uses = [use for use in first.outputs if use.is_cross_entropy]
-    means = all(event.values["mean"] for event in first.list_events(EventKind.LOSS))
-    losses = len(first.list_events(EventKind.LOSS))
-    if len(uses) != 1 or not means or losses > 1 or first.reported is None:
+    losses = first.list_events(EventKind.LOSS)
+    if len(losses) != 1 or not losses[0].values["mean"] or first.reported is None:
         return
-    classes = uses[0].shape[-1]
-    values = _list_values(first)
+    classes = int(losses[0].values["classes"])
+    if classes < 2:
+        return
+    values = _list_values(first)[:2]
     chance = math.log(classes)
     if not values or len(first.backwards) != 1:
         return
-    if values[-1] > _FAR_ABOVE * chance + _FAR_ABOVE_BY:
+    loss = min(values[-1], first.reported)  # one of them may carry a scale
+    if loss > _FAR_ABOVE * chance + _FAR_ABOVE_BY:
         yield report_finding(
             f"{CODE}-002",
             Severity.WARNING,
-            f"The first loss is {values[-1]:.3g}; a model that knows nothing of {classes} classes has {chance:.3g}.",
+            f"The first loss is {loss:.3g}; a model that knows nothing of {classes} classes has {chance:.3g}.",
             line=first.find_line(EventKind.LOSS, EventKind.BACKWARD),
-            evidence={"loss": values[-1], "even_chances": chance, "classes": classes},
+            evidence={"loss": loss, "even_chances": chance, "classes": classes},
             hint="The scores are far too large, or the targets are wrong: check the initialisation (tp.check, T1-INIT) "
             "and the labels.",
         )
+
+
+def _find_chance(evidence: AuditEvidence) -> float:
+    """The loss of even chances over the most classes of a loss of the first step; 0 where there are none."""
+    events = evidence.plain[0].list_events(EventKind.LOSS)
+    return math.log(max((event.values["classes"] for event in events), default=0.0) or 1.0)
 
 
 def _find_growth(losses: list[float], evidence: AuditEvidence) -> Iterator[Finding]:
     if (
         len(losses) >= 4
         and all(map(math.isfinite, losses))
-        and min(losses[-2:]) > _GROWN * abs(losses[0]) + 1
+        and min(losses[-2:]) > _GROWN * max(abs(losses[0]), _find_chance(evidence)) + 1
     ):
         rates = [rate for record in evidence.plain for update in record.updates for rate in update.rates]
         yield report_finding(

@@ -13,11 +13,14 @@ Findings:
     T3-SCALE-001 error: the optimizer steps with gradients that still carry the loss scale.
     T3-SCALE-002 error: scaler.update() is never called.
     T3-SCALE-003 error: gradients are divided by a scale that the loss was not multiplied by.
+    T3-SCALE-004 warning: a loss is multiplied by a scale by hand, and the gradients are not divided by it.
 
 Source: the PyTorch notes on automatic mixed precision.
 """
 
 from __future__ import annotations
+
+import math
 
 from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.step_event import EventKind
@@ -28,11 +31,16 @@ from tierproof.training.audit.trials.audit_evidence import AuditEvidence
 CODE = "T3-SCALE"
 # A loss that backward runs on and that is within this factor of the reported one was not scaled.
 _UNSCALED = 2.0
+# Loss scales are powers of two from here on; smaller factors weigh losses.
+_LEAST_SCALE = 256.0
 
 
 def judge_scaling(evidence: AuditEvidence) -> RuleOutput:
     """Judge the calls of a GradScaler; see the module's docstring."""
     if not evidence.scaler:
+        undivided = _find_undivided(list(list_windows(evidence)))
+        if undivided is not None:
+            return RuleOutput((undivided,))
         reason = "the step has no GradScaler" if evidence.scaler is None else "the GradScaler is disabled"
         return RuleOutput(skipped=reason)
     windows = list(list_windows(evidence))
@@ -102,6 +110,35 @@ def _find_never_scaled(windows: list[UpdateWindow]) -> Finding | None:
         line=event.line,
         evidence={"loss_scale": steps[0].values["scale"], "backward_value": event.values["value"]},
         hint="Call scaler.scale(loss).backward().",
+    )
+
+
+def _find_undivided(windows: list[UpdateWindow]) -> Finding | None:
+    """A mean loss that is multiplied by a large power of two by hand, and gradients that reach the optimizer so."""
+    factors = set()
+    for window in windows:
+        reported, losses = window.records[-1].reported, window.list_events(EventKind.LOSS)
+        if not reported or len(window.backwards) != 1 or not losses or window.list_events(EventKind.CLIP):
+            return None
+        if not all(each.event.values["mean"] for each in losses):
+            return None
+        factor = window.backwards[0].value / reported
+        if not factor >= _LEAST_SCALE or abs(math.log2(factor) - round(math.log2(factor))) > 1e-3:
+            return None
+        made = window.backwards[0].after
+        if any(update.gradients[path] != made.get(path) for update in window.updates for path in made):
+            return None
+        factors.add(round(math.log2(factor)))
+    if len(factors) != 1:
+        return None
+    event = windows[0].list_events(EventKind.BACKWARD)[0].event
+    return report_finding(
+        f"{CODE}-004",
+        Severity.WARNING,
+        f"Backward runs on {2 ** factors.pop()} times the mean loss, and the optimizer gets the gradients undivided.",
+        line=event.line,
+        evidence={"backward_value": event.values["value"]},
+        hint="Divide the gradients by the scale before they are clipped and used.",
     )
 
 

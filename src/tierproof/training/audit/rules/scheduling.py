@@ -14,6 +14,7 @@ Findings:
     T3-SCHED-001 error: the scheduler steps before the optimizer.
     T3-SCHED-002 error: the scheduler steps more than once for each update.
     T3-SCHED-003 warning: the scheduler never steps, and its warm-up needs many steps.
+    T3-SCHED-004 warning: the scheduler was made for an optimizer that is not used.
 
 Source: torch.optim.lr_scheduler, "How to adjust learning rate"; Vaswani et al. 2017 on warm-up.
 """
@@ -43,6 +44,7 @@ def judge_scheduling(evidence: AuditEvidence) -> RuleOutput:
         findings += _find_early(evidence, index)
         findings += _find_too_often(evidence, index)
         findings += _find_never(evidence, index)
+        findings += _find_unused(evidence, index)
     steps = sum(len(window.list_events(EventKind.SCHEDULE)) for window in windows)
     return RuleOutput(tuple(findings), {"updates": len(windows), "schedule_steps": steps})
 
@@ -110,6 +112,19 @@ def _find_never(evidence: AuditEvidence, index: int) -> Iterator[Finding]:
             f"{scheduler.rates[0]:.3g}; the warm-up reaches {peak:.3g} after {at} steps of the scheduler.",
             evidence={"rate": scheduler.rates[0], "peak_rate": peak, "steps_to_peak": at},
             hint="Step the scheduler after each update; a warm-up that is stepped once an epoch is hardly left.",
+        )
+
+
+def _find_unused(evidence: AuditEvidence, index: int) -> Iterator[Finding]:
+    scheduler = evidence.schedulers[index]
+    if scheduler.of_unused:
+        yield report_finding(
+            f"{CODE}-004",
+            Severity.WARNING,
+            f"{scheduler.class_name} sets the learning rate of an optimizer that holds the model's parameters and is "
+            "not the one that steps: its rates have no effect.",
+            line=evidence.plain[0].find_line(EventKind.SCHEDULE),
+            hint="Make the scheduler from the optimizer that steps.",
         )
 
 

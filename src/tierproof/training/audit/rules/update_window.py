@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tierproof.training.audit.recording.source_line import SourceLine
 from tierproof.training.audit.recording.step_event import EventKind, StepEvent
 from tierproof.training.audit.recording.step_record import BackwardRecord, OutputUse, StepRecord, UpdateRecord
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence
@@ -37,6 +38,14 @@ class UpdateWindow:
     def list_events(self, *kinds: EventKind) -> tuple[WindowEvent, ...]:
         """The events of these kinds, in order."""
         return tuple(each for each in self.events if each.event.kind in kinds)
+
+    def find_last_line(self, *kinds: EventKind) -> SourceLine | None:
+        """The line of the last event of the first of these kinds that has one."""
+        for kind in kinds:
+            lines = [each.event.line for each in self.list_events(kind) if each.event.line is not None]
+            if lines:
+                return lines[-1]
+        return None
 
 
 def list_windows(evidence: AuditEvidence) -> tuple[UpdateWindow, ...]:

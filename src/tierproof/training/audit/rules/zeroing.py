@@ -13,6 +13,7 @@ Exemptions: several backward passes before one update (accumulation) are no left
 Findings:
     T3-ZERO-001 error: the gradients of the update before are still there when backward adds to them.
     T3-ZERO-002 error: the gradients are zeroed between the backward pass and the update.
+    T3-ZERO-003 warning: of several micro-batches, only the last one's gradients are left for the update.
 
 Source: torch.optim.Optimizer.zero_grad; the PyTorch tutorials on training loops.
 """
@@ -21,6 +22,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
 
 from tierproof.core.finding import Finding, Severity
 from tierproof.training.audit.recording.step_event import EventKind
@@ -37,25 +41,34 @@ def judge_zeroing(evidence: AuditEvidence) -> RuleOutput:
     windows = list_windows(evidence)
     if not windows:
         return RuleOutput(skipped="no optimizer stepped")
-    findings = [*_find_left_over(evidence), *_find_zeroed(evidence)]
+    findings = [*_find_left_over(evidence), *_find_zeroed(evidence), *_find_thrown_away(evidence)]
     return RuleOutput(tuple(findings), {"updates": len(windows)})
 
 
 def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
-    held = {each.path for each in evidence.parameters if each.holders and each.trainable}
     worst: tuple[float, float] | None = None
     paths: list[str] = []
     line = None
-    for earlier, window in zip(list_windows(evidence), list_windows(evidence)[1:], strict=False):
+    count = 0
+    held: set[str] = set()
+    windows = list_windows(evidence)
+    for earlier, window in pairwise(windows):
         if not window.backwards or not earlier.updates:
             continue
         if _goes_on(earlier):
             return  # what is left over may be of the batches after the update
-        adding = {path: _find_adding(window, path) for path in held}
+        stepped = {update.optimizer for update in earlier.updates}
+        mine = {
+            each.path
+            for each in evidence.parameters
+            if each.trainable and any(index in stepped for index, _ in each.holders)
+        }
+        adding = {path: _find_adding(window, path) for path in mine}
         kept = sorted(path for path, index in adding.items() if index is not None)
         if not kept:
-            return
-        paths = kept
+            continue
+        count += 1
+        paths, held = kept, mine
         index = min(each for each in adding.values() if each is not None)
         first = window.backwards[index]
         worst = (_norm(first.before, kept), _norm(first.after, kept))
@@ -63,14 +76,15 @@ def _find_left_over(evidence: AuditEvidence) -> Iterator[Finding]:
         line = events[index].event.line if index < len(events) else None
     if worst is None:
         return
+    often = "" if count == len(windows) - 1 else f" in {count} of {len(windows) - 1} updates"
     share = (
         "" if len(paths) == len(held) else f" of {len(paths)} of {len(held)} parameters ({list_some(paths)})"
     )
     yield report_finding(
         f"{CODE}-001",
         Severity.ERROR,
-        f"Gradients{share} are not zeroed: when backward runs, those of the update before are still there, with a "
-        f"norm of {worst[0]:.3g}.",
+        f"Gradients{share} are not zeroed{often}: when backward runs, those of the update before are still there, "
+        f"with a norm of {worst[0]:.3g}.",
         line=line,
         where=paths[0] if len(paths) == 1 else "",
         evidence={"norm_left_over": worst[0], "norm_after": worst[1], "parameters": len(paths)},
@@ -97,6 +111,37 @@ def _goes_on(window: UpdateWindow) -> bool:
         return False
     last, update = backwards[-1], updates[-1]
     return (last.call, last.event.order) > (update.call, update.event.order)
+
+
+def _find_thrown_away(evidence: AuditEvidence) -> Iterator[Finding]:
+    """Micro-batches of other targets whose gradients are gone when the next backward pass begins."""
+    for window in list_windows(evidence):
+        passes = window.list_events(EventKind.BACKWARD)
+        if len(passes) < 2 or len(window.outputs) != len(passes):
+            return
+        between = [
+            each
+            for each in window.list_events(EventKind.UPDATE)
+            if (each.call, each.event.order) < (passes[-1].call, passes[-1].event.order)
+        ]
+        alike = all(
+            use.is_cross_entropy and use.path == window.outputs[0].path for use in window.outputs
+        ) and not all(torch.equal(a.targets, b.targets) for a, b in pairwise(window.outputs))
+        gone = all(
+            each is None or each.is_zero for later in window.backwards[1:] for each in later.before.values()
+        )
+        if between or not alike or not gone:
+            return
+    window = next(iter(list_windows(evidence)))
+    yield report_finding(
+        f"{CODE}-003",
+        Severity.WARNING,
+        f"The gradients are zeroed before each of {len(window.backwards)} backward passes of an update: only the last "
+        "micro-batch counts.",
+        line=window.find_last_line(EventKind.ZERO_GRAD, EventKind.BACKWARD),
+        evidence={"backward_passes": len(window.backwards)},
+        hint="Zero the gradients once, before the first micro-batch.",
+    )
 
 
 def _norm(prints: Fingerprints, paths: list[str]) -> float:

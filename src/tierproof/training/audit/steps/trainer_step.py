@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,6 +19,30 @@ def is_trainer(value: Any) -> bool:
     """Whether a value has the methods of a `transformers.Trainer` that a step is made of."""
     names = ("training_step", "create_optimizer_and_scheduler", "get_train_dataloader", "args", "model")
     return all(hasattr(value, name) for name in names)
+
+
+@contextmanager
+def lend_trainer(trainer: Any) -> Iterator[None]:
+    """Inside the `with`, a trainer may make its optimizer and data loaders; after it, its attributes are as they came.
+
+    Nothing is done for a step that is no trainer.
+    """
+    if not is_trainer(trainer):
+        yield
+        return
+    accelerator = getattr(trainer, "accelerator", None)
+    owners = [trainer, accelerator, getattr(accelerator, "gradient_state", None)]
+    kept = [(vars(owner), dict(vars(owner))) for owner in owners if hasattr(owner, "__dict__")]
+    lists = [(each, list(each)) for _, values in kept for each in values.values() if type(each) is list]
+    try:
+        yield
+    finally:
+        for live, values in kept:
+            live.update(values)
+            for name in live.keys() - values.keys():
+                del live[name]
+        for each, items in lists:
+            each[:] = items
 
 
 @dataclass(frozen=True)

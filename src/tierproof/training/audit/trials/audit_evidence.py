@@ -42,6 +42,8 @@ class SchedulerFacts:
 
     class_name: str
     rates: tuple[float, ...]
+    of_unused: bool = False
+    """Whether it sets the rates of an optimizer that holds the model's parameters and is none of those found."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,40 @@ class VisibleTrial:
 
     Attributes:
         what: path of the input tensor.
-        position: at which the row got another token.
-        changed: by output path, [positions] whether the row's scores at that position changed.
+        row: the row that got another token.
+        position: and where.
+        changed: by the output's place among the record's, [positions] whether that row's scores changed there.
     """
 
     what: str
+    row: int
     position: int
-    changed: Mapping[str, Tensor]
+    changed: Mapping[int, Tensor]
+
+
+@dataclass(frozen=True)
+class RowTrial:
+    """What a change of one row did, in a classifier.
+
+    Attributes:
+        labels: path of the labels.
+        row: that was changed.
+        score_change: [rows] how much each row's scores changed with the input of that row.
+        changed_targets: the rows whose target changed with the label of that row.
+    """
+
+    labels: str
+    row: int
+    score_change: Tensor
+    changed_targets: Tensor
+
+
+@dataclass(frozen=True)
+class GrowthTrial:
+    """Calls on one batch after which more was alive each time, and the names of what holds tensors or graphs."""
+
+    records: tuple[StepRecord, ...]
+    holders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -116,6 +145,7 @@ class AuditEvidence:
         initial: the state before the first call, as a record without events.
         plain: consecutive calls on the given batches, from the state as given.
         batch_tensors: the tensors of the first batch, by path.
+        micro_batches: how many batches of one form the first batch is a list of; 0 where it is none.
         rows: of the first batch; None where its tensors differ in their first axis.
         again: the first call once more, from the same state and seed.
         quiet: the first call with dropout off; None where randomness is left in it.
@@ -126,6 +156,10 @@ class AuditEvidence:
         padded: quiet calls with other values at padding, one per tensor.
         visible: which outputs see which tokens.
         cut: quiet calls after parameters without a gradient were moved.
+        drawing: whether steps without dropout still draw random numbers. They are the same ones in each trial, but
+            for those that depend on the batch, so that nothing is proven by a changed batch.
+        row: which rows changed with one; None for a step without labels of rows.
+        growth: calls on one batch; None where memory does not grow.
         resumed: the second update, gone on and resumed; None where something cannot be saved.
         one_way: names of generators and iterators that the step reaches: what it takes from them cannot be put back.
         not_tried: what could not be tried, with the reason.
@@ -148,10 +182,14 @@ class AuditEvidence:
     permuted: StepRecord | None = None
     layout: Layout = Layout.UNKNOWN
     doubled: StepRecord | None = None
+    micro_batches: int = 0
     padding: PaddedPositions | None = None
     padded: tuple[ChangedTrial, ...] = ()
     visible: tuple[VisibleTrial, ...] = ()
     cut: tuple[CutTrial, ...] = ()
+    drawing: bool = False
+    row: RowTrial | None = None
+    growth: GrowthTrial | None = None
     resumed: ResumeTrial | None = None
     one_way: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = field(default=())

@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import Any
 
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tierproof.training.audit.parts.training_parts import TrainingParts
@@ -32,7 +33,19 @@ def describe_optimizers(parts: TrainingParts) -> tuple[OptimizerFacts, ...]:
 
 def describe_schedulers(parts: TrainingParts) -> tuple[SchedulerFacts, ...]:
     """Each scheduler's class, and the rates that it would set, played on the spot; the caller restores the state."""
-    return tuple(SchedulerFacts(type(each).__name__, _play(each)) for each in parts.schedulers)
+    return tuple(
+        SchedulerFacts(type(each).__name__, _play(each), _is_of_unused(each, parts))
+        for each in parts.schedulers
+    )
+
+
+def _is_of_unused(scheduler: Any, parts: TrainingParts) -> bool:
+    optimizer = getattr(scheduler, "optimizer", None)
+    inner = getattr(optimizer, "optimizer", optimizer)  # what accelerate wraps
+    if not isinstance(inner, Optimizer) or any(each in (optimizer, inner) for each in parts.optimizers):
+        return False
+    own = {id(each) for each in parts.model.parameters()}
+    return any(id(each) in own for group in inner.param_groups for each in group["params"])
 
 
 def _play(scheduler: Any) -> tuple[float, ...]:

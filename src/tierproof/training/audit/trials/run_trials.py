@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tierproof.training.audit.batches.batch_tensors import (
+    count_micro_batches,
     count_rows,
     list_tensors,
     replace_tensors,
@@ -28,15 +29,17 @@ from tierproof.training.audit.recording.step_record import StepRecord
 from tierproof.training.audit.trials.audit_evidence import AuditEvidence, ChangedTrial
 from tierproof.training.audit.trials.describe_parts import describe_optimizers, describe_schedulers
 from tierproof.training.audit.trials.find_layout import find_layout
+from tierproof.training.audit.trials.growth_trial import try_growth
 from tierproof.training.audit.trials.resume_trial import try_to_resume
+from tierproof.training.audit.trials.row_trial import try_one_row
 from tierproof.training.audit.trials.step_runner import StepRunner
 from tierproof.training.audit.trials.training_state import TrainingState
 from tierproof.training.audit.trials.try_cut_parameters import find_suspects, try_cut_parameters
 from tierproof.training.audit.trials.visible_trial import try_visible_tokens
-from tierproof.training.audit.trials.without_dropout import WithoutDropout
 
-# Updates that are run one after the other, and calls of the step until then.
-_UPDATES, _MOST_CALLS = 5, 12
+# Updates that are run one after the other, and calls of the step until then: one more than ten, after which many loops
+# evaluate.
+_UPDATES, _MOST_CALLS = 11, 12
 
 Progress = Callable[[str], None]
 
@@ -81,12 +84,13 @@ def run_trials(
         plain=plain,
         batch_tensors=dict(list_tensors(batch)),
         rows=count_rows(batch),
+        micro_batches=count_micro_batches(batch),
         padding=find_padded_positions(batch),
         one_way=list_one_way(step),
     )
     progress("repeating the first step")
-    state.restore()
-    evidence = replace(evidence, again=runner.run(runner.batch(0)))
+    evidence = replace(evidence, again=_try_again(runner))
+    evidence = replace(evidence, growth=try_growth(runner, plain))
     evidence = _try_quiet(runner, evidence, progress)
     progress("saving, loading and going on")
     evidence = replace(evidence, resumed=try_to_resume(runner, calls))
@@ -133,21 +137,37 @@ def _require_training(parts: TrainingParts, initial: StepRecord, plain: Sequence
         )
 
 
+def _try_again(runner: StepRunner) -> StepRecord | None:
+    runner.state.restore()
+    try:
+        return runner.run(runner.batch(0))
+    except Exception as error:  # noqa: BLE001 - noted in the evidence
+        runner.not_tried.append(
+            f"the first step once more: it raised {type(error).__name__}: {str(error)[:200]}"
+        )
+        return None
+
+
 def _try_quiet(runner: StepRunner, evidence: AuditEvidence, progress: Progress) -> AuditEvidence:
     """The trials that compare a step without dropout with the same step on a changed batch or model."""
     progress("running steps without dropout")
-    batch = runner.batch(0)
-    quiet = runner.run_quiet(batch, keep_scores=True)
-    runner.state.restore()
-    torch.manual_seed(torch.initial_seed() ^ 0x5EED)
-    with WithoutDropout():
-        other = runner.run(runner.batch(0))
-    if not _agree(quiet, other):
-        runner.not_tried.append("comparing changed batches: the step draws random numbers beside dropout")
+    what = "steps without dropout"
+    quiet = runner.attempt(what, runner.batch(0), keep_scores=True)
+    other = None if quiet is None else runner.attempt(what, runner.batch(0), seed=runner.state.seed ^ 0x5EED)
+    if quiet is None or other is None:
         return evidence
-    evidence = replace(evidence, quiet=quiet)
+    drawing = not _agree(quiet, other)
+    again = runner.attempt(what, runner.batch(0)) if drawing else quiet
+    if again is None or not _agree(quiet, again):
+        runner.not_tried.append("comparing changed batches: the step cannot be repeated")
+        return evidence
+    evidence = replace(evidence, quiet=quiet, drawing=drawing)
     rows = evidence.rows
     if rows is not None and rows >= 2:
+        evidence = replace(evidence, row=try_one_row(runner, quiet, evidence.batch_tensors, rows))
+    if drawing:
+        runner.not_tried.append("another order of the rows: the step draws random numbers beside dropout")
+    elif rows is not None and rows >= 2:
         progress("changing the order of rows")
         order = torch.arange(rows).roll(1)
         permuted = runner.attempt(

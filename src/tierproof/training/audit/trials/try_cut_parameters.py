@@ -39,6 +39,8 @@ def try_cut_parameters(runner: StepRunner, suspects: Mapping[str, tuple[str, ...
     """One quiet call for each module of suspects, after their values were moved by a tenth of their spread."""
     trials = []
     for module, paths in list(suspects.items())[:_MOST_TRIALS]:
+        if not runner.affords(1, f"moving {module}"):
+            break
         runner.state.restore()
         parameters = dict(runner.parts.model.named_parameters())
         generator = torch.Generator().manual_seed(len(paths))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 _DROPOUTS = frozenset(
@@ -31,6 +32,8 @@ class WithoutDropout(TorchFunctionMode):
         """Run the operation without its dropout."""
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", "")
+        if func is Tensor.backward:
+            return self._run_backward(*args, **kwargs)
         if name in _DROPOUTS:
             values = args[0] if args else kwargs["input"]
             return (
@@ -47,6 +50,12 @@ class WithoutDropout(TorchFunctionMode):
         elif name == "multi_head_attention_forward":
             args, kwargs = _silence_packed(args, kwargs)
         return func(*args, **kwargs)
+
+    @staticmethod
+    def _run_backward(tensor: Tensor, gradient: Any = None, *rest: Any, **kwargs: Any) -> None:
+        """`Tensor.backward` with this mode still on: checkpointing runs forward passes again inside of it."""
+        with WithoutDropout():
+            torch.autograd.backward(tensor, gradient, *rest, **kwargs)
 
 
 def _silence_packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
