@@ -5,6 +5,7 @@ VENV ?= .venv
 WORKERS ?= 2
 PYTEST_ARGS ?=
 FAULTBENCH_ARGS ?=
+LOOPBENCH_ARGS ?=
 
 # Relative, so that a folder name with spaces does no harm.
 PYTHON_IN = $(VENV)/bin/python
@@ -17,7 +18,7 @@ default = not slow and not browser and not gpu
 fast = $(default) and not scenario and not sweep and not install and not command
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-all test-browser lint notebooks bench faultbench e2e-colab clean
+.PHONY: help demo test test-fast test-all test-browser lint notebooks bench faultbench loopbench e2e-colab clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):  *## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -38,7 +39,7 @@ endif
 
 test-fast:  ## Run the tests for the inner loop: no scenarios, installs or processes, no sweeps over whole models
 	@$(prepare) test
-	$(pytest) $(spread) -m "$(fast)" --ignore=tests/scenarios --ignore=tests/faultbench $(PYTEST_ARGS)
+	$(pytest) $(spread) -m "$(fast)" --ignore=tests/scenarios --ignore=tests/faultbench --ignore=tests/loopbench $(PYTEST_ARGS)
 
 test-all:  ## Run every test: also those that are slow, or need a browser or a GPU
 	@$(prepare) test package lint e2e
@@ -74,7 +75,14 @@ faultbench:  ## Plant every bug of the fault bench, and print what is found, bes
 		--target faultbench/.peers -r faultbench/peers.txt
 	$(PYTHON_IN) -m faultbench $(FAULTBENCH_ARGS)
 
+# The folder is called as installed packages' is, so that their lines are not taken for a user's.
+loopbench:  ## Plant every fault of the loop bench, and print what the audit finds in them and in sound loops
+	@$(prepare) bench
+	@[ -d loopbench/.peers ] || $(PYTHON_IN) -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target loopbench/.peers/site-packages -r loopbench/peers.txt
+	PYTHONPATH=loopbench/.peers/site-packages $(PYTHON_IN) -m loopbench $(LOOPBENCH_ARGS)
+
 clean:  ## Remove the environment, reports, caches and builds
-	rm -rf '$(VENV)' benchmarks/.bases faultbench/.peers benchmarks/.zoo reports build dist htmlcov .coverage .coverage.*
+	rm -rf '$(VENV)' benchmarks/.bases faultbench/.peers loopbench/.peers benchmarks/.zoo reports build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests examples scripts benchmarks faultbench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests examples scripts benchmarks faultbench loopbench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -18,6 +18,7 @@ SOURCE = TESTS.parent / "src"
 BY_PATH = {
     "scenarios/": "scenario",
     "faultbench/": "sweep",
+    "loopbench/": "sweep",
     "api/test_large_models.py": "sweep",
     "api/test_leaves_model_untouched.py": "sweep",
     "api/test_odd_modules.py": "sweep",

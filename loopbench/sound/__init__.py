@@ -1,0 +1,1 @@
+"""Sound loops in many styles: none of them may get an error."""
