@@ -13,7 +13,10 @@ from sampled import prefer
 FAULTS = load_faults()
 SOUND = dict(list_sound())
 # What no record of a few steps tells, with the reason.
-UNDETECTED = {"vision_own_generator": "it is found, but nothing tells where the numbers were drawn"}
+UNDETECTED = {
+    "vision_own_generator": "it is found, but nothing tells where the numbers were drawn",
+    "classifier_running_norm": "an info names the variable: whether it is saved elsewhere cannot be known",
+}
 QUICK_FAULTS = {
     "classifier_never_zeroed",
     "vision_left_in_eval",
@@ -25,7 +28,6 @@ REFUSED = {"gan": "model="}
 # Sound loops that get a warning, with the reason.
 WARNED = {
     "shuffled_together": "the state of its own generator is in no state_dict",
-    "truncated_bptt": "its hidden state is in no state_dict",
     "token_autoencoder": "it writes tokens that it sees, as a language model must not",
 }
 

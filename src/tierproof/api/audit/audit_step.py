@@ -61,7 +61,7 @@ def run_audit(request: AuditRequest) -> Report:
         TierproofError: the step raises, or a part of it cannot be found.
         KeyboardInterrupt: after everything was restored; a line on stderr says so.
     """
-    # Data loaders draw numbers as they begin, and a trainer makes its optimizer: both before anything is recorded.
+    # Seeded, so that the same batches come each time; a trainer makes its optimizer before anything is recorded.
     with seeded(request.seed), lend_trainer(request.step):
         return _audit(request)
 
