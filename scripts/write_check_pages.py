@@ -199,7 +199,7 @@ def render_index(checks: tuple[Check, ...], rules: tuple[Rule, ...]) -> str:
         "",
         "## Rules of the audit of a training step",
         "",
-        "`tierproof audit` and `tp.audit` judge a training step, with about twenty steps; see [audit.md](audit.md).",
+        "`tierproof audit` and `tp.audit` judge a training step, with at most thirty steps; see [audit.md](audit.md).",
         "",
         "| rule | name | what is true of a correct step |",
         "|---|---|---|",

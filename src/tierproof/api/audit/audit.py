@@ -31,7 +31,7 @@ def audit(
     progress: ProgressOption = True,
     target: str = "",
 ) -> Report:
-    """Audit a training step: about twenty steps are run and judged by exact rules. Everything is left as it came.
+    """Audit a training step: at most thirty steps are run and judged by exact rules. Everything is left as it came.
 
     Model, optimizer, scheduler, scaler and averaged weights are found in what the step closes over, its globals and
     `self`; the report says where. Restored afterwards, bit for bit: these, the step's own variables, the batches and

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
 def audit(target: str, seed: int, as_json: bool, output: tuple[Path, ...], quiet: bool) -> int:
-    """Audit a training step: run about twenty steps and judge them by exact rules.
+    """Audit a training step: run at most thirty steps and judge them by exact rules.
 
     NAME is a dict of the arguments of tierproof.audit, or a function that returns one:
     {"step": step, "batches": batches}. step(batch) does one whole training step and returns its loss.
