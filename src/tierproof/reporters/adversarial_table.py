@@ -46,7 +46,7 @@ def describe_adversarial(measured: ModelAdversarial) -> str:
     if measured.round_trip:
         words.append("Only inputs were tried that the tokenizer decodes and encodes to themselves.")
     if measured.no_gradient:
-        words.append(f"No search was led by gradients: {measured.no_gradient}.")
+        words.append(f"The gradient-based searches were not run: {measured.no_gradient}.")
     if measured.wrong:
         words.append(
             f"Rows left out, because they were answered wrongly before any change: {measured.wrong}."

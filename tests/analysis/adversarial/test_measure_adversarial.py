@@ -147,7 +147,7 @@ class OneHot(nn.Module):
 def test_a_table_that_is_not_looked_up_is_said():
     torch.manual_seed(0)
     measured = attack(OneHot(), passes=20)
-    assert "no table was seen" in measured.no_gradient
+    assert "no lookup of the token ids" in measured.no_gradient
     assert measured.search(RANDOM) is not None
 
 

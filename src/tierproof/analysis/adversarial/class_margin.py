@@ -91,16 +91,16 @@ class ClassMargin:
         except (RuntimeError, NotImplementedError, AssertionError) as error:
             raise NoGradient(f"backward raised {type(error).__name__}: {str(error)[:160]}") from error
         if not leaves:
-            raise NoGradient("no table was seen in which the token ids are looked up")
+            raise NoGradient("no lookup of the token ids in an embedding table was seen")
         pairs = [
             (gradient.reshape(-1, gradient.shape[-1]), lookup.table)
             for gradient, lookup in zip(gradients, watch.lookups, strict=True)
             if gradient is not None
         ]
         if not any(bool((gradient != 0).any()) for gradient, _ in pairs):
-            raise NoGradient("the gradient of the answer by the embeddings is zero")
+            raise NoGradient("the gradient of the answer with respect to the embeddings is zero")
         if not all(bool(gradient.isfinite().all()) for gradient, _ in pairs):
-            raise NoGradient("the gradient of the answer by the embeddings is not finite")
+            raise NoGradient("the gradient of the answer with respect to the embeddings is not finite")
         return pairs
 
     def _run(self, ids: Tensor) -> Tensor:

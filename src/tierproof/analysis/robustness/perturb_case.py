@@ -143,7 +143,7 @@ class CasePerturber:
         with EmbeddingNoise(setting.strength, seed).watch(ids) as lookups:
             output = self._answers(case.call)
         if not lookups.lookups:
-            raise NotApplicable("no table was seen in which the token ids are looked up")
+            raise NotApplicable("no lookup of the token ids in an embedding table was seen")
         return PerturbedAnswer(output)
 
     def _lower_precision(self, case: RobustnessCase, setting: Setting) -> PerturbedAnswer:
@@ -181,7 +181,7 @@ class CasePerturber:
         else:
             axis = argument.shape.index(LENGTH) if LENGTH in argument.shape else values.dim() - 1
             if argument.role not in ("image", "audio") and LENGTH not in argument.shape:
-                raise NotApplicable("the values have no places to be shifted along")
+                raise NotApplicable("the input has no axis along which its values can be shifted")
             if values.shape[axis] < 2:
                 raise NotApplicable("the input has one position only")
             changed = shift_along(values, axis, setting.strength)

@@ -16,5 +16,8 @@ def spend_budget(budget_s: float | None) -> AbstractContextManager[None]:
         UsageError: the budget is not positive.
     """
     if budget_s is not None and not budget_s > 0:
-        raise UsageError(f"the budget is {budget_s} seconds", hint="Pass a positive `budget_s`, or none.")
+        raise UsageError(
+            f"the budget must be longer than 0 seconds, not {budget_s}",
+            hint="Pass a positive `budget_s`, or leave it out for no time limit.",
+        )
     return limit_time(None if budget_s is None else time.monotonic() + budget_s)

@@ -47,7 +47,8 @@ INSTALL_OPTIONS = (
     InstallOption(
         "--allow-shadow",
         "allow_shadow",
-        "Allow other versions of installed packages that no running process has loaded; installed files stay.",
+        "Allow adding another version of an installed package that no running process has loaded. The installed "
+        "files stay.",
     ),
     InstallOption("--waive", "waive", "Ignore the version bounds on the installed package PKG.", takes="PKG"),
     InstallOption(

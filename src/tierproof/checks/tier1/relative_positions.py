@@ -215,8 +215,8 @@ def _judge(turnings: list[list[_Turning]], *, rotates_values: bool) -> list[Find
                 Finding(
                     "T1-ROPE-003",
                     Severity.WARNING,
-                    "The values are rotated by their positions, like queries and keys, so the output depends on "
-                    "absolute positions.",
+                    "Attention rotates the values by their positions, as it rotates queries and keys, so the output "
+                    "depends on absolute positions.",
                     first.path,
                     evidence,
                     "Rotate queries and keys only.",

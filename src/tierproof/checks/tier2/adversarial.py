@@ -17,7 +17,7 @@ are no news when they turn. Rows that the model answers wrongly before any chang
 
 Findings:
     T2-ADVERSARIAL-001 info: one replaced token turns most answers, although the model was sure of them.
-    T2-ADVERSARIAL-002 warning: random search turns answers that the searches led by gradients do not.
+    T2-ADVERSARIAL-002 warning: random search turns answers that the gradient-based searches do not.
     T2-ADVERSARIAL-003 info: no gradient of the answer reaches the embeddings, so only random search was run.
     T2-ADVERSARIAL-004 info: the time ended before every row was searched.
 
@@ -120,7 +120,7 @@ def _judge_sure(measured: ModelAdversarial) -> list[Finding]:
         Finding(
             f"{CODE}-001",
             Severity.INFO,
-            f"One replaced token turns {len(turned)} of {len(sure)} answers that lead by {_SURE:g} or more in "
+            f"Replacing one token changes {len(turned)} of {len(sure)} answers that lead by {_SURE:g} or more in "
             "probability.",
             evidence={"turned": len(turned), "sure": len(sure), "rows": sorted(turned)},
             hint="`tp.adversarial` shows the inputs. Train with the tokens replaced, or judge whether the new inputs "
@@ -135,7 +135,7 @@ def _judge_gradient(measured: ModelAdversarial) -> list[Finding]:
             Finding(
                 f"{CODE}-003",
                 Severity.INFO,
-                f"The searches led by gradients were not run: {measured.no_gradient}.",
+                f"The gradient-based searches for tokens that change the answer were not run: {measured.no_gradient}.",
                 evidence={"reason": measured.no_gradient},
                 hint="Look for rounding, `sign`, `argmax`, `detach` or `no_grad` between the embedding and the output "
                 "(see T1-GRAD).",
@@ -150,8 +150,9 @@ def _judge_gradient(measured: ModelAdversarial) -> list[Finding]:
         Finding(
             f"{CODE}-002",
             Severity.WARNING,
-            f"Random search turns {only_chance} answers that no search led by gradients turns with as many forward "
-            f"passes, and these turn {only_led} that it does not: the gradients mislead.",
+            f"Random search changes {only_chance} answers that no gradient-based search changes with as many forward "
+            f"passes. The gradient-based searches change {only_led} that random search does not: the gradients "
+            "mislead.",
             evidence={"only_random": only_chance, "only_gradient": only_led, "passes": measured.budget},
             hint="Look for saturated activations, straight-through estimators and detached branches between the "
             "embedding and the output (see T1-GRAD).",

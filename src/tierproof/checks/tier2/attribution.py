@@ -15,16 +15,16 @@ Exemptions: without captum, integrated gradients are left out and named. Ids tha
 seen are only ablated. An answer that waits behind zero-initialised parameters gets no warning.
 
 Findings:
-    T2-ATTRIBUTION-001 warning: the gradient of the answer by the inputs is NaN or infinite, although the answer is
-        finite.
+    T2-ATTRIBUTION-001 warning: the gradient of the answer with respect to the inputs is NaN or infinite, although
+        the answer is finite.
     T2-ATTRIBUTION-002 warning: the answer does not depend on the inputs.
-    T2-ATTRIBUTION-003 info: the gradient of the answer by the inputs is zero, although leaving pieces out changes the
-        answer: a rounding, an argmax or a detach lies between.
+    T2-ATTRIBUTION-003 info: the gradient of the answer with respect to the inputs is zero, although leaving pieces out
+        changes the answer: a rounding, an argmax or a detach lies between.
     T2-ATTRIBUTION-004 info: integrated gradients did not converge within the steps that were allowed.
     T2-ATTRIBUTION-005 info: integrated gradients and ablation rank the pieces in opposite order. Untrained models do
         this too.
     T2-ATTRIBUTION-006 info: integrated gradients were left out, because captum is absent or broken.
-    T2-ATTRIBUTION-007 info: the same points give other scores when the path is walked backwards.
+    T2-ATTRIBUTION-007 info: integrated gradients along the reversed path give other scores, from the same points.
 
 Source: Sundararajan et al. 2017 (integrated gradients), Zeiler and Fergus 2014 (ablation), captum.
 """
@@ -91,8 +91,8 @@ def _judge_gradients(measured: ModelAttribution) -> list[Finding]:
         Finding(
             f"{CODE}-001",
             Severity.WARNING,
-            f"The gradient of {broken[0].target} by the inputs is NaN or infinite, although the score itself is "
-            f"finite, in {len(broken)} of {len(measured.examples)} examples.",
+            f"The gradient of {broken[0].target} with respect to the inputs is NaN or infinite, although the score "
+            f"itself is finite, in {len(broken)} of {len(measured.examples)} examples.",
             evidence={"examples": [each.number for each in broken], "score": broken[0].score},
             hint="Look for a square root, a norm or a division at zero; T1-GRAD names the module.",
         )
@@ -110,8 +110,8 @@ def _judge_dependence(context: CheckContext, measured: ModelAttribution) -> list
         Finding(
             f"{CODE}-003",
             Severity.INFO,
-            f"The gradient of {flat[0].target} by the inputs is zero everywhere, although leaving pieces out changes "
-            "the score: gradients cannot explain this model.",
+            f"The gradient of {flat[0].target} with respect to the inputs is zero everywhere, although leaving pieces "
+            "out changes the score: gradients cannot explain this model.",
             evidence={"examples": [each.number for each in flat]},
             hint="Read the scores of ablation. A detach, a rounding or an argmax lies in between.",
         )
@@ -161,7 +161,8 @@ def _judge_paths(measured: ModelAttribution) -> list[Finding]:
             Finding(
                 f"{CODE}-007",
                 Severity.INFO,
-                f"Walked backwards, the path gives other scores of {turned[0].target}, although the sum converged.",
+                f"Integrated gradients along the reversed path give other scores of {turned[0].target}, although their "
+                "sum converged.",
                 evidence={"reverse_error": turned[0].path.reverse_error if turned[0].path else None},
                 hint="Single scores may be off: pass a larger `most_steps` to `tp.attribute`.",
             )

@@ -216,7 +216,7 @@ def _judge_time(measured: ModelRobustness) -> list[Finding]:
         Finding(
             f"{CODE}-006",
             Severity.INFO,
-            f"The time ended after {measured.rows} rows; the figures are of these.",
+            f"The time ended after {measured.rows} rows; the figures cover only these.",
             evidence={"rows": measured.rows},
             hint="Pass a larger --budget, or fewer examples.",
         )

@@ -31,8 +31,8 @@ def diff(
     """Show what differs between images A and B: changed, added and removed packages, and the Python version.
 
     A change is major if the first part of the version differs, or the second part of 0.x. `native` marks packages
-    with compiled code, `pure` those without; no mark means unknown. Only packages installed from a wheel URL show
-    this. Pass --native to ask the package index about the others, once for each release.
+    with compiled code, `pure` those without; no mark means unknown. The list of an image shows this only for packages
+    installed from a wheel URL. --native asks the package index about the others, once for each release.
     """
     from tierproof.images.store.resolve_image import open_image
     from tierproof.images.tell.compare_images import compare_images

@@ -66,7 +66,8 @@ def read_requirement_lines(
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"cannot read the requirements file {path}{named_by}: {reason or error}",
-            hint="Check the path (in an `-r` line it is relative to that file), and that the file is UTF-8 text.",
+            hint="Check the path, and that the file is UTF-8 text. A path in an `-r` line is relative to the file that "
+            "contains the line.",
         ) from error
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         said = _COMMENT.sub("", line).strip()

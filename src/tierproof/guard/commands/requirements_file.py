@@ -37,7 +37,8 @@ def _iterate(path: Path, above: tuple[Path, ...]) -> Iterator[str]:
         named_by = f", which {above[-1]} includes" if above else ""
         raise UsageError(
             f"cannot read the requirements file {path}{named_by}: {reason or error}",
-            hint="Check the path (in an `-r` line it is relative to that file), and that the file is UTF-8 text.",
+            hint="Check the path, and that the file is UTF-8 text. A path in an `-r` line is relative to the file that "
+            "contains the line.",
         ) from error
     for number, joined in _join_lines(text):
         line = _COMMENT.sub("", joined).strip()

@@ -132,9 +132,9 @@ def write_path_file(store: GenerationStore, file: Path, folder: Path, files: Pat
             file.unlink() if before is None else _replace(file, before)
         except OSError as second:
             raise InstallError(
-                f"{error.message}, and {file} could not be restored: {second.strerror or second}",
-                hint="New Python processes would load two sets of added packages. Delete one of these files: "
-                f"{', '.join(str(each) for _, each in files.legible)}",
+                f"{error.message}, and the change to {file} could not be undone: {second.strerror or second}",
+                hint="New Python processes would load two sets of added packages, the earlier and the new one. Delete "
+                f"one of these files ({file} names the new set): {', '.join(str(each) for _, each in files.legible)}",
             ) from second
         raise
 

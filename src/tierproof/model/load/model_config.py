@@ -59,8 +59,8 @@ def parse_config(text: str, shown: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise TargetError(
             f"{shown} contains a {type(config).__name__}, not a JSON object",
-            hint='Write an object, such as {"hidden_size": 64, "num_layers": 2}. Beside a model.py, its keys are the '
-            "arguments of the model's `__init__` or of `build_model`.",
+            hint='Write an object, such as {"hidden_size": 64, "num_layers": 2}. If the config lies next to a '
+            "model.py, the keys are the arguments of the model's `__init__` or of `build_model`.",
         )
     refuse_negative_sizes(config, shown)
     return config

@@ -223,7 +223,7 @@ def _read_pickle(path: Path, trust: bool) -> Any:
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f" (it uses {refused[1]})" if refused else ""
         raise TargetError(
-            f"cannot load {path} safely: it is a pickle that would run code, or not a checkpoint{what}",
+            f"cannot load {path} safely: it is not a checkpoint, or it is a pickle that would run code{what}",
             hint="Use a checkpoint that holds only tensors, preferably a .safetensors file.",
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:

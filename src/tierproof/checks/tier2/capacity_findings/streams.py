@@ -46,9 +46,9 @@ def judge_massive(measured: ModelCapacity) -> list[Finding]:
         Finding(
             f"{CODE}-002",
             Severity.WARNING if beyond else Severity.INFO,
-            f"The residual stream holds {worst.largest:,.4g} in channel {worst.channel}{place} behind "
-            f"`{worst.path or stack.path}` ({ratio}); {len(found)} of {len(states)} places are like it."
-            + (" float16 ends at 65,504." if beyond else ""),
+            f"The residual stream reaches {worst.largest:,.4g} in channel {worst.channel}{place} after "
+            f"`{worst.path or stack.path}` ({ratio}). Such values occur at {len(found)} of the {len(states)} places "
+            "measured." + (" The largest float16 is 65,504." if beyond else ""),
             first.path or stack.path,
             {
                 "largest": worst.largest,
@@ -81,16 +81,16 @@ def judge_unchanged(measured: ModelCapacity) -> list[Finding]:
         Finding(
             f"{CODE}-003",
             Severity.WARNING,
-            f"`{first.path}` gives what it gets: its branches add {first.update or 0.0:.1e} of the residual stream"
-            + (f" ({len(found)} blocks do so)." if len(found) > 1 else "."),
+            f"`{first.path}` returns its input unchanged: its branches add only {first.update or 0.0:.1e} times the "
+            "norm of the input" + (f" ({len(found)} blocks do so)." if len(found) > 1 else "."),
             first.path,
             {
                 "share": first.update,
                 "share_in_twin": None if twin is None else twin.update,
                 "blocks": [state.path for state in found[:_SHOWN]],
             },
-            "Look for output projections or gains of zero in this block, for a branch that is not added, and for "
-            "weights that were not loaded. If it is meant, leave the block out: the answer stays the same.",
+            "Look in this block for an output projection or a scale that is zero, for a branch that is not added, and "
+            "for weights that were not loaded. If this is intended, remove the block: the answer stays the same.",
         )
     ]
 
@@ -117,8 +117,8 @@ def judge_collapse(measured: ModelCapacity) -> list[Finding]:
             Finding(
                 f"{CODE}-005",
                 Severity.WARNING,
-                f"Behind `{state.path}` the hidden states of all {stack.positions} positions are alike: they differ by "
-                f"{state.spread:.1e} of their norm. In a fresh instance it is {twin.spread:.1e}.",
+                f"After `{state.path}`, the hidden states of all {stack.positions} positions are nearly the same: they "
+                f"differ by {state.spread:.1e} of their norm, and by {twin.spread:.1e} in a fresh instance.",
                 state.path,
                 {"spread": state.spread, "spread_in_twin": twin.spread, "positions": stack.positions},
                 "Look at the attention of this block (does it average over everything?), at a bias that outweighs "

@@ -185,8 +185,8 @@ def _find_empty(windows: list[UpdateWindow]) -> Finding | None:
     return report_finding(
         f"{CODE}-007",
         Severity.ERROR,
-        f"Nothing is clipped: {empty[0].values['norm']:.3g} is the norm of the model's gradients, and none of the "
-        "parameters that are passed has one.",
+        "Nothing is clipped: none of the parameters that are passed has a gradient, although the norm of the model's "
+        f"gradients is {empty[0].values['norm']:.3g}.",
         line=empty[0].line,
         evidence={"norm": empty[0].values["norm"], "calls": len(empty)},
         hint="Pass list(model.parameters()): a generator is used up after one call.",

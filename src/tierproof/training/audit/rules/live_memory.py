@@ -51,7 +51,7 @@ def judge_live_memory(evidence: AuditEvidence) -> RuleOutput:
         finding = report_finding(
             f"{CODE}-001",
             Severity.ERROR,
-            f"Each step leaves {nodes} more nodes of a graph alive{held}: memory grows until it is full.",
+            f"Each step leaves {nodes} more nodes of an autograd graph alive{held}: memory grows until it is full.",
             line=line,
             evidence={"nodes_per_step": nodes, "bytes_per_step": size},
             hint="Keep loss.item() or loss.detach() in lists and sums, not the loss itself.",

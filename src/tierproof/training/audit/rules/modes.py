@@ -72,7 +72,7 @@ def _report_never(event: StepEvent, forward: ForwardRecord) -> Finding:
     return report_finding(
         f"{CODE}-002",
         Severity.WARNING,
-        f"The model trains in evaluation mode: {' and '.join(_name_layers(forward))} are off in every step.",
+        f"The model trains in evaluation mode: in every step, {' and '.join(_tell_layers(forward))}.",
         line=event.line,
         evidence={
             "dropout_layers_off": forward.dropout_off,
@@ -83,9 +83,16 @@ def _report_never(event: StepEvent, forward: ForwardRecord) -> Finding:
     )
 
 
-def _name_layers(forward: ForwardRecord) -> list[str]:
-    named = ((forward.dropout_off, "dropout layers"), (forward.batch_norms_off, "batch norms' statistics"))
-    return [f"{count} {name}" for count, name in named if count]
+def _tell_layers(forward: ForwardRecord) -> list[str]:
+    dropouts, norms = forward.dropout_off, forward.batch_norms_off
+    told = []
+    if dropouts:
+        told.append(f"{dropouts} dropout layer{' is' if dropouts == 1 else 's are'} off")
+    if norms:
+        told.append(
+            f"{norms} batch norm{' does' if norms == 1 else 's do'} not update the running statistics"
+        )
+    return told
 
 
 def _report_noisy(event: StepEvent, forward: ForwardRecord) -> Finding:
