@@ -32,7 +32,7 @@ def audit_source(source: str, path: Path) -> tierproof.Report:
     path.write_text(source, encoding="utf-8")
     torch.manual_seed(0)
     names = runpy.run_path(str(path))
-    return tierproof.audit(names["step"], names["batches"], progress=False)
+    return tierproof.audit(names["step"], names["batches"], held_out=names.get("held_out"), progress=False)
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -20,6 +20,7 @@ def audit(
     step: Any = None,
     batches: Iterable[Any] | None = None,
     *,
+    held_out: Iterable[Any] | None = None,
     model: nn.Module | None = None,
     optimizer: Optimizer | Iterable[Optimizer] | None = None,
     scheduler: Any = None,
@@ -42,14 +43,14 @@ def audit(
             where `model`, `optimizer` and `batches` are given and the step is made of them.
         batches: two or more batches, as the step takes them; of different lengths if yours are. A trainer's own data
             is taken where it is None.
+        held_out: batches of the evaluation set, of which no row should be in `batches`.
         model, optimizer, scheduler, scaler, ema: what cannot be found, or may be meant otherwise.
-        loss_fn: where `step` is None: called with the model's answer and the second part of the batch.
-        accumulate: where `step` is None: a batch is a list of so many micro-batches.
+        loss_fn, accumulate: where `step` is None: called with the model's answer and the second part of the batch; a
+            batch is a list of so many micro-batches.
         seed, target: of the steps; the name that the report carries.
         progress: a bar in a terminal or notebook, or a function of (done, total, name).
 
-    Returns:
-        a report as of `check`, with results of tier 3.
+    Returns: a report as of `check`, with results of tier 3.
 
     Raises:
         TierproofError: the step raises, or a part of it cannot be found; the message says what to pass.
@@ -60,6 +61,7 @@ def audit(
     request = AuditRequest(
         step=step,
         batches=batches,
+        held_out=held_out,
         model=model,
         optimizer=optimizer,
         scheduler=scheduler,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from tierproof.model.load.seeding import seeded
 from tierproof.model.preserve.process_state import keep_generators
 from tierproof.model.sizes.parameter_count import count_parameters
 from tierproof.reporters.register import register_all
+from tierproof.training.audit.batches.compare_sets import compare_sets
 from tierproof.training.audit.judge_step import judge_step
 from tierproof.training.audit.parts.find_parts import GivenParts, find_parts
 from tierproof.training.audit.parts.named_values import list_named_values
@@ -41,6 +42,7 @@ class AuditRequest:
 
     step: Any = None
     batches: Iterable[Any] | None = None
+    held_out: Iterable[Any] | None = None
     model: nn.Module | None = None
     optimizer: Any = None
     scheduler: Any = None
@@ -87,6 +89,8 @@ def _audit(request: AuditRequest) -> Report:
             print(message, file=sys.stderr)  # noqa: T201
             raise
         tell("judging")
+        if request.held_out is not None:
+            evidence = replace(evidence, split=compare_sets(batches, list(request.held_out)))
         results = judge_step(evidence)
     device = next((each.device for each in parts.model.parameters()), torch.device("cpu"))
     return Report(

@@ -19,6 +19,7 @@ RULE_NAMES = (
     "reported_loss",
     "live_memory",
     "data_waiting",
+    "splitting",
 )
 
 RULE_MODULES = tuple(f"tierproof.training.audit.rules.{name}" for name in RULE_NAMES)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from torch import Tensor
 
 from tierproof.core.standing import Fact
+from tierproof.training.audit.batches.compare_sets import SplitFacts
 from tierproof.training.audit.batches.padded_positions import PaddedPositions
 from tierproof.training.audit.parts.training_parts import ParameterFacts
 from tierproof.training.audit.recording.step_record import StepRecord
@@ -162,6 +163,7 @@ class AuditEvidence:
         growth: calls on one batch; None where memory does not grow.
         resumed: the second update, gone on and resumed; None where something cannot be saved.
         one_way: names of generators and iterators that the step reaches: what it takes from them cannot be put back.
+        split: what the batches and the held-out data share; None where none was passed.
         not_tried: what could not be tried, with the reason.
     """
 
@@ -192,4 +194,5 @@ class AuditEvidence:
     growth: GrowthTrial | None = None
     resumed: ResumeTrial | None = None
     one_way: tuple[str, ...] = ()
+    split: SplitFacts | None = None
     not_tried: tuple[str, ...] = field(default=())
