@@ -14,6 +14,7 @@ from pathlib import Path
 import agreement
 import attention_cost
 import attention_page
+import audit_cost
 import broken_kernels
 import corpus
 import corruption
@@ -38,6 +39,7 @@ PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "agreement": ("Figures against equations", agreement.run),
     "cost": ("Cost of Tier 1", tier1_cost.run),
     "cost-tier2": ("Cost of Tier 2", tier2_cost.run),
+    "cost-audit": ("Cost of auditing a training step", audit_cost.run),
     "attention-page": ("Size of the attention page", attention_page.run),
     "attention": ("Cost of capturing attention", attention_cost.run),
     "zoo": ("Tier 1 on healthy models", healthy_zoo.run),
