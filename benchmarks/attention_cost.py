@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
-from pathlib import Path
 
+from child_process import read_peak_bytes, run_child
 from table import format_table
 
 KINDS = {
@@ -21,8 +20,6 @@ KINDS = {
 LENGTHS = (1024, 2048)
 RUNS, THREADS = 5, 2
 MOST_CPU, MOST_MEMORY = 2.0, 1.1
-# Kilobytes on Linux, bytes on macOS.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def run() -> tuple[str, bool]:
@@ -32,7 +29,7 @@ def run() -> tuple[str, bool]:
         runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
         for _ in range(RUNS):  # in turns, so that a slow moment of the machine hits all alike
             for kind, found in runs.items():
-                found.append(_run_child(kind, length))
+                found.append(run_child(__file__, kind, length))
         cpu_s = {kind: statistics.median(each["cpu_s"] for each in found) for kind, found in runs.items()}
         peak = {kind: statistics.median(each["peak_bytes"] for each in found) for kind, found in runs.items()}
         met &= cpu_s["capture"] <= MOST_CPU * cpu_s["plain"]
@@ -59,16 +56,7 @@ def run() -> tuple[str, bool]:
     return f"{about}\n{table}\n{bars}", met
 
 
-def _run_child(kind: str, length: int) -> dict[str, float]:
-    command = [sys.executable, str(Path(__file__).resolve()), kind, str(length)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def _main(kind: str, length: int) -> None:
-    import resource
     import time
 
     import torch
@@ -89,7 +77,7 @@ def _main(kind: str, length: int) -> None:
 
     with torch.no_grad():
         model(tokens[:, :8])
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = read_peak_bytes()
         started = time.process_time()
         if kind == "capture":
             kept = []
@@ -97,8 +85,8 @@ def _main(kind: str, length: int) -> None:
         else:
             kept = [forward(output_attentions=kind == "eager")]
         cpu_s = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(json.dumps({"cpu_s": cpu_s, "peak_bytes": peak * _RSS_UNIT, "kept": len(kept)}))
+    peak = read_peak_bytes() - before
+    print(json.dumps({"cpu_s": cpu_s, "peak_bytes": peak, "kept": len(kept)}))
 
 
 if __name__ == "__main__":

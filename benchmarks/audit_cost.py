@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
+
+from child_process import read_peak_bytes, run_child
 
 BATCH, LENGTH = 2, 128
 MOST_STEPS, MOST_MEMORY, RUNS = 30.0, 2.0, 3
-# Kilobytes on Linux, bytes on macOS.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def run() -> tuple[str, bool]:
@@ -21,8 +19,8 @@ def run() -> tuple[str, bool]:
     audits: list[dict[str, Any]] = []
     loops: list[dict[str, Any]] = []
     for _ in range(RUNS):  # in turns, so that a slow moment of the machine hits both alike
-        audits.append(_run_child("audit"))
-        loops.append(_run_child("loop"))
+        audits.append(run_child(__file__, "audit"))
+        loops.append(run_child(__file__, "loop"))
     calls = audits[0]["calls"]
     steps = statistics.median(each["seconds"] / each["step_s"] for each in audits)
     peak = {
@@ -46,24 +44,14 @@ def run() -> tuple[str, bool]:
     return "\n".join(text), fast and small
 
 
-def _run_child(kind: str) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__).resolve()), kind]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def _main(kind: str) -> None:
-    import resource
-
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     import tierproof
 
     tierproof.audit  # noqa: B018 - the function is imported on first use
-    baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+    baseline = read_peak_bytes()
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config())
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4)
@@ -99,7 +87,7 @@ def _main(kind: str) -> None:
         document["seconds"] = time.perf_counter() - started
         counted.remove()
     document["calls"] = calls
-    document["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT - baseline
+    document["peak_bytes"] = read_peak_bytes() - baseline
     print(json.dumps(document))
 
 

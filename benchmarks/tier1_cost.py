@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from child_process import read_peak_bytes, run_child
 from table import format_table
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ MOST_STEPS, MOST_MEMORY = 25.0, 1.5
 
 def run() -> tuple[str, bool]:
     """The tables, and whether both bars are met."""
-    child = _run_child("time")
+    child = run_child(__file__, "time")
     step_s, results, total_s = child["step_s"], child["results"], child["total_s"]
     rows = [(r["code"], r["outcome"], f"{r['s']:.2f}", f"{r['s'] / step_s:.2f}") for r in results]
     rest_s = total_s - sum(r["s"] for r in results)
@@ -29,7 +28,7 @@ def run() -> tuple[str, bool]:
     rows.append(("all", child["verdict"], f"{total_s:.2f}", f"{total_s / step_s:.2f}"))
     steps = total_s / step_s
     memory = {
-        kind: statistics.median(_run_child(kind)["peak_bytes"] for _ in range(3))
+        kind: statistics.median(run_child(__file__, kind)["peak_bytes"] for _ in range(3))
         for kind in ("check", "step")
     }
     ratio = memory["check"] / memory["step"]
@@ -46,35 +45,18 @@ def run() -> tuple[str, bool]:
     return "\n".join(text), met
 
 
-def _run_child(kind: str) -> dict[str, Any]:
-    """One measurement in a fresh process, so that nothing earlier has grown its memory."""
-    command = [sys.executable, str(Path(__file__).resolve()), kind]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def _import_and_measure() -> int:
     """Import everything that either child needs; the peak so far in bytes."""
-    import resource
-
     import torch  # noqa: F401
     from transformers import GPT2Config, GPT2LMHeadModel  # noqa: F401
 
     import tierproof
 
     tierproof.check  # noqa: B018 - the function is imported on first use
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-
-
-# Kilobytes on Linux, bytes on macOS.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+    return read_peak_bytes()
 
 
 def _main(kind: str) -> None:
-    import resource
-
     baseline = _import_and_measure()
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -98,7 +80,7 @@ def _main(kind: str) -> None:
     if kind in ("step", "time"):
         steps_s += _time_steps(model, inputs["input_ids"], 3)
         document["step_s"] = statistics.median(steps_s)
-    document["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT - baseline
+    document["peak_bytes"] = read_peak_bytes() - baseline
     print(json.dumps(document))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from child_process import read_peak_bytes, run_child
 from table import format_table
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ MOST_PASSES, MOST_MEMORY = 60.0, 2.0
 RUNS = 5
 # Integrated gradients take as many passes as they need to converge; they have no bar here.
 LEFT_OUT = ("T2-ATTRIBUTION",)
-# Kilobytes on Linux, bytes on macOS.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def run() -> tuple[str, bool]:
@@ -29,8 +26,8 @@ def run() -> tuple[str, bool]:
     checks: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     for _ in range(RUNS):  # in turns, so that a slow moment of the machine hits both alike
-        checks.append(_run_child("check"))
-        steps.append(_run_child("step"))
+        checks.append(run_child(__file__, "check"))
+        steps.append(run_child(__file__, "step"))
     pass_s = statistics.median(each["pass_s"] for each in checks)
     codes = [result["code"] for result in checks[0]["results"]]
     rows = [_describe_code(code, checks, pass_s) for code in codes]
@@ -64,24 +61,14 @@ def _describe_code(code: str, checks: list[dict[str, Any]], pass_s: float) -> tu
     return code, found[0]["outcome"], f"{seconds:.2f}", f"{seconds / pass_s:.1f}"
 
 
-def _run_child(kind: str) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__).resolve()), kind]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def _main(kind: str) -> None:
-    import resource
-
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     import tierproof
 
     tierproof.check  # noqa: B018 - the function is imported on first use
-    baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+    baseline = read_peak_bytes()
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config())
     tokens = torch.randint(0, 50257, (BATCH, LENGTH))
@@ -95,7 +82,7 @@ def _main(kind: str) -> None:
         document["results"] = [
             {"code": r.code, "outcome": r.outcome.value, "s": r.duration_s} for r in report.results
         ]
-    document["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT - baseline
+    document["peak_bytes"] = read_peak_bytes() - baseline
     if kind == "check":
         document["pass_s"] = statistics.median(_time_passes(model, tokens, 4))
     print(json.dumps(document))

@@ -71,7 +71,8 @@ def run_audit(request: AuditRequest) -> Report:
 def _audit(request: AuditRequest) -> Report:
     started = time.monotonic()
     step, batches = _prepare_step(request)
-    parts = find_parts(step, _read_given(request))
+    reached = list_named_values(step)
+    parts = find_parts(step, _read_given(request), reached)
     with open_progress(request.progress) as show:
         done = 0
 
@@ -81,7 +82,6 @@ def _audit(request: AuditRequest) -> Report:
             done += 1
 
         try:
-            reached = list_named_values(step)
             with preserve_training(parts, reached, batches, request.seed) as state:
                 evidence = run_trials(step, batches, parts, state, tell)
         except KeyboardInterrupt:

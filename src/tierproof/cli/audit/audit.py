@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from tierproof.cli.terminal.echo_result import echo_document
-from tierproof.cli.terminal.echo_text import echo_text
-
-if TYPE_CHECKING:
-    from tierproof.core.report import Report
+from tierproof.cli.terminal.deliver_report import deliver_report
 
 
 @click.command(short_help="Audit a training step.")
@@ -55,24 +49,5 @@ def audit(target: str, seed: int, as_json: bool, output: tuple[Path, ...], quiet
         arguments, scope = load_arguments(target, seed)
         with scope:
             report = run(**{"seed": seed, **arguments}, progress=not quiet, target=target)
-    for path in outputs:
-        report.save(path)
-        if not quiet:
-            echo_text(f"wrote {path}", err=True)
-    _print_report(report, as_json=as_json)
+    deliver_report(report, outputs, as_json=as_json, quiet=quiet)
     return report.verdict.exit_code
-
-
-def _print_report(report: Report, *, as_json: bool) -> None:
-    if as_json:
-        echo_document(report.to_dict(), "", as_json=True)
-        return
-    from rich.console import Console
-
-    from tierproof.reporters.terminal import print_report
-
-    try:
-        print_report(report, Console())
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # the reader left, as `head` does; rich makes it a SystemExit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +11,11 @@ import click
 from tierproof.checks.tiers import TIERS, describe_tiers
 from tierproof.cli.check.check_request import DEFAULT_TIMEOUT_S
 from tierproof.cli.check.tierproof_toml import FILE_NAME, CheckConfig, read_check_config
-from tierproof.cli.terminal.echo_result import echo_document
+from tierproof.cli.terminal.deliver_report import deliver_report
 from tierproof.cli.terminal.echo_text import echo_text
 
 if TYPE_CHECKING:
     from tierproof.cli.check.check_request import CheckRequest
-    from tierproof.core.report import Report
 
 _DEVICE = re.compile(r"(cpu|cuda(:\d+)?)\Z")
 _CONFIG_KEY = "tierproof.check-config"
@@ -191,15 +188,7 @@ def check(context: click.Context, /, **options: Any) -> int:
     _refuse_unreadable(request.target)
     with open_display(quiet=options["quiet"]) as display:
         report = run_in_child(request, display)
-    for path in outputs:
-        report.save(path)
-        if not options["quiet"]:
-            echo_text(f"wrote {path}", err=True)
-    try:
-        _print_report(report, as_json=options["as_json"])
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # the reader left, as `head` does; rich makes it a SystemExit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    deliver_report(report, outputs, as_json=options["as_json"], quiet=options["quiet"])
     return report.verdict.exit_code
 
 
@@ -251,14 +240,3 @@ def _refuse_unreadable(text: str) -> None:
 
 def _split(codes: str) -> tuple[str, ...]:
     return tuple(code.strip() for code in codes.split(",") if code.strip())
-
-
-def _print_report(report: Report, *, as_json: bool) -> None:
-    if as_json:
-        echo_document(report.to_dict(), "", as_json=True)
-        return
-    from rich.console import Console
-
-    from tierproof.reporters.terminal import print_report
-
-    print_report(report, Console())

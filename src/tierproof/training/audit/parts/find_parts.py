@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from tierproof.core.standing import Fact, Standing
 from tierproof.training.audit.parts.audit_error import AuditError
 from tierproof.training.audit.parts.find_averages import find_averages
-from tierproof.training.audit.parts.named_values import NamedValue, list_named_values
+from tierproof.training.audit.parts.named_values import NamedValue, ReachableNames
 from tierproof.training.audit.parts.training_parts import TrainingParts
 
 
@@ -28,14 +28,13 @@ class GivenParts:
     ema: Any = None
 
 
-def find_parts(step: Callable[[Any], Any], given: GivenParts) -> TrainingParts:
+def find_parts(step: Callable[[Any], Any], given: GivenParts, reached: ReachableNames) -> TrainingParts:
     """Complete what was given by what the step reaches.
 
     Raises:
         AuditError: no model was found, or more than one could be meant; the message names the argument that settles
             it.
     """
-    reached = list_named_values(step)
     values = [_unwrap(value) for value in reached.values]
     facts: list[Fact] = []
     optimizers = _choose(

@@ -33,15 +33,6 @@ class Fingerprint:
         """Whether every value is zero."""
         return self.norm == 0.0
 
-    def ratio(self, other: Fingerprint, tolerance: float = 1e-3) -> float | None:
-        """By which factor the other one is larger, if both figures agree on one; else None."""
-        if not self.norm or not other.norm or not self.product:
-            return None
-        by_norm, by_product = other.norm / self.norm, other.product / self.product
-        if abs(abs(by_product) - by_norm) > tolerance * by_norm:
-            return None
-        return by_product
-
     def differs(self, other: Fingerprint, tolerance: float = 0.0) -> bool:
         """Whether the tensors differ by more than a share `tolerance` of their norm."""
         most = tolerance * max(self.norm, other.norm)

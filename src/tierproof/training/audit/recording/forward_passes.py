@@ -18,7 +18,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from tierproof.training.audit.recording.live_tensors import mark_as_own
 from tierproof.training.audit.recording.output_use import list_outputs, read_output_use
-from tierproof.training.audit.recording.source_line import SourceLine, find_source_line
+from tierproof.training.audit.recording.source_line import SourceLine, find_source_line, leave_file
 from tierproof.training.audit.recording.step_record import ForwardRecord, OutputUse
 
 NoteForward = Callable[[SourceLine | None, bool, bool], int]
@@ -77,7 +77,7 @@ class ForwardPasses:
             return
         gradient = torch.is_grad_enabled()
         if module is self._model and self._open is None:
-            self._begin(_find_caller(sys._getframe(1)))
+            self._begin(leave_file(sys._getframe(1), __file__))
         if self._open is None:
             return
         self._open.modules.add(path)
@@ -164,10 +164,3 @@ def _list_tensors(output: Any, depth: int = 0) -> Iterator[Tensor]:
     elif dataclasses.is_dataclass(output) or hasattr(output, "__dict__"):
         for value in list(getattr(output, "__dict__", {}).values()):
             yield from _list_tensors(value, depth + 1)
-
-
-def _find_caller(frame: FrameType | None) -> FrameType | None:
-    """The first frame that is not this module's own."""
-    while frame is not None and frame.f_code.co_filename == __file__:
-        frame = frame.f_back
-    return frame

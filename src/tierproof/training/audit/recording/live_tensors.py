@@ -17,10 +17,9 @@ _MOST_NODES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class LiveTensors:
-    """How many tensors are alive, how many of them have a graph behind them, the nodes of
-    these graphs, and the bytes of the storages."""
+    """How many tensors that are alive have a graph behind them, the nodes of these graphs, and the bytes of the
+    storages of all."""
 
-    tensors: int = 0
     graphs: int = 0
     nodes: int = 0
     bytes: int = 0
@@ -51,7 +50,7 @@ def mark_as_own(tensor: Tensor) -> None:
 def count_live_tensors() -> LiveTensors:
     """Count, after a collection of garbage; tensors on the meta device hold no bytes."""
     gc.collect()
-    tensors = graphs = 0
+    graphs = 0
     roots: list[Any] = []
     storages: dict[int, int] = {}
     with torch._C.DisableTorchFunction():
@@ -62,14 +61,13 @@ def count_live_tensors() -> LiveTensors:
                 continue
             if _OWN in getattr(thing, "__dict__", ()):
                 continue
-            tensors += 1
             if thing.grad_fn is not None:
                 graphs += 1
                 roots.append(thing.grad_fn)
             if thing.layout is torch.strided and thing.device.type != "meta":
                 storage = thing.untyped_storage()
                 storages[storage.data_ptr()] = storage.nbytes()
-    return LiveTensors(tensors, graphs, _count_nodes(roots), sum(storages.values()))
+    return LiveTensors(graphs, _count_nodes(roots), sum(storages.values()))
 
 
 def _count_nodes(roots: list[Any]) -> int:

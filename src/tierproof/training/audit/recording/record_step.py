@@ -23,7 +23,7 @@ from tierproof.training.audit.recording.fingerprint import take_fingerprints
 from tierproof.training.audit.recording.forward_passes import ForwardPasses
 from tierproof.training.audit.recording.live_tensors import LiveTensors, count_live_tensors
 from tierproof.training.audit.recording.loss_calls import LOSS_FUNCTIONS, describe_loss_call
-from tierproof.training.audit.recording.source_line import SourceLine, find_source_line
+from tierproof.training.audit.recording.source_line import SourceLine, find_source_line, leave_file
 from tierproof.training.audit.recording.step_event import EventKind, StepEvent
 from tierproof.training.audit.recording.step_record import (
     BackwardRecord,
@@ -159,11 +159,9 @@ class _Recorder:
             clips=self._clips,
             seconds=seconds,
             data_seconds=max(0.0, self._passes.first_s - started),
-            live_tensors=live.tensors,
             live_graphs=live.graphs,
             live_nodes=live.nodes,
             live_bytes=live.bytes,
-            module_modes={path: module.training for path, module in model.named_modules()},
             frozen=frozenset(p for p, each in model.named_parameters() if not each.requires_grad),
         )
 
@@ -294,7 +292,7 @@ class _Recorder:
         if index < 0:
             self._refuse_unknown(optimizer)
             return
-        line = find_source_line(_find_caller(sys._getframe(1)))
+        line = find_source_line(leave_file(sys._getframe(1), __file__))
         event = self._add(EventKind.UPDATE, line, index)
         self._in_update[index] = _OpenUpdate(event, self._take_gradients(), self._take_parameters())
 
@@ -320,16 +318,8 @@ class _Recorder:
                 opened.before,
                 self._take_parameters(),
                 tuple(float(group["lr"]) for group in groups),
-                tuple(float(group.get("weight_decay", 0.0) or 0.0) for group in groups),
             )
         )
-
-
-def _find_caller(frame: FrameType | None) -> FrameType | None:
-    """The first frame that is not this module's own."""
-    while frame is not None and frame.f_code.co_filename == __file__:
-        frame = frame.f_back
-    return frame
 
 
 def _join_norms(prints: Fingerprints) -> float:

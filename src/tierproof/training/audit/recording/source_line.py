@@ -39,6 +39,13 @@ def find_source_line(frame: FrameType | None) -> SourceLine | None:
     return None
 
 
+def leave_file(frame: FrameType | None, file: str) -> FrameType | None:
+    """The first frame, from the innermost on, whose code is not of `file`; None where there is none."""
+    while frame is not None and frame.f_code.co_filename == file:
+        frame = frame.f_back
+    return frame
+
+
 def locate_error(error: BaseException) -> str:
     """`train.py:31`, the innermost line of the user's own code that an exception passed; empty where there is none."""
     found = ""

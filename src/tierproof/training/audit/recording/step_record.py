@@ -43,7 +43,6 @@ class UpdateRecord:
         before: the model's parameters before.
         after: and after.
         rates: learning rate of each group.
-        decays: weight decay of each group.
     """
 
     event: int
@@ -52,7 +51,6 @@ class UpdateRecord:
     before: Fingerprints
     after: Fingerprints
     rates: tuple[float, ...]
-    decays: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -127,11 +125,10 @@ class StepRecord:
         clips: total norm of the gradients right before and right after each CLIP event, by its order.
         seconds: wall time of the call.
         data_seconds: of that, what went by before the first forward pass.
-        live_tensors: tensors alive after the call; 0 where they were not counted, as in trials.
-        live_graphs: of those, tensors with a graph behind them.
+        live_graphs: tensors with a graph behind them that are alive after the call; 0 where they were not counted, as
+            in trials.
         live_nodes: nodes of these graphs.
-        live_bytes: of the storages of all of them.
-        module_modes: whether each module is in training mode after the call, by path.
+        live_bytes: of the storages of all live tensors.
         frozen: paths of the parameters that require no gradient after the call.
     """
 
@@ -147,11 +144,9 @@ class StepRecord:
     clips: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     seconds: float = 0.0
     data_seconds: float = 0.0
-    live_tensors: int = 0
     live_graphs: int = 0
     live_nodes: int = 0
     live_bytes: int = 0
-    module_modes: Mapping[str, bool] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
 
     @property
